@@ -1,0 +1,59 @@
+"""Every error that streamfuse raises on purpose.
+
+Each one is a `StreamfuseError` and also the builtin that fits, so that callers can catch either. A message is one
+plain sentence: what was asked for (the file, the device), what was found, what to do next.
+"""
+
+
+class StreamfuseError(Exception):
+    """Base of all errors raised on purpose; the command line prints its text and exits with 1."""
+
+    exit_code = 1
+
+
+class UsageError(StreamfuseError, ValueError):
+    """The options contradict each other or make no sense for this input (exit status 2)."""
+
+    exit_code = 2
+
+
+class ConfigError(StreamfuseError, ValueError):
+    """A configuration file that cannot be read or does not fit the schema (exit status 2)."""
+
+    exit_code = 2
+
+
+class InputNotFoundError(StreamfuseError, FileNotFoundError):
+    """There is nothing at the path that was given as input."""
+
+
+class InputError(StreamfuseError, ValueError):
+    """The input exists and cannot be used: not a video, no frames, frames of different sizes ..."""
+
+
+class ExposureError(StreamfuseError, ValueError):
+    """The frames do not alternate in exposure in a way that can be recognised."""
+
+
+class OutputExistsError(StreamfuseError, FileExistsError):
+    """The output is there already and `--overwrite` was not given."""
+
+
+class OutputError(StreamfuseError, OSError):
+    """The output cannot be opened or written: no such folder, no permission, disk full ..."""
+
+
+class EncoderError(StreamfuseError, ValueError):
+    """No encoder of that name, or it does not take this pixel format, container or size."""
+
+
+class WeightsError(StreamfuseError, ValueError):
+    """A weights file that is missing, damaged, or made for another network."""
+
+
+class DeviceError(StreamfuseError, RuntimeError):
+    """The compute device that was asked for is not there."""
+
+
+class StageTimeoutError(StreamfuseError, TimeoutError):
+    """A pipeline stage did not stop in time."""
