@@ -189,6 +189,31 @@ class AlignedBracket:
 
 
 @dataclass(frozen=True, slots=True)
+class FusionMaps:
+    """What a fuser says of one bracket, before any pixel is blended: small, so that it can be smoothed over time.
+
+    Args:
+        priors: one array (N, h, w) float32 per pyramid level, finest first, base last; positive, and summing to 1
+            over the N exposures, darkest first.
+        gains: one array (h, w) float32 per finest level: how much the fused detail is scaled.
+        coverage: (rows, columns) that the maps span, in units of the picture's size: > 1 where they were made from a
+            picture padded at the bottom and right.
+    """
+
+    priors: tuple[Map, ...]
+    gains: tuple[Map, ...] = ()
+    coverage: tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedBracket:
+    """An aligned bracket and the maps by which it will be blended."""
+
+    aligned: AlignedBracket
+    maps: FusionMaps
+
+
+@dataclass(frozen=True, slots=True)
 class FusedFrame:
     """One fused picture.
 

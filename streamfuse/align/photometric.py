@@ -1,0 +1,206 @@
+"""Photometry: bring frames of different exposures to one scale.
+
+The model of a camera or codec is linear light = normalised luma ** 2.2, so that an exposure ratio of `gap_ev` EV is a
+factor 2 ** (gap_ev / 2.2) on luma *and* on chroma, until the brighter one clips. Where a factor does not explain the
+two histograms (tone curves of real cameras), their quantiles give a monotone curve instead: no alignment is needed for
+either, because frames that follow each other show nearly the same scene.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from streamfuse.frame import Frame, Map, Plane, chroma_range, luma_range
+
+GAMMA = 2.2
+NODES = 1024  # of a tone curve over [0, 1]
+_DARK = 0.03  # below this luma a frame is noise and quantisation
+_BRIGHT = 0.96  # above this luma a frame may be clipped
+_MIN_SHARE = 0.06  # of the quantiles must be usable in both frames for a ratio to be measured
+_MAX_RESIDUAL = 0.025  # mean deviation in luma up to which one ratio explains the histograms
+_QUANTILES = np.linspace(0.004, 0.996, 249)
+
+
+@dataclass(frozen=True, slots=True)
+class ToneCurve:
+    """How luma of a darker frame maps to luma of a brighter one, and back.
+
+    Args:
+        up: `NODES` float32 values in [0, 1], dark luma i / (NODES - 1) in the brighter frame's scale; monotone.
+        down: the same from bright to dark; what is clipped in the brighter frame maps to the value at which it clips.
+        gap_ev: exposure difference in EV, >= 0; a rough figure where `exact` is False.
+        exact: a plain ratio, known or measured; False = a curve from quantiles.
+    """
+
+    up: Map
+    down: Map
+    gap_ev: float
+    exact: bool
+
+    def brighten(self, luma: Map) -> Map:
+        """Normalised luma (h, w) float32 of the darker frame, in the brighter frame's scale."""
+        return _apply(self.up, luma)
+
+    def darken(self, luma: Map) -> Map:
+        """Normalised luma (h, w) float32 of the brighter frame, in the darker frame's scale."""
+        return _apply(self.down, luma)
+
+    def slope(self, luma: Map) -> Map:
+        """d up / d luma at normalised luma (h, w): how much noise of the darker frame is amplified."""
+        gradient = np.gradient(self.up).astype(np.float32) * (NODES - 1)
+        return _apply(cv2.blur(gradient[None], (31, 1))[0], luma)
+
+
+def normalised_luma(frame: Frame, size: tuple[int, int]) -> Map:
+    """Luma of a frame reduced to `size` (width, height): float32, black = 0 and white = 1, clipped to that."""
+    black, white = luma_range(frame.bits, frame.color.full_range)
+    luma = frame.luma
+    if size != (frame.width, frame.height):
+        luma = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+    scaled = luma.astype(np.float32)
+    scaled -= black
+    scaled *= 1.0 / (white - black)
+    return np.clip(scaled, 0.0, 1.0, out=scaled)
+
+
+def ratio_curve(gap_ev: float) -> ToneCurve:
+    """The curve of a known exposure difference."""
+    x = np.linspace(0.0, 1.0, NODES, dtype=np.float32)
+    factor = np.float32(2.0 ** (gap_ev / GAMMA))
+    return ToneCurve(np.minimum(x * factor, 1.0), x / factor, gap_ev, True)
+
+
+def estimate_curve(dark: list[Map], bright: list[Map]) -> ToneCurve:
+    """The curve between two exposures from the histograms of a few frames of each.
+
+    Args:
+        dark: normalised luma pictures of the darker exposure, at least one.
+        bright: the same of the brighter exposure.
+    """
+    d, b = _quantiles(dark), _quantiles(bright)
+    usable = (d > _DARK) & (b < _BRIGHT)
+    if usable.mean() >= _MIN_SHARE:
+        factor = max(float(np.median(b[usable] / d[usable])), 1.0)
+        residual = float(np.abs(d[usable] * factor - b[usable]).mean())
+        gap = GAMMA * float(np.log2(factor))
+        if residual < _MAX_RESIDUAL:
+            return ratio_curve(gap)
+        return _quantile_curve(d, b, gap)
+    return _quantile_curve(d, b, _rough_gap(d, b))
+
+
+def known_gap(dark: Frame, bright: Frame) -> float | None:
+    """Exposure difference in EV from the metadata of both frames, where there is any."""
+    if dark.exposure is None or bright.exposure is None:
+        return None
+    low, high = dark.exposure.ev, bright.exposure.ev
+    return None if low is None or high is None or high <= low else high - low
+
+
+def map_planes(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[Plane, ...]:
+    """All planes of a frame in the scale of another exposure, same dtype and sizes.
+
+    With luma and chroma gamma-coded, one factor scales all three; chroma follows the local gain of the luma curve and
+    fades out where luma clips, since a clipped pixel has no room for colour.
+    """
+    full = frame.color.full_range
+    luma_lut, gain_lut = _plane_luts(frame.bits, full, _Key(curve), to_brighter)
+    luma = _lookup(luma_lut, frame.luma)
+    if len(frame.planes) == 1:
+        return (luma,)
+    neutral, _ = chroma_range(frame.bits, full)
+    chroma = frame.planes[1]
+    small = frame.luma
+    if small.shape != chroma.shape:
+        small = cv2.resize(small, chroma.shape[::-1], interpolation=cv2.INTER_AREA)
+    gain = _lookup(gain_lut, small)
+    return (luma, *(_scale_chroma(plane, gain, neutral, frame.bits) for plane in frame.planes[1:]))
+
+
+def _scale_chroma(plane: Plane, gain: Map, neutral: int, bits: int) -> Plane:
+    scaled = plane.astype(np.float32)
+    scaled -= neutral
+    scaled *= gain
+    scaled += neutral + 0.5
+    np.clip(scaled, 0, (1 << bits) - 1, out=scaled)
+    return scaled.astype(plane.dtype)
+
+
+class _Key:
+    """A tone curve as a cache key: by identity, since its arrays have no hash."""
+
+    __slots__ = ("curve",)
+
+    def __init__(self, curve: ToneCurve) -> None:
+        self.curve = curve
+
+    def __hash__(self) -> int:
+        return hash(id(self.curve))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and other.curve is self.curve
+
+
+@functools.lru_cache(maxsize=8)
+def _plane_luts(bits: int, full_range: bool, key: _Key, to_brighter: bool) -> tuple[Plane, Map]:
+    """(code value -> code value of luma, code value of luma -> gain of chroma)."""
+    black, white = luma_range(bits, full_range)
+    codes = np.arange(1 << bits, dtype=np.float32)
+    x = np.clip((codes - black) / (white - black), 0.0, 1.0)
+    curve = key.curve
+    y = np.interp(x, np.linspace(0, 1, NODES), curve.up if to_brighter else curve.down)
+    luma = np.round(black + y * (white - black)).astype(np.uint8 if bits == 8 else np.uint16)
+    limit = 2.0 ** (curve.gap_ev / GAMMA)
+    gain = np.clip(y / np.maximum(x, 1e-3), 1.0 / limit, limit)
+    if to_brighter:
+        gain = gain * np.clip((1.0 - y) / 0.15, 0.0, 1.0)
+    return luma, gain.astype(np.float32)
+
+
+def _lookup(table: Plane, plane: Plane) -> Plane:
+    if plane.dtype == np.uint8:
+        return cv2.LUT(plane, table)
+    return np.take(table, plane, mode="clip")
+
+
+def _apply(table: Map, luma: Map) -> Map:
+    return np.take(table, (luma * np.float32(NODES - 1) + np.float32(0.5)).astype(np.uint16), mode="clip")
+
+
+def _quantiles(pictures: list[Map]) -> Map:
+    histogram = np.zeros(NODES)
+    for picture in pictures:
+        histogram += cv2.calcHist([picture], [0], None, [NODES], [0.0, 1.0 + 1e-6]).ravel()
+    share = np.cumsum(histogram) / histogram.sum()
+    # The centre of the bin at which each share is reached, interpolated inside the bin.
+    return np.interp(_QUANTILES, share, np.arange(NODES) / (NODES - 1)).astype(np.float32)
+
+
+def _quantile_curve(d: Map, b: Map, gap: float) -> ToneCurve:
+    x = np.linspace(0.0, 1.0, NODES, dtype=np.float32)
+    up = np.maximum.accumulate(np.interp(x, *_knots(d, b))).astype(np.float32)
+    down = np.maximum.accumulate(np.interp(x, *_knots(b, d))).astype(np.float32)
+    return ToneCurve(up, down, gap, False)
+
+
+def _knots(x: Map, y: Map) -> tuple[Map, Map]:
+    """Knots of a monotone curve through quantile pairs: (0, 0), the mean y at each distinct x, (1, 1) unless reached."""
+    places, index = np.unique(np.round(x * (NODES - 1)), return_inverse=True)
+    values = np.bincount(index, y) / np.bincount(index)
+    places = places / (NODES - 1)
+    if places[0] > 0:
+        places, values = np.insert(places, 0, 0.0), np.insert(values, 0, 0.0)
+    if places[-1] < 1:
+        places, values = np.append(places, 1.0), np.append(values, max(float(values[-1]), float(y[-1])))
+    return places, np.maximum.accumulate(values)
+
+
+def _rough_gap(d: Map, b: Map) -> float:
+    """Where hardly a pixel is usable in both: the dark level at the quantile where the bright frame clips."""
+    at = int(np.searchsorted(b, _BRIGHT))
+    level = max(float(d[min(at, len(d) - 1)]), 1.0 / 255)
+    return max(GAMMA * float(np.log2(float(b[min(at, len(b) - 1)]) / level)), 0.0)

@@ -1,0 +1,254 @@
+"""Video files (and Y4M from standard input), decoded to native planes by PyAV."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import av.container
+import av.video
+
+from streamfuse.capture.avframe import picture_of
+from streamfuse.errors import InputError, InputNotFoundError
+from streamfuse.frame import Frame
+from streamfuse.stage import SourceInfo
+
+STDIN = "-"
+_DEFAULT_RATE = Fraction(25)
+# A playlist in a local file must not make us open other addresses.
+_OPTIONS = {"protocol_whitelist": "file,pipe,fd"}
+
+
+class VideoFileSource:
+    """Frames of a video file in display order, with the pixels and the time stamps of the file.
+
+    The first frame is decoded at construction, so that `info` tells what really comes and a file without a
+    picture fails here.
+
+    Args:
+        path: the file; '-' reads Y4M (or what else FFmpeg recognises) from standard input.
+        frames: (first, end) frame numbers, end excluded; None leaves a side open. `Frame.index` counts from
+            the file's first frame.
+
+    Attributes:
+        info: what is known before the first frame.
+        decode_errors: packets so far that could not be decoded and were skipped.
+
+    Raises:
+        InputNotFoundError: no such file.
+        InputError: no permission, not a video, no picture in it, no frame in the range; while iterating: the
+            frame size or pixel format changes.
+    """
+
+    def __init__(self, path: str | Path, *, frames: tuple[int | None, int | None] | None = None) -> None:
+        self.decode_errors = 0
+        self._name = "standard input" if str(path) == STDIN else str(path)
+        self._first, self._end = _checked_range(frames)
+        self._stopped = threading.Event()
+        self._reading = threading.Lock()
+        self._container = _open(path, self._name)
+        try:
+            self._stream = _picture_stream(self._container, self._name)
+            decoded = self._numbered(self._decode())
+            head = next(decoded, None)
+            if head is None:
+                raise InputError(self._nothing())
+            self._frames = chain([head], decoded)
+            self.info = self._describe(head, None if str(path) == STDIN else Path(path))
+        except BaseException:
+            self._container.close()
+            raise
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Each frame once; a second iteration goes on where the first one stopped."""
+        with self._reading:
+            if self._stopped.is_set():
+                return
+        for frame in self._frames:
+            self._check_like_first(frame)
+            yield frame
+            if self._stopped.is_set():
+                break
+
+    def close(self) -> None:
+        """Release the file; from another thread, a running iteration ends before its next frame."""
+        self._stopped.set()
+        # Closing under the decoder's feet would crash the process: then the iteration itself closes.
+        if self._reading.acquire(blocking=False):
+            self._container.close()
+            self._reading.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        """All frames that can be decoded, in display order."""
+        packets = self._container.demux(self._stream)
+        while True:
+            with self._reading:
+                if self._stopped.is_set():
+                    self._container.close()
+                    return
+                pictures = self._next_pictures(packets)
+            if pictures is None:
+                return
+            yield from pictures
+
+    def _next_pictures(self, packets: Iterator[av.Packet[av.VideoStream]]) -> list[av.VideoFrame] | None:
+        """Decode one packet; None at the end."""
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            self.decode_errors += 1  # cut off in mid-packet: nothing more can be read
+            return self._drain()
+        if packet is None:
+            return None
+        try:
+            return packet.decode()
+        except av.EOFError:
+            return None
+        except av.FFmpegError:
+            self.decode_errors += 1
+            return []
+
+    def _drain(self) -> list[av.VideoFrame] | None:
+        """The frames that the decoder still holds; None if there are none."""
+        try:
+            return self._stream.codec_context.decode(None) or None
+        except av.FFmpegError:
+            return None
+
+    def _numbered(self, decoded: Iterator[av.VideoFrame]) -> Iterator[Frame]:
+        """Cut to the range of frames, with time stamps that exist and increase."""
+        time_base, step = self._clock()
+        last: int | None = None
+        for index, raw in enumerate(decoded):
+            if self._end is not None and index >= self._end:
+                return
+            pts = raw.pts
+            if pts is None or (last is not None and pts <= last):
+                pts = 0 if last is None else last + step
+            last = pts
+            if index >= self._first:
+                picture = picture_of(raw)
+                yield Frame(*picture, pts=pts, time_base=time_base, index=index)
+
+    def _clock(self) -> tuple[Fraction, int]:
+        """The time base, and the pts units that a frame lasts at the nominal rate."""
+        rate = self._rate()
+        time_base = self._stream.time_base
+        if not time_base:  # unset is a falsy rational in newer PyAV, None in older
+            return 1 / rate, 1
+        return Fraction(time_base), max(1, round(1 / (rate * Fraction(time_base))))
+
+    def _rate(self) -> Fraction:
+        stream = self._stream
+        return Fraction(stream.average_rate or stream.guessed_rate or stream.base_rate or _DEFAULT_RATE)
+
+    def _describe(self, head: Frame, media: Path | None) -> SourceInfo:
+        return SourceInfo(
+            name=self._name,
+            width=head.width,
+            height=head.height,
+            bits=head.bits,
+            subsampling=head.subsampling,
+            color=head.color,
+            time_base=head.time_base,
+            rate=self._rate(),
+            frame_count=self._frame_count(),
+            media=media,
+            has_chroma=len(head.planes) == 3,
+        )
+
+    def _frame_count(self) -> int | None:
+        """What the headers say, cut to the range."""
+        count = self._stream.frames
+        if not count and self._container.duration:
+            count = round(self._container.duration * self._rate() / av.time_base)
+        if not count:
+            return None
+        end = count if self._end is None else min(count, self._end)
+        return max(end - self._first, 1)
+
+    def _check_like_first(self, frame: Frame) -> None:
+        info = self.info
+        if (frame.width, frame.height) != (info.width, info.height):
+            raise InputError(
+                f"The frame size of {self._name} changes from {info.width}x{info.height} to "
+                f"{frame.width}x{frame.height} at frame {frame.index}; split the file there."
+            )
+        same_planes = (len(frame.planes) == 3) == info.has_chroma
+        if (frame.bits, frame.subsampling) != (info.bits, info.subsampling) or not same_planes:
+            raise InputError(
+                f"The pixel format of {self._name} changes at frame {frame.index} (from {info.bits} to "
+                f"{frame.bits} bit, or to another chroma subsampling); split the file there."
+            )
+
+    def _nothing(self) -> str:
+        if self._first:
+            return f"{self._name} has no frame {self._first}: ask for a range of frames that begins earlier."
+        return f"No frame of {self._name} can be decoded: the file is empty or damaged."
+
+
+def _checked_range(frames: tuple[int | None, int | None] | None) -> tuple[int, int | None]:
+    first, end = frames or (None, None)
+    if (first or 0) < 0 or (end is not None and end <= (first or 0)):
+        raise InputError(f"The range of frames {first}:{end} is empty: give FIRST:END with 0 <= FIRST < END.")
+    return first or 0, end
+
+
+def _open(path: str | Path, name: str) -> av.container.InputContainer:
+    """Open the container, or say in one sentence why not."""
+    if str(path) == STDIN:
+        if sys.stdin is not None and sys.stdin.isatty():
+            raise InputError(
+                "Nothing is piped into standard input: use a pipe such as `ffmpeg ... -f yuv4mpegpipe - |`."
+            )
+        address = "pipe:0"
+    else:
+        _check_file(Path(path))
+        address = f"file:{path}"
+    try:
+        return av.open(address, mode="r", options=_OPTIONS, metadata_errors="replace")
+    except av.FFmpegError as error:
+        raise InputError(
+            f"{name} is not a video that can be read ({error.strerror}): check it with a player."
+        ) from error
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise InputNotFoundError(f"There is no file {path}: check the path.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, not a video file.")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} cannot be read: you have no permission for it.")
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes): it was never written or not copied.")
+
+
+def _picture_stream(container: av.container.InputContainer, name: str) -> av.VideoStream:
+    """The first video stream that is not the cover picture of an audio file."""
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            if stream.codec_context is None:
+                raise InputError(
+                    f"The video codec in {name} is not known to this build of FFmpeg: convert it first."
+                )
+            stream.thread_type = "AUTO"
+            return stream
+    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+    raise InputError(f"{name} has no video stream (only {kinds}): name a file with a picture.")

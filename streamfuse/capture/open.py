@@ -1,0 +1,163 @@
+"""One door to all file-like sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from glob import glob
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from streamfuse.capture.file import STDIN, VideoFileSource
+from streamfuse.capture.images import SUFFIXES, ImageSequenceSource, natural_key
+from streamfuse.capture.per_exposure import PerExposureSource
+from streamfuse.capture.sidecar import read_sidecar
+from streamfuse.errors import InputError, InputNotFoundError, UsageError
+from streamfuse.frame import Exposure, Frame
+from streamfuse.stage import Source
+
+FrameRange = tuple[int | None, int | None]
+SAMPLES = ("sample:", "sim:")
+_DEFAULT_RATE = Fraction(25)
+
+
+def open_source(
+    spec: str | Path | Sequence[str | Path],
+    *,
+    frames: FrameRange | None = None,
+    rate: Fraction | None = None,
+    sidecar: str | Path | None = None,
+) -> Source:
+    """Open what the user named.
+
+    Args:
+        spec: a video; several videos (one per exposure); images, a folder or a glob of them; 'sample:...' (a
+            made-up scene); '-' (Y4M from standard input).
+        frames: (first, end) frame numbers, end excluded.
+        rate: frames per second of images; other sources know their own.
+        sidecar: a file with the exposure of each frame, see `read_sidecar`.
+
+    Raises:
+        InputNotFoundError, InputError, UsageError: as the message says.
+    """
+    named = [spec] if isinstance(spec, str | Path) else list(spec)
+    if not named:
+        raise UsageError("No input was given.")
+    exposures = read_sidecar(sidecar) if sidecar is not None else None
+    source = _open(named, frames, rate)
+    return _WithExposures(source, exposures) if exposures is not None else source
+
+
+def _open(named: list[str | Path], frames: FrameRange | None, rate: Fraction | None) -> Source:
+    only = str(named[0]) if len(named) == 1 else ""
+    if only.startswith(SAMPLES):
+        from streamfuse.capture.simulated import open_sample
+
+        sample = open_sample(only)
+        return _Range(sample, frames) if frames else sample
+    paths = _in_order([path for name in named for path in _expand(str(name))], explicit=len(named) > 1)
+    if all(path.suffix.lower() in SUFFIXES for path in paths):
+        return ImageSequenceSource(paths, rate or _DEFAULT_RATE, frames=frames)
+    if rate is not None:
+        raise UsageError("A frame rate can be given for images only: a video has its own time stamps.")
+    if len(paths) == 1:
+        return VideoFileSource(paths[0], frames=frames)
+    return _open_each(paths, frames)
+
+
+def _open_each(paths: list[Path], frames: FrameRange | None) -> Source:
+    """One video per exposure; what is open is closed again if one fails."""
+    if Path(STDIN) in paths:
+        raise UsageError("Standard input (-) is one video and cannot be combined with others.")
+    sources: list[Source] = []
+    try:
+        sources += (VideoFileSource(path, frames=frames) for path in paths)
+        return PerExposureSource(sources)
+    except BaseException:
+        for source in sources:
+            source.close()
+        raise
+
+
+def _expand(name: str) -> list[Path]:
+    """The files that one argument names."""
+    path = Path(name)
+    if path.is_dir():
+        images = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
+        if not images:
+            raise InputError(
+                f"The folder {path} has no images ({', '.join(SUFFIXES)}): name a video file in it."
+            )
+        return sorted(images, key=natural_key)
+    if not path.exists() and any(mark in name for mark in "*?["):
+        found = [Path(match) for match in glob(name, recursive=True)]  # noqa: PTH207 (absolute patterns)
+        if not found:
+            raise InputNotFoundError(f"No file matches {name}: check the pattern.")
+        return sorted(found, key=natural_key)
+    return [path]
+
+
+def _in_order(paths: list[Path], *, explicit: bool) -> list[Path]:
+    """The user's order; but a list that a shell sorted (img1 img10 img2) goes by its numbers."""
+    shell_sorted = explicit and paths == sorted(paths)
+    return sorted(paths, key=natural_key) if shell_sorted else paths
+
+
+class _Wrapped:
+    """Passes another source on."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.info = source.info
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(self._source)
+
+    def close(self) -> None:
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _WithExposures(_Wrapped):
+    """Attaches the exposures of a sidecar to the frames, by their number."""
+
+    def __init__(self, source: Source, exposures: Mapping[int, Exposure]) -> None:
+        super().__init__(source)
+        self._exposures = exposures
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in self._source:
+            known = self._exposures.get(frame.index)
+            if known is None:
+                yield frame
+            else:
+                rank = frame.exposure.rank if frame.exposure else None
+                yield replace(frame, exposure=replace(known, rank=rank))
+
+
+class _Range(_Wrapped):
+    """A range of frames of a source that cannot begin in its middle."""
+
+    def __init__(self, source: Source, frames: FrameRange) -> None:
+        super().__init__(source)
+        self._first, self._end = frames[0] or 0, frames[1]
+        count = self.info.frame_count
+        if count is not None:
+            end = count if self._end is None else min(count, self._end)
+            self.info = replace(self.info, frame_count=max(end - self._first, 0))
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in self._source:
+            if self._end is not None and frame.index >= self._end:
+                return
+            if frame.index >= self._first:
+                yield frame

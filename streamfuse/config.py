@@ -1,0 +1,327 @@
+"""Settings of a run: typed models, YAML files that hold them, and errors that say which key to fix.
+
+The files under `configs/` are instances of `Config`; `schema()` describes them to an editor.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from streamfuse.errors import ConfigError
+
+Preset = Literal["fast", "balanced", "best"]
+FuserName = Literal["lcndr", "lcndr-s", "lcndr-xs", "mertens"]
+CODECS = ("h264", "hevc", "av1", "vp9", "ffv1", "prores")
+_PRESET_FUSERS: Mapping[Preset, FuserName] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
+
+
+def _checked_frames(text: str) -> str:
+    found = re.fullmatch(r"(\d*):(\d*)", text)
+    if not found or text == ":":
+        raise ValueError("it has to be A:B, such as 0:100, 50: or :200")
+    first, end = found.groups()
+    if first and end and int(first) >= int(end):
+        raise ValueError("it holds no frame: the end has to be after the beginning")
+    return text
+
+
+def _checked_codec(name: str) -> str:
+    # FFmpeg's encoders are called lib... or carry the maker after an underscore.
+    if name not in CODECS and not re.fullmatch(r"lib[a-z0-9-]+|[a-z0-9]+_[a-z0-9_]+", name):
+        raise ValueError(f"it has to be one of {', '.join(CODECS)}, or an encoder such as h264_nvenc")
+    return name
+
+
+def _checked_device(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise ValueError("it has to be auto, cpu, cuda, or cuda:N")
+    return name
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputConfig(_Section):
+    """How to read the input."""
+
+    cycle: Annotated[int, Field(ge=2, le=9)] | None = Field(
+        default=None, description="number of exposures; null: found out"
+    )
+    first: Literal["under", "over"] | None = Field(
+        default=None, description="the first exposure; null: found out"
+    )
+    rate: Literal["full", "half"] = Field(
+        default="full", description="full: a fused frame for every input frame; half: one for each bracket"
+    )
+    exposures: Path | None = Field(
+        default=None, description="sidecar file that names the exposure of each frame"
+    )
+    frames: Annotated[str, AfterValidator(_checked_frames)] | None = Field(
+        default=None, description="part of the input as A:B, frame numbers from 0, B excluded; null: all"
+    )
+
+    @property
+    def frame_range(self) -> tuple[int | None, int | None] | None:
+        """(first, end) of `frames`, end excluded, None for an open side; None where all frames are meant."""
+        if self.frames is None:
+            return None
+        first, end = (int(part) if part else None for part in self.frames.split(":"))
+        return first, end
+
+
+class AlignConfig(_Section):
+    """How to bring the exposures of one instant together."""
+
+    mode: Literal["off", "global", "flow"] = Field(
+        default="flow",
+        description="off: a camera and scene that stand still; global: the camera moves; flow: all moves",
+    )
+    ghost: bool = Field(
+        default=True, description="use the reference alone where the aligned exposure disagrees with it"
+    )
+    preset: Preset | None = Field(
+        default=None, description="effort of the alignment; null: that of fuse.preset"
+    )
+
+
+class FuseConfig(_Section):
+    """How to fuse."""
+
+    preset: Preset = Field(default="balanced", description="speed against quality, of all stages")
+    fuser: FuserName | None = Field(
+        default=None, description="the network or method; null: that of the preset"
+    )
+    device: Annotated[str, AfterValidator(_checked_device)] = Field(
+        default="auto", description="auto, cpu, cuda or cuda:N"
+    )
+
+
+class SmoothConfig(_Section):
+    """How to keep the picture calm in time."""
+
+    enabled: bool = Field(default=True, description="smooth the weight maps and the tone along the motion")
+
+
+class OutputConfig(_Section):
+    """What to write."""
+
+    codec: Annotated[str, AfterValidator(_checked_codec)] | None = Field(
+        default=None, description=f"{', '.join(CODECS)}, or an encoder of FFmpeg; null: that of the container"
+    )
+    crf: Annotated[float, Field(ge=0, le=63)] | None = Field(
+        default=None, description="constant rate factor, lower is better; null: close to the input by eye"
+    )
+    speed: str | None = Field(
+        default=None, description="the encoder's preset, such as veryfast; null: that of the codec"
+    )
+    bits: Literal[8, 10, 12, 16] | None = Field(
+        default=None, description="bit depth; null: that of the input"
+    )
+    pix_fmt: str | None = Field(
+        default=None,
+        pattern="^[a-z0-9]+$",
+        description="pixel format such as yuv420p10le; null: like the input",
+    )
+    side_by_side: bool = Field(
+        default=False, description="write the input and the fused picture next to each other"
+    )
+    overwrite: bool = Field(default=False, description="replace an output that is there already")
+
+
+class Config(_Section):
+    """All settings of a run. Immutable; `with_overrides` makes another one."""
+
+    input: InputConfig = InputConfig()
+    align: AlignConfig = AlignConfig()
+    fuse: FuseConfig = FuseConfig()
+    smooth: SmoothConfig = SmoothConfig()
+    output: OutputConfig = OutputConfig()
+
+    @field_validator("smooth", mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        """`smooth: off` is short for `smooth: {enabled: off}`."""
+        return {"enabled": value} if value in {"on", "off"} or isinstance(value, bool) else value
+
+    @property
+    def fuser_name(self) -> FuserName:
+        """The fuser to use: the one that is set, else that of the preset."""
+        return self.fuse.fuser or _PRESET_FUSERS[self.fuse.preset]
+
+    @property
+    def align_preset(self) -> Preset:
+        """The alignment preset to use: the one that is set, else that of the fusion."""
+        return self.align.preset or self.fuse.preset
+
+    def with_overrides(self, **options: object) -> Config:
+        """These settings with some replaced.
+
+        Args:
+            **options: command-line options as `OPTION_KEYS` names them (`preset`, `align`, `smooth`, `codec`,
+                ...) and their values; None means not given.
+
+        Raises:
+            ConfigError: no such option, or a value that does not fit.
+        """
+        settings = self.model_dump()
+        for option, value in options.items():
+            if option not in OPTION_KEYS:
+                raise ConfigError(
+                    f"There is no option {option!r};{_nearest(option, OPTION_KEYS)} use another."
+                )
+            if value is not None:
+                section, key = OPTION_KEYS[option].split(".")
+                settings[section][key] = value
+        # A preset on the command line is meant for everything that is not asked for there as well.
+        if options.get("preset") is not None:
+            settings["align"]["preset"] = None
+            settings["fuse"]["fuser"] = options.get("fuser")
+        return _validated(settings, "the command line")
+
+    def show(self) -> str:
+        """All settings, defaults included, as YAML that `load_config` reads."""
+        return str(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
+# Command-line option (with underscores) -> where its value goes.
+OPTION_KEYS: Mapping[str, str] = {
+    **{f"{key}": f"input.{key}" for key in InputConfig.model_fields},
+    **{f"{key}": f"output.{key}" for key in OutputConfig.model_fields},
+    "align": "align.mode",
+    "ghost": "align.ghost",
+    "preset": "fuse.preset",
+    "fuser": "fuse.fuser",
+    "device": "fuse.device",
+    "smooth": "smooth.enabled",
+}
+
+
+def load_config(source: str | Path = "default") -> Config:
+    """Read settings from a YAML file, or the shipped ones of that name.
+
+    Args:
+        source: a path, or a name of `shipped_configs()` such as 'fast'.
+
+    Raises:
+        ConfigError: no such file or name, not YAML, empty, an unknown key, or a value that does not fit.
+    """
+    path = shipped_configs().get(str(source), Path(source))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        names = ", ".join(shipped_configs())
+        raise ConfigError(
+            f"There is no configuration {str(source)!r}:{_nearest(str(source), shipped_configs())}"
+            f" give a YAML file, or one of {names}."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as a configuration: {error}.") from error
+    return _validated(_parsed(text, path), str(path))
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Name -> file of the configurations that come with streamfuse."""
+    package = Path(__file__).parent
+    # An installed wheel has them inside the package, a source tree beside it.
+    folders = (package / "configs", package.parent / "configs")
+    files = next((found for folder in folders if (found := sorted(folder.glob("*.yaml")))), [])
+    return {file.stem: file for file in files}
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a configuration file."""
+    return Config.model_json_schema()
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2 scalars, so that `off` is a word and `10:20` no number; a key that comes twice is an error."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (PyYAML's own way)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        if len(mapping) < len(node.value):
+            keys = [key.value for key, _ in node.value]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise yaml.MarkedYAMLError(problem=f"the key {twice!r} comes twice", problem_mark=node.start_mark)
+        return mapping
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
+
+
+def _parsed(text: str, path: Path) -> Mapping[str, Any]:
+    try:
+        settings = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "unreadable characters"
+        raise ConfigError(f"{path} is not valid YAML{where}: {problem}.") from error
+    if settings is None:
+        raise ConfigError(f"{path} holds no settings: fill it in, or leave it out to use the defaults.")
+    if not isinstance(settings, dict):
+        raise ConfigError(
+            f"{path} has to hold sections ({', '.join(Config.model_fields)}), not {settings!r}."
+        )
+    return settings
+
+
+def _validated(settings: Mapping[str, Any], source: str) -> Config:
+    try:
+        return Config.model_validate(settings)
+    except ValidationError as error:
+        first, *others = error.errors()
+        more = f" ({len(others)} more to fix.)" if others else ""
+        raise ConfigError(f"{source}: {_explained(first)}{more}") from error
+
+
+def _explained(error: ErrorDetails) -> str:
+    """One sentence on what is wrong with one key."""
+    key = ".".join(str(part) for part in error["loc"])
+    value = error["input"]
+    if error["type"] == "extra_forbidden":
+        return f"{key!r} is not a setting;{_nearest(key, _keys())} there are {_siblings(error['loc'])}."
+    if error["type"] == "model_type":
+        return f"{key!r} is {value!r}; it has to hold settings: {_siblings((*error['loc'], ''))}."
+    if error["type"] == "literal_error":
+        expected = error["ctx"]["expected"]
+        near = _nearest(str(value), re.findall(r"'([^']+)'", expected))
+        return f"{key!r} is {value!r};{near} it has to be {expected}."
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{key!r} is {value!r}; {message[0].lower()}{message[1:]}."
+
+
+def _keys() -> list[str]:
+    """All sections, and all settings as section.key."""
+    sections = Config().model_dump()
+    return [*sections, *(f"{name}.{key}" for name, section in sections.items() for key in section)]
+
+
+def _siblings(location: tuple[int | str, ...]) -> str:
+    prefix = "".join(f"{part}." for part in location[:-1])
+    return ", ".join(key.removeprefix(prefix) for key in _keys() if key.rpartition(".")[0] == prefix[:-1])
+
+
+def _nearest(word: str, known: Any) -> str:
+    """' did you mean ...?' with the known word that is nearest, or nothing."""
+    by_name = {name.rpartition(".")[2]: name for name in known} | {name: name for name in known}
+    for form in (word, word.rpartition(".")[2]):
+        if near := difflib.get_close_matches(form, by_name, 1):
+            return f" did you mean {by_name[near[0]]!r}?"
+    return ""

@@ -1,0 +1,307 @@
+"""Video files, encoded and muxed by PyAV, with the input's time stamps, colour tags, audio and subtitles."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import av
+import av.container
+import numpy as np
+
+from streamfuse.color import convert_planes, neutral_chroma
+from streamfuse.encode.codecs import choose, configure
+from streamfuse.encode.packets import MediaCopier
+from streamfuse.errors import EncoderError, OutputError, OutputExistsError
+from streamfuse.frame import FusedFrame, Plane
+from streamfuse.stage import SourceInfo
+
+CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
+_MOV = (".mp4", ".m4v", ".mov")
+_MAX_TIMESCALE = 2**31 - 1
+
+
+class VideoFileSink:
+    """Writes fused frames to a video file.
+
+    The time stamps of the frames are kept exactly, variable rates too; Matroska and WebM store milliseconds.
+    A killed run leaves a playable file: fragments of a second, closed at the end to a plain MP4 / MOV.
+
+    Odd sizes stay as they are: H.264 and HEVC can only do so in 4:4:4.
+
+    Args:
+        path: the output; its suffix chooses the container.
+        info: the source of the frames. The audio and subtitle streams, the metadata and the chapters of
+            `info.media` are copied.
+        codec: 'h264', 'hevc', 'av1', 'vp9', 'ffv1', 'prores' or an encoder of FFmpeg; None is VP9 for WebM,
+            else H.264.
+        crf: constant rate factor on the encoder's scale; 0 is lossless for H.264, HEVC and VP9.
+        preset: the encoder's speed, such as 'veryfast'.
+        bits, pix_fmt: depth and pixel format to store; by default the input's, as far as the encoder can.
+        rate: nominal frame rate to write down; by default the input's. Time stamps do not depend on it.
+        overwrite: replace an existing file.
+        threads: encoder threads; 0 = the encoder decides.
+
+    Attributes:
+        outputs: the path.
+        warnings: a sentence for each thing that could not be kept.
+
+    Raises:
+        OutputExistsError: the file is there and `overwrite` is not set.
+        OutputError: the folder is not there or not writable, the output is the input, the disk is full.
+        EncoderError: no such codec or container, a codec that the container cannot hold, an odd size that the
+            codec cannot store.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        info: SourceInfo,
+        *,
+        codec: str | None = None,
+        crf: float | None = None,
+        preset: str | None = None,
+        bits: int | None = None,
+        pix_fmt: str | None = None,
+        rate: Fraction | None = None,
+        overwrite: bool = False,
+        threads: int = 0,
+    ) -> None:
+        self._path = Path(path)
+        self.outputs = [str(path)]
+        self.warnings: list[str] = []
+        self._info = info
+        self._rate = rate or info.rate
+        check_output(self._path, [info.media] if info.media else [], overwrite)
+        if self._path.suffix.lower() not in CONTAINERS:
+            raise EncoderError(
+                f"{path} does not name a video container that streamfuse writes: end it with one of "
+                f"{', '.join(CONTAINERS)}."
+            )
+        codec = codec or ("vp9" if self._path.suffix.lower() == ".webm" else "h264")
+        self._settings = choose(
+            codec, info, crf=crf, speed=preset, bits=bits, pix_fmt=pix_fmt, rate=rate, threads=threads
+        )
+        self._color = replace(info.color, full_range=self._settings.full_range)
+        self._last: int | None = None
+        self._closed = False
+        self._copier: MediaCopier | None = None
+        self._container = self._open_container()
+        try:
+            self._start(codec)
+        except BaseException:
+            self._abandon()
+            raise
+        self._tell_changes()
+
+    def write(self, frame: FusedFrame) -> None:
+        """Encode one frame; sizes must be those of `info`.
+
+        Raises:
+            OutputError: the disk is full, or the file cannot be written for another reason.
+        """
+        if self._closed:
+            raise OutputError(f"{self._path} is closed: no frame can be added.")
+        if (frame.width, frame.height) != (self._info.width, self._info.height):
+            raise EncoderError(
+                f"A frame of {frame.width}x{frame.height} does not fit {self._path}, which was opened for "
+                f"{self._info.width}x{self._info.height}."
+            )
+        pts = self._pts(frame)
+        if self._last is None and self._copier is not None and frame.index > 0:
+            self._copier.start_at(pts * self._info.time_base)
+        self._last = pts
+        try:
+            self._mux(self._stream.encode(self._picture(frame, pts)))
+        except av.FFmpegError as error:
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Write what the encoder still holds and finish the file; a second call does nothing.
+
+        Raises:
+            OutputError: the disk is full, or the file cannot be written for another reason.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._mux(self._stream.encode(None))
+            if self._copier is not None and self._last is not None:
+                frame = 1 / self._rate
+                end = self._last * self._info.time_base + frame
+                self._copier.finish(end, max(3 * frame, Fraction(1, 4)))
+            self._container.close()
+        except av.FFmpegError as error:
+            raise self._failure(error) from error
+        finally:
+            self._abandon()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open_container(self) -> av.container.OutputContainer:
+        options = {"avoid_negative_ts": "disabled", "max_interleave_delta": "1000000"}
+        if self._path.suffix.lower() in _MOV:
+            # The header waits for the first fragment: only then can an edit list tell the first time stamp.
+            options |= {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov", "use_editlist": "1"}
+            options |= {"movie_timescale": str(self._movie_timescale())}
+        else:
+            options |= {"cluster_time_limit": "1000"}
+        container = av.open(f"file:{self._path}", "w", format=self._muxer(), container_options=options)
+        container.flags |= cast(int, av.container.Flags.flush_packets.value)
+        return container
+
+    def _muxer(self) -> str:
+        names = {".mkv": "matroska", ".webm": "webm", ".mov": "mov"}
+        return names.get(self._path.suffix.lower(), "mp4")
+
+    def _movie_timescale(self) -> int:
+        """A clock in which the first picture's time and usual audio rates are whole numbers."""
+        ticks = self._info.time_base.denominator
+        both = math.lcm(ticks, 48000)
+        return both if both <= _MAX_TIMESCALE else min(max(ticks, 1000), _MAX_TIMESCALE)
+
+    def _start(self, codec: str) -> None:
+        """Add the streams, open the encoder, write the header."""
+        settings, info = self._settings, self._info
+        try:
+            stream = self._container.add_stream(settings.encoder, rate=self._rate)
+        except ValueError as error:
+            raise EncoderError(
+                f"A {self._path.suffix} file cannot hold {codec}: choose .mkv, or another --codec."
+            ) from error
+        self._stream = cast(av.VideoStream, stream)
+        context = self._stream.codec_context
+        configure(context, settings, info.width, info.height, info.time_base)
+        context.color_primaries, context.color_trc = self._color.primaries, self._color.transfer
+        context.colorspace = self._color.matrix
+        if settings.encoder == "libx265" and self._path.suffix.lower() in _MOV:
+            context.codec_tag = "hvc1"  # Apple's players know HEVC by this name only
+        self._stream.time_base = info.time_base
+        if info.media is not None:
+            self._copy_media(info.media)
+        try:
+            self._container.start_encoding()
+        except av.FFmpegError as error:
+            raise self._failure(error) from error
+
+    def _copy_media(self, media: Path) -> None:
+        try:
+            self._copier = MediaCopier(media, self._container, self.warnings)
+        except av.FFmpegError as error:
+            self.warnings.append(f"Audio and subtitles of {media} are not copied: {error.strerror}.")
+            return
+        aspect = self._copier.aspect
+        if aspect and aspect != 1:
+            turned = self._copier.size == (self._info.height, self._info.width)
+            self._stream.codec_context.sample_aspect_ratio = 1 / aspect if turned else aspect
+
+    def _tell_changes(self) -> None:
+        """Warn of what is converted without having been asked for."""
+        info, pixels = self._info, self._settings.pixels
+        if pixels.bits < info.bits:
+            self.warnings.append(f"{info.bits} bit is stored as {pixels.bits} bit in {self._path}.")
+        if info.has_chroma and sum(pixels.subsampling) > sum(info.subsampling):
+            self.warnings.append(f"Chroma is stored at a lower resolution ({pixels.name}) in {self._path}.")
+        odd = pixels._replace(subsampling=info.subsampling)
+        if pixels.subsampling == (0, 0) and not odd.fits(info.width, info.height):
+            self.warnings.append(
+                f"{self._path} is stored as {pixels.name}, which fewer players take: {self._settings.encoder} "
+                f"has no other format for {info.width}x{info.height}."
+            )
+
+    def _pts(self, frame: FusedFrame) -> int:
+        """Time stamp in the stream's units; made up from the rate where there is none."""
+        base = self._info.time_base
+        if frame.pts is None:
+            return 0 if self._last is None else self._last + max(1, round(1 / (self._rate * base)))
+        return frame.pts if frame.time_base == base else round(frame.pts * frame.time_base / base)
+
+    def _picture(self, frame: FusedFrame, pts: int) -> av.VideoFrame:
+        """The frame as the encoder wants it."""
+        pixels = self._settings.pixels
+        target = replace(frame.color, matrix=self._color.matrix, full_range=self._color.full_range)
+        planes = convert_planes(
+            frame.planes,
+            frame.bits,
+            frame.subsampling,
+            frame.color,
+            to_bits=pixels.bits,
+            to_subsampling=pixels.subsampling,
+            to_color=target,
+        )
+        if pixels.gray:
+            planes = planes[:1]
+        elif len(planes) == 1:
+            planes += neutral_chroma(frame.height, frame.width, pixels.bits, pixels.subsampling)
+        picture = av_frame(planes, pixels.planar)
+        picture.pts, picture.time_base = pts, self._info.time_base
+        picture.color_range = 2 if self._color.full_range else 1
+        picture.colorspace = self._color.matrix
+        picture.color_primaries, picture.color_trc = self._color.primaries, self._color.transfer
+        return picture
+
+    def _mux(self, packets: Iterable[av.Packet[Any]]) -> None:
+        """Write encoded packets, and the audio and subtitles that belong before them."""
+        for packet in packets:
+            if self._copier is not None and packet.dts is not None:
+                self._copier.advance(packet.dts * Fraction(packet.time_base))
+            self._container.mux(packet)
+
+    def _failure(self, error: av.FFmpegError) -> OutputError:
+        """The sentence for a failed write."""
+        return OutputError(
+            f"{self._path} cannot be written ({error.strerror}); what was written before is kept. Free space "
+            "or choose another folder, and run again."
+        )
+
+    def _abandon(self) -> None:
+        """Close everything as well as it goes."""
+        self._closed = True
+        if self._copier is not None:
+            self._copier.close()
+        with suppress(av.FFmpegError):  # the error that brought us here has been told
+            self._container.close()
+
+
+def av_frame(planes: tuple[Plane, ...], layout: str) -> av.VideoFrame:
+    """Copy planes into a new `av.VideoFrame` of that planar pixel format."""
+    height, width = planes[0].shape
+    frame = av.VideoFrame(width, height, layout)
+    for plane, target in zip(planes, frame.planes, strict=True):
+        lines = np.frombuffer(memoryview(target), plane.dtype).reshape(target.height, -1)
+        lines[:, : plane.shape[1]] = plane
+    return frame
+
+
+def check_output(path: Path, inputs: list[Path], overwrite: bool) -> None:
+    """Refuse an output that is an input, exists already, or lies where nothing can be written.
+
+    Raises:
+        OutputExistsError, OutputError: as the message says.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: give the name of a file in it.")
+    if path.exists():
+        if any(other.exists() and path.samefile(other) for other in inputs):
+            raise OutputError(f"{path} is the input: choose another output, the input is never replaced.")
+        if not overwrite:
+            raise OutputExistsError(f"{path} exists already: choose another name or add --overwrite.")
+    folder = path.parent
+    if not folder.is_dir():
+        raise OutputError(f"There is no folder {folder}: make it first.")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise OutputError(f"Nothing can be written to {path}: you have no permission for it.")

@@ -1,0 +1,141 @@
+"""Numbered PNG, TIFF or JPEG files."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from streamfuse.color import planes_to_rgb
+from streamfuse.errors import EncoderError, OutputError, OutputExistsError
+from streamfuse.frame import FusedFrame
+
+SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
+_NUMBER = re.compile(r"%0?\d*d")
+_IN_FOLDER = "frame_%05d.png"
+_JPEG_QUALITY = 95
+
+
+class ImageSink:
+    """Writes each fused frame as an image: R'G'B' by the frame's own matrix and range, grey where it has no
+    chroma.
+
+    Args:
+        target: a folder (`frame_00000.png` ... in it), a pattern such as `out_%05d.png`, or the name of one
+            image for a single frame. The suffix chooses PNG, TIFF or JPEG.
+        bits: 8 or 16; by default 8 for 8-bit frames and 16 above. JPEG has 8.
+        overwrite: replace existing files.
+
+    Numbers begin with the first frame's number in its source and have no gaps.
+
+    Raises:
+        OutputExistsError: an image of that name is there and `overwrite` is not set.
+        OutputError: the folder cannot be made or written to, the disk is full, a second frame for a single
+            image.
+        EncoderError: a suffix that is none of the three, or a depth that the format does not have.
+    """
+
+    def __init__(self, target: str | Path, *, bits: int | None = None, overwrite: bool = False) -> None:
+        path = Path(target)
+        if path.is_dir() or not path.suffix:
+            path = path / _IN_FOLDER
+            _make_folder(path.parent)
+        self._pattern = path
+        self._numbered = _NUMBER.search(path.name) is not None
+        self._overwrite = overwrite
+        self._bits = bits
+        self._next: int | None = None
+        self.outputs: list[str] = []
+        if path.suffix.lower() not in SUFFIXES:
+            raise EncoderError(f"{path} does not name an image: end it with one of {', '.join(SUFFIXES)}.")
+        if bits not in (None, 8, 16) or (bits == 16 and path.suffix.lower() in (".jpg", ".jpeg")):
+            raise EncoderError(f"{path} cannot store {bits} bit: images have 8 or, as PNG and TIFF, 16.")
+        if not path.parent.is_dir():
+            raise OutputError(f"There is no folder {path.parent}: make it first.")
+        if not os.access(path.parent, os.W_OK):
+            raise OutputError(f"Nothing can be written to {path.parent}: you have no permission for it.")
+        self._check_free()
+
+    def write(self, frame: FusedFrame) -> None:
+        """Write one image."""
+        if self._next is not None and not self._numbered:
+            raise OutputError(
+                f"{self._pattern} is one image and there are more frames: give a folder or a name with %05d."
+            )
+        number = frame.index if self._next is None else self._next
+        self._next = number + 1
+        path = self._pattern
+        if self._numbered:
+            path = path.with_name(_NUMBER.sub(lambda match: match[0] % number, path.name, count=1))
+        if path.exists() and not self._overwrite:
+            raise OutputExistsError(f"{path} exists already: choose another name or add --overwrite.")
+        _save(path, self._pixels(frame))
+        self.outputs.append(str(path))
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _check_free(self) -> None:
+        """Refuse at the start, not after an hour, where images of that name are there."""
+        if self._overwrite:
+            return
+        before, _, after = (
+            self._pattern.name.partition(match[0])
+            if (match := _NUMBER.search(self._pattern.name))
+            else (
+                self._pattern.name,
+                "",
+                "",
+            )
+        )
+        name = re.compile(re.escape(before) + (r"\d+" if match else "") + re.escape(after))
+        for other in self._pattern.parent.iterdir():
+            if name.fullmatch(other.name):
+                raise OutputExistsError(f"{other} exists already: choose another name or add --overwrite.")
+
+    def _pixels(self, frame: FusedFrame) -> npt.NDArray[Any]:
+        """(H, W) or (H, W, 3) B'G'R' as OpenCV writes it."""
+        rgb = planes_to_rgb(frame.planes, frame.bits, frame.subsampling, frame.color)
+        wanted = 8 if self._pattern.suffix.lower() in (".jpg", ".jpeg") else self._bits
+        if wanted == 8 and rgb.dtype == np.uint16:
+            rgb = np.rint(rgb / 257.0).astype(np.uint8)
+        elif wanted == 16 and rgb.dtype == np.uint8:
+            rgb = rgb.astype(np.uint16) * 257
+        return rgb[:, :, 0] if len(frame.planes) == 1 else rgb[:, :, ::-1]
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+
+
+def _save(path: Path, pixels: npt.NDArray[Any]) -> None:
+    """Encode in memory and write in one go; a file that was cut off is removed again."""
+    done, data = cv2.imencode(
+        path.suffix, np.ascontiguousarray(pixels), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    )
+    if not done:
+        raise EncoderError(f"{path} cannot be encoded as {path.suffix}.")
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror}): free space or choose another folder."
+        ) from error

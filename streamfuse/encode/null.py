@@ -1,0 +1,36 @@
+"""A sink that counts: what is left is the speed of everything before it."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from streamfuse.frame import FusedFrame
+
+
+class NullSink:
+    """Drops every frame.
+
+    Attributes:
+        frames: how many came.
+        outputs: always empty.
+    """
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.outputs: list[str] = []
+
+    def write(self, frame: FusedFrame) -> None:
+        """Count one frame."""
+        self.frames += 1
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,40 @@
+"""One door to all sinks that write files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from streamfuse.encode.file import CONTAINERS, VideoFileSink
+from streamfuse.encode.images import SUFFIXES, ImageSink
+from streamfuse.encode.null import NullSink
+from streamfuse.errors import EncoderError
+from streamfuse.stage import Sink, SourceInfo
+
+NULL = "null:"
+_IMAGE_OPTIONS = ("bits", "overwrite")
+
+
+def open_sink(target: str | Path, info: SourceInfo, **options: Any) -> Sink:
+    """Open what the user named.
+
+    Args:
+        target: a video file, a folder or name pattern for images, or 'null:' (count and forget).
+        info: the source of the frames to come.
+        options: those of `VideoFileSink`; images use `bits` and `overwrite` and leave the others alone.
+
+    Raises:
+        OutputExistsError, OutputError, EncoderError: as the message says.
+    """
+    if str(target) == NULL:
+        return NullSink()
+    path = Path(target)
+    suffix = path.suffix.lower()
+    if suffix in CONTAINERS:
+        return VideoFileSink(path, info, **options)
+    if path.is_dir() or not suffix or suffix in SUFFIXES:
+        return ImageSink(path, **{key: value for key, value in options.items() if key in _IMAGE_OPTIONS})
+    raise EncoderError(
+        f"{target} does not name an output: end it with one of {', '.join((*CONTAINERS, *SUFFIXES))}, "
+        "or name a folder."
+    )

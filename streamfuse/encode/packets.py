@@ -1,0 +1,140 @@
+"""What belongs to the picture and is not fused: audio, subtitles, metadata, chapters; copied as they are."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.container
+from av.stream import Stream
+
+_COPIED = ("audio", "subtitle")
+# Written by the muxer itself, or about the coding of the source file.
+_NOT_COPIED = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
+
+
+class MediaCopier:
+    """Copies the other streams of a media file into an output as its video progresses.
+
+    Packets keep their bytes and time stamps. Where the video stops before the source's does (a range of
+    frames, an interrupted run), the streams are cut there; where the video begins later, they begin with it.
+
+    Args:
+        media: the source file.
+        output: the container, its video stream added and its header not written yet.
+        warnings: gets a sentence for each stream that cannot be copied.
+    """
+
+    def __init__(self, media: Path, output: av.container.OutputContainer, warnings: list[str]) -> None:
+        self._output = output
+        self._warnings = warnings
+        self._media = av.open(f"file:{media}", metadata_errors="replace")
+        self._streams = self._add_streams(media)
+        self._copy_metadata()
+        video = self._media.streams.video
+        self._video = video[0].index if video else None
+        watched = [self._media.streams[index] for index in self._streams]
+        self._packets: Iterator[av.Packet[Any]] = iter(())
+        if watched:
+            self._packets = self._media.demux(*watched, *video[:1])
+        self._held: deque[av.Packet[Any]] = deque()
+        self._start: Fraction | None = None
+
+    @property
+    def aspect(self) -> Fraction | None:
+        """Sample aspect ratio of the source's video, where it says one."""
+        video = self._media.streams.video
+        return Fraction(video[0].sample_aspect_ratio) if video and video[0].sample_aspect_ratio else None
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(width, height) of the source's video as coded."""
+        video = self._media.streams.video
+        return (video[0].width, video[0].height) if video else None
+
+    def start_at(self, seconds: Fraction | None) -> None:
+        """Leave out what ends before this time (None: copy from the beginning)."""
+        self._start = seconds
+
+    def advance(self, seconds: Fraction) -> None:
+        """Write the packets up to this time."""
+        while self._held or self._read():
+            if _seconds(self._held[0]) > seconds:
+                return
+            self._write(self._held.popleft())
+
+    def finish(self, end: Fraction, tolerance: Fraction) -> None:
+        """Write what is left: all, or up to `end` if the source's video goes on for more than `tolerance`."""
+        cut = False
+        while not cut and (packet := self._next()) is not None:
+            if packet.stream_index == self._video:
+                cut = _seconds(packet) > end + tolerance
+            else:
+                self._held.append(packet)
+        for packet in self._held:
+            if not cut or _seconds(packet) <= end:
+                self._write(packet)
+        self._held.clear()
+
+    def close(self) -> None:
+        """Release the source file."""
+        self._media.close()
+
+    def _add_streams(self, media: Path) -> dict[int, Stream]:
+        """Output streams by the index of the input stream that they copy."""
+        added = {}
+        for stream in self._media.streams:
+            if stream.type not in _COPIED:
+                continue
+            try:
+                copy = self._output.add_stream_from_template(stream)
+            except (av.FFmpegError, ValueError) as error:
+                self._warnings.append(
+                    f"The {stream.type} stream {stream.index} of {media} is not copied: {error}."
+                )
+                continue
+            copy.metadata.update(stream.metadata)
+            copy.disposition = stream.disposition
+            added[stream.index] = copy
+        return added
+
+    def _copy_metadata(self) -> None:
+        tags = self._media.metadata
+        self._output.metadata.update({key: tags[key] for key in tags if key.lower() not in _NOT_COPIED})
+        chapters = self._media.chapters()
+        if chapters:
+            self._output.set_chapters(chapters)
+
+    def _next(self) -> av.Packet[Any] | None:
+        """The next packet that carries something; None at the end or where the file is damaged."""
+        try:
+            for packet in self._packets:
+                if packet.size and packet.dts is not None:
+                    return packet
+        except av.FFmpegError as error:
+            self._warnings.append(f"Audio and subtitles end early: {error}.")
+            self._packets = iter(())
+        return None
+
+    def _read(self) -> bool:
+        """Hold one more packet to copy; False at the end."""
+        while (packet := self._next()) is not None:
+            if packet.stream_index != self._video:
+                self._held.append(packet)
+                return True
+        return False
+
+    def _write(self, packet: av.Packet[Any]) -> None:
+        if self._start is not None and _seconds(packet) < self._start:
+            return
+        packet.stream = self._streams[packet.stream_index]
+        self._output.mux(packet)
+
+
+def _seconds(packet: av.Packet[Any]) -> Fraction:
+    """Decoding time, by which packets are interleaved."""
+    return Fraction(packet.dts or 0) * Fraction(packet.time_base)

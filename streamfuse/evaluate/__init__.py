@@ -1,0 +1,1 @@
+"""Measuring: simulated alternating-exposure clips with a known truth, quality measures, and the peers."""

@@ -1,0 +1,1 @@
+"""Fusion: LCNDR weights at low resolution, a full-size pyramid blend, chroma, and the Mertens baseline."""

@@ -1,0 +1,76 @@
+"""The full-size pyramid blend on the CPU, in OpenCV; the same arithmetic as `torch_blend`, at a fraction of its time.
+
+The maps come from a picture that was halved `extra` times. The finer levels that the network never saw use its
+finest map, sharpened by their own local contrast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from streamfuse.frame import FusionMaps, Map
+from streamfuse.fusion.pyramid import ENERGY_FLOOR, ENERGY_WINDOW
+
+_BORDER = cv2.BORDER_REPLICATE
+
+
+def blend_luma(lumas: Sequence[Map], maps: FusionMaps, exponents: Sequence[float], extra: int) -> Map:
+    """Fuse N luma pictures.
+
+    Args:
+        lumas: N arrays (H, W) float32 in [0, 1], darkest first.
+        maps: one prior per network band and one for the base; gains for the finest bands.
+        exponents: exponent of the local energy, per network band.
+        extra: how many times the picture was halved before the network saw it.
+
+    Returns:
+        (H, W) float32, nominally in [0, 1] (not clipped).
+    """
+    height, width = lumas[0].shape
+    levels = extra + len(exponents)
+    multiple = 1 << levels
+    bottom, right = -height % multiple, -width % multiple
+    current = [cv2.copyMakeBorder(y, 0, bottom, 0, right, _BORDER) if bottom or right else y for y in lumas]
+    fused: list[Map] = []
+    for level in range(levels):
+        coarser = [cv2.resize(g, (g.shape[1] // 2, g.shape[0] // 2), interpolation=cv2.INTER_AREA) for g in current]
+        network_level = max(0, level - extra)
+        band = _fuse_band(current, coarser, maps.priors[network_level], exponents[network_level])
+        if network_level < len(maps.gains):
+            cv2.multiply(band, _up(maps.gains[network_level], band), dst=band)
+        fused.append(band)
+        current = coarser
+    picture = _weighted_sum(current, [_up(p, current[0]) for p in maps.priors[-1]])
+    for band in reversed(fused):
+        picture = cv2.add(_up(picture, band), band, dst=band)
+    return picture[:height, :width]
+
+
+def _fuse_band(finer: Sequence[Map], coarser: Sequence[Map], priors: Map, exponent: float) -> Map:
+    """One Laplacian band of every exposure, weighted by prior x energy ** exponent and summed."""
+    total: Map | None = None
+    fused: Map | None = None
+    for fine, coarse, prior in zip(finer, coarser, priors, strict=True):
+        band = cv2.subtract(fine, _up(coarse, fine))
+        weight = cv2.blur(cv2.multiply(band, band), (ENERGY_WINDOW, ENERGY_WINDOW), borderType=_BORDER)
+        cv2.add(weight, (ENERGY_FLOOR, 0, 0, 0), dst=weight)
+        cv2.pow(weight, exponent, dst=weight)
+        cv2.multiply(weight, _up(prior, weight), dst=weight)
+        cv2.multiply(band, weight, dst=band)
+        total = weight if total is None else cv2.add(total, weight, dst=total)
+        fused = band if fused is None else cv2.add(fused, band, dst=fused)
+    assert total is not None and fused is not None
+    return np.asarray(cv2.divide(fused, cv2.max(total, (1e-12, 0, 0, 0)), dst=fused), np.float32)
+
+
+def _weighted_sum(pictures: Sequence[Map], weights: Sequence[Map]) -> Map:
+    return np.asarray(sum(p * w for p, w in zip(pictures, weights, strict=True)), np.float32)
+
+
+def _up(small: Map, like: Map) -> Map:
+    if small.shape == like.shape:
+        return small
+    return np.asarray(cv2.resize(small, (like.shape[1], like.shape[0]), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -1,0 +1,98 @@
+"""Chroma of the fused picture, at native subsampling.
+
+Scaling linear light by g scales gamma-coded luma and chroma alike by g ** (1 / 2.2), so all exposures of a scene
+share the ratio chroma / luma wherever they are not clipped. The fused chroma is therefore
+
+    C = Y_fused * sum_k w_k v_k C_k / sum_k w_k v_k Y_k
+
+with the fusion weights w_k and a visibility v_k that leaves out clipped exposures (whose hue is wrong) and those lost
+in noise. Bright exposures count more in both sums, which keeps shadow noise out of the colour. At last chroma is
+scaled, at constant luma and hue, until R'G'B' is inside [0, 1].
+
+The rule of DeepFuse, sum_k |C_k| C_k / sum_k |C_k|, leaves the gamut and takes colour from clipped exposures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from streamfuse.frame import ColorInfo, Map, Plane, chroma_range
+
+CLIP_START, CLIP_END = 0.85, 1.0  # of the largest of R'G'B': where an exposure's colour fades out
+NOISE_START, NOISE_END = 0.02, 0.25  # of luma: where it fades in
+_FLOOR = 0.04  # visibility of an exposure when nothing better is there
+
+
+def fuse_chroma(
+    chroma: Sequence[tuple[Plane, Plane]],
+    lumas: Sequence[Map],
+    fused: Map,
+    weights: Map,
+    bits: int,
+    color: ColorInfo,
+) -> tuple[Plane, Plane]:
+    """Fused Cb and Cr.
+
+    Args:
+        chroma: N pairs of planes (h, w), darkest exposure first.
+        lumas: N arrays (H, W) float32 in [0, 1].
+        fused: (H, W) float32, the fused luma.
+        weights: (N, h, w) float32 fusion weights.
+        bits, color: as in `Frame`.
+
+    Returns:
+        Two planes (h, w) of the input's dtype.
+    """
+    height, width = chroma[0][0].shape
+    neutral, half = chroma_range(bits, color.full_range)
+    kr, kb = color.luma_coefficients(lumas[0].shape[0])
+    small = [_fit(y, height, width) for y in lumas]
+    target = np.clip(_fit(fused, height, width), 0, 1)
+    sums = np.zeros((3, height, width), np.float32)
+    for planes, luma, weight in zip(chroma, small, weights, strict=True):
+        cb, cr = ((p.astype(np.float32) - np.float32(neutral)) * np.float32(0.5 / half) for p in planes)
+        share = _visibility(luma, cb, cr, kr, kb) * weight
+        sums[0] += share * cb
+        sums[1] += share * cr
+        sums[2] += share * luma
+    ratio = target / np.maximum(sums[2], 1e-6)
+    cb, cr = sums[0] * ratio, sums[1] * ratio
+    scale = _into_gamut(target, cb, cr, kr, kb)
+    dtype = chroma[0][0].dtype
+    top = (1 << bits) - 1
+    out = [np.clip(np.rint(c * scale * np.float32(2 * half) + neutral), 0, top).astype(dtype) for c in (cb, cr)]
+    return out[0], out[1]
+
+
+def _fit(luma: Map, height: int, width: int) -> Map:
+    if luma.shape == (height, width):
+        return luma
+    return np.asarray(cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _differences(cb: Map, cr: Map, kr: float, kb: float) -> tuple[Map, Map, Map]:
+    """R' - Y', G' - Y', B' - Y' from chroma in [-0.5, 0.5]."""
+    red, blue = cr * np.float32(2 * (1 - kr)), cb * np.float32(2 * (1 - kb))
+    green = (red * np.float32(kr) + blue * np.float32(kb)) * np.float32(-1 / (1 - kr - kb))
+    return red, green, blue
+
+
+def _visibility(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> Map:
+    """Near 1 where an exposure's colour can be trusted, near `_FLOOR` where it is clipped or in the noise."""
+    red, green, blue = _differences(cb, cr, kr, kb)
+    brightest = luma + cv2.max(cv2.max(red, green), blue)
+    unclipped = np.clip((CLIP_END - brightest) * np.float32(1 / (CLIP_END - CLIP_START)), 0, 1)
+    above_noise = np.clip((luma - NOISE_START) * np.float32(1 / (NOISE_END - NOISE_START)), 0, 1)
+    return np.asarray(unclipped * above_noise + np.float32(_FLOOR), np.float32)
+
+
+def _into_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> Map:
+    """Largest factor in [0, 1] on the chroma that keeps R'G'B' inside [0, 1] at this luma."""
+    scale = np.ones_like(luma)
+    for difference in _differences(cb, cr, kr, kb):
+        room = np.where(difference > 0, 1 - luma, luma)
+        np.minimum(scale, room / np.maximum(np.abs(difference), 1e-6), out=scale)
+    return scale

@@ -1,0 +1,25 @@
+"""Which device the network runs on."""
+
+from __future__ import annotations
+
+import torch
+
+from streamfuse.errors import DeviceError
+
+
+def resolve_device(name: str = "auto") -> torch.device:
+    """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:i`.
+
+    Raises:
+        DeviceError: a GPU was asked for and there is none, or not that many.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdigit()) or (kind == "cpu" and index):
+        raise DeviceError(f"There is no device {name!r}; use auto, cpu, cuda or cuda:0.")
+    if kind == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if int(index or 0) >= count:
+            raise DeviceError(f"Device {name} was asked for and {count} CUDA devices were found; use --device cpu.")
+    return torch.device(name)

@@ -1,0 +1,144 @@
+"""The fusers behind one protocol: maps first, pixels after, so that the maps can be smoothed in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from streamfuse.errors import UsageError
+from streamfuse.frame import FusionMaps, Map
+from streamfuse.fusion.models import NETWORKS, PRESET_NETWORK
+from streamfuse.grid import resample
+
+CHROMA_LEVEL = 2  # the prior whose scale suits the colour: fine enough for edges, free of texture
+
+
+class Fuser(Protocol):
+    """Fuses 2..N luma pictures of one instant, (H, W) float32 in [0, 1], darkest first."""
+
+    name: str
+    device: str
+
+    def weigh(self, lumas: Sequence[Map]) -> FusionMaps:
+        """Weights of every exposure."""
+
+    def blend(self, lumas: Sequence[Map], maps: FusionMaps) -> Map:
+        """Fused luma (H, W) float32, nominally in [0, 1]."""
+
+
+class LcndrFuser:
+    """LCNDR: the network at low resolution, the blend at full size.
+
+    Args:
+        name: one of `NETWORKS` or a .safetensors file.
+        device: auto, cpu, cuda, cuda:i.
+
+    Raises:
+        WeightsError: no such network.
+        DeviceError: no such device.
+    """
+
+    def __init__(self, name: str = "lcndr", device: str = "auto") -> None:
+        from streamfuse.fusion.device import resolve_device
+        from streamfuse.fusion.models import load_network
+
+        self.name = name
+        self._device = resolve_device(device)
+        self.device = str(self._device)
+        self._network = load_network(name).to(self._device)
+        self._exponents = [float(self._network.exponent(n)) for n in range(len(self._network.sharpness))]
+
+    def weigh(self, lumas: Sequence[Map]) -> FusionMaps:
+        """As `Fuser.weigh`; priors are at most a quarter of the network's long side."""
+        import torch
+
+        from streamfuse.fusion.lcndr import LEVELS
+        from streamfuse.fusion.pyramid import pad_to_multiple
+
+        extra = self._halvings(lumas[0].shape)
+        small = np.stack([_halve(y, extra, 1 << (extra + LEVELS)) for y in lumas])
+        with torch.inference_mode():
+            stack = pad_to_multiple(torch.from_numpy(small)[None].to(self._device), 1 << LEVELS)
+            maps = self._network.maps(stack)
+            priors = tuple(p[0].float().cpu().numpy() for p in maps.priors)
+            gains = tuple(g[0, 0].float().cpu().numpy() for g in maps.gains)
+        rows, columns = (side << extra for side in stack.shape[-2:])
+        return FusionMaps(priors, gains, (rows / lumas[0].shape[0], columns / lumas[0].shape[1]))
+
+    def blend(self, lumas: Sequence[Map], maps: FusionMaps) -> Map:
+        """As `Fuser.blend`: in OpenCV on the CPU, in torch on a GPU."""
+        extra = self._halvings(lumas[0].shape)
+        if self._device.type == "cpu":
+            from streamfuse.fusion.blend import blend_luma
+
+            return blend_luma(lumas, maps, self._exponents, extra)
+        import torch
+
+        from streamfuse.fusion.torch_blend import blend_luma_torch
+
+        with torch.inference_mode():
+            stack = torch.stack([torch.from_numpy(y).to(self._device, non_blocking=True) for y in lumas])
+            fused: Map = blend_luma_torch(stack, maps, self._exponents, extra).cpu().numpy()
+            return fused
+
+    def _halvings(self, shape: Sequence[int]) -> int:
+        long_side, halvings = max(shape), 0
+        while long_side > self._network.config.long_side:
+            long_side, halvings = (long_side + 1) // 2, halvings + 1
+        return halvings
+
+
+def _halve(luma: Map, times: int, multiple: int) -> Map:
+    """Mean of 2**times x 2**times blocks, after repeating the border up to a multiple, as the blend does."""
+    bottom, right = -luma.shape[0] % multiple, -luma.shape[1] % multiple
+    padded = cv2.copyMakeBorder(luma, 0, bottom, 0, right, cv2.BORDER_REPLICATE) if bottom or right else luma
+    if times == 0:
+        return padded
+    size = (padded.shape[1] >> times, padded.shape[0] >> times)
+    return np.asarray(cv2.resize(padded, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+class MertensFuser:
+    """Exposure fusion after Mertens et al. (2007) on luma: the classical baseline."""
+
+    name = "mertens"
+    device = "cpu"
+
+    def weigh(self, lumas: Sequence[Map]) -> FusionMaps:
+        """One full-size weight map for all levels."""
+        from streamfuse.fusion.mertens import mertens_weights
+
+        return FusionMaps((mertens_weights(lumas),))
+
+    def blend(self, lumas: Sequence[Map], maps: FusionMaps) -> Map:
+        """Laplacian-pyramid blend with Gaussian pyramids of the weights."""
+        from streamfuse.fusion.mertens import blend_pyramid
+
+        return blend_pyramid(lumas, maps.priors[0])
+
+
+def create_fuser(name: str | None = None, *, preset: str = "balanced", device: str = "auto") -> Fuser:
+    """The fuser called `name`: `mertens`, one of `NETWORKS`, a .safetensors file, or None or `lcndr` for the preset's.
+
+    Raises:
+        UsageError: no such fuser or preset.
+        WeightsError, DeviceError: as `LcndrFuser`.
+    """
+    if preset not in PRESET_NETWORK:
+        raise UsageError(f"There is no preset {preset!r}; choose from {', '.join(PRESET_NETWORK)}.")
+    if name == "mertens":
+        return MertensFuser()
+    if name is None or name == "auto":
+        return LcndrFuser(PRESET_NETWORK[preset], device)
+    if name in NETWORKS or name.endswith(".safetensors"):
+        return LcndrFuser(name, device)
+    raise UsageError(f"There is no fuser {name!r}; choose from {', '.join((*NETWORKS, 'mertens'))}.")
+
+
+def chroma_weights(maps: FusionMaps, size: tuple[int, int]) -> Map:
+    """(N, *size): the prior by which colour is weighted, on a chroma grid."""
+    prior = maps.priors[min(CHROMA_LEVEL, len(maps.priors) - 1)]
+    return np.stack([resample(p, size, coverage=maps.coverage) for p in prior])

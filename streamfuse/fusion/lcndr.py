@@ -1,0 +1,337 @@
+"""LCNDR: a coordinated network for detail-refinement multi-exposure fusion, on luma.
+
+After Li, Liu, Zhou, Zhang and Kasabov (IEEE TCSVT 33(2), 2023, doi 10.1109/TCSVT.2022.3202692): a collaborative
+extraction module, a self-attention module, smooth attention weight maps and an edge revision module, trained end to
+end. What happens inside each module is this project's design; `docs/lcndr.md` says which is which.
+
+The network looks at the picture through a few features at a quarter of its resolution and answers with small maps
+(`NetworkMaps`); the pixels themselves are blended outside, in a Laplacian pyramid, with weights that sum to 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from streamfuse.fusion.pyramid import (
+    band_weights,
+    collapse,
+    laplacian_pyramid,
+    local_energy,
+    pad_to_multiple,
+    upsample,
+)
+
+LEVELS = 5  # Laplacian bands of the network's own pyramid; its base is 1/32
+FEATURES = 9  # per exposure, see `features`
+REVISED = 3  # the finest bands, which edge revision may change
+LOGIT_SCALE = 4.0  # lets weights go from even to one-sided within the network's natural output range
+
+
+@dataclass(frozen=True, slots=True)
+class LcndrConfig:
+    """Size of the network, and a switch for each module (for ablation).
+
+    Args:
+        widths: channels at 1/4, 1/8, 1/16 and 1/32.
+        depth: collaborative blocks per scale.
+        stem: channels learned from the full-resolution picture, 0 for none.
+        heads: attention heads.
+        long_side: the picture is halved until its long side is at most this, before the network sees it.
+        collaborate, attend, per_level, revise: switch off cross-exposure merging, self-attention, separate weights
+            per pyramid level, and edge revision.
+    """
+
+    widths: tuple[int, int, int, int] = (16, 24, 32, 32)
+    depth: int = 1
+    stem: int = 0
+    heads: int = 2
+    long_side: int = 640
+    collaborate: bool = True
+    attend: bool = True
+    per_level: bool = True
+    revise: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkMaps:
+    """What the network says of a batch of brackets, at the network's own scale.
+
+    Args:
+        priors: for band 0..LEVELS-1 and the base, (B, N, h, w), positive, summing to 1 over the N exposures.
+        gains: for band 0..REVISED-1, (B, 1, h, w) in [0.5, 1.5]: how edge revision scales the fused detail.
+    """
+
+    priors: tuple[Tensor, ...]
+    gains: tuple[Tensor, ...]
+
+
+def features(gaussian: list[Tensor], bands: list[Tensor]) -> Tensor:
+    """(B * N, 9, H/4, W/4): G1 unshuffled (4), G2, L2, and log local contrast of L0, L1, L2.
+
+    They say how bright a place is in each exposure and how much detail of each size it holds, at a quarter of the
+    resolution.
+    """
+    batch, exposures = gaussian[0].shape[:2]
+    flat_g1 = gaussian[1].reshape(batch * exposures, 1, *gaussian[1].shape[-2:])
+    quarter = gaussian[2].shape[-2:]
+
+    def flat(x: Tensor) -> Tensor:
+        return x.reshape(batch * exposures, 1, *quarter)
+
+    contrasts = []
+    for band in bands[:3]:
+        energy = local_energy(band)
+        pooled = F.adaptive_avg_pool2d(energy, (quarter[0], quarter[1])) if energy.shape[-2:] != quarter else energy
+        contrasts.append(flat(pooled.log() * 0.25 + 1.5))  # about -1.4 .. 1.5
+    return torch.cat(
+        [F.pixel_unshuffle(flat_g1, 2) - 0.5, flat(gaussian[2]) - 0.5, flat(bands[2]) * 4, *contrasts], dim=1
+    )
+
+
+class Merge(nn.Module):
+    """x + conv(relu(a x + b max over exposures of x)): each exposure sees the best of the others.
+
+    (B * N, C, H, W) -> the same. Symmetric in the exposures, for any N.
+    """
+
+    def __init__(self, channels: int, collaborate: bool) -> None:
+        super().__init__()
+        self.own = nn.Parameter(torch.ones(1, channels, 1, 1))
+        self.others = nn.Parameter(torch.full((1, channels, 1, 1), -0.5)) if collaborate else None
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, exposures: int) -> Tensor:
+        mixed = self.own * x
+        if self.others is not None:
+            grouped = x.unflatten(0, (-1, exposures))
+            best = grouped.amax(dim=1, keepdim=True).expand_as(grouped).flatten(0, 1)
+            mixed = mixed + self.others * best
+        out: Tensor = x + self.conv(F.relu(mixed))
+        return out
+
+
+class CoordinateAttention(nn.Module):
+    """Gates (C, H, W) by what each line and each column holds (after Hou et al., CVPR 2021)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = max(8, channels // 4)
+        self.reduce = nn.Conv2d(channels, hidden, 1)
+        self.line = nn.Conv2d(hidden, channels, 1)
+        self.column = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        lines = F.relu(self.reduce(x.mean(dim=3, keepdim=True)))
+        columns = F.relu(self.reduce(x.mean(dim=2, keepdim=True)))
+        # 2 * sigmoid: an untrained gate passes its input unchanged on average
+        return x * (2 * torch.sigmoid(self.line(lines))) * (2 * torch.sigmoid(self.column(columns)))
+
+
+class CollaborativeExtraction(nn.Module):
+    """CEM: features of all exposures at 1/4, 1/8, 1/16 and 1/32, each scale looking across the exposures.
+
+    Input (B * N, 9 + stem, H/4, W/4), output a list of four (B * N, widths[i], ...).
+    """
+
+    def __init__(self, config: LcndrConfig) -> None:
+        super().__init__()
+        widths = config.widths
+        inputs = (FEATURES + config.stem, *widths[:-1])
+        self.enter = nn.ModuleList(
+            nn.Conv2d(i, o, 3, stride=1 if n == 0 else 2, padding=1)
+            for n, (i, o) in enumerate(zip(inputs, widths, strict=True))
+        )
+        self.merge = nn.ModuleList(
+            nn.ModuleList(Merge(w, config.collaborate) for _ in range(config.depth)) for w in widths
+        )
+        self.coordinate = CoordinateAttention(widths[-1])
+
+    def forward(self, x: Tensor, exposures: int) -> list[Tensor]:
+        scales = []
+        for enter, merges in zip(self.enter, self.merge, strict=True):
+            x = enter(x)
+            for merge in merges:  # type: ignore[attr-defined]
+                x = merge(x, exposures)
+            scales.append(x)
+        scales[-1] = self.coordinate(scales[-1])
+        return scales
+
+
+class SelfAttention(nn.Module):
+    """SAM: every patch of every exposure of one sample looks at all the others, at 1/32.
+
+    (B * N, C, h, w) -> the same. The token count N h w is bounded because the picture is brought to at most
+    `long_side` first (640 x 640: 400 tokens per exposure); samples of a batch never see each other.
+    """
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.position = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.norm = nn.LayerNorm(channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.out = nn.Linear(channels, channels)
+        nn.init.zeros_(self.out.weight)  # starts as the identity
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor, exposures: int) -> Tensor:
+        height, width = x.shape[-2:]
+        tokens = (x + self.position(x)).unflatten(0, (-1, exposures)).permute(0, 1, 3, 4, 2).flatten(1, 3)
+        q, k, v = self.qkv(self.norm(tokens)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        update = self.out(mixed).unflatten(1, (exposures, height, width)).permute(0, 1, 4, 2, 3).flatten(0, 1)
+        out: Tensor = x + update
+        return out
+
+
+class WeightMaps(nn.Module):
+    """From the features of all scales to smooth weight priors, one set per pyramid level."""
+
+    def __init__(self, config: LcndrConfig) -> None:
+        super().__init__()
+        widths = config.widths
+        self.per_level = config.per_level
+        self.lateral = nn.ModuleList(nn.Conv2d(widths[n + 1], widths[n], 1) for n in range(3))
+        self.refine = nn.ModuleList(nn.Conv2d(w, w, 3, padding=1) for w in widths[:3])
+        # Heads at 1/4 (bands 0 to 2), 1/8 (band 3), 1/16 (band 4) and 1/32 (the base).
+        outputs = (3, 1, 1, 1) if config.per_level else (1, 0, 0, 0)
+        self.heads = nn.ModuleList(
+            nn.Conv2d(w, o, 1) if o else nn.Identity() for w, o in zip(widths, outputs, strict=True)
+        )
+
+    def forward(self, scales: list[Tensor], exposures: int) -> tuple[Tensor, ...]:
+        x = scales[3]
+        decoded = [x]
+        for n in (2, 1, 0):
+            x = scales[n] + upsample(self.lateral[n](F.relu(x)), scales[n].shape[-2:])
+            x = x + self.refine[n](F.relu(x))
+            decoded.insert(0, x)
+        if not self.per_level:
+            only = self._prior(self.heads[0](decoded[0]), exposures)[:, :, 0]
+            return (only,) * (LEVELS + 1)
+        logits = [self._prior(head(d), exposures) for head, d in zip(self.heads, decoded, strict=True)]
+        quarter, eighth, sixteenth, coarse = logits
+        finest = tuple(quarter[:, :, n] for n in range(3))
+        return (*finest, eighth[:, :, 0], sixteenth[:, :, 0], coarse[:, :, 0])
+
+    @staticmethod
+    def _prior(logit: Tensor, exposures: int) -> Tensor:
+        """(B * N, K, h, w) -> (B, N, K, h, w), softmax over the exposures, in float32."""
+        return torch.softmax(LOGIT_SCALE * logit.float().unflatten(0, (-1, exposures)), dim=1)
+
+
+class EdgeRevision(nn.Module):
+    """ERM: scales the fused detail between 0.5 and 1.5, from the coarse fused picture and the sources' detail.
+
+    Restores contrast that blending lost, and holds back what is noise. Working as a gain on the detail it cannot
+    add anything where there is none: constants stay constant, and the residual is bounded by half the detail.
+    """
+
+    INPUTS = 2 + 2 * REVISED
+
+    def __init__(self, hidden: int = 12) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(self.INPUTS, hidden, 3, padding=1)
+        self.body = nn.Conv2d(hidden, hidden, 3, padding=1)
+        self.head = nn.Conv2d(hidden, REVISED, 1)
+        nn.init.zeros_(self.head.weight)  # starts as gain 1
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, coarse: Tensor, darkest: Tensor, source_energy: list[Tensor], fused_energy: list[Tensor]) -> Tensor:
+        """All (B, 1, H/4, W/4); returns gains (B, 3, H/4, W/4)."""
+        logs = [e.log() * 0.25 + 1.5 for e in (*source_energy, *fused_energy)]
+        x = torch.cat([coarse - 0.5, darkest - 0.5, *logs], dim=1)
+        x = F.relu(self.enter(x))
+        x = F.relu(x + self.body(x))
+        return 1 + 0.5 * torch.tanh(self.head(x).float())
+
+
+class Lcndr(nn.Module):
+    """The whole network. `forward` fuses at the network's scale; `maps` gives what a full-size blend needs.
+
+    Luma (B, N, H, W) float32 in [0, 1], N >= 2, H and W multiples of 32 for `maps` (any from 16 up for `forward`).
+    """
+
+    def __init__(self, config: LcndrConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or LcndrConfig()
+        stem = self.config.stem
+        self.stem = (
+            nn.Sequential(nn.Conv2d(1, stem, 3, 2, 1), nn.ReLU(), nn.Conv2d(stem, stem, 3, 2, 1), nn.ReLU())
+            if stem
+            else None
+        )
+        self.extraction = CollaborativeExtraction(self.config)
+        self.attention = SelfAttention(self.config.widths[-1], self.config.heads) if self.config.attend else None
+        self.weight_maps = WeightMaps(self.config)
+        self.revision = EdgeRevision() if self.config.revise else None
+        # Exponent on each band's local energy; 0.25 is the square root of the local contrast.
+        self.sharpness = nn.Parameter(torch.full((LEVELS,), 0.25))
+
+    def exponent(self, level: int) -> Tensor:
+        """Exponent (>= 0) on the local energy of band `level`."""
+        return self.sharpness[level].clamp_min(0.0)
+
+    def _priors(self, gaussian: list[Tensor], bands: list[Tensor]) -> tuple[Tensor, ...]:
+        exposures = gaussian[0].shape[1]
+        x = features(gaussian, bands)
+        if self.stem is not None:
+            x = torch.cat([x, self.stem(gaussian[0].flatten(0, 1).unsqueeze(1) - 0.5)], dim=1)
+        scales = self.extraction(x, exposures)
+        if self.attention is not None:
+            scales[3] = self.attention(scales[3], exposures)
+        priors: tuple[Tensor, ...] = self.weight_maps(scales, exposures)
+        return priors
+
+    def _blend(
+        self, priors: tuple[Tensor, ...], gaussian: list[Tensor], bands: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """(base, fused bands, source energies of the finest bands)."""
+        fused, energies = [], []
+        for level, band in enumerate(bands):
+            energy = local_energy(band)
+            energies.append(energy)
+            fused.append((band_weights(priors[level], energy, self.exponent(level)) * band).sum(1, keepdim=True))
+        base_prior = upsample(priors[-1], gaussian[-1].shape[-2:])
+        base = (base_prior * gaussian[-1]).sum(1, keepdim=True)
+        return base, fused, energies
+
+    def _gains(self, base: Tensor, fused: list[Tensor], energies: list[Tensor], gaussian: list[Tensor]) -> Tensor:
+        assert self.revision is not None
+        quarter = fused[2].shape[-2:]
+        coarse = collapse(base, fused[2:])
+
+        def pooled(energy: Tensor) -> Tensor:
+            return energy if energy.shape[-2:] == quarter else F.adaptive_avg_pool2d(energy, (quarter[0], quarter[1]))
+
+        source = [pooled(e.amax(1, keepdim=True)) for e in energies[:REVISED]]
+        detail = [pooled(local_energy(f)) for f in fused[:REVISED]]
+        gains: Tensor = self.revision(coarse, gaussian[2].amin(1, keepdim=True), source, detail)
+        return gains
+
+    def maps(self, luma: Tensor) -> NetworkMaps:
+        """Priors and gains for a stack (B, N, H, W) whose sides are multiples of 32."""
+        gaussian, bands = laplacian_pyramid(luma, LEVELS)
+        priors = self._priors(gaussian, bands)
+        if self.revision is None:
+            return NetworkMaps(priors, ())
+        base, fused, energies = self._blend(priors, gaussian, bands)
+        gains = self._gains(base, fused, energies, gaussian)
+        return NetworkMaps(priors, tuple(gains[:, n : n + 1] for n in range(REVISED)))
+
+    def forward(self, luma: Tensor) -> Tensor:
+        """Fused luma (B, 1, H, W), not clamped (training needs to see what leaves [0, 1])."""
+        height, width = luma.shape[-2:]
+        padded = pad_to_multiple(luma, 1 << LEVELS)
+        gaussian, bands = laplacian_pyramid(padded, LEVELS)
+        priors = self._priors(gaussian, bands)
+        base, fused, energies = self._blend(priors, gaussian, bands)
+        if self.revision is not None:
+            gains = self._gains(base, fused, energies, gaussian)
+            for n in range(REVISED):
+                fused[n] = fused[n] * upsample(gains[:, n : n + 1], fused[n].shape[-2:])
+        return collapse(base, fused)[..., :height, :width]

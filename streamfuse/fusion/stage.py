@@ -1,0 +1,104 @@
+"""The two stages of fusion: weigh (the network), and, after smoothing, blend (the pixels)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from streamfuse.errors import UsageError
+from streamfuse.frame import AlignedBracket, ColorInfo, FusedFrame, FusionMaps, Plane, WeighedBracket
+from streamfuse.fusion.chroma import fuse_chroma
+from streamfuse.fusion.fuser import Fuser, chroma_weights
+from streamfuse.fusion.luma import normalise, quantise
+
+Planes = tuple[Plane, ...]
+
+
+def weigh_planes(fuser: Fuser, exposures: Sequence[Planes], bits: int, color: ColorInfo) -> FusionMaps:
+    """Maps for N exposures of one instant, darkest first, as planes."""
+    return fuser.weigh([normalise(p[0], bits, color) for p in exposures])
+
+
+def blend_planes(
+    fuser: Fuser, exposures: Sequence[Planes], maps: FusionMaps, bits: int, color: ColorInfo
+) -> Planes:
+    """Fused planes, of the same depth, range, size and subsampling as the exposures'."""
+    lumas = [normalise(p[0], bits, color) for p in exposures]
+    fused = fuser.blend(lumas, maps)
+    luma = quantise(fused, bits, color)
+    if len(exposures[0]) == 1:
+        return (luma,)
+    chroma = [(p[1], p[2]) for p in exposures]
+    weights = chroma_weights(maps, chroma[0][0].shape)
+    return (luma, *fuse_chroma(chroma, lumas, fused, weights, bits, color))
+
+
+def fuse_planes(fuser: Fuser, exposures: Sequence[Planes], bits: int, color: ColorInfo) -> Planes:
+    """Fuse N >= 2 exposures of one instant, each (Y,) or (Y, Cb, Cr), in any order.
+
+    Raises:
+        UsageError: fewer than two exposures, or of different sizes.
+    """
+    if len(exposures) < 2:
+        raise UsageError(f"Fusion needs at least two exposures, got {len(exposures)}.")
+    shapes = {tuple(p.shape for p in planes) for planes in exposures}
+    if len(shapes) > 1:
+        raise UsageError(f"All exposures must have one size, got {sorted({s[0][::-1] for s in shapes})}.")
+    ordered = sorted(exposures, key=lambda planes: float(np.mean(planes[0])))
+    return blend_planes(fuser, ordered, weigh_planes(fuser, ordered, bits, color), bits, color)
+
+
+class WeighStage:
+    """AlignedBracket -> WeighedBracket: the network's view of each bracket."""
+
+    def __init__(self, fuser: Fuser) -> None:
+        self._fuser = fuser
+
+    def push(self, item: AlignedBracket) -> Iterable[WeighedBracket]:
+        """One in, one out."""
+        reference = item.bracket.reference
+        yield WeighedBracket(item, weigh_planes(self._fuser, item.exposures, reference.bits, reference.color))
+
+    def flush(self) -> Iterable[WeighedBracket]:
+        """Nothing is held."""
+        return ()
+
+
+class BlendStage:
+    """WeighedBracket -> FusedFrame: the pixels."""
+
+    def __init__(self, fuser: Fuser) -> None:
+        self._fuser = fuser
+
+    def push(self, item: WeighedBracket) -> Iterable[FusedFrame]:
+        """One in, one out."""
+        aligned = item.aligned
+        bracket = aligned.bracket
+        reference = bracket.reference
+        planes = blend_planes(self._fuser, aligned.exposures, item.maps, reference.bits, reference.color)
+        used = {reference.index}
+        for neighbours in bracket.missing.values():
+            used |= {f.index for f in (neighbours.before, neighbours.after) if f is not None}
+        yield FusedFrame(
+            planes=planes,
+            bits=reference.bits,
+            subsampling=reference.subsampling,
+            color=reference.color,
+            pts=reference.pts,
+            time_base=reference.time_base,
+            index=reference.index,
+            exposures=tuple(sorted(used)),
+            stats={"untrusted_share": _untrusted(aligned)},
+            captured_at=reference.captured_at,
+        )
+
+    def flush(self) -> Iterable[FusedFrame]:
+        """Nothing is held."""
+        return ()
+
+
+def _untrusted(aligned: AlignedBracket) -> float:
+    """Share of the aligned pixels that disagree with the reference."""
+    maps = [t for t in aligned.trust if t is not None]
+    return float(np.mean([1 - float(t.mean()) for t in maps])) if maps else 0.0

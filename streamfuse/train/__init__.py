@@ -1,0 +1,1 @@
+"""Training of the networks that ship: data, losses and the loop, nothing that fusing needs."""

@@ -1,0 +1,210 @@
+"""Random training brackets: fresh crops of real exposure stacks, and exposures made from HDR panoramas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from streamfuse.errors import InputNotFoundError
+
+Array = npt.NDArray[np.float32]
+
+USABLE_MEAN = (6.0, 249.0)  # exposures outside are black or white as a whole and teach nothing
+GAMMA = 2.2
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Exposures of one static scene, darkest first.
+
+    Args:
+        name: folder name.
+        exposures: K luma pictures (H, W) uint8.
+        label: the wanted fused luma (H, W) uint8, where there is one.
+    """
+
+    name: str
+    exposures: tuple[npt.NDArray[np.uint8], ...]
+    label: npt.NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One training bracket, float32 in [0, 1].
+
+    Args:
+        noisy: (N, H, W), what the network sees.
+        clean: (N, H, W), what MEF-SSIM compares with (the same array where no noise was added).
+        label: (H, W) or None.
+    """
+
+    noisy: Array
+    clean: Array
+    label: Array | None
+
+
+def _read_luma(path: Path) -> npt.NDArray[np.uint8]:
+    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise InputNotFoundError(f"{path} is not a readable picture; remove it or repair it.")
+    return np.asarray(picture, np.uint8)
+
+
+def load_stacks(folder: Path) -> list[Stack]:
+    """Every sub-folder `NAME/NN.jpg` (dark to bright), with `reference.jpg` as label where there is one."""
+    stacks = []
+    for scene in sorted(p for p in folder.iterdir() if p.is_dir()):
+        files = sorted(p for p in scene.iterdir() if re.fullmatch(r"\d+", p.stem))
+        pictures = [_read_luma(p) for p in files]
+        kept = sorted((p for p in pictures if USABLE_MEAN[0] < p.mean() < USABLE_MEAN[1]), key=np.mean)
+        reference = scene / "reference.jpg"
+        if len(kept) >= 2:
+            stacks.append(Stack(scene.name, tuple(kept), _read_luma(reference) if reference.is_file() else None))
+    if not stacks:
+        raise InputNotFoundError(f"{folder} holds no exposure stacks (sub-folders with 00.jpg, 01.jpg, ...).")
+    return stacks
+
+
+def load_panoramas(folder: Path) -> list[Array]:
+    """Luma radiance (H, W) of every .hdr file, scaled so that its 99.5th percentile is 1."""
+    panoramas = []
+    for path in sorted(folder.glob("*.hdr")):
+        radiance = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        luma = (radiance @ np.array([0.0722, 0.7152, 0.2126], np.float32)).astype(np.float32)
+        panoramas.append(luma / np.percentile(luma, 99.5))
+    return panoramas
+
+
+class Sampler:
+    """Endless random brackets of one shape.
+
+    Args:
+        stacks: real exposure stacks; those with a label are drawn `labelled_share` of the time.
+        panoramas: HDR luma pictures from which `synthetic_share` of the samples are made.
+        size: (H, W) of the crops.
+        seed: everything drawn follows from it.
+    """
+
+    def __init__(
+        self,
+        stacks: Sequence[Stack],
+        panoramas: Sequence[Array],
+        size: tuple[int, int],
+        seed: int,
+        labelled_share: float = 0.2,
+        synthetic_share: float = 0.25,
+    ) -> None:
+        self._plain = [s for s in stacks if s.label is None]
+        self._labelled = [s for s in stacks if s.label is not None]
+        self._panoramas = list(panoramas)
+        self._size = size
+        self._shares = (labelled_share, synthetic_share)
+        self._rng = np.random.default_rng(seed)
+
+    def batch(self, count: int) -> list[Sample]:
+        """`count` samples with the same number of exposures and all of the same kind (labelled or not)."""
+        rng = self._rng
+        exposures = int(rng.choice([2, 3, 4, 5], p=[0.76, 0.12, 0.06, 0.06]))
+        kind = rng.random()
+        labelled, synthetic = self._shares
+        if self._labelled and kind < labelled:
+            return [self._from_stack(self._labelled, exposures) for _ in range(count)]
+        if self._panoramas and kind < labelled + synthetic:
+            return [self._from_panorama(exposures) for _ in range(count)]
+        return [self._from_stack(self._plain, exposures) for _ in range(count)]
+
+    def __iter__(self) -> Iterator[Sample]:
+        while True:
+            yield from self.batch(1)
+
+    def _from_stack(self, stacks: Sequence[Stack], exposures: int) -> Sample:
+        rng = self._rng
+        stack = stacks[rng.integers(len(stacks))]
+        chosen = self._choose(len(stack.exposures), exposures, extreme=stack.label is not None)
+        pictures = [stack.exposures[i] for i in chosen]
+        if stack.label is not None:
+            pictures.append(stack.label)
+        crops = self._crop(pictures)
+        if stack.label is None and rng.random() < 0.5:
+            crops = crops ** np.float32(np.exp(rng.uniform(-0.3, 0.3)))
+        label = crops[-1] if stack.label is not None else None
+        clean = crops[: len(chosen)]
+        return Sample(self._with_noise(clean) if rng.random() < 0.3 else clean, clean, label)
+
+    def _choose(self, available: int, wanted: int, extreme: bool) -> list[int]:
+        """Indices dark to bright, repeated where a stack is short: duplicates are legal brackets too."""
+        rng = self._rng
+        if extreme or rng.random() < 0.5:
+            first, last = 0, available - 1
+        else:
+            first = int(rng.integers(0, available - 1))
+            last = int(rng.integers(first + 1, available))
+        return [round(i) for i in np.linspace(first, last, wanted)]
+
+    def _crop(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> Array:
+        """The same random scale, place, flip and transposition for all; (K, H, W) in [0, 1]."""
+        rng = self._rng
+        height, width = self._size
+        transpose = rng.random() < 0.25
+        if transpose:
+            height, width = width, height
+        rows, columns = pictures[0].shape
+        smallest = max(height / rows, width / columns)
+        scale = max(smallest, float(np.exp(rng.uniform(np.log(0.35), np.log(1.5)))))
+        h, w = min(rows, round(height / scale)), min(columns, round(width / scale))
+        top, left = rng.integers(0, rows - h + 1), rng.integers(0, columns - w + 1)
+        flip = (slice(None, None, -1 if rng.random() < 0.25 else 1), slice(None, None, -1 if rng.random() < 0.5 else 1))
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        crops = []
+        for picture in pictures:
+            crop = cv2.resize(picture[top : top + h, left : left + w], (width, height), interpolation=method)
+            crop = crop.T if transpose else crop
+            crops.append(crop[flip].astype(np.float32) / 255)
+        return np.stack(crops)
+
+    def _from_panorama(self, exposures: int) -> Sample:
+        """Exposures of a crop of a panorama, 1.5 to 7 EV apart in all, with sensor noise in linear light."""
+        rng = self._rng
+        radiance = self._panoramas[rng.integers(len(self._panoramas))]
+        height, width = self._size
+        h = int(rng.uniform(0.35, 0.9) * radiance.shape[0])
+        w = min(radiance.shape[1], h * width // height)
+        # Around the horizon: the poles of an equirectangular picture are stretched.
+        top = int(np.clip(rng.normal(0.5, 0.12) * radiance.shape[0] - h / 2, 0, radiance.shape[0] - h))
+        left = int(rng.integers(0, radiance.shape[1]))
+        crop = np.roll(radiance, -left, axis=1)[top : top + h, :w]
+        crop = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA if h > height else cv2.INTER_LINEAR)
+        crop = crop[:, :: -1 if rng.random() < 0.5 else 1]
+        # The darkest exposure puts some percentile at white, the others follow in even steps.
+        white = max(1e-4, float(np.percentile(crop, rng.uniform(94, 99.9))))
+        gap = rng.uniform(1.5, 7.0)
+        steps = 2 ** np.linspace(0, gap, exposures)
+        linear = np.stack([crop / white * s for s in steps]).astype(np.float32)
+        clean = _develop(linear)
+        if rng.random() < 0.25:
+            return Sample(clean, clean, None)
+        sigma = np.exp(rng.uniform(np.log(3e-4), np.log(4e-3)))
+        shot = linear.clip(0, 1) * sigma * rng.uniform(0, 0.5)
+        noisy = linear + rng.standard_normal(linear.shape, np.float32) * np.sqrt(sigma**2 + shot).astype(np.float32)
+        return Sample(_develop(noisy), clean, None)
+
+    def _with_noise(self, clean: Array) -> Array:
+        """Camera noise on developed pictures: Gaussian, stronger in the shadows as after a gamma curve."""
+        sigma = self._rng.uniform(0.5, 4.0) / 255
+        noise = self._rng.standard_normal(clean.shape, np.float32) * np.float32(sigma)
+        return _quantise(clean + noise * (1.3 - 0.6 * clean))
+
+
+def _quantise(x: Array) -> Array:
+    return (np.round(x.clip(0, 1) * 255) / 255).astype(np.float32)
+
+
+def _develop(linear: Array) -> Array:
+    """Clip, gamma, 8 bit."""
+    return _quantise(linear.clip(0, 1) ** np.float32(1 / GAMMA))

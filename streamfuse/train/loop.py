@@ -1,0 +1,208 @@
+"""The training loop: one process, any device, resumable; several networks at once on the same batches."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from streamfuse.evaluate.mef_ssim import MefSsim
+from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
+from streamfuse.train.config import TrainConfig
+from streamfuse.train.data import Sample, Sampler, Stack, load_panoramas, load_stacks
+from streamfuse.train.losses import total_loss
+
+Report = Callable[[str], None]
+
+
+class _Learner:
+    """A network, its running average, and its optimiser."""
+
+    def __init__(self, config: LcndrConfig, run: TrainConfig) -> None:
+        torch.manual_seed(run.seed)
+        self.config = config
+        self.network = Lcndr(config).to(run.device)
+        self.average = deepcopy(self.network).eval().requires_grad_(False)
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=run.learning_rate, weight_decay=run.weight_decay
+        )
+        self._decay, self._clip = run.ema, run.clip
+
+    def step(self, sample: Tensor, target: MefSsim, label: Tensor | None, rate: float) -> dict[str, float]:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        fused = self.network(sample)
+        loss, terms = total_loss(fused.float(), target, label)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
+        if torch.isfinite(norm):  # one bad batch must not end a night's run
+            self.optimiser.step()
+        with torch.no_grad():
+            for mean, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                mean.lerp_(value, 1 - self._decay)
+        return terms
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+def learning_rate(step: int, run: TrainConfig) -> float:
+    """Linear warm-up, then a cosine to 1 % of the peak."""
+    if step < run.warm_up:
+        return run.learning_rate * (step + 1) / run.warm_up
+    progress = (step - run.warm_up) / max(1, run.steps - run.warm_up)
+    return run.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+def _batches(sampler: Sampler, count: int) -> Iterator[list[Sample]]:
+    """Prepare the next batch while the current one is trained on (OpenCV and numpy release the GIL)."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(sampler.batch, count)
+        while True:
+            ready = coming.result()
+            coming = pool.submit(sampler.batch, count)
+            yield ready
+
+
+def _to_tensors(batch: list[Sample], device: str) -> tuple[Tensor, Tensor, Tensor | None]:
+    # Transposed crops come out portrait; a batch needs one shape, so bring each to the first one's.
+    shape = batch[0].noisy.shape[-2:]
+
+    def stack(arrays: list[Any]) -> Tensor:
+        turned = [a if a.shape[-2:] == shape else a.swapaxes(-1, -2) for a in arrays]
+        return torch.from_numpy(np.ascontiguousarray(np.stack(turned))).to(device)
+
+    noisy, clean = stack([s.noisy for s in batch]), stack([s.clean for s in batch])
+    labels = [s.label for s in batch]
+    label = stack(labels).unsqueeze(1) if all(x is not None for x in labels) else None
+    return noisy, clean, label
+
+
+def _fit(picture: np.ndarray, long_side: int) -> Tensor:
+    scale = min(1.0, long_side / max(picture.shape))
+    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+    resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if scale < 1 else picture
+    return torch.from_numpy(resized.astype(np.float32) / 255)
+
+
+@torch.no_grad()
+def validate(network: Lcndr, stacks: list[Stack], device: str, long_side: int = 620) -> dict[str, float]:
+    """MEF-SSIM (mean, worst) on the extreme pair of held-back stacks, PSNR on those with a label."""
+    scores, psnrs = [], []
+    for stack in stacks:
+        pair = torch.stack([_fit(e, long_side) for e in (stack.exposures[0], stack.exposures[-1])])[None].to(device)
+        fused = network(pair).clamp(0, 1)
+        scores.append(float(MefSsim(pair.double())(fused.double())[0]))
+        if stack.label is not None:
+            error = (fused[0, 0] - _fit(stack.label, long_side).to(device)).square().mean()
+            psnrs.append(float(-10 * torch.log10(error)))
+    return {
+        "mef_ssim": float(np.mean(scores)),
+        "mef_ssim_worst": float(np.min(scores)),
+        "label_psnr": float(np.mean(psnrs)) if psnrs else float("nan"),
+    }
+
+
+def train(run: TrainConfig, report: Report = print) -> dict[str, Path]:
+    """Train every network of `run`; resumes from `out/checkpoint.pt` where there is one.
+
+    Returns:
+        name -> the weights file that was written (the running average, in the package's format).
+    """
+    torch.set_num_threads(run.threads)
+    cv2.setNumThreads(1)
+    run.out.mkdir(parents=True, exist_ok=True)
+    everything = load_stacks(run.data / "stills/train") + load_stacks(run.data / "stills/reference")
+    held = [s for s in everything if s.name in run.held_back]
+    kept = [s for s in everything if s.name not in run.held_back]
+    learners = {name: _Learner(LcndrConfig(**dict(n)), run) for name, n in run.networks.items()}
+    start = _resume(run.out / "checkpoint.pt", learners)
+    sampler = Sampler(
+        kept, load_panoramas(run.data / "stills/hdr"), run.crop, run.seed + start,
+        run.labelled_share, run.synthetic_share,
+    )  # fmt: skip
+    report(f"training {', '.join(learners)} on {len(kept)} stacks, {len(held)} held back, from step {start}")
+    log = _Log(run.out / "log.csv")
+    began = time.monotonic()
+    for step, batch in zip(range(start, run.steps), _batches(sampler, run.batch), strict=False):
+        sample, clean, label = _to_tensors(batch, run.device)
+        target = MefSsim(clean)
+        for name, learner in learners.items():
+            with _autocast(run.device):
+                terms = learner.step(sample, target, label, learning_rate(step, run))
+            log.write(step, name, terms)
+        if (step + 1) % run.validate_every == 0 or step + 1 == run.steps:
+            _checkpoint(run, learners, held, step + 1, time.monotonic() - began, report)
+    return {name: run.out / f"{name}.safetensors" for name in learners}
+
+
+def _autocast(device: str) -> AbstractContextManager[Any]:
+    return torch.autocast("cuda", torch.bfloat16) if device.startswith("cuda") else nullcontext()
+
+
+def _resume(path: Path, learners: dict[str, _Learner]) -> int:
+    if not path.is_file():
+        return 0
+    state = torch.load(path, weights_only=True)
+    for name, learner in learners.items():
+        learner.load(state["learners"][name])
+    return int(state["step"])
+
+
+def _checkpoint(
+    run: TrainConfig, learners: dict[str, _Learner], held: list[Stack], step: int, seconds: float, report: Report
+) -> None:
+    from streamfuse.fusion.models import save_weights
+
+    state = {"step": step, "learners": {name: learner.state() for name, learner in learners.items()}}
+    partial = run.out / "checkpoint.tmp"
+    torch.save(state, partial)
+    partial.replace(run.out / "checkpoint.pt")
+    for name, learner in learners.items():
+        scores = validate(learner.average, held, run.device)
+        card = {
+            "steps": str(step),
+            "seed": str(run.seed),
+            "batch": str(run.batch),
+            "validation": " ".join(f"{key}={value:.4f}" for key, value in scores.items()),
+        }
+        save_weights(learner.average, run.out / f"{name}.safetensors", card)
+        report(f"{step:6d} {seconds:7.0f} s  {name:10s} " + card["validation"])
+
+
+class _Log:
+    """step, network and every loss term, one line each."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, step: int, name: str, terms: dict[str, float]) -> None:
+        new = not self._path.exists()
+        with self._path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(["step", "network", *terms])
+            writer.writerow([step, name, *(f"{v:.5f}" for v in terms.values())])
+
+
