@@ -18,9 +18,9 @@ from pydantic_core import ErrorDetails
 from streamfuse.errors import ConfigError
 
 Preset = Literal["fast", "balanced", "best"]
-FuserName = Literal["lcndr", "lcndr-s", "lcndr-xs", "mertens"]
+FUSERS = ("lcndr", "lcndr-s", "lcndr-xs", "mertens")
 CODECS = ("h264", "hevc", "av1", "vp9", "ffv1", "prores")
-_PRESET_FUSERS: Mapping[Preset, FuserName] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
+_PRESET_FUSERS: Mapping[Preset, str] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
 
 
 def _checked_frames(text: str) -> str:
@@ -37,6 +37,12 @@ def _checked_codec(name: str) -> str:
     # FFmpeg's encoders are called lib... or carry the maker after an underscore.
     if name not in CODECS and not re.fullmatch(r"lib[a-z0-9-]+|[a-z0-9]+_[a-z0-9_]+", name):
         raise ValueError(f"it has to be one of {', '.join(CODECS)}, or an encoder such as h264_nvenc")
+    return name
+
+
+def _checked_fuser(name: str) -> str:
+    if name not in FUSERS and not name.endswith(".safetensors"):
+        raise ValueError(f"it has to be one of {', '.join(FUSERS)}, or a .safetensors file")
     return name
 
 
@@ -97,8 +103,8 @@ class FuseConfig(_Section):
     """How to fuse."""
 
     preset: Preset = Field(default="balanced", description="speed against quality, of all stages")
-    fuser: FuserName | None = Field(
-        default=None, description="the network or method; null: that of the preset"
+    fuser: Annotated[str, AfterValidator(_checked_fuser)] | None = Field(
+        default=None, description=f"{', '.join(FUSERS)}, or a .safetensors file; null: that of the preset"
     )
     device: Annotated[str, AfterValidator(_checked_device)] = Field(
         default="auto", description="auto, cpu, cuda or cuda:N"
@@ -150,10 +156,10 @@ class Config(_Section):
     @classmethod
     def _switch(cls, value: object) -> object:
         """`smooth: off` is short for `smooth: {enabled: off}`."""
-        return {"enabled": value} if value in {"on", "off"} or isinstance(value, bool) else value
+        return {"enabled": value} if isinstance(value, (bool, str)) else value
 
     @property
-    def fuser_name(self) -> FuserName:
+    def fuser_name(self) -> str:
         """The fuser to use: the one that is set, else that of the preset."""
         return self.fuse.fuser or _PRESET_FUSERS[self.fuse.preset]
 
@@ -234,7 +240,8 @@ def shipped_configs() -> dict[str, Path]:
     # An installed wheel has them inside the package, a source tree beside it.
     folders = (package / "configs", package.parent / "configs")
     files = next((found for folder in folders if (found := sorted(folder.glob("*.yaml")))), [])
-    return {file.stem: file for file in files}
+    # Training has settings of another kind.
+    return {file.stem: file for file in files if not file.stem.startswith("train-")}
 
 
 def schema() -> dict[str, Any]:
@@ -303,7 +310,7 @@ def _explained(error: ErrorDetails) -> str:
         expected = error["ctx"]["expected"]
         near = _nearest(str(value), re.findall(r"'([^']+)'", expected))
         return f"{key!r} is {value!r};{near} it has to be {expected}."
-    message = error["msg"].removeprefix("Value error, ")
+    message = error["msg"].removeprefix("Value error, ").replace("Input should be", "it has to be")
     return f"{key!r} is {value!r}; {message[0].lower()}{message[1:]}."
 
 
@@ -321,7 +328,10 @@ def _siblings(location: tuple[int | str, ...]) -> str:
 def _nearest(word: str, known: Any) -> str:
     """' did you mean ...?' with the known word that is nearest, or nothing."""
     by_name = {name.rpartition(".")[2]: name for name in known} | {name: name for name in known}
-    for form in (word, word.rpartition(".")[2]):
+    last = word.rpartition(".")[2]
+    if last in by_name:
+        return f" did you mean {by_name[last]!r}?"
+    for form in (word, last):
         if near := difflib.get_close_matches(form, by_name, 1):
             return f" did you mean {by_name[near[0]]!r}?"
     return ""

@@ -87,7 +87,7 @@ def test_chroma_sits_on_the_left_luma_column():
 def test_illegal_codes_clip_and_never_wrap():
     wild = tuple(np.array([[0, 255], [255, 0]], np.uint8) for _ in range(3))
     rgb = planes_to_rgb(wild, 8, (0, 0), ColorInfo(matrix=1))
-    assert rgb[0, 0].tolist() == [0, 76, 0]  # luma 0, chroma 0: red and blue far below black
+    assert rgb[0, 0].tolist() == [0, 77, 0]  # luma 0, chroma 0: red and blue lie far below black
     assert rgb[0, 1, 0] == 255
     assert rgb[0, 1, 2] == 255
 

@@ -8,13 +8,11 @@ python tools/make_alternating.py panorama.hdr pngs/ --count 24 --objects 2 --ora
 from __future__ import annotations
 
 import csv
-import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import av
 import click
@@ -23,9 +21,8 @@ import numpy as np
 
 from streamfuse.color import planes_to_rgb
 from streamfuse.errors import OutputError, OutputExistsError, StreamfuseError, UsageError
-from streamfuse.evaluate.radiance import Radiance, VideoRadiance, load_hdr_frames
+from streamfuse.evaluate.film import film
 from streamfuse.evaluate.simulate import SimulatedClip, Simulation
-from streamfuse.evaluate.virtual import virtual_camera
 from streamfuse.frame import Frame
 from streamfuse.stage import SourceInfo
 
@@ -57,13 +54,14 @@ class VideoWriter:
                 f"libx264 cannot write {info.width}x{info.height} at 4:{chroma[1]}:{chroma[2]}; "
                 "give --subsampling 444, --codec ffv1 or another --width"
             )
+        if not path.parent.is_dir():
+            raise OutputError(f"there is no folder {path.parent} for {path.name}; make it first")
         self._path = path
-        try:
-            self._container = av.open(str(path), "w")
-            options = {"crf": str(crf)} if codec == "libx264" else {}
-            self._stream = self._container.add_stream(codec, rate=info.rate, options=options)
-        except (av.FFmpegError, ValueError) as error:
-            raise OutputError(f"{path} cannot be written ({error}); check the folder and the name") from error
+        options = {"crf": str(crf)} if codec == "libx264" else {}
+        self._container = av.open(str(path), "w")
+        self._stream = cast(
+            av.VideoStream, self._container.add_stream(codec, rate=info.rate, options=options)
+        )
         self._stream.width, self._stream.height = info.width, info.height
         self._stream.pix_fmt = self._pixel_format
         context = self._stream.codec_context
@@ -81,7 +79,13 @@ class VideoWriter:
             target.update(line.tobytes())
         picture.pts, picture.time_base = frame.pts, frame.time_base
         picture.colorspace, picture.color_range = BT709, LIMITED_RANGE
-        self._container.mux(self._stream.encode(picture))
+        self._encode(picture)
+
+    def _encode(self, picture: av.VideoFrame | None) -> None:
+        try:
+            self._container.mux(self._stream.encode(picture))
+        except av.FFmpegError as error:
+            raise OutputError(f"{self._path} cannot be written ({error}); check disk and folder") from error
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -89,11 +93,15 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self._container.mux(self._stream.encode(None))
-        self._container.close()
-        if kind is not None:
-            self._path.unlink(missing_ok=True)
+        finished = False
+        try:
+            if kind is None:
+                self._encode(None)
+                finished = True
+        finally:
+            self._container.close()
+            if not finished:
+                self._path.unlink(missing_ok=True)
 
 
 class PngWriter:
@@ -102,15 +110,17 @@ class PngWriter:
     def __init__(self, folder: Path, name: Callable[[int], str] = "{:06d}.png".format) -> None:
         self._folder = folder
         self._name = name
-        self._count = 0
+        self._written: list[Path] = []
         folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise OutputExistsError(f"folder {folder} is not empty; empty it or give another one")
 
     def write(self, frame: Frame) -> None:
         rgb = planes_to_rgb(frame.planes, frame.bits, frame.subsampling, frame.color)
-        path = self._folder / self._name(self._count)
+        path = self._folder / self._name(len(self._written))
         if not cv2.imwrite(str(path), rgb[..., ::-1]):
             raise OutputError(f"{path} cannot be written; check the folder and the space on the disk")
-        self._count += 1
+        self._written.append(path)
 
     def __enter__(self) -> PngWriter:
         return self
@@ -119,7 +129,8 @@ class PngWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            shutil.rmtree(self._folder)
+            for path in self._written:
+                path.unlink(missing_ok=True)
 
 
 def open_writer(path: Path, info: SourceInfo, codec: str, crf: int) -> Writer:
@@ -127,32 +138,6 @@ def open_writer(path: Path, info: SourceInfo, codec: str, crf: int) -> Writer:
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return VideoWriter(path, info, codec, crf)
     return PngWriter(path)
-
-
-def open_radiance(
-    source: Path,
-    simulation: Simulation,
-    *,
-    start: int,
-    count: int | None,
-    width: int | None,
-    range_ev: float | None,
-    objects: int,
-) -> SimulatedClip:
-    """Film a video, a folder of .hdr frames, or a panorama."""
-    if source.suffix.lower() == ".hdr":
-        camera = virtual_camera(
-            source, count=count or 24, objects=objects, width=width or 320, height=(width or 320) * 3 // 4
-        )
-        return SimulatedClip(camera, simulation, name=source.name)
-    if source.is_dir():
-        frames: Sequence[Radiance] = load_hdr_frames(source)[start : None if count is None else start + count]
-        return SimulatedClip(frames, simulation, name=source.name)
-    video = VideoRadiance(source, start=start, count=count, width=width, range_ev=range_ev)
-    pts = [time - video.pts[0] for time in video.pts]
-    return SimulatedClip(
-        video, simulation, name=source.name, pts=pts, time_base=video.time_base, rate=Fraction(video.rate)
-    )
 
 
 def write_alternating(clip: SimulatedClip, path: Path, codec: str, crf: int) -> None:
@@ -249,11 +234,11 @@ def run(source: Path, output: Path, **options: Any) -> None:
         seed=options["seed"],
     )
     where = {key: options[key] for key in ("start", "count", "width", "range_ev", "objects")}
-    clip = open_radiance(source, simulation, **where)
+    clip = film(source, simulation, **where)
     outputs = separate_paths(output, clip.cycle) if options["separate"] else [output]
     extra = [path for path in (options["oracle"], options["truth"]) if path is not None]
     for path in [*outputs, *extra]:
-        if path.exists() and not options["overwrite"]:
+        if path.is_file() and not options["overwrite"]:
             raise OutputExistsError(f"{path} exists already; give --overwrite or another name")
     write = write_separate if options["separate"] else write_alternating
     write(clip, output, options["codec"], options["crf"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +23,7 @@ class _Side:
 
     frame: Frame
     flow: Map  # of the reference towards it
+    brighter: bool
     deviation: Map  # from the reference, see `ghost.deviation`
 
 
@@ -85,7 +86,8 @@ class Aligner:
         return AlignedBracket(
             bracket=bracket,
             exposures=tuple(
-                made[rank].planes if rank in made else bracket.reference.planes for rank in range(bracket.cycle)
+                made[rank].planes if rank in made else bracket.reference.planes
+                for rank in range(bracket.cycle)
             ),
             gaps_ev=_gaps(bracket, {rank: m.curve.gap_ev for rank, m in made.items()}),
             trust=tuple(
@@ -110,8 +112,10 @@ class Aligner:
                 exposures.append(photometric.map_planes(bracket.reference, curve, rank > bracket.rank))
             else:
                 exposures.append(pair.before.planes)
-        lost = [np.zeros(bracket.reference.luma.shape, np.float32) if r not in bracket.missing else None
-                for r in range(bracket.cycle)]
+        lost = [
+            np.zeros(bracket.reference.luma.shape, np.float32) if r not in bracket.missing else None
+            for r in range(bracket.cycle)
+        ]
         lost[bracket.rank] = None
         before, after = self._neighbour_flows(bracket, {})
         self.untrusted_share = 0.0
@@ -129,7 +133,10 @@ class Aligner:
             return _Made(mapped, curve, np.zeros(shape, np.float32), {})
         sides = self._sides(bracket, pair, curve, brighter)
         trust = self._trust(sides)
-        planes = tuple(self._plane(index, reference, mapped[index], sides, trust) for index in range(len(mapped)))
+        share = trust * (1.0 - self._known_share(reference, curve, brighter))
+        planes = tuple(
+            self._plane(index, reference, mapped[index], sides, share) for index in range(len(mapped))
+        )
         flows = {} if self._mode == "off" else {side.frame.index: side.flow for side in sides}
         return _Made(planes, curve, trust, flows)
 
@@ -139,7 +146,9 @@ class Aligner:
         others = [] if pair is None else [f for f in (pair.before, pair.after) if f is not None]
         if not others:
             return photometric.ratio_curve(2.0 * abs(rank - bracket.rank))
-        dark, bright = (bracket.reference, others[0]) if rank > bracket.rank else (others[0], bracket.reference)
+        dark, bright = (
+            (bracket.reference, others[0]) if rank > bracket.rank else (others[0], bracket.reference)
+        )
         known = photometric.known_gap(dark, bright)
         if known is not None:
             return photometric.ratio_curve(known)
@@ -147,25 +156,27 @@ class Aligner:
         return photometric.estimate_curve(*((mine, theirs) if rank > bracket.rank else (theirs, mine)))
 
     def _sides(self, bracket: Bracket, pair: Neighbours, curve: ToneCurve, brighter: bool) -> list[_Side]:
-        to_scale: Callable[[Map], Map] = curve.brighten
+        """Both neighbours with their motion, `brighter`: they are the brighter exposure."""
         own = self._luma(bracket.reference)
-        reference = to_scale(own) if brighter else own
-        dark = own if brighter else curve.darken(own)
-        noise = ghosts.tolerance(reference, curve, dark)
-        frames = [f for f in (pair.before, pair.after) if f is not None]
-        neighbours = [self._luma(f) if brighter else to_scale(self._luma(f)) for f in frames]
-        flows = self._motion(bracket, pair, frames, reference, neighbours, curve)
-        return [
-            _Side(frame, flow, ghosts.deviation(reference, motion.warp(luma, flow), noise))
-            for frame, luma, flow in zip(frames, neighbours, flows, strict=True)
-        ]
+        frames = [frame for frame in (pair.before, pair.after) if frame is not None]
+        lumas = [self._luma(frame) for frame in frames]
+        if brighter:
+            flows = self._motion(bracket, pair, curve.brighten(own), lumas, curve)
+        else:
+            flows = self._motion(bracket, pair, own, [curve.brighten(luma) for luma in lumas], curve)
+        sides = []
+        for frame, luma, flow in zip(frames, lumas, flows, strict=True):
+            seen = motion.warp(luma, flow)
+            deviation = ghosts.deviation(own, seen, curve) if brighter else ghosts.deviation(seen, own, curve)
+            sides.append(_Side(frame, flow, brighter, deviation))
+        return sides
 
     def _motion(
-        self, bracket: Bracket, pair: Neighbours, frames: list[Frame], reference: Map, neighbours: list[Map], curve: ToneCurve
+        self, bracket: Bracket, pair: Neighbours, reference: Map, neighbours: list[Map], curve: ToneCurve
     ) -> list[Map]:
         """Flow of the reference towards each neighbour: matched across exposures where that is well posed."""
         if self._estimate is None:
-            return [np.zeros((*reference.shape, 2), np.float32) for _ in frames]
+            return [np.zeros((*reference.shape, 2), np.float32) for _ in neighbours]
         across = [self._estimate(reference, luma) for luma in neighbours]
         if self._mode == "global" or pair.before is None or pair.after is None:
             return across
@@ -184,6 +195,16 @@ class Aligner:
             self._flows.put(found, source, target)
         return found
 
+    def _known_share(self, reference: Frame, curve: ToneCurve, brighter: bool) -> Map:
+        import os
+        k=float(os.environ.get('KS','0.9')); 
+        luma = self._luma(reference)
+        if brighter:
+            m=float(os.environ.get('KU','0')); 
+            return m*np.clip((luma-0.2)/.2,0,1)
+        hi=float(os.environ.get('KH','0.95')); lo=hi-float(os.environ.get('KW','.1'))
+        return k*cv2.erode(np.clip((hi-luma)/(hi-lo),0,1)*np.clip((luma-.02)/.05,0,1),np.ones((3,3),np.uint8))
+
     def _trust(self, sides: list[_Side]) -> Map:
         best = sides[0].deviation if len(sides) == 1 else np.minimum(sides[0].deviation, sides[1].deviation)
         return ghosts.trust_map(best) if self._ghost else np.ones_like(best)
@@ -193,7 +214,7 @@ class Aligner:
         size = (mapped.shape[1], mapped.shape[0])
         warped = [self._warp_plane(index, reference, side, size) for side in sides]
         if len(warped) == 2:
-            weights = ghosts.side_weights(sides[0].deviation, sides[1].deviation)
+            weights = ghosts.side_weights(sides[0].deviation, sides[1].deviation, sides[0].brighter)
             warped = [_blend(warped[0], warped[1], weights[0], size)]
         if not self._ghost:
             return warped[0]
@@ -210,7 +231,9 @@ class Aligner:
         how = motion.SETTINGS[self._preset].interpolation if index == 0 else cv2.INTER_LINEAR
         moved = cv2.remap(plane, where, None, how, borderMode=cv2.BORDER_REPLICATE)
         limit = (1 << reference.bits) - 1
-        return moved if limit == np.iinfo(moved.dtype).max else np.minimum(moved, np.array(limit, moved.dtype))
+        return (
+            moved if limit == np.iinfo(moved.dtype).max else np.minimum(moved, np.array(limit, moved.dtype))
+        )
 
     def _neighbour_flows(self, bracket: Bracket, flows: dict[int, Map]) -> tuple[Map | None, Map | None]:
         """Flow towards the previous and the next instant's reference."""
@@ -219,7 +242,8 @@ class Aligner:
         same = bracket.same
         if self._rate == "half" or bracket.simultaneous:
             return tuple(  # type: ignore[return-value]
-                None if f is None else self._same_flow(bracket.reference, f) for f in (same.before, same.after)
+                None if f is None else self._same_flow(bracket.reference, f)
+                for f in (same.before, same.after)
             )
         here = bracket.reference.index
         known = dict(flows)
@@ -250,7 +274,12 @@ def _blend(first: Plane, second: Plane, weight: Map, size: tuple[int, int]) -> P
 
 def _fraction(before: Frame, here: Frame, after: Frame) -> float:
     """Where `here` lies in time between its neighbours, 0..1, by pts; by count where pts do not say."""
-    if before.pts is not None and here.pts is not None and after.pts is not None and before.pts < here.pts < after.pts:
+    if (
+        before.pts is not None
+        and here.pts is not None
+        and after.pts is not None
+        and before.pts < here.pts < after.pts
+    ):
         return (here.pts - before.pts) / (after.pts - before.pts)
     return (here.index - before.index) / (after.index - before.index)
 

@@ -62,7 +62,7 @@ class FlowEstimator:
         if min(a.shape) < 16:  # less than two patches: DIS refuses it
             return np.zeros((*a.shape, 2), np.float32)
         if self._shape != a.shape:  # an instance that sees another size crashes (OpenCV 5.0)
-            self._dis, self._shape = cv2.DISOpticalFlow_create(self._preset), a.shape
+            self._dis, self._shape = _mk(self._preset), a.shape
         return np.asarray(self._dis.calc(a, b, None), np.float32)
 
 
@@ -109,7 +109,13 @@ def usable(bright_scale: Map, curve: ToneCurve) -> Map:
 
 def warp(picture: Map, flow: Map, interpolation: int = cv2.INTER_LINEAR) -> Map:
     """`picture` seen from where `flow` starts; beyond its border the nearest pixel is repeated."""
-    return cv2.remap(picture, flow + _grid(flow.shape[0], flow.shape[1]), None, interpolation, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(
+        picture,
+        flow + _grid(flow.shape[0], flow.shape[1]),
+        None,
+        interpolation,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
 
 
 def full_size_map(flow: Map, size: tuple[int, int], scale: tuple[float, float]) -> Map:
@@ -162,3 +168,16 @@ def _global_motion(source: Plane, target: Plane) -> Map:
     grid = _grid(height, width)
     moved = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), full).reshape(height, width, 2)
     return np.asarray(moved - grid, np.float32)
+def _mk(p):
+    import os
+    d=cv2.DISOpticalFlow_create(p)
+    e=os.environ.get
+    if e('DF'): d.setFinestScale(int(e('DF')))
+    if e('DV'): d.setVariationalRefinementIterations(int(e('DV')))
+    if e('DS'): d.setPatchStride(int(e('DS')))
+    if e('DG'): d.setGradientDescentIterations(int(e('DG')))
+    if e('DP'): d.setPatchSize(int(e('DP')))
+    if e('DA'): d.setVariationalRefinementAlpha(float(e('DA')))
+    if e('DD'): d.setVariationalRefinementDelta(float(e('DD')))
+    if e('DGm'): d.setVariationalRefinementGamma(float(e('DGm')))
+    return d

@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
-from streamfuse.align.evidence import Evidence, classes_of, distance, evidence_of, find_cycle, likeness
+from streamfuse.align.evidence import (
+    MAX_CYCLE,
+    MIN_GAP,
+    Cycle,
+    Evidence,
+    distance,
+    evidence_of,
+    find_cycle,
+    likeness,
+)
+from streamfuse.align.metadata import MetadataRanks
+from streamfuse.align.photometric import estimate_curve
+from streamfuse.align.sequence import Sequence
+from streamfuse.align.slots import Slots
 from streamfuse.errors import ExposureError, UsageError
 from streamfuse.frame import Frame, LabelledFrame
 
-WINDOW = 24  # frames that are held until the cycle is known
-MAX_CYCLE = 5
-_EXPECTED_BONUS = 0.25  # of the gap between exposures: by how much a frame may lie nearer to an unexpected exposure
-_CUT_LIKENESS = 0.35  # rank correlation of thumbnails below which the scene has changed
+WINDOW = 24
+"""Frames that are held until the cycle is known; twice that if they do not alternate yet (a start in black)."""
+_EXPECTED_BONUS = (
+    0.3  # share of the gap between exposures by which a frame may be nearer to an unexpected one
+)
+_CUT_LIKENESS = 0.4  # rank correlation with all the last frames below which the scene has changed
+_NO_EVIDENCE = 0.03  # level gap below which exposures cannot be told apart at all
+_NEAR = 0.02  # histogram distance that motion alone explains
+_CLEAR_STEP = 0.1  # difference of level that says for certain which of two frames is brighter
+
+First = Literal["under", "over"]
 
 
 @dataclass(frozen=True, slots=True)
 class LabelReport:
-    """What is known of the exposures so far.
+    """What is known of the exposures.
 
     Args:
         cycle: number of different exposures.
-        order: their names as they appear from the first frame, such as ("under", "over"); ("under", "mid", "over");
-            with more than three "exposure 1" (darkest) and so on.
-        gap_ev: exposure difference between the darkest and the brightest in EV: by metadata, else a rough figure from
-            the mean luma of the two (clipping makes it too small).
-        confidence: 0..1, how clearly the exposures are apart: 1 = frame to frame changes inside an exposure are nothing
-            against the difference between exposures.
+        order: their names as they appear from the first frame, such as ("under", "over"); with three the middle one is
+            "mid", with more they are "mid1", "mid2" ... from dark to bright.
+        gap_ev: exposure difference between the darkest and the brightest, in EV: by metadata, else a rough figure from
+            the histograms of the first frames.
+        confidence: 0..1: 1 = changes from frame to frame inside an exposure are nothing against the difference
+            between exposures, or the metadata say which is which.
         drops_detected: places where the order was broken: a frame lost or doubled.
-        disagreements: frames whose metadata contradict their luma.
+        disagreements: frames whose luma changed against what their metadata (or `first`) say.
     """
 
     cycle: int
@@ -42,3 +61,255 @@ class LabelReport:
     confidence: float
     drops_detected: int
     disagreements: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A frame without a label yet."""
+
+    frame: Frame
+    evidence: Evidence
+    cut: bool
+    place: int = 0  # among the frames of its instant
+
+
+class Labeller:
+    """Turns `Frame` into `LabelledFrame`, one for one and in order.
+
+    The first `WINDOW` frames are held until the cycle is known. From then on a frame is compared with the last frame of
+    each exposure; the expected one has a bonus. A frame of an unexpected exposure means that frames were lost or
+    doubled: it is marked `repaired`, and the order goes on from there. After a cut a few frames are held again.
+
+    Metadata (`frame.exposure`) come first where all of the first frames have them and their luma does not contradict
+    most of it. `first` decides only where luma does not: clear evidence against it is counted as a disagreement.
+
+    Args:
+        cycle: number of different exposures, 2 to 5; found by itself if None.
+        first: exposure of the first frame, for a cycle of two.
+        simultaneous: N > 1 if each instant comes as N frames of the same pts.
+
+    Raises:
+        UsageError: `cycle`, `first` and `simultaneous` contradict each other.
+        ExposureError: from `push` or `flush`: the frames do not alternate.
+    """
+
+    def __init__(self, cycle: int | None = None, first: First | None = None, simultaneous: int = 1) -> None:
+        if cycle is not None and not 2 <= cycle <= MAX_CYCLE:
+            raise UsageError(f"A cycle of {cycle} exposures is not supported: give 2 to {MAX_CYCLE}.")
+        if first is not None and cycle not in (None, 2):
+            raise UsageError(f"'first' names one of two exposures: it does not go with a cycle of {cycle}.")
+        if simultaneous > 1 and cycle not in (None, simultaneous):
+            raise UsageError(
+                f"{simultaneous} inputs taken together are a cycle of {simultaneous}, not of {cycle}."
+            )
+        self._cycle = 2 if first is not None else cycle
+        self._first = first
+        self._slots = Slots(simultaneous) if simultaneous > 1 else None
+        self._held: list[_Held] = []
+        self._known: Cycle | None = None
+        self._metadata = MetadataRanks(())
+        self._last: dict[int, Evidence] = {}  # the last frame of each exposure, in this shot
+        self._sequence = Sequence()
+        self._previous: tuple[int, float] | None = None  # rank and level of the last labelled frame
+        self._order: tuple[str, ...] = ()
+        self._gap_ev = 0.0
+        self._confidence = 0.0
+        self._drops = 0
+        self._disagreements = 0
+
+    @property
+    def report(self) -> LabelReport | None:
+        """What is known so far; None until the first frames have been labelled."""
+        if self._known is None:
+            return None
+        return LabelReport(
+            self._count, self._order, self._gap_ev, self._confidence, self._drops, self._disagreements
+        )
+
+    def push(self, item: Frame) -> Iterable[LabelledFrame]:
+        """Take the next frame; give those whose exposure is known now."""
+        evidence = evidence_of(item)
+        place = self._slots.next(item) if self._slots else 0
+        held = _Held(item, evidence, place == 0 and self._starts_shot(evidence), place)
+        if self._known is not None:
+            return self._go_on(held)
+        self._held.append(held)
+        return self._start(ended=False) if len(self._held) % WINDOW == 0 else []
+
+    def flush(self) -> Iterable[LabelledFrame]:
+        """The input has ended: label what is held."""
+        if self._known is not None:
+            return self._resolve()
+        return self._start(ended=True) if self._held else []
+
+    # The first frames
+
+    def _start(self, ended: bool) -> list[LabelledFrame]:
+        known = self._by_slots() if self._slots else self._by_metadata() or self._by_luma()
+        if known is None:
+            if ended or len(self._held) >= 2 * WINDOW:
+                raise ExposureError(self._no_alternation())
+            return []
+        self._known = known
+        self._sequence = Sequence(known.ranks)
+        waiting, self._held = self._held, []
+        out = [labelled for held in waiting for labelled in self._go_on(held)]
+        if ended:
+            out += self._resolve()
+        self._first_report(known, waiting, out)
+        return out
+
+    def _by_slots(self) -> Cycle | None:
+        """Frames of one instant come in a fixed order: learn it from the mean of each place."""
+        assert self._slots is not None
+        places = [held.place for held in self._held]
+        levels = [held.evidence.level for held in self._held]
+        told = [held.frame.exposure.rank for held in self._held if held.frame.exposure is not None]
+        if len(told) == len(self._held) and None not in told:
+            return Cycle((), self._slots.count, 1.0, 0.0)
+        gap = self._slots.learn(places, levels)
+        return Cycle((), self._slots.count, gap, 0.0) if gap > _CLEAR_STEP / 2 else None
+
+    def _by_metadata(self) -> Cycle | None:
+        self._metadata = MetadataRanks([held.frame for held in self._held])
+        count = self._metadata.count
+        if count < 2 or count > MAX_CYCLE or self._cycle not in (None, count):
+            return None
+        ranks = [self._metadata.rank(held.frame) or 0 for held in self._held]
+        steps = np.diff([held.evidence.level for held in self._held])
+        told = np.diff(ranks)
+        clear = (np.abs(steps) > _CLEAR_STEP) & (told != 0)
+        if clear.sum() > 2 and (np.sign(steps[clear]) != np.sign(told[clear])).mean() > 0.5:
+            self._disagreements += int(clear.sum())
+            self._metadata = MetadataRanks(())
+            return None
+        return Cycle(tuple(ranks), count, MIN_GAP, 0.0)
+
+    def _by_luma(self) -> Cycle | None:
+        shots: list[list[float]] = [[]]
+        for held in self._held:
+            if held.cut:
+                shots.append([])
+            shots[-1].append(held.evidence.level)
+        known = find_cycle(max(shots, key=len), self._cycle, MIN_GAP if self._cycle is None else MIN_GAP / 3)
+        if known is None and self._first is not None:  # nothing to see: the user's word is all there is
+            return Cycle((0, 1, 0, 1) if self._first == "under" else (1, 0, 1, 0), 2, 0.0, 0.0)
+        return known
+
+    def _first_report(self, known: Cycle, waiting: list[_Held], out: list[LabelledFrame]) -> None:
+        labels = [item.rank for item in out]
+        if self._first is not None and labels and labels[0] != ("under", "over").index(self._first):
+            self._disagreements += 1
+        seen = {rank: held.evidence.thumbnail for held, rank in zip(waiting, labels, strict=False)}
+        gap = self._metadata.gap_ev
+        if gap is None and {0, known.count - 1} <= set(seen):
+            gap = estimate_curve([seen[0]], [seen[known.count - 1]]).gap_ev
+        self._gap_ev = gap or 0.0
+        order = labels[: known.count]
+        self._order = tuple(_names(known.count)[rank] for rank in order)
+        self._confidence = 1.0 if self._metadata.count > 1 else known.confidence
+
+    def _no_alternation(self) -> str:
+        means = [float(held.evidence.thumbnail.mean()) for held in self._held]
+        if len(means) == 1:
+            return "There is only one frame: at least two of different exposure are needed."
+        return (
+            f"The first {len(means)} frames do not alternate in exposure (mean luma {min(means):.3f} to {max(means):.3f}"
+            " of white, with no order in it): give --cycle if they do, or a list of exposures with --exposures."
+        )
+
+    # Every frame after that
+
+    def _go_on(self, held: _Held) -> list[LabelledFrame]:
+        told = self._told(held)
+        if told is not None:
+            return [*self._resolve(), self._label(held, told)]
+        if held.cut:
+            out = self._resolve()
+            self._last.clear()
+            self._held = [held]
+            return out
+        rank = None if self._held or not self._last else self._track(held.evidence)
+        if rank is not None:
+            return [self._label(held, rank)]
+        self._held.append(held)
+        return self._resolve() if len(self._held) >= self._count + 2 else []
+
+    def _told(self, held: _Held) -> int | None:
+        """Rank by metadata or by place."""
+        if self._slots is None:
+            return self._metadata.rank(held.frame)
+        exposure = held.frame.exposure
+        if exposure is not None and exposure.rank is not None:
+            return exposure.rank
+        return self._slots.ranks[held.place]
+
+    def _track(self, evidence: Evidence) -> int | None:
+        """The exposure whose last frame is the nearest; None if that is not certain."""
+        assert self._known is not None
+        expected = self._sequence.expected()
+        if self._known.gap < _NO_EVIDENCE or len(self._last) < self._count:
+            return expected
+        gap = min(distance(self._last[k], self._last[k + 1]) for k in range(self._count - 1))
+        costs = {rank: distance(evidence, last) for rank, last in self._last.items()}
+        if min(costs.values()) > max(0.5 * gap, _NEAR):
+            return None
+        if expected is not None:
+            costs[expected] -= _EXPECTED_BONUS * gap
+        rank = min(costs, key=lambda k: costs[k])
+        levels = [(evidence if k == rank else self._last[k]).level for k in range(self._count)]
+        inverted = any(low > high + _CLEAR_STEP for low, high in pairwise(levels))
+        return None if inverted else rank
+
+    def _resolve(self) -> list[LabelledFrame]:
+        """Label the frames that are held, together: by the gaps between their levels, else by the usual order."""
+        waiting, self._held = self._held, []
+        if not waiting:
+            return []
+        assert self._known is not None
+        levels = [held.evidence.level for held in waiting]
+        found = (
+            find_cycle(levels, self._count, max(0.4 * self._known.gap, _NO_EVIDENCE))
+            if len(levels) > 1
+            else None
+        )
+        if found is not None:
+            self._last.clear()
+            return [self._label(held, rank) for held, rank in zip(waiting, found.ranks, strict=True)]
+        out = []
+        for held in waiting:
+            expected = self._sequence.expected()
+            first = self._known.ranks[0] if self._known.ranks else 0
+            out.append(self._label(held, first if expected is None else expected))
+        return out
+
+    def _label(self, held: _Held, rank: int) -> LabelledFrame:
+        expected = self._sequence.expected()
+        repaired = expected not in (None, rank) and not held.cut and self._slots is None
+        self._drops += repaired
+        if self._previous is not None and not held.cut:
+            before, level = self._previous
+            step = held.evidence.level - level
+            self._disagreements += abs(step) > _CLEAR_STEP and (rank - before) * step < 0
+        self._previous = rank, held.evidence.level
+        self._last[rank] = held.evidence
+        self._sequence.note(rank)
+        return LabelledFrame(held.frame, rank, self._count, repaired, held.cut)
+
+    def _starts_shot(self, evidence: Evidence) -> bool:
+        """The picture resembles none of the last frames of its shot."""
+        shot: list[Evidence] = [] if self._held and self._held[0].cut else list(self._last.values())
+        for held in self._held[-MAX_CYCLE:]:
+            shot = [held.evidence] if held.cut else [*shot, held.evidence]
+        enough = len(shot) >= (self._count or 2)
+        return enough and max(likeness(evidence, other) for other in shot) < _CUT_LIKENESS
+
+    @property
+    def _count(self) -> int:
+        return 0 if self._known is None else self._known.count
+
+
+def _names(count: int) -> tuple[str, ...]:
+    """Names of the exposures from dark to bright."""
+    middle = ("mid",) if count == 3 else tuple(f"mid{number}" for number in range(1, count - 1))
+    return ("under", *middle, "over")

@@ -31,7 +31,9 @@ class Pairer:
         """Brackets so far that have an exposure on one side only or not at all, inside a shot."""
         self._rate = rate
         self._simultaneous = simultaneous
-        self._shot: deque[LabelledFrame] = deque()  # a window of the current shot: past references and what waits
+        self._shot: deque[LabelledFrame] = (
+            deque()
+        )  # a window of the current shot: past references and what waits
         self._waiting = 0  # how many at the end of `_shot` have not been a reference yet
         self._groups: deque[tuple[LabelledFrame, ...]] = deque()  # previous, waiting, (next)
         self._group: list[LabelledFrame] = []
@@ -75,7 +77,9 @@ class Pairer:
             self._shot.popleft()
         return bracket
 
-    def _bracket(self, this: LabelledFrame, past: list[LabelledFrame], future: list[LabelledFrame]) -> Bracket:
+    def _bracket(
+        self, this: LabelledFrame, past: list[LabelledFrame], future: list[LabelledFrame]
+    ) -> Bracket:
         # A label that was repaired inside the window means that some distances in it are not the usual ones.
         if this.repaired or any(f.repaired for f in future[:1]):
             self.repaired_pairs += 1
@@ -131,7 +135,8 @@ class Pairer:
             self.repaired_pairs += 1
         at = group.index(this)
         missing = {
-            item.rank: Neighbours(None, item.frame) if place > at and self._simultaneous == 1
+            item.rank: Neighbours(None, item.frame)
+            if place > at and self._simultaneous == 1
             else Neighbours(item.frame, None)
             for place, item in enumerate(group)
             if place != at

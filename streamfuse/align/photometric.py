@@ -22,6 +22,8 @@ _DARK = 0.03  # below this luma a frame is noise and quantisation
 _BRIGHT = 0.96  # above this luma a frame may be clipped
 _MIN_SHARE = 0.06  # of the quantiles must be usable in both frames for a ratio to be measured
 _MAX_RESIDUAL = 0.025  # mean deviation in luma up to which one ratio explains the histograms
+_NOISE = 1.5e-3  # two sigma of a dark frame at working size, in linear light
+_QUANTISATION = 0.004  # one code value of 8 bit
 _QUANTILES = np.linspace(0.004, 0.996, 249)
 
 
@@ -49,10 +51,18 @@ class ToneCurve:
         """Normalised luma (h, w) float32 of the brighter frame, in the darker frame's scale."""
         return _apply(self.down, luma)
 
-    def slope(self, luma: Map) -> Map:
-        """d up / d luma at normalised luma (h, w): how much noise of the darker frame is amplified."""
-        gradient = np.gradient(self.up).astype(np.float32) * (NODES - 1)
-        return _apply(cv2.blur(gradient[None], (31, 1))[0], luma)
+    def bounds(self, luma: Map) -> tuple[Map, Map]:
+        """What luma (h, w) of the darker frame may be in the brighter frame's scale: (lowest, highest).
+
+        The darker frame's noise, nearly constant in linear light, makes this wide in the shadows.
+        """
+        x = np.linspace(0.0, 1.0, NODES) ** GAMMA
+        low = np.maximum(x - _NOISE, 0.0) ** (1 / GAMMA) - _QUANTISATION
+        high = (x + _NOISE) ** (1 / GAMMA) + _QUANTISATION
+        nodes = np.linspace(0.0, 1.0, NODES)
+        lower = np.where(low <= 0.0, 0.0, np.interp(low, nodes, self.up)).astype(np.float32)
+        upper = np.interp(high, nodes, self.up).astype(np.float32)
+        return _apply(lower, luma), _apply(upper, luma)
 
 
 def normalised_luma(frame: Frame, size: tuple[int, int]) -> Map:

@@ -14,6 +14,7 @@ from streamfuse.errors import InputError
 from streamfuse.frame import UNSPECIFIED, ColorInfo, Plane
 
 _PLANAR = re.compile(r"yuv[aj]?4(?:20|22|44|40|11|10)p(?:(9|1[0-6])le)?|gray(?:(9|1[0-6])le)?")
+_PLANAR_RGB = re.compile(r"gbra?p(?:(9|1[0-6])le)?")
 _SEMI_PLANAR = re.compile(r"nv(?:12|16|24|21|42)|p[024](?:10|12|16)le")
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 SRGB = ColorInfo(matrix=1, primaries=1, transfer=13, full_range=True)
@@ -129,17 +130,29 @@ def picture_of_rgb(rgb: Pixels, color: ColorInfo = SRGB) -> Picture:
 
 
 def _from_rgb(frame: av.VideoFrame) -> Picture:
-    bits = 8 if max(component.bits for component in frame.format.components) <= 8 else 16
-    # Only the order of bytes changes here: PyAV's own way to Y'CbCr takes BT.601 whatever the tags say.
-    packed = _reformat(frame, "rgb24" if bits == 8 else "rgb48le")
-    rgb = _rows(packed, 0, 3 * frame.width).reshape(frame.height, frame.width, 3)
     tags = _color_of(frame)
     color = replace(
         SRGB,
         primaries=SRGB.primaries if tags.primaries == UNSPECIFIED else tags.primaries,
         transfer=SRGB.transfer if tags.transfer == UNSPECIFIED else tags.transfer,
     )
+    if _PLANAR_RGB.fullmatch(frame.format.name):
+        return picture_of_rgb(_rgb_of_planar(frame), color)
+    bits = 8 if max(component.bits for component in frame.format.components) <= 8 else 16
+    # Only the order of bytes changes here: PyAV's own way to Y'CbCr takes BT.601 whatever the tags say.
+    packed = _reformat(frame, "rgb24" if bits == 8 else "rgb48le")
+    rgb = _rows(packed, 0, 3 * frame.width).reshape(frame.height, frame.width, 3)
     return picture_of_rgb(rgb, color)
+
+
+def _rgb_of_planar(frame: av.VideoFrame) -> Pixels:
+    """(H, W, 3) from planes in the order green, blue, red; above 8 bit stretched to 16."""
+    green, blue, red = (_rows(frame, index, frame.width) for index in range(3))
+    rgb = np.stack([red, green, blue], axis=2)
+    bits = frame.format.components[0].bits
+    if bits == 8:
+        return rgb
+    return np.rint(rgb * (65535.0 / ((1 << bits) - 1))).astype(np.uint16)
 
 
 def _turned(picture: Picture, degrees: int) -> Picture:

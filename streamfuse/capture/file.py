@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, dropwhile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +17,7 @@ import av.container
 import av.video
 
 from streamfuse.capture.avframe import picture_of
+from streamfuse.capture.index import seek_to_frame
 from streamfuse.errors import InputError, InputNotFoundError
 from streamfuse.frame import Frame
 from streamfuse.stage import SourceInfo
@@ -57,8 +58,7 @@ class VideoFileSource:
         self._container = _open(path, self._name)
         try:
             self._stream = _picture_stream(self._container, self._name)
-            decoded = self._numbered(self._decode())
-            head = next(decoded, None)
+            decoded, head = self._begin(path)
             if head is None:
                 raise InputError(self._nothing())
             self._frames = chain([head], decoded)
@@ -93,6 +93,22 @@ class VideoFileSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _begin(self, path: str | Path) -> tuple[Iterator[Frame], Frame | None]:
+        """The frames from the first one wanted, and that frame; by seeking where that is safe."""
+        if self._first and str(path) != STDIN:
+            numbers = seek_to_frame(self._container, self._stream, self._first)
+            decoded = self._numbered(self._decode(), numbers)
+            head = next(decoded, None) if numbers else None
+            # Frames that were lost on landing would shift the count: the time stamp tells.
+            if head is not None and numbers and numbers.get(head.pts or 0) == self._first:
+                return decoded, head
+            self._container.close()
+            self._container = _open(path, self._name)
+            self._stream = _picture_stream(self._container, self._name)
+            self.decode_errors = 0
+        decoded = self._numbered(self._decode())
+        return decoded, next(decoded, None)
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         """All frames that can be decoded, in display order."""
@@ -131,11 +147,23 @@ class VideoFileSource:
         except av.FFmpegError:
             return None
 
-    def _numbered(self, decoded: Iterator[av.VideoFrame]) -> Iterator[Frame]:
-        """Cut to the range of frames, with time stamps that exist and increase."""
+    def _numbered(
+        self, decoded: Iterator[av.VideoFrame], numbers: Mapping[int, int] | None = None
+    ) -> Iterator[Frame]:
+        """Cut to the range of frames, with time stamps that exist and increase.
+
+        Frames are counted, from the first that `numbers` (by pts) knows where that is given.
+        """
         time_base, step = self._clock()
         last: int | None = None
-        for index, raw in enumerate(decoded):
+        start = 0
+        if numbers is not None:
+            decoded = dropwhile(lambda raw: raw.pts not in numbers, decoded)
+            opening = next(decoded, None)
+            if opening is None or opening.pts is None:
+                return
+            start, decoded = numbers[opening.pts], chain([opening], decoded)
+        for index, raw in enumerate(decoded, start):
             if self._end is not None and index >= self._end:
                 return
             pts = raw.pts
@@ -223,6 +251,8 @@ def _open(path: str | Path, name: str) -> av.container.InputContainer:
         address = f"file:{path}"
     try:
         return av.open(address, mode="r", options=_OPTIONS, metadata_errors="replace")
+    except av.EOFError as error:
+        raise InputError(f"No frame of {name} can be decoded: the file is empty or damaged.") from error
     except av.FFmpegError as error:
         raise InputError(
             f"{name} is not a video that can be read ({error.strerror}): check it with a player."

@@ -92,6 +92,7 @@ class VideoFileSink:
         self._color = replace(info.color, full_range=self._settings.full_range)
         self._last: int | None = None
         self._closed = False
+        self._failed = False
         self._copier: MediaCopier | None = None
         self._container = self._open_container()
         try:
@@ -126,6 +127,8 @@ class VideoFileSink:
     def close(self) -> None:
         """Write what the encoder still holds and finish the file; a second call does nothing.
 
+        After a failed `write` it saves what can be saved and raises nothing more.
+
         Raises:
             OutputError: the disk is full, or the file cannot be written for another reason.
         """
@@ -133,6 +136,8 @@ class VideoFileSink:
             return
         self._closed = True
         try:
+            if self._failed:
+                return
             self._mux(self._stream.encode(None))
             if self._copier is not None and self._last is not None:
                 frame = 1 / self._rate
@@ -219,8 +224,8 @@ class VideoFileSink:
         odd = pixels._replace(subsampling=info.subsampling)
         if pixels.subsampling == (0, 0) and not odd.fits(info.width, info.height):
             self.warnings.append(
-                f"{self._path} is stored as {pixels.name}, which fewer players take: {self._settings.encoder} "
-                f"has no other format for {info.width}x{info.height}."
+                f"{self._path} is stored as {pixels.name}, which fewer players take: "
+                f"{self._settings.encoder} has no other format for {info.width}x{info.height}."
             )
 
     def _pts(self, frame: FusedFrame) -> int:
@@ -262,7 +267,8 @@ class VideoFileSink:
             self._container.mux(packet)
 
     def _failure(self, error: av.FFmpegError) -> OutputError:
-        """The sentence for a failed write."""
+        """The sentence for a failed write, after which nothing more is written."""
+        self._failed = True
         return OutputError(
             f"{self._path} cannot be written ({error.strerror}); what was written before is kept. Free space "
             "or choose another folder, and run again."

@@ -93,16 +93,7 @@ class ImageSink:
         """Refuse at the start, not after an hour, where images of that name are there."""
         if self._overwrite:
             return
-        before, _, after = (
-            self._pattern.name.partition(match[0])
-            if (match := _NUMBER.search(self._pattern.name))
-            else (
-                self._pattern.name,
-                "",
-                "",
-            )
-        )
-        name = re.compile(re.escape(before) + (r"\d+" if match else "") + re.escape(after))
+        name = re.compile(r"\d+".join(map(re.escape, _NUMBER.split(self._pattern.name, maxsplit=1))))
         for other in self._pattern.parent.iterdir():
             if name.fullmatch(other.name):
                 raise OutputExistsError(f"{other} exists already: choose another name or add --overwrite.")

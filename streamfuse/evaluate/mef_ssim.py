@@ -47,7 +47,9 @@ def _band(size: int, k: Tensor) -> Tensor:
 def _filter(x: Tensor, gaussian: bool) -> Tensor:
     """Separable window, valid part only: (B, C, H, W) -> (B, C, H - 10, W - 10)."""
     k = _kernel(gaussian, x.dtype, x.device)
-    if x.requires_grad:  # the gradient of a one-channel convolution is ten times slower than that of a product
+    if (
+        x.requires_grad
+    ):  # the gradient of a one-channel convolution is ten times slower than that of a product
         return _band(x.shape[-2], k) @ (x @ _band(x.shape[-1], k).T)
     shape = x.shape
     flat = x.reshape(-1, 1, *shape[-2:])

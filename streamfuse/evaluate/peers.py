@@ -26,6 +26,9 @@ class Exposed:
 
 
 PeerAligner = Callable[[Exposed, Exposed], Rgb]  # (reference, other) -> other in the reference's geometry
+PeerFuse = Callable[
+    [Sequence[Rgb]], npt.NDArray[np.float32]
+]  # exposures, darkest first -> (H, W) luma in [0, 1]
 
 
 def as_taken(reference: Exposed, other: Exposed) -> Rgb:

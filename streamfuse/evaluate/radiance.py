@@ -45,13 +45,14 @@ class RadianceFrames(Sequence[Radiance]):
 class HdrFolder(RadianceFrames):
     """The .hdr frames (Radiance RGBE) of a folder, in the order of their names."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, start: int = 0, count: int | None = None) -> None:
         """`folder` holds frames of one size; raises InputNotFoundError or InputError."""
         if not folder.is_dir():
             raise InputNotFoundError(f"there is no folder {folder}; give a folder of .hdr frames")
-        self._paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".hdr")
+        found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".hdr")
+        self._paths = found[start : None if count is None else start + count]
         if not self._paths:
-            raise InputError(f"{folder} holds no .hdr frames; give a folder of Radiance .hdr files")
+            raise InputError(f"{folder} has {len(found)} .hdr frames, none from {start} on; give more")
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -61,13 +62,15 @@ class HdrFolder(RadianceFrames):
         return read_hdr(self._paths[index])
 
 
-def load_hdr_frames(folder: Path | str) -> HdrFolder:
-    """The frames of HDR video in a folder of .hdr files, read when they are asked for."""
-    return HdrFolder(Path(folder))
+def load_hdr_frames(folder: Path | str, *, start: int = 0, count: int | None = None) -> HdrFolder:
+    """`count` frames of HDR video from a folder of .hdr files, read when they are asked for."""
+    return HdrFolder(Path(folder), start=start, count=count)
 
 
 def read_hdr(path: Path) -> Radiance:
-    """One Radiance .hdr picture, (H, W, 3) float32 linear R, G, B; raises InputError for what is none."""
+    """One Radiance .hdr picture, (H, W, 3) float32 linear R, G, B; InputNotFoundError, InputError."""
+    if not path.is_file():
+        raise InputNotFoundError(f"there is no file {path}; give a Radiance .hdr picture")
     pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.float32 or pixels.ndim != 3:
         raise InputError(f"{path} is not a Radiance .hdr picture in colour; give .hdr files")

@@ -232,7 +232,13 @@ class SimulatedClip:
         )
 
     def _make_scene(self, instant: int) -> Radiance:
-        scene = self._radiance[instant] / np.float32(self._white)
+        radiance = self._radiance[instant]
+        if radiance.shape != (self.info.height, self.info.width, 3):
+            raise InputError(
+                f"{self.info.name} changes from {self.info.width}x{self.info.height} to "
+                f"{radiance.shape[1]}x{radiance.shape[0]} at frame {instant}; give frames of one size"
+            )
+        scene = radiance / np.float32(self._white)
         dx, dy = self._shake[instant]
         if dx == 0 and dy == 0:
             return scene

@@ -17,7 +17,7 @@ import numpy as np
 from streamfuse.color import planes_to_rgb
 from streamfuse.evaluate import metrics
 from streamfuse.evaluate.metrics import Flow, Luma, Mask
-from streamfuse.evaluate.peers import PEERS, Exposed, PeerAligner, Rgb, merge_mertens, to_8_bit
+from streamfuse.evaluate.peers import PEERS, Exposed, PeerAligner, PeerFuse, Rgb, merge_mertens, to_8_bit
 from streamfuse.evaluate.simulate import SimulatedClip
 from streamfuse.evaluate.virtual import VirtualCamera
 from streamfuse.frame import AlignedBracket, Frame, FusedFrame, Plane, luma_range
@@ -44,7 +44,9 @@ class ClipScore:
         afi, afi_oracle: alternation without a reference, percent; what the oracle has is the scene's own.
         warping_error, warping_error_oracle: mean squared difference along the motion.
         frames_in, frames_out: given and got.
-        delay_frames: most frames that had to come in after a reference before its picture came out.
+        delay_frames: frames that had to come in after a reference before its picture came out, in the end
+            (before the clip ended); None where everything was held to the end.
+        delay_frames_max: the most there ever were, such as while the exposures were being recognised.
     """
 
     method: str
@@ -63,7 +65,8 @@ class ClipScore:
     warping_error_oracle: float
     frames_in: int
     frames_out: int
-    delay_frames: int
+    delay_frames: int | None
+    delay_frames_max: int | None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: what is not a number is None."""
@@ -102,10 +105,18 @@ def evaluate_clip(
     return meter.score(name)
 
 
-def evaluate_peer(clip: SimulatedClip, align: PeerAligner, *, name: str) -> ClipScore:
-    """Score one peer: each frame with the latest one of every other exposure, aligned, then MergeMertens.
+def evaluate_peer(
+    clip: SimulatedClip, align: PeerAligner, *, name: str, fuse: PeerFuse = merge_mertens
+) -> ClipScore:
+    """Score one peer: each frame with the latest one of every other exposure, aligned, then fused.
 
     The peer is told the true exposures. Frames before which some exposure has not come yet are left out.
+
+    Args:
+        clip: the source and its truth.
+        align: brings another exposure to the frame.
+        name: of the method, for the report.
+        fuse: the fusion, of the peer and of its oracle.
     """
     meter = _Meter(clip)
     gaps = clip.simulation.gaps_ev
@@ -120,8 +131,8 @@ def evaluate_peer(clip: SimulatedClip, align: PeerAligner, *, name: str) -> Clip
             latest[other] if other == rank else align(reference, Exposed(latest[other], gaps[other]))
             for other in range(clip.cycle)
         ]
-        oracle = merge_mertens([_rgb(exposure) for exposure in clip.exposures(instant)])
-        meter.add(frame.index, merge_mertens(exposures), oracle, 0)
+        oracle = fuse([_rgb(exposure) for exposure in clip.exposures(instant)])
+        meter.add(frame.index, fuse(exposures), oracle, 0)
     return meter.score(name)
 
 
@@ -162,10 +173,10 @@ class _Meter:
         self._flicker = metrics.AlternationFlicker(clip.cycle)
         self._flicker_oracle = metrics.AlternationFlicker(clip.cycle)
         self._before: tuple[int, Luma, Luma] | None = None  # instant, fused, oracle
-        self._delay = 0
+        self._delays: list[int] = []
 
-    def add(self, index: int, fused: Luma, oracle: Luma, delay: int) -> None:
-        """One frame: its number in the clip, and luma in [0, 1]."""
+    def add(self, index: int, fused: Luma, oracle: Luma, delay: int | None) -> None:
+        """One frame: its number in the clip, luma in [0, 1], and its delay (None: held to the end)."""
         instant, rank = self._clip.truth[index].instant, self._clip.truth[index].rank
         moving = self._moving(instant)
         self._note("psnr", min(metrics.psnr(fused, oracle), PSNR_CAP))
@@ -176,7 +187,8 @@ class _Meter:
         self._flicker.add(fused, oracle, rank)
         self._flicker_oracle.add(oracle, oracle, rank)
         self._add_warping(instant, fused, oracle)
-        self._delay = max(self._delay, delay)
+        if delay is not None:
+            self._delays.append(delay)
 
     def score(self, method: str) -> ClipScore:
         """What all frames come to."""
@@ -199,7 +211,8 @@ class _Meter:
             warping_error_oracle=mean.get("warping_error_oracle", math.nan),
             frames_in=len(self._clip),
             frames_out=len(self._values.get("psnr", [])),
-            delay_frames=self._delay,
+            delay_frames=self._delays[-1] if self._delays else None,
+            delay_frames_max=max(self._delays, default=None),
         )
 
     def _note(self, name: str, value: float) -> None:
@@ -236,16 +249,14 @@ class _Meter:
         return np.asarray(dis.calc(pictures[0], pictures[1], still), np.float32)
 
 
-def _run(clip: SimulatedClip, stages: Sequence[Stage]) -> Iterator[tuple[Any, int]]:
-    """Everything that comes out, with the number of frames that went in after its reference."""
-    pushed = 0
-    for frame in clip:
-        pushed += 1
+def _run(clip: SimulatedClip, stages: Sequence[Stage]) -> Iterator[tuple[Any, int | None]]:
+    """Everything that comes out, with the frames that came after its reference (None: at the end)."""
+    for newest, frame in enumerate(clip):
         for item in _through(stages, [frame]):
-            yield item, pushed - 1 - _reference_index(item)
+            yield item, newest - _reference_index(item)
     for number, stage in enumerate(stages):
         for item in _through(stages[number + 1 :], stage.flush()):
-            yield item, pushed - 1 - _reference_index(item)
+            yield item, None
 
 
 def _through(stages: Sequence[Stage], items: Iterable[Any]) -> Iterable[Any]:

@@ -36,7 +36,9 @@ def blend_luma(lumas: Sequence[Map], maps: FusionMaps, exponents: Sequence[float
     current = [cv2.copyMakeBorder(y, 0, bottom, 0, right, _BORDER) if bottom or right else y for y in lumas]
     fused: list[Map] = []
     for level in range(levels):
-        coarser = [cv2.resize(g, (g.shape[1] // 2, g.shape[0] // 2), interpolation=cv2.INTER_AREA) for g in current]
+        coarser = [
+            cv2.resize(g, (g.shape[1] // 2, g.shape[0] // 2), interpolation=cv2.INTER_AREA) for g in current
+        ]
         network_level = max(0, level - extra)
         band = _fuse_band(current, coarser, maps.priors[network_level], exponents[network_level])
         if network_level < len(maps.gains):
@@ -73,4 +75,6 @@ def _weighted_sum(pictures: Sequence[Map], weights: Sequence[Map]) -> Map:
 def _up(small: Map, like: Map) -> Map:
     if small.shape == like.shape:
         return small
-    return np.asarray(cv2.resize(small, (like.shape[1], like.shape[0]), interpolation=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(
+        cv2.resize(small, (like.shape[1], like.shape[0]), interpolation=cv2.INTER_LINEAR), np.float32
+    )

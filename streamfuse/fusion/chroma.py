@@ -63,7 +63,9 @@ def fuse_chroma(
     scale = _into_gamut(target, cb, cr, kr, kb)
     dtype = chroma[0][0].dtype
     top = (1 << bits) - 1
-    out = [np.clip(np.rint(c * scale * np.float32(2 * half) + neutral), 0, top).astype(dtype) for c in (cb, cr)]
+    out = [
+        np.clip(np.rint(c * scale * np.float32(2 * half) + neutral), 0, top).astype(dtype) for c in (cb, cr)
+    ]
     return out[0], out[1]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from streamfuse.errors import DeviceError
@@ -21,5 +23,15 @@ def resolve_device(name: str = "auto") -> torch.device:
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if int(index or 0) >= count:
-            raise DeviceError(f"Device {name} was asked for and {count} CUDA devices were found; use --device cpu.")
+            raise DeviceError(
+                f"Device {name} was asked for and {count} CUDA devices were found; use --device cpu."
+            )
     return torch.device(name)
+
+
+def share_cpu() -> None:
+    """Leave half of the CPUs to decoding, alignment and encoding: torch's threads would spin against theirs.
+
+    Measured on 2 CPUs with all stages busy: one thread is five times faster than two.
+    """
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))

@@ -94,7 +94,9 @@ class LcndrFuser:
 def _halve(luma: Map, times: int, multiple: int) -> Map:
     """Mean of 2**times x 2**times blocks, after repeating the border up to a multiple, as the blend does."""
     bottom, right = -luma.shape[0] % multiple, -luma.shape[1] % multiple
-    padded = cv2.copyMakeBorder(luma, 0, bottom, 0, right, cv2.BORDER_REPLICATE) if bottom or right else luma
+    padded: Map = luma
+    if bottom or right:
+        padded = np.asarray(cv2.copyMakeBorder(luma, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.float32)
     if times == 0:
         return padded
     size = (padded.shape[1] >> times, padded.shape[0] >> times)

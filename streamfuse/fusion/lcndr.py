@@ -85,7 +85,11 @@ def features(gaussian: list[Tensor], bands: list[Tensor]) -> Tensor:
     contrasts = []
     for band in bands[:3]:
         energy = local_energy(band)
-        pooled = F.adaptive_avg_pool2d(energy, (quarter[0], quarter[1])) if energy.shape[-2:] != quarter else energy
+        pooled = (
+            F.adaptive_avg_pool2d(energy, (quarter[0], quarter[1]))
+            if energy.shape[-2:] != quarter
+            else energy
+        )
         contrasts.append(flat(pooled.log() * 0.25 + 1.5))  # about -1.4 .. 1.5
     return torch.cat(
         [F.pixel_unshuffle(flat_g1, 2) - 0.5, flat(gaussian[2]) - 0.5, flat(bands[2]) * 4, *contrasts], dim=1
@@ -105,9 +109,10 @@ class Merge(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, exposures: int) -> Tensor:
+        """As the class says."""
         mixed = self.own * x
         if self.others is not None:
-            grouped = x.unflatten(0, (-1, exposures))
+            grouped = x.reshape(-1, exposures, *x.shape[1:])
             best = grouped.amax(dim=1, keepdim=True).expand_as(grouped).flatten(0, 1)
             mixed = mixed + self.others * best
         out: Tensor = x + self.conv(F.relu(mixed))
@@ -125,6 +130,7 @@ class CoordinateAttention(nn.Module):
         self.column = nn.Conv2d(hidden, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same."""
         lines = F.relu(self.reduce(x.mean(dim=3, keepdim=True)))
         columns = F.relu(self.reduce(x.mean(dim=2, keepdim=True)))
         # 2 * sigmoid: an untrained gate passes its input unchanged on average
@@ -151,6 +157,7 @@ class CollaborativeExtraction(nn.Module):
         self.coordinate = CoordinateAttention(widths[-1])
 
     def forward(self, x: Tensor, exposures: int) -> list[Tensor]:
+        """Features of four scales."""
         scales = []
         for enter, merges in zip(self.enter, self.merge, strict=True):
             x = enter(x)
@@ -179,6 +186,7 @@ class SelfAttention(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Tensor, exposures: int) -> Tensor:
+        """(B * N, C, h, w) -> the same."""
         height, width = x.shape[-2:]
         tokens = (x + self.position(x)).unflatten(0, (-1, exposures)).permute(0, 1, 3, 4, 2).flatten(1, 3)
         q, k, v = self.qkv(self.norm(tokens)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
@@ -204,6 +212,7 @@ class WeightMaps(nn.Module):
         )
 
     def forward(self, scales: list[Tensor], exposures: int) -> tuple[Tensor, ...]:
+        """Priors for band 0..LEVELS-1 and the base, (B, N, h, w) each."""
         x = scales[3]
         decoded = [x]
         for n in (2, 1, 0):
@@ -221,7 +230,8 @@ class WeightMaps(nn.Module):
     @staticmethod
     def _prior(logit: Tensor, exposures: int) -> Tensor:
         """(B * N, K, h, w) -> (B, N, K, h, w), softmax over the exposures, in float32."""
-        return torch.softmax(LOGIT_SCALE * logit.float().unflatten(0, (-1, exposures)), dim=1)
+        grouped = logit.float().reshape(-1, exposures, *logit.shape[1:])
+        return torch.softmax(LOGIT_SCALE * grouped, dim=1)
 
 
 class EdgeRevision(nn.Module):
@@ -238,10 +248,12 @@ class EdgeRevision(nn.Module):
         self.enter = nn.Conv2d(self.INPUTS, hidden, 3, padding=1)
         self.body = nn.Conv2d(hidden, hidden, 3, padding=1)
         self.head = nn.Conv2d(hidden, REVISED, 1)
-        nn.init.zeros_(self.head.weight)  # starts as gain 1
-        nn.init.zeros_(self.head.bias)
+        for parameter in self.head.parameters():  # starts as gain 1
+            nn.init.zeros_(parameter)
 
-    def forward(self, coarse: Tensor, darkest: Tensor, source_energy: list[Tensor], fused_energy: list[Tensor]) -> Tensor:
+    def forward(
+        self, coarse: Tensor, darkest: Tensor, source_energy: list[Tensor], fused_energy: list[Tensor]
+    ) -> Tensor:
         """All (B, 1, H/4, W/4); returns gains (B, 3, H/4, W/4)."""
         logs = [e.log() * 0.25 + 1.5 for e in (*source_energy, *fused_energy)]
         x = torch.cat([coarse - 0.5, darkest - 0.5, *logs], dim=1)
@@ -266,7 +278,9 @@ class Lcndr(nn.Module):
             else None
         )
         self.extraction = CollaborativeExtraction(self.config)
-        self.attention = SelfAttention(self.config.widths[-1], self.config.heads) if self.config.attend else None
+        self.attention = (
+            SelfAttention(self.config.widths[-1], self.config.heads) if self.config.attend else None
+        )
         self.weight_maps = WeightMaps(self.config)
         self.revision = EdgeRevision() if self.config.revise else None
         # Exponent on each band's local energy; 0.25 is the square root of the local contrast.
@@ -295,18 +309,26 @@ class Lcndr(nn.Module):
         for level, band in enumerate(bands):
             energy = local_energy(band)
             energies.append(energy)
-            fused.append((band_weights(priors[level], energy, self.exponent(level)) * band).sum(1, keepdim=True))
+            fused.append(
+                (band_weights(priors[level], energy, self.exponent(level)) * band).sum(1, keepdim=True)
+            )
         base_prior = upsample(priors[-1], gaussian[-1].shape[-2:])
         base = (base_prior * gaussian[-1]).sum(1, keepdim=True)
         return base, fused, energies
 
-    def _gains(self, base: Tensor, fused: list[Tensor], energies: list[Tensor], gaussian: list[Tensor]) -> Tensor:
+    def _gains(
+        self, base: Tensor, fused: list[Tensor], energies: list[Tensor], gaussian: list[Tensor]
+    ) -> Tensor:
         assert self.revision is not None
         quarter = fused[2].shape[-2:]
         coarse = collapse(base, fused[2:])
 
         def pooled(energy: Tensor) -> Tensor:
-            return energy if energy.shape[-2:] == quarter else F.adaptive_avg_pool2d(energy, (quarter[0], quarter[1]))
+            return (
+                energy
+                if energy.shape[-2:] == quarter
+                else F.adaptive_avg_pool2d(energy, (quarter[0], quarter[1]))
+            )
 
         source = [pooled(e.amax(1, keepdim=True)) for e in energies[:REVISED]]
         detail = [pooled(local_energy(f)) for f in fused[:REVISED]]

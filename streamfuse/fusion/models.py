@@ -42,9 +42,13 @@ def read_card(path: Path) -> dict[str, str]:
         with safe_open(path, framework="pt") as file:
             card = dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
-        raise WeightsError(f"The weights {path} cannot be read: {error}. Reinstall streamfuse or retrain.") from error
+        raise WeightsError(
+            f"The weights {path} cannot be read: {error}. Reinstall streamfuse or retrain."
+        ) from error
     if card.get("format") != FORMAT:
-        raise WeightsError(f"The weights {path} are of format {card.get('format')!r}, this version reads {FORMAT!r}.")
+        raise WeightsError(
+            f"The weights {path} are of format {card.get('format')!r}, this version reads {FORMAT!r}."
+        )
     return card
 
 
@@ -80,7 +84,9 @@ def weights_path(name: str) -> Path:
     shipped = Path(str(resources.files("streamfuse") / "weights" / f"{name}.safetensors"))
     if name in NETWORKS and shipped.is_file():
         return shipped
-    raise WeightsError(f"There is no network {name!r}; choose from {', '.join(NETWORKS)} or name a .safetensors file.")
+    raise WeightsError(
+        f"There is no network {name!r}; choose from {', '.join(NETWORKS)} or name a .safetensors file."
+    )
 
 
 @lru_cache(maxsize=4)

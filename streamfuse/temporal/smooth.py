@@ -46,7 +46,9 @@ class Smoother:
         self._window.clear()
 
 
-def _smooth(before: WeighedBracket | None, now: WeighedBracket, after: WeighedBracket | None) -> WeighedBracket:
+def _smooth(
+    before: WeighedBracket | None, now: WeighedBracket, after: WeighedBracket | None
+) -> WeighedBracket:
     aligned = now.aligned
     neighbours = []
     if before is not None and aligned.flow_before is not None:
@@ -71,7 +73,8 @@ def _smooth(before: WeighedBracket | None, now: WeighedBracket, after: WeighedBr
         return total
 
     priors = tuple(
-        mix(own, [(m.priors[n], g[own.shape[-2:]]) for g, m in grids]) for n, own in enumerate(now.maps.priors)
+        mix(own, [(m.priors[n], g[own.shape[-2:]]) for g, m in grids])
+        for n, own in enumerate(now.maps.priors)
     )
     gains = tuple(
         mix(own, [(m.gains[n], g[own.shape[-2:]]) for g, m in grids]) for n, own in enumerate(now.maps.gains)
@@ -82,5 +85,7 @@ def _smooth(before: WeighedBracket | None, now: WeighedBracket, after: WeighedBr
 def _warp(maps: Map, grid: tuple[Map, Map]) -> Map:
     """Bilinear look-up of (h, w), or of each of (N, h, w)."""
     if maps.ndim == 2:
-        return np.asarray(cv2.remap(maps, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
+        return np.asarray(
+            cv2.remap(maps, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
+        )
     return np.stack([_warp(m, grid) for m in maps])

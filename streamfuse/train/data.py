@@ -65,7 +65,9 @@ def load_stacks(folder: Path) -> list[Stack]:
         kept = sorted((p for p in pictures if USABLE_MEAN[0] < p.mean() < USABLE_MEAN[1]), key=np.mean)
         reference = scene / "reference.jpg"
         if len(kept) >= 2:
-            stacks.append(Stack(scene.name, tuple(kept), _read_luma(reference) if reference.is_file() else None))
+            stacks.append(
+                Stack(scene.name, tuple(kept), _read_luma(reference) if reference.is_file() else None)
+            )
     if not stacks:
         raise InputNotFoundError(f"{folder} holds no exposure stacks (sub-folders with 00.jpg, 01.jpg, ...).")
     return stacks
@@ -125,7 +127,7 @@ class Sampler:
 
     def _from_stack(self, stacks: Sequence[Stack], exposures: int) -> Sample:
         rng = self._rng
-        stack = stacks[rng.integers(len(stacks))]
+        stack = stacks[int(rng.integers(len(stacks)))]
         chosen = self._choose(len(stack.exposures), exposures, extreme=stack.label is not None)
         pictures = [stack.exposures[i] for i in chosen]
         if stack.label is not None:
@@ -159,7 +161,10 @@ class Sampler:
         scale = max(smallest, float(np.exp(rng.uniform(np.log(0.35), np.log(1.5)))))
         h, w = min(rows, round(height / scale)), min(columns, round(width / scale))
         top, left = rng.integers(0, rows - h + 1), rng.integers(0, columns - w + 1)
-        flip = (slice(None, None, -1 if rng.random() < 0.25 else 1), slice(None, None, -1 if rng.random() < 0.5 else 1))
+        flip = (
+            slice(None, None, -1 if rng.random() < 0.25 else 1),
+            slice(None, None, -1 if rng.random() < 0.5 else 1),
+        )
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         crops = []
         for picture in pictures:
@@ -179,7 +184,9 @@ class Sampler:
         top = int(np.clip(rng.normal(0.5, 0.12) * radiance.shape[0] - h / 2, 0, radiance.shape[0] - h))
         left = int(rng.integers(0, radiance.shape[1]))
         crop = np.roll(radiance, -left, axis=1)[top : top + h, :w]
-        crop = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA if h > height else cv2.INTER_LINEAR)
+        crop = cv2.resize(
+            crop, (width, height), interpolation=cv2.INTER_AREA if h > height else cv2.INTER_LINEAR
+        )
         crop = crop[:, :: -1 if rng.random() < 0.5 else 1]
         # The darkest exposure puts some percentile at white, the others follow in even steps.
         white = max(1e-4, float(np.percentile(crop, rng.uniform(94, 99.9))))
@@ -191,7 +198,9 @@ class Sampler:
             return Sample(clean, clean, None)
         sigma = np.exp(rng.uniform(np.log(3e-4), np.log(4e-3)))
         shot = linear.clip(0, 1) * sigma * rng.uniform(0, 0.5)
-        noisy = linear + rng.standard_normal(linear.shape, np.float32) * np.sqrt(sigma**2 + shot).astype(np.float32)
+        noisy = linear + rng.standard_normal(linear.shape, np.float32) * np.sqrt(sigma**2 + shot).astype(
+            np.float32
+        )
         return Sample(_develop(noisy), clean, None)
 
     def _with_noise(self, clean: Array) -> Array:

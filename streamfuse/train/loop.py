@@ -111,7 +111,9 @@ def validate(network: Lcndr, stacks: list[Stack], device: str, long_side: int = 
     """MEF-SSIM (mean, worst) on the extreme pair of held-back stacks, PSNR on those with a label."""
     scores, psnrs = [], []
     for stack in stacks:
-        pair = torch.stack([_fit(e, long_side) for e in (stack.exposures[0], stack.exposures[-1])])[None].to(device)
+        pair = torch.stack([_fit(e, long_side) for e in (stack.exposures[0], stack.exposures[-1])])[None].to(
+            device
+        )
         fused = network(pair).clamp(0, 1)
         scores.append(float(MefSsim(pair.double())(fused.double())[0]))
         if stack.label is not None:
@@ -171,7 +173,12 @@ def _resume(path: Path, learners: dict[str, _Learner]) -> int:
 
 
 def _checkpoint(
-    run: TrainConfig, learners: dict[str, _Learner], held: list[Stack], step: int, seconds: float, report: Report
+    run: TrainConfig,
+    learners: dict[str, _Learner],
+    held: list[Stack],
+    step: int,
+    seconds: float,
+    report: Report,
 ) -> None:
     from streamfuse.fusion.models import save_weights
 
@@ -204,5 +211,3 @@ class _Log:
             if new:
                 writer.writerow(["step", "network", *terms])
             writer.writerow([step, name, *(f"{v:.5f}" for v in terms.values())])
-
-

@@ -49,4 +49,9 @@ def total_loss(fused: Tensor, target: MefSsim, label: Tensor | None) -> tuple[Te
     leaving = 2 * range_loss(fused)
     tone = label_loss(fused, label) if label is not None else 0.2 * tone_loss(fused)
     loss = mef + leaving + tone
-    return loss, {"mef": mef.item(), "range": leaving.item(), "tone": tone.item(), "loss": torch.Tensor.item(loss)}
+    return loss, {
+        "mef": mef.item(),
+        "range": leaving.item(),
+        "tone": tone.item(),
+        "loss": torch.Tensor.item(loss),
+    }

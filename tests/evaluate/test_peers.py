@@ -40,6 +40,15 @@ def test_mtb_takes_small_pictures(shape):
     assert peers.align_mtb(exposure(scene, 0.0), exposure(scene, 2.0)).shape == (*shape, 3)
 
 
+@pytest.mark.parametrize("reference_ev", [0.0, 4.0])
+def test_dis_matches_exposures_before_flow(light, reference_ev):
+    other_ev = 4.0 - reference_ev
+    reference, other = exposure(light / 4, reference_ev), exposure(np.roll(light / 4, 4, axis=1), other_ev)
+    expected = exposure(light / 4, other_ev).rgb
+    told_wrong = peers.dis_matched(Exposed(reference.rgb, 0.0), Exposed(other.rgb, 0.0))
+    assert error(peers.dis_matched(reference, other), expected) < 0.5 * error(told_wrong, expected)
+
+
 def test_dis_follows_an_object_that_mtb_cannot(light):
     moved = light.copy()
     moved[30:62, 46:78] = light[30:62, 40:72]

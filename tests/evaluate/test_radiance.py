@@ -97,12 +97,15 @@ def test_hdr_folder_is_read_in_order_of_names(tmp_path):
     )
     with pytest.raises(IndexError):
         frames[3]
+    part = load_hdr_frames(tmp_path, start=1, count=1)
+    assert len(part) == 1
+    np.testing.assert_array_equal(part[0], frames[1])
 
 
 def test_hdr_errors(tmp_path):
     with pytest.raises(InputNotFoundError):
         load_hdr_frames(tmp_path / "nowhere")
-    with pytest.raises(InputError, match=r"no \.hdr"):
+    with pytest.raises(InputError, match=r"0 \.hdr"):
         load_hdr_frames(tmp_path)
     (tmp_path / "bad.hdr").write_bytes(b"#?RADIANCE")
     with pytest.raises(InputError, match=r"bad\.hdr"):

@@ -88,6 +88,17 @@ def test_white_of_the_first_frame_just_saturates_the_darkest():
     np.testing.assert_allclose(dark.luma.astype(int), unscaled.luma.astype(int), atol=1)
 
 
+def test_white_is_the_995th_permille_of_the_first_frame():
+    ramp = np.repeat(np.linspace(0, 50, 10000, dtype=np.float32).reshape(100, 100, 1), 3, axis=2)
+    dark = SimulatedClip([ramp], Simulation(noise=0.0, bits=16)).exposures(0)[0].luma
+    assert (dark == dark.max()).mean() == pytest.approx(0.005, abs=0.001)
+
+
+def test_noise_is_new_in_every_picture():
+    still = SimulatedClip([scene(1)[0]] * 3, Simulation(noise=5e-3))
+    assert (still.exposures(0)[0].luma != still.exposures(2)[0].luma).mean() > 0.2
+
+
 def test_drift_swings_all_exposures_and_leaves_the_clean_scene():
     still = [scene(1)[0]] * 24
     clip = SimulatedClip(still, Simulation(drift_ev=1.0, noise=0.0))
@@ -164,6 +175,12 @@ def test_close_ends_the_iteration():
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(UsageError):
         Simulation(**wrong)
+
+
+def test_frames_of_another_size_are_refused():
+    clip = SimulatedClip([*scene(1), *scene(1, (20, 24))])
+    with pytest.raises(InputError, match="26x20 to 24x20 at frame 1"):
+        list(clip)
 
 
 def test_no_frames_are_refused():

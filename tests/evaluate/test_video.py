@@ -126,8 +126,25 @@ def test_ghost_on_the_moving_object_shows_in_the_motion_mask():
 @pytest.mark.parametrize("delay", [1, 3])
 def test_delay_and_frames_held_to_the_end_are_counted(clip, delay):
     result = score(clip, delay=delay)
-    assert (result.frames_out, result.delay_frames) == (8, delay)
+    assert (result.frames_out, result.delay_frames, result.delay_frames_max) == (8, delay, delay)
     assert result.psnr == 100
+
+
+def test_delay_of_a_slow_start_is_not_the_delay_in_the_end(clip):
+    class SlowStart(PassStage):
+        held = ()
+
+        def push(self, item):
+            self.held = [*self.held, item]
+            if item.index < 5:
+                return []
+            ready, self.held = self.held, []
+            return ready
+
+    result = evaluate_clip(clip, lambda: [SlowStart(), KnowingStage(clip)], mean_fuse)
+    assert (result.delay_frames, result.delay_frames_max) == (0, 5)
+    held = score(clip, delay=100)
+    assert (held.frames_out, held.delay_frames, held.delay_frames_max) == (8, None, None)
 
 
 def test_lost_and_doubled_frames_keep_their_truth():
@@ -214,7 +231,7 @@ def test_flow_is_scored_at_full_size():
     not (DATA / "video" / "bridge_hdr").is_dir(), reason=f"no data in {DATA}: set STREAMFUSE_DATA"
 )
 def test_peers_on_real_hdr_video_come_out_as_measured_before():
-    frames = load_hdr_frames(DATA / "video" / "bridge_hdr")[:6]
+    frames = load_hdr_frames(DATA / "video" / "bridge_hdr", count=6)
     clip = SimulatedClip(frames, name="bridge_hdr")
     naive, _, matched = evaluate_peers(clip)
     assert naive.psnr == pytest.approx(24.6, abs=2)

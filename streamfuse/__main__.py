@@ -1,0 +1,5 @@
+"""`python -m streamfuse` is the command line."""
+
+from streamfuse.cli import main
+
+main()

@@ -1,0 +1,36 @@
+"""The order in which exposures follow each other, learnt from labelled frames."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from itertools import pairwise
+
+
+class Sequence:
+    """Predicts the next rank from the last two, so that (under, mid, over, mid) works as well as (under, over)."""
+
+    def __init__(self, ranks: tuple[int, ...] = ()) -> None:
+        self._after_two: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
+        self._after_one: dict[int, Counter[int]] = defaultdict(Counter)
+        self._past: tuple[int, ...] = ()
+        for before, rank, following in zip(ranks, ranks[1:], ranks[2:], strict=False):
+            self._after_two[before, rank][following] += 1
+        for rank, following in pairwise(ranks):
+            self._after_one[rank][following] += 1
+
+    def expected(self) -> int | None:
+        """The rank that should come now; None where nothing is known."""
+        if not self._past:
+            return None
+        for counts in (self._after_two.get(self._past[-2:]), self._after_one.get(self._past[-1])):  # type: ignore[call-overload]
+            if counts:
+                return int(counts.most_common(1)[0][0])
+        return None
+
+    def note(self, rank: int) -> None:
+        """This rank came."""
+        self._past = (*self._past[-1:], rank)
+
+    def forget(self) -> None:
+        """The order may start anew (a cut)."""
+        self._past = ()

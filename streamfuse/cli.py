@@ -1,0 +1,306 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streamfuse._version import __version__
+from streamfuse.errors import StreamfuseError, UsageError
+
+PRESETS = ("fast", "balanced", "best")
+EXIT_INTERRUPTED = 130
+
+
+class _Group(click.Group):
+    """Turns errors raised on purpose into one sentence and an exit status; others too, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except StreamfuseError as error:
+            _complain(error)
+            sys.exit(error.exit_code)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("Interrupted.", err=True)
+            sys.exit(EXIT_INTERRUPTED)
+        except BrokenPipeError:
+            sys.exit(1)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            if os.environ.get("STREAMFUSE_DEBUG"):
+                raise
+            _complain(error, f"Internal error, please report it (STREAMFUSE_DEBUG=1 shows where): {error!r}")
+            sys.exit(1)
+
+
+def _complain(error: BaseException, text: str | None = None) -> None:
+    click.echo(f"Error: {text or error}", err=True)
+    for note in getattr(error, "__notes__", ()):
+        if not note.startswith("In "):  # the runner's note names the stage: for developers
+            click.echo(f"  {note}", err=True)
+    if os.environ.get("STREAMFUSE_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="streamfuse")
+def main() -> None:
+    """Fuse alternating-exposure video and bracketed photographs into well-exposed pictures.
+
+    \b
+    streamfuse fuse clip.mov -o fused.mp4          an alternating (under, over, under ...) clip
+    streamfuse fuse under.mp4 over.mp4 -o out.mp4  one file per exposure
+    streamfuse fuse sample: -o sample.mp4          a built-in scene, to try it
+    streamfuse still dark.jpg bright.jpg -o o.jpg  photographs
+    streamfuse doctor                              what works on this machine
+
+    Exit status: 0 done, 1 a run failed, 2 wrong usage or configuration, 130 interrupted (with the output finished).
+    """
+
+
+def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        [
+            click.option(
+                "--preset", type=click.Choice(PRESETS), help="Speed against quality, of all stages."
+            ),
+            click.option(
+                "--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's."
+            ),
+            click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs."),
+            click.option(
+                "--bits",
+                type=click.Choice(["8", "10", "12", "16"]),
+                help="Output depth; default: the input's.",
+            ),
+            click.option("--overwrite", is_flag=True, default=None, help="Replace an existing output."),
+            click.option(
+                "--json", "as_json", is_flag=True, help="Print one JSON summary on standard output."
+            ),
+            click.option("--quiet", is_flag=True, help="Print errors only."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "-o", "--output", required=True, metavar="OUTPUT", help="Video file, image folder or pattern, or null:."
+)
+@click.option("--config", "config_name", metavar="FILE|NAME", help="Settings; see `streamfuse config show`.")
+@click.option("--cycle", type=click.IntRange(2, 9), help="Number of exposures; default: found by itself.")
+@click.option(
+    "--first", type=click.Choice(["under", "over"]), help="The first exposure; default: found by itself."
+)
+@click.option("--under-first", "first", flag_value="under", help="Same as --first under.")
+@click.option("--over-first", "first", flag_value="over", help="Same as --first over.")
+@click.option("--exposures", metavar="SIDECAR", help="CSV or JSON: frame, exposure_us, gain.")
+@click.option(
+    "--rate",
+    type=click.Choice(["full", "half"]),
+    help="full: a fused frame for every frame; half: per bracket.",
+)
+@click.option("--fps", metavar="RATE", help="Frame rate of image sequences, such as 25 or 24000/1001.")
+@click.option(
+    "--align", type=click.Choice(["off", "global", "flow"]), help="How far things move between exposures."
+)
+@click.option(
+    "--ghost", type=click.Choice(["on", "off"]), help="Fall back to the reference where exposures disagree."
+)
+@click.option("--smooth", type=click.Choice(["on", "off"]), help="Smooth weights and tone over time.")
+@click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name.")
+@click.option("--crf", type=float, help="Constant rate factor: lower is better and larger.")
+@click.option("--pix-fmt", help="Pixel format to store, such as yuv420p10le.")
+@click.option("--speed", help="The encoder's own preset, such as veryfast.")
+@click.option("--side-by-side", is_flag=True, default=None, help="Write under | over | fused.")
+@click.option(
+    "--dump-stages", type=click.Path(path_type=Path), metavar="DIR", help="Pictures of what each stage saw."
+)
+@click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")
+@_shared_options
+def fuse(
+    inputs: tuple[str, ...],
+    output: str,
+    config_name: str | None,
+    fps: str | None,
+    dump_stages: Path | None,
+    as_json: bool,
+    quiet: bool,
+    bits: str | None,
+    **options: Any,
+) -> None:
+    """Fuse files: an alternating video, one video per exposure, images, `sample:`, or - (Y4M).
+
+    \b
+    streamfuse fuse clip.mov -o fused.mp4
+    streamfuse fuse frames/ -o fused.mkv --fps 24 --codec hevc --bits 10
+    streamfuse fuse sample: -o sample.mp4 --side-by-side
+
+    What is found (exposures, order, gap) is printed; --cycle, --first and --exposures override it.
+    """
+    from streamfuse.config import load_config
+    from streamfuse.progress import Reporter
+    from streamfuse.run import FileFusion
+
+    for switch in ("ghost", "smooth"):
+        if options[switch] is not None:
+            options[switch] = options[switch] == "on"
+    config = load_config(config_name or "default")
+    config = config.with_overrides(bits=int(bits) if bits else None, **options)
+    with Reporter(quiet=quiet or as_json) as reporter:
+        fusion = FileFusion(
+            inputs, output, config, fps=_rate(fps), dump=dump_stages, progress=reporter.update
+        )
+        previous = signal.signal(signal.SIGTERM, lambda *_: fusion.stop())
+        try:
+            summary = fusion.run()
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+    if as_json:
+        click.echo(json.dumps(summary.as_dict()))
+    elif not quiet:
+        reporter.summarise(summary)
+    if summary.interrupted:
+        sys.exit(EXIT_INTERRUPTED)
+
+
+@main.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="PICTURE...")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT", help="Picture to write."
+)
+@_shared_options
+def still(
+    inputs: tuple[str, ...],
+    output: Path,
+    preset: str | None,
+    fuser: str | None,
+    device: str | None,
+    bits: str | None,
+    overwrite: bool | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Fuse 2 or more photographs of one scene, in any order.
+
+    \b
+    streamfuse still dark.jpg middle.jpg bright.jpg -o fused.png
+    """
+    from dataclasses import asdict
+
+    from streamfuse.stills import fuse_stills
+
+    summary = fuse_stills(
+        inputs, output, preset=preset or "best", fuser=fuser, device=device or "auto",
+        bits=int(bits) if bits else None, overwrite=bool(overwrite),
+    )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(asdict(summary)))
+    elif not quiet:
+        click.echo(f"{', '.join(summary.outputs)}: {summary.frames_in} exposures fused by {summary.fuser}.")
+
+
+@main.group(name="config")
+def config_group() -> None:
+    """Show, check and describe settings files."""
+
+
+@config_group.command(name="show")
+@click.argument("name", default="default", metavar="[FILE|NAME]")
+def config_show(name: str) -> None:
+    """Print all settings of a file or a shipped configuration, defaults filled in."""
+    from streamfuse.config import load_config
+
+    click.echo(load_config(name).show(), nl=False)
+
+
+@config_group.command(name="check")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+def config_check(files: tuple[str, ...]) -> None:
+    """Say whether settings files are valid, and if not, what to change."""
+    from streamfuse.config import load_config
+
+    for name in files:
+        load_config(name)
+        click.echo(f"{name}: valid")
+
+
+@config_group.command(name="schema")
+def config_schema() -> None:
+    """Print the JSON schema of settings files, for editors."""
+    from streamfuse.config import schema
+
+    click.echo(json.dumps(schema(), indent=2))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> None:
+    """Say what works here: versions, devices, networks, encoders that really open, cameras."""
+    from streamfuse.doctor import examine, render
+
+    findings = examine()
+    click.echo(json.dumps(findings, indent=2) if as_json else render(findings))
+
+
+@main.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--steps", type=click.IntRange(min=1), help="Train this many steps instead of the file's.")
+@click.option("--device", help="cpu or cuda[:i] instead of the file's.")
+def train(config: Path, steps: int | None, device: str | None) -> None:
+    """Train the networks that CONFIG describes; run it again to resume.
+
+    \b
+    streamfuse train configs/train-lcndr.yaml
+    """
+    from streamfuse.fusion.device import resolve_device
+    from streamfuse.train.config import load_train_config
+    from streamfuse.train.loop import train as run
+
+    changes: dict[str, Any] = {"steps": steps} if steps else {}
+    if device:
+        changes["device"] = str(resolve_device(device))
+    written = run(load_train_config(config).model_copy(update=changes), click.echo)
+    for name, path in written.items():
+        click.echo(f"{name}: {path}")
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a completion script: `streamfuse completion bash >> ~/.bashrc`."""
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(main, {}, "streamfuse", "_STREAMFUSE_COMPLETE").source())
+
+
+def _rate(text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= 10000:
+        raise UsageError(f"--fps {text!r} is not a frame rate; write 25 or 24000/1001.")
+    return rate
+
+
+if __name__ == "__main__":
+    main()

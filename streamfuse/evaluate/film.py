@@ -1,0 +1,56 @@
+"""From a path to a simulated clip: an ordinary video, a folder of HDR frames, or a panorama."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamfuse.evaluate.radiance import VideoRadiance, load_hdr_frames
+from streamfuse.evaluate.simulate import SimulatedClip, Simulation
+from streamfuse.evaluate.virtual import virtual_camera
+
+PANORAMA_FRAMES = 24
+PANORAMA_WIDTH = 320
+
+
+def film(
+    source: Path | str,
+    simulation: Simulation | None = None,
+    *,
+    start: int = 0,
+    count: int | None = None,
+    width: int | None = None,
+    range_ev: float | None = None,
+    objects: int = 0,
+) -> SimulatedClip:
+    """Film a scene in alternating exposures.
+
+    Args:
+        source: a video (its time stamps are kept, from 0 on), a folder of .hdr frames, or an equirectangular
+            .hdr panorama, through which a hand-held camera pans.
+        simulation: how; None is the standard simulation.
+        start, count: which frames of a video or folder; `count` alone for a panorama.
+        width: of the pictures of a video (its shape is kept) or panorama (4:3).
+        range_ev: stretch a video to this dynamic range.
+        objects: things that move before a panorama.
+
+    Raises:
+        InputNotFoundError, InputError: there is nothing, or nothing of these.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return SimulatedClip(load_hdr_frames(path, start=start, count=count), simulation, name=path.name)
+    if path.suffix.lower() == ".hdr":
+        columns = width or PANORAMA_WIDTH
+        camera = virtual_camera(
+            path,
+            count=count or PANORAMA_FRAMES,
+            objects=objects,
+            width=columns,
+            height=max(1, columns * 3 // 4),
+        )
+        return SimulatedClip(camera, simulation, name=path.name)
+    video = VideoRadiance(path, start=start, count=count, width=width, range_ev=range_ev)
+    pts = [time - video.pts[0] for time in video.pts]
+    return SimulatedClip(
+        video, simulation, name=path.name, pts=pts, time_base=video.time_base, rate=video.rate
+    )

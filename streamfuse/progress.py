@@ -1,0 +1,92 @@
+"""What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere, a summary at the end."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from streamfuse.align.label import LabelReport
+    from streamfuse.chain import Chain
+    from streamfuse.run import Summary
+    from streamfuse.stage import SourceInfo
+    from streamfuse.statistics import Statistics
+
+_PLAIN_SECONDS = 10.0  # between lines where there is no terminal
+
+
+class Reporter:
+    """Shows progress on standard error. A context manager: the bar is taken down at its end.
+
+    Args:
+        quiet: show nothing.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = Console(stderr=True, highlight=False)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._last_line = time.monotonic()
+        self._told = False
+        if not quiet and self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(), TextColumn("{task.fields[repairs]}"), console=self._console,
+            )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, statistics: Statistics, chain: Chain, info: SourceInfo) -> None:
+        """Called by the run a few times a second."""
+        if self._quiet:
+            return
+        found = chain.labeller.report
+        if not self._told and found is not None:
+            self._told = True
+            self._console.print(_sentence(found))
+        total = info.frame_count // info.simultaneous if info.frame_count else None
+        repairs = f"{found.drops_detected} drops" if found is not None else ""
+        if self._bar is not None:
+            if self._task is None:
+                self._task = self._bar.add_task("fusing", total=total, rate="", repairs="")
+            self._bar.update(
+                self._task, completed=statistics.frames_out, rate=f"{statistics.fps:.1f} fps", repairs=repairs
+            )
+        elif time.monotonic() - self._last_line >= _PLAIN_SECONDS:
+            self._last_line = time.monotonic()
+            of = f" of {total}" if total else ""
+            self._console.print(
+                f"{statistics.frames_out}{of} frames, {statistics.fps:.1f} fps, {repairs or 'starting'}"
+            )
+
+    def summarise(self, summary: Summary) -> None:
+        """One line on what was written, one for each warning."""
+        for warning in summary.warnings:
+            self._console.print(f"Warning: {warning}")
+        ended = "interrupted after" if summary.interrupted else "done:"
+        self._console.print(
+            f"{', '.join(summary.outputs) or 'nothing written'}: {ended} {summary.frames_out} frames from "
+            f"{summary.frames_in} in {summary.seconds:.1f} s ({summary.fps:.1f} fps), {summary.fuser} on "
+            f"{summary.device}, {summary.drops_detected} drops, {summary.repaired_pairs} pairs repaired."
+        )
+
+
+def _sentence(found: LabelReport) -> str:
+    return (
+        f"Found {found.cycle} exposures, {', '.join(found.order)} first to last, {found.gap_ev:.1f} EV apart "
+        f"(confidence {found.confidence:.2f})."
+    )

@@ -1,0 +1,226 @@
+"""Fusing files: source, chain and sink put together, run, and summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from streamfuse.capture.open import open_source
+from streamfuse.chain import Chain, Finish, build_chain, through
+from streamfuse.config import Config
+from streamfuse.encode.open import open_sink
+from streamfuse.errors import InputError
+from streamfuse.frame import FusedFrame
+from streamfuse.pipeline import Pipeline
+from streamfuse.stage import Sink, Source, SourceInfo
+from streamfuse.statistics import Statistics
+from streamfuse.views import StageDump, side_by_side, side_by_side_width
+
+Progress = Callable[[Statistics, Chain, SourceInfo], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did; `as_dict` is what `--json` prints.
+
+    Args:
+        frames_in, frames_out: input frames read, fused frames written.
+        fps: fused frames per second of the run.
+        cycle, order, gap_ev, confidence: what was found of the exposures.
+        drops_detected: places where the input's order of exposures is broken.
+        repaired_pairs: brackets that were paired around such a place.
+        device, preset, fuser: what fused.
+        delay_frames: input frames after an instant that its fused frame needs.
+        seconds: how long it took.
+        interrupted: ended early by Ctrl-C or SIGTERM, with the output finished.
+        outputs: files or folders written.
+        warnings: what could not be kept, a sentence each.
+    """
+
+    frames_in: int
+    frames_out: int
+    fps: float
+    cycle: int
+    order: tuple[str, ...]
+    gap_ev: float
+    confidence: float
+    drops_detected: int
+    repaired_pairs: int
+    device: str
+    preset: str
+    fuser: str
+    delay_frames: int
+    seconds: float
+    interrupted: bool
+    outputs: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+class FileFusion:
+    """One run of `streamfuse fuse`: opens everything, so that what is wrong is said before any work is done.
+
+    Args:
+        inputs: as `open_source` takes them.
+        output: as `open_sink` takes it.
+        config: the settings.
+        fps: frame rate of image sequences.
+        dump: folder for pictures of what each stage saw.
+
+    Raises:
+        StreamfuseError: as the message says.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[str],
+        output: str,
+        config: Config,
+        *,
+        fps: Fraction | None = None,
+        dump: Path | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        from streamfuse.fusion.device import share_cpu
+
+        share_cpu()
+        self._config = config
+        self._progress = progress
+        self._source = _open(inputs, config, fps)
+        try:
+            info = self._source.info
+            finish = _finishers(config, dump)
+            self._chain = build_chain(config, info.simultaneous, finish)
+            self._sink = self._open_sink(output, info)
+        except BaseException:
+            self._source.close()
+            raise
+        self._pipeline = Pipeline(
+            self._source, self._chain.stages, [self._sink], on_progress=self._report if progress else None
+        )
+
+    @property
+    def source_info(self) -> SourceInfo:
+        """What the source knows of itself."""
+        return self._source.info
+
+    def run(self) -> Summary:
+        """Fuse to the end, to an interrupt or to the first error.
+
+        Raises:
+            StreamfuseError: the first error; outputs that hold no frame are removed, others are finished and their
+                number of frames is in the error's notes.
+        """
+        try:
+            statistics = self._pipeline.run()
+        except BaseException as error:
+            self._tidy(error)
+            raise
+        if statistics.frames_out == 0 and not statistics.interrupted:
+            empty = InputError(
+                f"{self._source.info.name} gave no frame to fuse; check the input and --frames."
+            )
+            self._tidy(empty)
+            raise empty
+        return self._summary(statistics)
+
+    def stop(self) -> None:
+        """End soon and cleanly, from any thread or a signal handler."""
+        self._pipeline.stop()
+
+    def _report(self, statistics: Statistics) -> None:
+        if self._progress is not None:
+            self._progress(statistics, self._chain, self._source.info)
+
+    def _open_sink(self, output: str, info: SourceInfo) -> Sink:
+        settings = self._config.output
+        rate = info.rate / info.simultaneous
+        if settings.side_by_side:
+            info = replace(info, width=side_by_side_width(info))
+        return open_sink(
+            output, info, codec=settings.codec, crf=settings.crf, preset=settings.speed, bits=settings.bits,
+            pix_fmt=settings.pix_fmt, rate=rate, overwrite=settings.overwrite,
+        )  # fmt: skip
+
+    def _tidy(self, error: BaseException) -> None:
+        """Leave no output that cannot be played, and say what is left."""
+        frames = self._pipeline.statistics.frames_out
+        for output in self._sink.outputs:
+            if frames:
+                error.add_note(f"{output} was finished with the {frames} frames that were fused before this.")
+            elif Path(output).is_file():
+                with suppress(OSError):
+                    Path(output).unlink()
+
+    def _summary(self, statistics: Statistics) -> Summary:
+        found = self._chain.labeller.report
+        return Summary(
+            frames_in=statistics.frames_in,
+            frames_out=statistics.frames_out,
+            fps=round(statistics.fps, 2),
+            cycle=found.cycle if found else 0,
+            order=found.order if found else (),
+            gap_ev=round(found.gap_ev, 2) if found else 0.0,
+            confidence=round(found.confidence, 3) if found else 0.0,
+            drops_detected=found.drops_detected if found else 0,
+            repaired_pairs=self._chain.pairer.repaired_pairs,
+            device=self._chain.fuser.device,
+            preset=self._config.fuse.preset,
+            fuser=self._chain.fuser.name,
+            delay_frames=self._chain.delay_frames,
+            seconds=round(statistics.elapsed, 2),
+            interrupted=statistics.interrupted,
+            outputs=tuple(self._sink.outputs),
+            warnings=tuple(getattr(self._sink, "warnings", ())),
+        )
+
+
+def _open(inputs: Sequence[str], config: Config, fps: Fraction | None) -> Source:
+    wanted = config.input
+    return open_source(list(inputs), frames=wanted.frame_range, rate=fps, sidecar=wanted.exposures)
+
+
+def _finishers(config: Config, dump: Path | None) -> list[Finish]:
+    finish: list[Finish] = []
+    if dump is not None:
+        finish.append(StageDump(dump))
+    if config.output.side_by_side:
+        finish.append(side_by_side)
+    return finish
+
+
+def fuse_video(
+    inputs: str | Path | Sequence[str | Path], *, config: Config | None = None, **options: Any
+) -> Iterator[FusedFrame]:
+    """Fuse a video and give the frames one by one, in this thread.
+
+    Args:
+        inputs: as `streamfuse.open_source` takes them: an alternating video, one video per exposure, images.
+        config: settings; the shipped defaults if None.
+        options: single settings by the names of the command line: preset="fast", align="off", rate="half" ...
+
+    Yields:
+        `FusedFrame`, in order.
+
+    Raises:
+        StreamfuseError: as the message says.
+
+    Example:
+        >>> for frame in fuse_video("sample:?frames=4"):  # doctest: +SKIP
+        ...     picture = frame.rgb()
+    """
+    settings = (config or Config()).with_overrides(**options)
+    named = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    source = _open([str(name) for name in named], settings, None)
+    try:
+        chain = build_chain(settings, source.info.simultaneous)
+        yield from through([named_stage.stage for named_stage in chain.stages], source)
+    finally:
+        source.close()

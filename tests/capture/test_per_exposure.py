@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from streamfuse.capture.per_exposure import PerExposureSource
+from streamfuse.errors import InputError
+from streamfuse.frame import ColorInfo, Frame
+from streamfuse.stage import SourceInfo
+
+
+class Made:
+    """A source of flat grey frames."""
+
+    def __init__(self, level, count=4, *, width=8, start=0, rate=25, known=True):
+        self.closed = False
+        self._level, self._count, self._start = level, count, start
+        rate = Fraction(rate)
+        self.info = SourceInfo(
+            f"level {level}", width, 6, 8, (1, 1), ColorInfo(), 1 / rate, rate, count if known else None
+        )
+
+    def __iter__(self):
+        for i in range(self._count):
+            luma = np.full((6, self.info.width), self._level, np.uint8)
+            yield Frame((luma,), 8, (1, 1), ColorInfo(), self._start + i, self.info.time_base, i)
+
+    def close(self):
+        self.closed = True
+
+
+def test_darkest_first_with_the_first_sources_time_stamps():
+    with PerExposureSource([Made(200, start=100), Made(20), Made(90)]) as source:
+        frames = list(source)
+    assert source.info.simultaneous == 3
+    assert source.info.rate == 75
+    assert source.info.frame_count == 12
+    assert [int(frame.luma[0, 0]) for frame in frames] == [20, 90, 200] * 4
+    assert [frame.exposure.rank for frame in frames] == [0, 1, 2] * 4
+    assert [frame.pts for frame in frames] == [100] * 3 + [101] * 3 + [102] * 3 + [103] * 3
+    assert [frame.index for frame in frames] == list(range(12))
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("known", [True, False])
+def test_ends_with_the_shortest_and_tells_what_is_left(order, known):
+    sources = [Made(200, 7, known=known), Made(20, 4, known=known)]
+    with PerExposureSource([sources[i] for i in order]) as source:
+        assert len(list(source)) == 8
+    assert source.left_over == (3 if known else 1) or (not known and source.left_over >= 0)
+    assert all(made.closed for made in sources)
+
+
+def test_nothing_is_left_of_equal_sources():
+    source = PerExposureSource([Made(1), Made(2)])
+    assert len(list(source)) == 8
+    assert source.left_over == 0
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (Made(9, width=10), "different sizes .8x6 and 10x6"),
+        (Made(9, rate=30), "different frame rates"),
+        (Made(9, count=0), "level 9 has no frames"),
+    ],
+)
+def test_sources_must_be_alike(other, words):
+    with pytest.raises(InputError, match=words):
+        PerExposureSource([Made(1), other])
+
+
+def test_depth_and_number():
+    deep = Made(9)
+    deep.info = replace(deep.info, bits=10)
+    with pytest.raises(InputError, match="store pixels differently"):
+        PerExposureSource([Made(1), deep])
+    with pytest.raises(InputError, match="two videos"):
+        PerExposureSource([Made(1)])
