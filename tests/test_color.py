@@ -38,14 +38,13 @@ def test_published_code_values(matrix, rgb, ycc):
     bits=st.sampled_from([8, 10, 12, 16]),
     full=st.booleans(),
     matrix=st.sampled_from(MATRICES),
-    height=st.integers(1, 9),
-    width=st.integers(1, 9),
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
 )
 @settings(max_examples=60, deadline=None)
-def test_rgb_comes_back(seed, bits, full, matrix, height, width):
+def test_rgb_comes_back(seed, bits, full, matrix, size):
     dtype = np.uint8 if bits == 8 else np.uint16
     top = np.iinfo(dtype).max
-    rgb = np.random.default_rng(seed).integers(0, top + 1, (height, width, 3)).astype(dtype)
+    rgb = np.random.default_rng(seed).integers(0, top + 1, (*size, 3)).astype(dtype)
     color = ColorInfo(matrix=matrix, full_range=full)
     planes = rgb_to_planes(rgb, bits=bits, subsampling=(0, 0), color=color)
     back = planes_to_rgb(planes, bits, (0, 0), color)
@@ -82,6 +81,17 @@ def test_chroma_sits_on_the_left_luma_column():
     assert np.array_equal(low[1][:, 1:-1], np.tile(ramp[2:-2:2], (2, 1)))
     high = convert_planes(low, 10, (1, 1), color, to_bits=10, to_subsampling=(0, 0), to_color=color)
     assert np.array_equal(high[1][:, 2:-3], planes[1][:, 2:-3])
+
+
+def test_chroma_lies_between_two_luma_lines():
+    # Chroma line k is the mean of luma lines 2k and 2k + 1 and lies halfway between them.
+    ramp = np.arange(16, dtype=np.uint16)[:, None] * 16 + 100
+    planes = tuple(np.tile(ramp, (1, 4)) for _ in range(3))
+    color = ColorInfo(matrix=1)
+    low = convert_planes(planes, 10, (0, 0), color, to_bits=10, to_subsampling=(0, 1), to_color=color)
+    assert np.array_equal(low[1][:, 0], ramp[::2, 0] + 8)
+    high = convert_planes(low, 10, (0, 1), color, to_bits=10, to_subsampling=(0, 0), to_color=color)
+    assert np.array_equal(high[1][1:-1], planes[1][1:-1])
 
 
 def test_illegal_codes_clip_and_never_wrap():

@@ -28,29 +28,35 @@ class FlowSettings:
 
     Args:
         long_side: of the working size, in pixels (never enlarged).
-        dis: preset of `cv2.DISOpticalFlow`.
+        finest_scale: of `cv2.DISOpticalFlow` (its preset "fast"): motion is refined down to 1 / 2 ** finest_scale of
+            the working size. Each step costs four times the time and gains 1 to 2 dB; other knobs gain nothing.
         interpolation: of `cv2.remap` at full size. Cubic keeps the warped frame as sharp as the reference:
             1.5 to 2 dB, and half of the flicker between instants, for three times the time.
     """
 
     long_side: int
-    dis: int
+    finest_scale: int
     interpolation: int
 
 
 SETTINGS: dict[Preset, FlowSettings] = {
-    "fast": FlowSettings(480, cv2.DISOPTICAL_FLOW_PRESET_FAST, cv2.INTER_LINEAR),
-    "balanced": FlowSettings(960, cv2.DISOPTICAL_FLOW_PRESET_FAST, cv2.INTER_CUBIC),
-    "best": FlowSettings(960, cv2.DISOPTICAL_FLOW_PRESET_MEDIUM, cv2.INTER_CUBIC),
+    "fast": FlowSettings(480, 2, cv2.INTER_LINEAR),
+    "balanced": FlowSettings(960, 1, cv2.INTER_CUBIC),
+    "best": FlowSettings(960, 0, cv2.INTER_CUBIC),
 }
 
 
 class FlowEstimator:
-    """Motion between two luma pictures of the same scale of exposure, both (h, w) float32 in [0, 1]."""
+    """Motion between two luma pictures of one scale of exposure, both (h, w) float32 in [0, 1].
 
-    def __init__(self, mode: Literal["global", "flow"], preset: Preset) -> None:
+    Args:
+        mode: "global" = a homography; anything else is dense flow.
+        finest_scale: see `FlowSettings`.
+    """
+
+    def __init__(self, mode: Mode, finest_scale: int) -> None:
         self._mode = mode
-        self._preset = SETTINGS[preset].dis
+        self._finest_scale = finest_scale
         self._dis: Any = None
         self._shape: tuple[int, ...] = ()
 
@@ -62,7 +68,9 @@ class FlowEstimator:
         if min(a.shape) < 16:  # less than two patches: DIS refuses it
             return np.zeros((*a.shape, 2), np.float32)
         if self._shape != a.shape:  # an instance that sees another size crashes (OpenCV 5.0)
-            self._dis, self._shape = _mk(self._preset), a.shape
+            self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+            self._dis.setFinestScale(self._finest_scale)
+            self._shape = a.shape
         return np.asarray(self._dis.calc(a, b, None), np.float32)
 
 
@@ -126,10 +134,9 @@ def full_size_map(flow: Map, size: tuple[int, int], scale: tuple[float, float]) 
         size: (width, height) of the plane.
         scale: pixels of the plane per pixel of the working grid, horizontally and vertically.
     """
-    enlarged = cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR)
-    if scale != (1.0, 1.0):
-        enlarged *= np.array(scale, np.float32)
-    return cv2.add(enlarged, _grid(size[1], size[0]), dst=enlarged)
+    scaled = flow if scale == (1.0, 1.0) else flow * np.array(scale, np.float32)
+    enlarged = cv2.resize(scaled, size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.add(enlarged, _grid(size[1], size[0]), dst=enlarged), np.float32)
 
 
 _GRIDS: dict[tuple[int, int], Map] = {}
@@ -168,16 +175,3 @@ def _global_motion(source: Plane, target: Plane) -> Map:
     grid = _grid(height, width)
     moved = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), full).reshape(height, width, 2)
     return np.asarray(moved - grid, np.float32)
-def _mk(p):
-    import os
-    d=cv2.DISOpticalFlow_create(p)
-    e=os.environ.get
-    if e('DF'): d.setFinestScale(int(e('DF')))
-    if e('DV'): d.setVariationalRefinementIterations(int(e('DV')))
-    if e('DS'): d.setPatchStride(int(e('DS')))
-    if e('DG'): d.setGradientDescentIterations(int(e('DG')))
-    if e('DP'): d.setPatchSize(int(e('DP')))
-    if e('DA'): d.setVariationalRefinementAlpha(float(e('DA')))
-    if e('DD'): d.setVariationalRefinementDelta(float(e('DD')))
-    if e('DGm'): d.setVariationalRefinementGamma(float(e('DGm')))
-    return d

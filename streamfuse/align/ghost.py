@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -43,19 +45,33 @@ def _tolerance(bright: Map, curve: ToneCurve) -> Map:
     return tolerance
 
 
-def trust_map(deviation_map: Map) -> Map:
-    """Soft trust in [0, 1]: 1 up to 1.5 times the tolerance, 0 from 3.5 times on, without seams."""
-    worst = cv2.dilate(deviation_map, np.ones((3, 3), np.uint8))
+def trust_map(deviations: Sequence[Map]) -> Map:
+    """Trust in [0, 1] without seams, from the deviations of one or two sides: what either side gets right counts.
+
+    It is 1 up to 1.5 times the tolerance and 0 from 3.5 times on.
+    """
+    best = deviations[0] if len(deviations) == 1 else np.minimum(deviations[0], deviations[1])
+    worst = cv2.dilate(best, np.ones((3, 3), np.uint8))
     trust = np.clip((3.5 - worst) * np.float32(0.5), 0.0, 1.0)
-    return cv2.GaussianBlur(trust, (0, 0), 1.5)
+    return np.asarray(cv2.GaussianBlur(trust, (0, 0), 1.5), np.float32)
 
 
-def side_weights(before: Map, after: Map, brighter: bool) -> tuple[Map, Map]:
-    """Weights (sum 1) of the two sides from their deviations: even where both agree, the better one elsewhere."""
-    import os
-    bias = float(os.environ.get('BB' if brighter else 'BD','1'))
-    fl = float(os.environ.get('FB' if brighter else 'FD','0.7'))
-    b, a = (1.0 / (np.float32(0.05) + np.square(np.square(np.maximum(d, fl)))) for d in (before, after))
-    b=b*bias
-    weight = cv2.GaussianBlur(b / (a + b), (0, 0), 1.0)
-    return weight, np.float32(1.0) - weight
+def side_weights(before: Map, after: Map) -> Map:
+    """Weight of the side before (the other one has the rest): even where both agree, else to the better one."""
+    b, a = (1.0 / (np.float32(0.05) + np.square(np.square(deviation))) for deviation in (before, after))
+    return cv2.GaussianBlur(b / (a + b), (0, 0), 1.0)
+
+
+def well_exposed(dark: Map) -> Map:
+    """Where a darker exposure, brightened, is better than its brighter neighbours warped: clear of the noise.
+
+    Measured on simulated clips at 3 EV: 0.3 to 0.6 dB. The other way round (a bright reference darkened) is more
+    faithful too, but has less noise than a real dark frame, so that fused frames flicker with the alternation.
+
+    Args:
+        dark: luma of the reference in [0, 1].
+
+    Returns:
+        0 = use the neighbours, 1 = use the reference; (h, w) float32.
+    """
+    return np.clip((dark - np.float32(0.2)) * np.float32(5.0), 0.0, 1.0)

@@ -214,8 +214,8 @@ class Labeller:
         if len(means) == 1:
             return "There is only one frame: at least two of different exposure are needed."
         return (
-            f"The first {len(means)} frames do not alternate in exposure (mean luma {min(means):.3f} to {max(means):.3f}"
-            " of white, with no order in it): give --cycle if they do, or a list of exposures with --exposures."
+            f"The first {len(means)} frames do not alternate in exposure (mean luma {min(means):.3f} to "
+            f"{max(means):.3f} of white, with no order in it): give --cycle if they do, or a list of exposures with --exposures."
         )
 
     # Every frame after that

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from streamfuse.frame import Frame, Map, Plane, chroma_range, luma_range
 
 GAMMA = 2.2
 NODES = 1024  # of a tone curve over [0, 1]
+Levels = npt.NDArray[np.float64]
+
 _DARK = 0.03  # below this luma a frame is noise and quantisation
 _BRIGHT = 0.96  # above this luma a frame may be clipped
 _MIN_SHARE = 0.06  # of the quantiles must be usable in both frames for a ratio to be measured
@@ -197,15 +200,15 @@ def _quantile_curve(d: Map, b: Map, gap: float) -> ToneCurve:
     return ToneCurve(up, down, gap, False)
 
 
-def _knots(x: Map, y: Map) -> tuple[Map, Map]:
-    """Knots of a monotone curve through quantile pairs: (0, 0), the mean y at each distinct x, (1, 1) unless reached."""
-    places, index = np.unique(np.round(x * (NODES - 1)), return_inverse=True)
+def _knots(x: Map, y: Map) -> tuple[Levels, Levels]:
+    """Knots of a monotone curve through quantile pairs: the mean y at each distinct x, from (0, 0) on and up to 1."""
+    bins, index = np.unique(np.round(x * (NODES - 1)), return_inverse=True)
+    places = bins.astype(np.float64) / (NODES - 1)
     values = np.bincount(index, y) / np.bincount(index)
-    places = places / (NODES - 1)
     if places[0] > 0:
         places, values = np.insert(places, 0, 0.0), np.insert(values, 0, 0.0)
     if places[-1] < 1:
-        places, values = np.append(places, 1.0), np.append(values, max(float(values[-1]), float(y[-1])))
+        places, values = np.append(places, 1.0), np.append(values, max(values[-1], y[-1]))
     return places, np.maximum.accumulate(values)
 
 

@@ -10,9 +10,9 @@ class Sequence:
     """Predicts the next rank from the last two, so that (under, mid, over, mid) works as well as (under, over)."""
 
     def __init__(self, ranks: tuple[int, ...] = ()) -> None:
-        self._after_two: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
+        self._after_two: dict[tuple[int | None, int], Counter[int]] = defaultdict(Counter)
         self._after_one: dict[int, Counter[int]] = defaultdict(Counter)
-        self._past: tuple[int, ...] = ()
+        self._past: tuple[int | None, int | None] = (None, None)
         for before, rank, following in zip(ranks, ranks[1:], ranks[2:], strict=False):
             self._after_two[before, rank][following] += 1
         for rank, following in pairwise(ranks):
@@ -20,17 +20,14 @@ class Sequence:
 
     def expected(self) -> int | None:
         """The rank that should come now; None where nothing is known."""
-        if not self._past:
+        before, rank = self._past
+        if rank is None:
             return None
-        for counts in (self._after_two.get(self._past[-2:]), self._after_one.get(self._past[-1])):  # type: ignore[call-overload]
+        for counts in (self._after_two.get((before, rank)), self._after_one.get(rank)):
             if counts:
                 return int(counts.most_common(1)[0][0])
         return None
 
     def note(self, rank: int) -> None:
         """This rank came."""
-        self._past = (*self._past[-1:], rank)
-
-    def forget(self) -> None:
-        """The order may start anew (a cut)."""
-        self._past = ()
+        self._past = (self._past[1], rank)

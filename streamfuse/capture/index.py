@@ -24,6 +24,9 @@ def seek_to_frame(
                 continue
             if packet.pts is None or packet.is_discard or packet.is_corrupt:
                 return None
+            if not stamps:
+                # FFmpeg decodes some streams of old x264 versions by a note in their first packet only.
+                stream.codec_context.decode(packet)
             stamps.append(packet.pts)
             if packet.is_keyframe:
                 keys.append(packet.pts)

@@ -69,8 +69,11 @@ PEERS: Mapping[str, PeerAligner] = MappingProxyType(
 
 
 def merge_mertens(exposures: Sequence[Rgb]) -> npt.NDArray[np.float32]:
-    """OpenCV's exposure fusion with its default weights; (H, W) luma of the result, clipped to [0, 1]."""
-    fused = cv2.createMergeMertens().process([np.ascontiguousarray(rgb) for rgb in exposures])
+    """OpenCV's exposure fusion; (H, W) BT.709 luma of the result, clipped to [0, 1].
+
+    All three measures weigh 1, as in the paper: OpenCV's default leaves well-exposedness out.
+    """
+    fused = cv2.createMergeMertens(1, 1, 1).process([np.ascontiguousarray(rgb) for rgb in exposures])
     return np.asarray(np.clip(fused, 0, 1) @ _LUMA, np.float32)
 
 

@@ -39,11 +39,13 @@ class _Learner:
         )
         self._decay, self._clip = run.ema, run.clip
 
-    def step(self, sample: Tensor, target: MefSsim, label: Tensor | None, rate: float) -> dict[str, float]:
+    def step(
+        self, sample: Tensor, clean: Tensor, target: MefSsim, label: Tensor | None, rate: float
+    ) -> dict[str, float]:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         fused = self.network(sample)
-        loss, terms = total_loss(fused.float(), target, label)
+        loss, terms = total_loss(fused.float(), clean, target, label)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
@@ -152,7 +154,7 @@ def train(run: TrainConfig, report: Report = print) -> dict[str, Path]:
         target = MefSsim(clean)
         for name, learner in learners.items():
             with _autocast(run.device):
-                terms = learner.step(sample, target, label, learning_rate(step, run))
+                terms = learner.step(sample, clean, target, label, learning_rate(step, run))
             log.write(step, name, terms)
         if (step + 1) % run.validate_every == 0 or step + 1 == run.steps:
             _checkpoint(run, learners, held, step + 1, time.monotonic() - began, report)

@@ -31,8 +31,9 @@ def read(path):
 @pytest.mark.parametrize("bits", [8, 10])
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("standard", STANDARDS)
-@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "ffv1"), ("a.mp4", "h264"), ("a.mp4", "hevc")])
-def test_colour_bars_come_back_with_their_tags(tmp_path, name, codec, standard, full, bits):
+@pytest.mark.parametrize("codec", ["ffv1", "h264", "hevc"])
+def test_colour_bars_come_back_with_their_tags(tmp_path, codec, standard, full, bits):
+    name = "a.mkv" if codec == "ffv1" else "a.mp4"
     info = source_info(bits=bits, color=ColorInfo(*STANDARDS[standard], full))
     frames = clip(info, 3)
     write(VideoFileSink(tmp_path / name, info, codec=codec, crf=0), frames)
@@ -229,7 +230,8 @@ noise = np.random.default_rng(0)
 sink = VideoFileSink({path!r}, info, codec={codec!r}, crf=0)
 try:
     for i in range({count}):
-        sink.write(fused(info, tuple(noise.integers(0, 255, s, dtype=np.uint8) for s in ((256, 256), (128, 128), (128, 128))), i))
+        planes = [noise.integers(0, 255, (size, size), dtype=np.uint8) for size in (256, 128, 128)]
+        sink.write(fused(info, tuple(planes), i))
     sink.close()
 except OutputError as error:
     print(error)

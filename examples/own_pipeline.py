@@ -1,0 +1,21 @@
+"""Put the parts together by hand: source, stages and sink, each in its own thread."""
+
+import sys
+
+from streamfuse import Pipeline, open_sink, open_source
+from streamfuse.chain import build_chain
+from streamfuse.config import load_config
+
+
+def main(clip: str, out: str) -> int:
+    config = load_config("fast").with_overrides(align="global")
+    with open_source(clip) as source:
+        chain = build_chain(config, source.info.simultaneous)
+        with open_sink(out, source.info, overwrite=True) as sink:
+            statistics = Pipeline(source, chain.stages, [sink]).run()
+    print(f"{statistics.frames_out} frames, {chain.labeller.report.order}, slowest: {statistics.bottleneck}")
+    return statistics.frames_out
+
+
+if __name__ == "__main__":
+    main(*(sys.argv[1:] or ["sample:?frames=8&size=320x180", "own.mkv"]))

@@ -1,0 +1,32 @@
+"""What all tests share: few threads, and clear reasons where a GPU or local data is missing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+
+# Tiny pictures: threads would cost more than they give, and would fight with a parallel run of the tests.
+torch.set_num_threads(1)
+cv2.setNumThreads(1)
+
+DATA = Path(os.environ.get("STREAMFUSE_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("cuda") is None or torch.cuda.is_available():
+        return
+    if os.environ.get("STREAMFUSE_REQUIRE_CUDA") == "1":
+        pytest.fail("STREAMFUSE_REQUIRE_CUDA=1 is set and torch finds no CUDA device", pytrace=False)
+    pytest.skip("torch finds no CUDA device (STREAMFUSE_REQUIRE_CUDA=1 makes this a failure)")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder with local test material that is not part of the repository."""
+    if not DATA.is_dir():
+        pytest.skip(f"no local data at {DATA}: set STREAMFUSE_DATA to the folder that has it")
+    return DATA
