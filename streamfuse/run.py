@@ -13,7 +13,7 @@ from streamfuse.capture.open import open_source
 from streamfuse.chain import Chain, Finish, build_chain, through
 from streamfuse.config import Config
 from streamfuse.encode.open import open_sink
-from streamfuse.errors import InputError
+from streamfuse.errors import InputError, UsageError
 from streamfuse.frame import FusedFrame
 from streamfuse.pipeline import Pipeline
 from streamfuse.stage import Sink, Source, SourceInfo
@@ -91,6 +91,7 @@ class FileFusion:
         from streamfuse.fusion.device import share_cpu
 
         share_cpu()
+        _refuse_input_as_output(inputs, output)
         self._config = config
         self._progress = progress
         self._source = _open(inputs, config, fps)
@@ -180,6 +181,14 @@ class FileFusion:
             outputs=tuple(self._sink.outputs),
             warnings=tuple(getattr(self._sink, "warnings", ())),
         )
+
+
+def _refuse_input_as_output(inputs: Sequence[str], output: str) -> None:
+    """An input that is written over while it is read would be lost."""
+    target = Path(output)
+    for name in inputs:
+        if Path(name).exists() and target.exists() and Path(name).samefile(target):
+            raise UsageError(f"{output} is an input and cannot be the output too; name another output.")
 
 
 def _open(inputs: Sequence[str], config: Config, fps: Fraction | None) -> Source:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from types import TracebackType
+from typing import Any, Protocol, Self, runtime_checkable
 
 from streamfuse.frame import ColorInfo, Frame, FusedFrame
 
@@ -52,6 +53,12 @@ class Source(Protocol):
     def close(self) -> None:
         """Release the file or device; a running iteration ends soon after."""
 
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
 
 @runtime_checkable
 class Stage(Protocol):
@@ -75,3 +82,9 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Finish the output so that it can be played; may be called more than once."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

@@ -41,7 +41,7 @@ class FlowSettings:
 
 SETTINGS: dict[Preset, FlowSettings] = {
     "fast": FlowSettings(480, 2, cv2.INTER_LINEAR),
-    "balanced": FlowSettings(960, 1, cv2.INTER_CUBIC),
+    "balanced": FlowSettings(854, 1, cv2.INTER_CUBIC),
     "best": FlowSettings(960, 0, cv2.INTER_CUBIC),
 }
 

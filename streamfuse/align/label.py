@@ -215,7 +215,8 @@ class Labeller:
             return "There is only one frame: at least two of different exposure are needed."
         return (
             f"The first {len(means)} frames do not alternate in exposure (mean luma {min(means):.3f} to "
-            f"{max(means):.3f} of white, with no order in it): give --cycle if they do, or a list of exposures with --exposures."
+            f"{max(means):.3f} of white, with no order in it): give --cycle if they do, or a list of exposures with "
+            "--exposures."
         )
 
     # Every frame after that
@@ -255,7 +256,7 @@ class Labeller:
         if min(costs.values()) > max(0.5 * gap, _NEAR):
             return None
         if expected is not None:
-            costs[expected] -= _EXPECTED_BONUS * gap
+            costs[expected] -= 4 * _EXPECTED_BONUS * gap
         rank = min(costs, key=lambda k: costs[k])
         levels = [(evidence if k == rank else self._last[k]).level for k in range(self._count)]
         inverted = any(low > high + _CLEAR_STEP for low, high in pairwise(levels))

@@ -27,6 +27,7 @@ _MIN_SHARE = 0.06  # of the quantiles must be usable in both frames for a ratio 
 _MAX_RESIDUAL = 0.025  # mean deviation in luma up to which one ratio explains the histograms
 _NOISE = 1.5e-3  # two sigma of a dark frame at working size, in linear light
 _QUANTISATION = 0.004  # one code value of 8 bit
+_LEAST = 1 / 255  # luma that is not nothing
 _QUANTILES = np.linspace(0.004, 0.996, 249)
 
 
@@ -214,6 +215,5 @@ def _knots(x: Map, y: Map) -> tuple[Levels, Levels]:
 
 def _rough_gap(d: Map, b: Map) -> float:
     """Where hardly a pixel is usable in both: the dark level at the quantile where the bright frame clips."""
-    at = int(np.searchsorted(b, _BRIGHT))
-    level = max(float(d[min(at, len(d) - 1)]), 1.0 / 255)
-    return max(GAMMA * float(np.log2(float(b[min(at, len(b) - 1)]) / level)), 0.0)
+    at = min(int(np.searchsorted(b, _BRIGHT)), len(b) - 1)
+    return max(GAMMA * float(np.log2(max(float(b[at]), _LEAST) / max(float(d[at]), _LEAST))), 0.0)

@@ -13,10 +13,13 @@ class Sequence:
         self._after_two: dict[tuple[int | None, int], Counter[int]] = defaultdict(Counter)
         self._after_one: dict[int, Counter[int]] = defaultdict(Counter)
         self._past: tuple[int | None, int | None] = (None, None)
+        # No exposure comes twice in a row but where frames were lost or doubled: nothing is learnt there.
         for before, rank, following in zip(ranks, ranks[1:], ranks[2:], strict=False):
-            self._after_two[before, rank][following] += 1
+            if before != rank != following:
+                self._after_two[before, rank][following] += 1
         for rank, following in pairwise(ranks):
-            self._after_one[rank][following] += 1
+            if rank != following:
+                self._after_one[rank][following] += 1
 
     def expected(self) -> int | None:
         """The rank that should come now; None where nothing is known."""

@@ -88,7 +88,7 @@ def _warp_plane(frame: Frame, index: int, where: Map | None, interpolation: int)
     plane = frame.planes[index]
     if where is None:
         return plane
-    moved = cv2.remap(plane, where, np.empty(0), interpolation, borderMode=cv2.BORDER_REPLICATE)
+    moved = cv2.remap(plane, where, None, interpolation, borderMode=cv2.BORDER_REPLICATE)
     limit = (1 << frame.bits) - 1
     if limit < np.iinfo(plane.dtype).max:  # cubic interpolation overshoots
         moved = np.minimum(moved, np.array(limit, plane.dtype))

@@ -15,12 +15,13 @@ NULL = "null:"
 _IMAGE_OPTIONS = ("bits", "overwrite")
 
 
-def open_sink(target: str | Path, info: SourceInfo, **options: Any) -> Sink:
+def open_sink(target: str | Path, info: SourceInfo | None = None, **options: Any) -> Sink:
     """Open what the user named.
 
     Args:
         target: a video file, a folder or name pattern for images, or 'null:' (count and forget).
-        info: the source of the frames to come.
+        info: the source of the frames to come: what is wrong is then said at once, and its sound and metadata are
+            copied. None: the first frame decides, and the output opens with it.
         options: those of `VideoFileSink`; images use `bits` and `overwrite` and leave the others alone.
 
     Raises:
@@ -28,6 +29,10 @@ def open_sink(target: str | Path, info: SourceInfo, **options: Any) -> Sink:
     """
     if str(target) == NULL:
         return NullSink()
+    if info is None:
+        from streamfuse.encode.deferred import DeferredSink
+
+        return DeferredSink(target, options)
     path = Path(target)
     suffix = path.suffix.lower()
     if suffix in CONTAINERS:

@@ -40,27 +40,27 @@ def blend_luma(lumas: Sequence[Map], maps: FusionMaps, exponents: Sequence[float
             cv2.resize(g, (g.shape[1] // 2, g.shape[0] // 2), interpolation=cv2.INTER_AREA) for g in current
         ]
         network_level = max(0, level - extra)
-        band = _fuse_band(current, coarser, maps.priors[network_level], exponents[network_level])
+        band = fuse_band(current, coarser, maps.priors[network_level], exponents[network_level])
         if network_level < len(maps.gains):
-            cv2.multiply(band, _up(maps.gains[network_level], band), dst=band)
+            cv2.multiply(band, enlarge(maps.gains[network_level], band), dst=band)
         fused.append(band)
         current = coarser
-    picture = _weighted_sum(current, [_up(p, current[0]) for p in maps.priors[-1]])
+    picture = _weighted_sum(current, [enlarge(p, current[0]) for p in maps.priors[-1]])
     for band in reversed(fused):
-        picture = cv2.add(_up(picture, band), band, dst=band)
+        picture = cv2.add(enlarge(picture, band), band, dst=band)
     return picture[:height, :width]
 
 
-def _fuse_band(finer: Sequence[Map], coarser: Sequence[Map], priors: Map, exponent: float) -> Map:
+def fuse_band(finer: Sequence[Map], coarser: Sequence[Map], priors: Map, exponent: float) -> Map:
     """One Laplacian band of every exposure, weighted by prior x energy ** exponent and summed."""
     total: Map | None = None
     fused: Map | None = None
     for fine, coarse, prior in zip(finer, coarser, priors, strict=True):
-        band = cv2.subtract(fine, _up(coarse, fine))
+        band = cv2.subtract(fine, enlarge(coarse, fine))
         weight = cv2.blur(cv2.multiply(band, band), (ENERGY_WINDOW, ENERGY_WINDOW), borderType=_BORDER)
         cv2.add(weight, (ENERGY_FLOOR, 0, 0, 0), dst=weight)
         cv2.pow(weight, exponent, dst=weight)
-        cv2.multiply(weight, _up(prior, weight), dst=weight)
+        cv2.multiply(weight, enlarge(prior, weight), dst=weight)
         cv2.multiply(band, weight, dst=band)
         total = weight if total is None else cv2.add(total, weight, dst=total)
         fused = band if fused is None else cv2.add(fused, band, dst=fused)
@@ -72,7 +72,8 @@ def _weighted_sum(pictures: Sequence[Map], weights: Sequence[Map]) -> Map:
     return np.asarray(sum(p * w for p, w in zip(pictures, weights, strict=True)), np.float32)
 
 
-def _up(small: Map, like: Map) -> Map:
+def enlarge(small: Map, like: Map) -> Map:
+    """Bilinear, to the size of `like`."""
     if small.shape == like.shape:
         return small
     return np.asarray(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import torch
 
@@ -17,12 +18,11 @@ def resolve_device(name: str = "auto") -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdigit()) or (kind == "cpu" and index):
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
         raise DeviceError(f"There is no device {name!r}; use auto, cpu, cuda or cuda:0.")
-    if kind == "cuda":
+    if name != "cpu":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if int(index or 0) >= count:
+        if int(name.partition(":")[2] or 0) >= count:
             raise DeviceError(
                 f"Device {name} was asked for and {count} CUDA devices were found; use --device cpu."
             )

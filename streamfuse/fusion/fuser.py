@@ -49,7 +49,8 @@ class LcndrFuser:
         self._device = resolve_device(device)
         self.device = str(self._device)
         self._network = load_network(name).to(self._device)
-        self._exponents = [float(self._network.exponent(n)) for n in range(len(self._network.sharpness))]
+        self.exponents = [float(self._network.exponent(n)) for n in range(len(self._network.sharpness))]
+        """Exponent of the local energy of each of the network's bands, finest first."""
 
     def weigh(self, lumas: Sequence[Map]) -> FusionMaps:
         """As `Fuser.weigh`; priors are at most a quarter of the network's long side."""
@@ -58,7 +59,7 @@ class LcndrFuser:
         from streamfuse.fusion.lcndr import LEVELS
         from streamfuse.fusion.pyramid import pad_to_multiple
 
-        extra = self._halvings(lumas[0].shape)
+        extra = self.halvings(lumas[0].shape)
         small = np.stack([_halve(y, extra, 1 << (extra + LEVELS)) for y in lumas])
         with torch.inference_mode():
             stack = pad_to_multiple(torch.from_numpy(small)[None].to(self._device), 1 << LEVELS)
@@ -70,21 +71,22 @@ class LcndrFuser:
 
     def blend(self, lumas: Sequence[Map], maps: FusionMaps) -> Map:
         """As `Fuser.blend`: in OpenCV on the CPU, in torch on a GPU."""
-        extra = self._halvings(lumas[0].shape)
+        extra = self.halvings(lumas[0].shape)
         if self._device.type == "cpu":
             from streamfuse.fusion.blend import blend_luma
 
-            return blend_luma(lumas, maps, self._exponents, extra)
+            return blend_luma(lumas, maps, self.exponents, extra)
         import torch
 
         from streamfuse.fusion.torch_blend import blend_luma_torch
 
         with torch.inference_mode():
             stack = torch.stack([torch.from_numpy(y).to(self._device, non_blocking=True) for y in lumas])
-            fused: Map = blend_luma_torch(stack, maps, self._exponents, extra).cpu().numpy()
+            fused: Map = blend_luma_torch(stack, maps, self.exponents, extra).cpu().numpy()
             return fused
 
-    def _halvings(self, shape: Sequence[int]) -> int:
+    def halvings(self, shape: Sequence[int]) -> int:
+        """How many times a picture (H, W) is halved before the network sees it."""
         long_side, halvings = max(shape), 0
         while long_side > self._network.config.long_side:
             long_side, halvings = (long_side + 1) // 2, halvings + 1
@@ -123,7 +125,7 @@ class MertensFuser:
 
 
 def create_fuser(name: str | None = None, *, preset: str = "balanced", device: str = "auto") -> Fuser:
-    """The fuser called `name`: `mertens`, one of `NETWORKS`, a .safetensors file, or None or `lcndr` for the preset's.
+    """The fuser called `name`: `mertens`, one of `NETWORKS` or a .safetensors file; None takes the preset's network.
 
     Raises:
         UsageError: no such fuser or preset.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -68,7 +67,7 @@ def load_weights(path: Path) -> Lcndr:
         values["widths"] = tuple(values["widths"])
         network = Lcndr(LcndrConfig(**values))
         network.load_state_dict(load_file(path))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"The weights {path} do not fit the network described inside: {error}") from error
     return network.eval().requires_grad_(False)
 
@@ -89,7 +88,10 @@ def weights_path(name: str) -> Path:
     )
 
 
-@lru_cache(maxsize=4)
 def load_network(name: str) -> Lcndr:
-    """A shipped network by name, or one from a .safetensors file; loaded once, never changed."""
+    """A shipped network by name, or one from a .safetensors file; each call gives one of its own.
+
+    Raises:
+        WeightsError: as `weights_path` and `load_weights`.
+    """
     return load_weights(weights_path(name))

@@ -38,13 +38,13 @@ def fuse_planes(fuser: Fuser, exposures: Sequence[Planes], bits: int, color: Col
     """Fuse N >= 2 exposures of one instant, each (Y,) or (Y, Cb, Cr), in any order.
 
     Raises:
-        UsageError: fewer than two exposures, or of different sizes.
+        UsageError: fewer than two exposures, or with planes of different size or number.
     """
     if len(exposures) < 2:
         raise UsageError(f"Fusion needs at least two exposures, got {len(exposures)}.")
-    shapes = {tuple(p.shape for p in planes) for planes in exposures}
-    if len(shapes) > 1:
-        raise UsageError(f"All exposures must have one size, got {sorted({s[0][::-1] for s in shapes})}.")
+    kinds = {"+".join(f"{p.shape[1]}x{p.shape[0]}" for p in planes) for planes in exposures}
+    if len(kinds) > 1:
+        raise UsageError(f"All exposures must have planes of the same size, got {', '.join(sorted(kinds))}.")
     ordered = sorted(exposures, key=lambda planes: float(np.mean(planes[0])))
     return blend_planes(fuser, ordered, weigh_planes(fuser, ordered, bits, color), bits, color)
 

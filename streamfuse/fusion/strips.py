@@ -1,0 +1,149 @@
+"""Large pictures in little memory: the network's own scale in one piece, the finer bands in strips of lines.
+
+Above the network's scale every band uses the network's finest maps, and what a pixel of a band becomes depends on a
+few lines around it. So strips with a margin of one cell of those maps give, to rounding, the picture that
+`streamfuse.fusion.stage.fuse_planes` gives in one piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from streamfuse.frame import ColorInfo, FusionMaps, Map
+from streamfuse.fusion.blend import enlarge, fuse_band
+from streamfuse.fusion.fuser import Fuser, LcndrFuser
+from streamfuse.fusion.luma import normalise
+from streamfuse.fusion.stage import Planes, blend_planes, fuse_planes
+
+Rows = Callable[[int, int], Planes]  # (first, end) -> these lines of one exposure: (Y,) or (Y, Cb, Cr) at 4:4:4
+
+STRIP_PIXELS = 3_000_000  # float32 planes of some 12 MB each: about 300 MB at work in all
+_FINEST = 3  # the maps that lie at a quarter of the network's scale: the bands 0 to 2
+
+
+def fuse_strips(
+    fuser: Fuser,
+    exposures: Sequence[Rows],
+    size: tuple[int, int],
+    bits: int,
+    color: ColorInfo,
+    *,
+    strip_pixels: int = STRIP_PIXELS,
+) -> Iterator[tuple[int, Planes]]:
+    """Fuse N >= 2 exposures of one instant, in any order, from top to bottom.
+
+    Fusers other than LCNDR, and pictures that its network sees whole, come in one piece.
+
+    Args:
+        fuser: any.
+        exposures: a reader of lines per exposure; it is called twice for each line, and for margins.
+        size: (H, W).
+        bits, color: as in `Frame`.
+        strip_pixels: about how many pixels to hold as float32 at a time.
+
+    Yields:
+        (first line, fused planes of that and the following lines).
+    """
+    height, width = size
+    extra = fuser.halvings(size) if isinstance(fuser, LcndrFuser) else 0
+    if not isinstance(fuser, LcndrFuser) or extra == 0 or height * width <= strip_pixels:
+        yield 0, fuse_planes(fuser, [rows(0, height) for rows in exposures], bits, color)
+        return
+    grid = _Grid(height, width, extra, 1 << (extra + len(fuser.exponents)))
+    lines = max(grid.multiple, strip_pixels // width // grid.multiple * grid.multiple)
+    small = [_shrink(rows, grid, lines, bits, color) for rows in exposures]
+    order = sorted(range(len(small)), key=lambda n: float(small[n].mean()))
+    stack = [small[n] for n in order]
+    maps = fuser.weigh(stack)
+    base = fuser.blend(stack, maps)
+    lines = max(grid.cell, strip_pixels // width // grid.cell * grid.cell)
+    for first in range(0, height, lines):
+        end = min(first + lines, height)
+        top, bottom = max(first - grid.cell, 0), min(end + grid.cell, height)
+        strip = _Strip(fuser, grid, maps, base, top)
+        read = [exposures[n](top, bottom) for n in order]
+        planes = blend_planes(strip, read, strip.maps(bottom), bits, color)
+        yield first, tuple(plane[first - top : end - top] for plane in planes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """The picture, and what it is padded to: `multiple` lines and columns, the coarsest pixel of the pyramid."""
+
+    height: int
+    width: int
+    extra: int  # halvings down to the network's scale
+    multiple: int
+
+    @property
+    def cell(self) -> int:
+        """Lines of the picture per line of the network's finest maps."""
+        return 4 << self.extra
+
+    def pad(self, luma: Map, multiple: int) -> Map:
+        """Repeat the last column up to the padded width, and the last line up to a multiple."""
+        below, right = -luma.shape[0] % multiple, -self.width % self.multiple
+        padded = cv2.copyMakeBorder(luma, 0, below, 0, right, cv2.BORDER_REPLICATE)
+        return np.asarray(padded, np.float32)
+
+
+def _shrink(rows: Rows, grid: _Grid, lines: int, bits: int, color: ColorInfo) -> Map:
+    """Luma at the network's scale, padded as the blend pads: means of 2**extra x 2**extra pixels."""
+    parts = []
+    for first in range(0, grid.height, lines):
+        planes = rows(first, min(first + lines, grid.height))
+        padded = grid.pad(normalise(planes[0], bits, color), grid.multiple)
+        size = (padded.shape[1] >> grid.extra, padded.shape[0] >> grid.extra)
+        parts.append(cv2.resize(padded, size, interpolation=cv2.INTER_AREA))
+    return np.concatenate(parts)
+
+
+class _Strip:
+    """A fuser for the lines from `top` (a multiple of the cell) on: the finer bands upon the fused coarse picture."""
+
+    def __init__(self, fuser: LcndrFuser, grid: _Grid, maps: FusionMaps, base: Map, top: int) -> None:
+        self.name, self.device = fuser.name, fuser.device
+        self._exponent = fuser.exponents[0]
+        self._grid, self._maps, self._base, self._top = grid, maps, base, top
+
+    def maps(self, bottom: int) -> FusionMaps:
+        """The finest maps for the lines up to `bottom`."""
+        cell = self._grid.cell
+        first, end = self._top // cell, -(-bottom // cell)
+        columns = self._maps.priors[0].shape[2] * cell
+        coverage = ((end - first) * cell / (bottom - self._top), columns / self._grid.width)
+        priors = tuple(p[:, first:end] for p in self._maps.priors[:_FINEST])
+        return FusionMaps(priors, tuple(g[first:end] for g in self._maps.gains), coverage)
+
+    def weigh(self, lumas: Sequence[Map]) -> FusionMaps:
+        """The weights of a strip are a part of the whole picture's."""
+        return self.maps(self._top + lumas[0].shape[0])
+
+    def blend(self, lumas: Sequence[Map], maps: FusionMaps) -> Map:
+        """The strip of the whole picture's blend; a cell at each inner border is not to be used."""
+        grid = self._grid
+        current = [grid.pad(y, grid.cell) for y in lumas]
+        rows = current[0].shape[0] >> grid.extra
+        start = self._top >> grid.extra
+        picture = self._base[start : start + rows]
+        bands: list[Map] = []
+        for _ in range(grid.extra):
+            finer = current
+            current = [
+                np.asarray(
+                    cv2.resize(y, (y.shape[1] // 2, y.shape[0] // 2), interpolation=cv2.INTER_AREA), np.float32
+                )
+                for y in finer
+            ]
+            band = fuse_band(finer, current, maps.priors[0], self._exponent)
+            if maps.gains:
+                cv2.multiply(band, enlarge(maps.gains[0], band), dst=band)
+            bands.append(band)
+        for band in reversed(bands):
+            picture = np.asarray(cv2.add(enlarge(picture, band), band, dst=band), np.float32)
+        height, width = lumas[0].shape
+        return picture[:height, :width]

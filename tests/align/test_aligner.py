@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from align_clips import FULL, alternating, exposed, grey_frame, scene, shifted
+
+from streamfuse.align import Aligner, Pairer
+from streamfuse.align.flow import Mode, Preset
+from streamfuse.frame import AlignedBracket, ColorInfo, Exposure, Frame, LabelledFrame
+
+
+def align(
+    frames: list[Frame], ranks: list[int], aligner: Aligner, pairer: Pairer | None = None
+) -> list[AlignedBracket]:
+    pairer = pairer or Pairer()
+    cycle = max(ranks) + 1
+    out = []
+    for frame, rank in zip(frames, ranks, strict=True):
+        for bracket in pairer.push(LabelledFrame(frame, rank, cycle)):
+            out += aligner.push(bracket)
+    for bracket in pairer.flush():
+        out += aligner.push(bracket)
+    return [*out, *aligner.flush()]
+
+
+def error(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(one.astype(np.float64) - other)[8:-8, 16:-16].mean())
+
+
+@pytest.mark.parametrize("preset", ["fast", "balanced", "best"])
+def test_the_missing_exposure_is_what_a_second_camera_would_have_seen(preset: Preset) -> None:
+    ranks = [i % 2 for i in range(6)]
+    aligned = align(alternating(ranks, (0, 3), speed=2.0), ranks, Aligner(preset))
+    for i, item in enumerate(aligned[1:-1], 1):
+        assert item.exposures[ranks[i]] is item.bracket.reference.planes
+        for rank in (0, 1):
+            truth = exposed(shifted(scene(), 2.0 * i), 3.0 * rank)
+            assert error(item.exposures[rank][0], truth) < 2.0
+        assert item.gaps_ev == pytest.approx((0.0, 3.0), abs=0.15)
+        assert item.trust[ranks[i]] is None
+        assert float(item.trust[1 - ranks[i]].mean()) > 0.98
+        np.testing.assert_allclose(np.median(item.flow_after, axis=(0, 1)), (2.0, 0.0), atol=0.3)
+        np.testing.assert_allclose(np.median(item.flow_before, axis=(0, 1)), (-2.0, 0.0), atol=0.3)
+    assert aligned[0].flow_before is None
+    assert aligned[-1].flow_after is None
+
+
+@pytest.mark.parametrize("preset", ["fast", "balanced"])
+def test_colour_moves_with_the_luma(preset: Preset) -> None:
+    ranks = [i % 2 for i in range(4)]
+    frames = []
+    for i, rank in enumerate(ranks):
+        luma = exposed(shifted(scene(), 4.0 * i), 3.0 * rank)
+        chroma = exposed(shifted(scene(seed=5), 4.0 * i), 1.0)[::2, ::2]
+        frames.append(Frame((luma, chroma, 255 - chroma), 8, (1, 1), FULL, i, Fraction(1, 30), i))
+    made = align(frames, ranks, Aligner(preset))[2].exposures[1]  # the bright one, at a dark instant
+    for plane, own in zip(made[1:], frames[2].planes[1:], strict=True):
+        unmoved = np.abs(frames[1].planes[1].astype(float) - frames[2].planes[1])[8:-8, 8:-8].mean()
+        assert np.abs(plane.astype(float) - own)[8:-8, 8:-8].mean() < 0.2 * unmoved
+
+
+def test_global_motion_beats_none() -> None:
+    ranks = [i % 2 for i in range(4)]
+    frames = alternating(ranks, (0, 2.5), speed=3.0)
+    truth = exposed(shifted(scene(), 6.0), 2.5)
+    errors = []
+    for mode in ("off", "global"):
+        out = align(frames, ranks, Aligner("balanced", mode, ghost=False))  # type: ignore[arg-type]
+        errors.append(error(out[2].exposures[1][0], truth))
+        assert (out[2].flow_before is None) == (mode == "off")
+    assert errors[1] < errors[0] / 2
+
+
+def test_an_object_too_fast_to_follow_leaves_no_ghost() -> None:
+    ranks = [i % 2 for i in range(5)]
+    frames, truth = [], None
+    for i, rank in enumerate(ranks):
+        linear = 0.12 + 0 * scene()
+        linear[40:60, 15 + 30 * i : 27 + 30 * i] = 0.02
+        frames.append(grey_frame(exposed(linear, 2.5 * rank), i))
+        if i == 2:
+            truth = exposed(linear, 2.5)
+    with_ghosts = align(frames, ranks, Aligner(ghost=False))[2].exposures[1][0]
+    aligner = Aligner()
+    without = align(frames, ranks, aligner)[2].exposures[1][0]
+    assert truth is not None
+    worst = [np.abs(picture.astype(int) - truth).max() for picture in (with_ghosts, without)]
+    assert worst[1] < 30 < worst[0]
+    assert aligner.untrusted_share > 0
+
+
+@pytest.mark.parametrize("bits", [8, 10, 16])
+@pytest.mark.parametrize("subsampling", [None, (0, 0), (1, 0), (1, 1), (2, 0)])
+@pytest.mark.parametrize("full_range", [True, False])
+def test_every_format_and_odd_sizes(bits: int, subsampling: tuple[int, int] | None, full_range: bool) -> None:
+    height, width = 49, 81
+    dtype = np.uint8 if bits == 8 else np.uint16
+    rng = np.random.default_rng(0)
+    frames = []
+    for i in range(3):
+        planes = [rng.integers(0, 1 << bits, (height, width)).astype(dtype)]
+        if subsampling is not None:
+            across, down = subsampling
+            shape = (-(-height // (1 << down)), -(-width // (1 << across)))
+            planes += [rng.integers(0, 1 << bits, shape).astype(dtype) for _ in range(2)]
+        color = ColorInfo(1, 1, 1, full_range)
+        frames.append(Frame(tuple(planes), bits, subsampling or (0, 0), color, i, Fraction(1), i))
+    for item in align(frames, [0, 1, 0], Aligner("fast")):
+        for planes in item.exposures:
+            for plane, own in zip(planes, item.bracket.reference.planes, strict=True):
+                assert (plane.shape, plane.dtype) == (own.shape, own.dtype)
+                assert plane.max() < 1 << bits
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (15, 40)])
+@pytest.mark.parametrize("mode", ["off", "global", "flow"])
+def test_tiny_pictures(size: tuple[int, int], mode: Mode) -> None:
+    frames = [grey_frame(np.full(size, 40 + 80 * (i % 2), np.uint8), i) for i in range(3)]
+    assert len(align(frames, [0, 1, 0], Aligner("best", mode))) == 3
+
+
+def test_an_exposure_without_neighbours_is_made_from_the_reference() -> None:
+    ranks = [0, 1]
+    frames = alternating(ranks, (0, 3))
+    pairer, aligner = Pairer(), Aligner()
+    list(pairer.push(LabelledFrame(frames[0], 0, 2)))
+    (bracket,) = pairer.push(LabelledFrame(frames[1], 1, 2, cut=True))
+    (item,) = aligner.push(bracket)
+    assert len(item.exposures) == 2
+    assert item.trust[1].max() == 0
+    assert item.exposures[1][0].mean() > item.exposures[0][0].mean()
+    assert aligner.untrusted_share == 1
+
+
+def test_three_exposures_have_ascending_gaps() -> None:
+    ranks = [i % 3 for i in range(7)]
+    aligned = align(alternating(ranks, (0, 2, 4)), ranks, Aligner())
+    for item in aligned:
+        assert item.gaps_ev == pytest.approx((0, 2, 4), abs=0.2)
+        means = [float(planes[0].mean()) for planes in item.exposures]
+        assert means == sorted(means)
+
+
+def test_known_exposures_are_used_as_they_are() -> None:
+    ranks = [i % 2 for i in range(4)]
+    frames = [
+        replace(frame, exposure=Exposure(time_us=1000.0 * 2 ** (2.9 * rank)))
+        for frame, rank in zip(alternating(ranks, (0, 3)), ranks, strict=True)
+    ]
+    assert align(frames, ranks, Aligner())[1].gaps_ev == pytest.approx((0, 2.9))
+
+
+def test_simultaneous_exposures_pass_unwarped() -> None:
+    ranks = [i % 2 for i in range(6)]
+    frames = [
+        replace(grey_frame(exposed(shifted(scene(), 2.0 * (i // 2)), 3.0 * rank), i), pts=i // 2)
+        for i, rank in enumerate(ranks)
+    ]
+    aligned = align(frames, ranks, Aligner(), Pairer(simultaneous=2))
+    assert len(aligned) == 3
+    for t, item in enumerate(aligned):
+        assert [planes[0] is frames[2 * t + r].luma for r, planes in enumerate(item.exposures)] == [
+            True,
+            True,
+        ]
+        assert item.trust == (None, None)
+    np.testing.assert_allclose(np.median(aligned[1].flow_after, axis=(0, 1)), (2.0, 0.0), atol=0.5)
+
+
+def test_half_rate_has_flow_between_its_own_instants() -> None:
+    ranks = [i % 2 for i in range(8)]
+    aligned = align(alternating(ranks, (0, 3), speed=1.0), ranks, Aligner(rate="half"), Pairer("half"))
+    assert len(aligned) == 4
+    np.testing.assert_allclose(np.median(aligned[1].flow_after, axis=(0, 1)), (2.0, 0.0), atol=0.3)
+    truth = exposed(shifted(scene(), 2.0), 3.0)
+    assert error(aligned[1].exposures[1][0], truth) < 3.0
+
+
+def test_a_frame_depends_on_a_bounded_window_only() -> None:
+    ranks = [i % 2 for i in range(12)]
+    frames = alternating(ranks, (0, 3))
+    whole = align(frames, ranks, Aligner("fast"))
+    late = align(frames[4:], ranks[4:], Aligner("fast"))
+    for one, other in zip(whole[6:], late[2:], strict=True):
+        for planes, others in zip(one.exposures, other.exposures, strict=True):
+            np.testing.assert_array_equal(planes[0], others[0])
+        np.testing.assert_array_equal(one.flow_before, other.flow_before)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+from align_clips import exposed, scene, shifted
+
+from streamfuse.align import ghost
+from streamfuse.align.photometric import ratio_curve
+
+CURVE = ratio_curve(3.0)
+
+
+def luma(ev: float, dx: float = 0.0) -> ghost.Map:
+    return exposed(shifted(scene(), dx), ev).astype(np.float32) / 255
+
+
+def trust(dark: ghost.Map, bright: ghost.Map) -> ghost.Map:
+    return ghost.trust_map([ghost.deviation(dark, bright, CURVE)])
+
+
+def test_the_same_scene_is_trusted() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.004, luma(0).shape).astype(np.float32)
+    assert trust(np.clip(luma(0) + noise, 0, 1), luma(3)).min() > 0.99
+    assert trust(luma(0), luma(3, dx=0.3)).mean() > 0.99
+
+
+def test_an_object_that_only_one_of_them_shows_is_not() -> None:
+    bright = luma(3).copy()
+    bright[30:60, 40:80] = 0.2
+    dark = np.maximum(luma(0), 0.3)  # nothing in the noise
+    there = trust(
+        dark, np.where(bright == 0.2, 0.2, np.maximum(bright, CURVE.brighten(dark))).astype(np.float32)
+    )
+    assert there[35:55, 45:75].max() < 0.05
+    assert there[:20].min() > 0.99
+
+
+def test_both_clipped_is_agreement_and_so_is_a_dim_thing_behind_black() -> None:
+    one = np.ones((30, 30), np.float32)
+    assert trust(one * 0.8, one).min() == 1
+    assert trust(one * 0.0, one * 0.1).min() == 1
+    assert trust(one * 0.0, one * 0.9).max() == 0  # black says at least that nothing bright is there
+
+
+def test_trust_is_soft() -> None:
+    bright = np.full((40, 40), 0.6, np.float32)
+    bright[:, 20:] = 0.2
+    steps = np.abs(
+        np.diff(trust(np.full((40, 40), 0.6 / CURVE.up[-1] / 2 ** (3 / 2.2), np.float32), bright), axis=1)
+    )
+    assert steps.max() < 0.5
+
+
+def test_the_side_that_agrees_has_the_weight() -> None:
+    low, high = np.full((20, 20), 0.3, np.float32), np.full((20, 20), 5.0, np.float32)
+    assert ghost.side_weights(low, high).min() > 0.99
+    assert ghost.side_weights(high, low).max() < 0.01
+    np.testing.assert_allclose(ghost.side_weights(low, low), 0.5, atol=1e-5)

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import numpy as np
+from align_clips import grey_frame
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamfuse.align.pair import Pairer, Rate
+from streamfuse.frame import Bracket, Frame, LabelledFrame
+
+DOT = np.zeros((1, 1), np.uint8)
+
+
+def labelled(ranks: list[int], cycle: int, cuts: tuple[int, ...] = ()) -> list[LabelledFrame]:
+    return [LabelledFrame(grey_frame(DOT, i), r, cycle, cut=i in cuts) for i, r in enumerate(ranks)]
+
+
+def pair(items: list[LabelledFrame], rate: Rate = "full", simultaneous: int = 1) -> list[Bracket]:
+    pairer = Pairer(rate, simultaneous)
+    out = [bracket for item in items for bracket in pairer.push(item)]
+    return [*out, *pairer.flush()]
+
+
+def index(frame: Frame | None) -> int | None:
+    return None if frame is None else frame.index
+
+
+def test_full_rate_takes_the_nearest_on_both_sides() -> None:
+    brackets = pair(labelled([0, 1, 0, 1, 0], 2))
+    sides = [(index(b.missing[1 - b.rank].before), index(b.missing[1 - b.rank].after)) for b in brackets]
+    assert sides == [(None, 1), (0, 2), (1, 3), (2, 4), (3, None)]
+    assert [(index(b.same.before), index(b.same.after)) for b in brackets[:3]] == [
+        (None, 2),
+        (None, 3),
+        (0, 4),
+    ]
+
+
+def test_nothing_is_taken_across_a_cut() -> None:
+    brackets = pair(labelled([0, 1, 0, 1, 0, 1], 2, cuts=(3,)))
+    assert index(brackets[2].missing[1].after) is None
+    assert index(brackets[3].missing[0].before) is None
+
+
+@given(
+    st.integers(2, 5).flatmap(
+        lambda cycle: st.tuples(
+            st.just(cycle),
+            st.lists(st.integers(0, cycle - 1), max_size=40),
+            st.frozensets(st.integers(0, 39), max_size=6),
+        )
+    )
+)
+def test_no_frame_is_lost_and_reach_is_bounded(case: tuple[int, list[int], frozenset[int]]) -> None:
+    cycle, ranks, cuts = case
+    items = labelled(ranks, cycle, tuple(cuts))
+    full = pair(items)
+    assert [b.reference.index for b in full] == list(range(len(ranks)))
+    shot = np.cumsum([i in cuts for i in range(len(ranks))])
+    for bracket in full:
+        here = bracket.reference.index
+        for rank, sides in [*bracket.missing.items(), (bracket.rank, bracket.same)]:
+            for frame in (sides.before, sides.after):
+                if frame is not None:
+                    assert ranks[frame.index] == rank
+                    assert 0 < abs(frame.index - here) <= cycle
+                    assert shot[frame.index] == shot[here]
+    # Brackets depend on a bounded window only: leave out what is far away, and they stay.
+    if len(full) > 3 * cycle + 3:
+        late = pair(items[cycle:])[cycle:]
+        assert [(b.reference, b.missing, b.same) for b in late] == [
+            (b.reference, b.missing, b.same) for b in full[2 * cycle :]
+        ]
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=30), st.frozensets(st.integers(0, 29), max_size=4))
+def test_half_rate_uses_each_frame_once(ranks: list[int], cuts: frozenset[int]) -> None:
+    used = []
+    for bracket in pair(labelled(ranks, 3, tuple(cuts)), "half"):
+        used.append(bracket.reference.index)
+        used += [f.index for n in bracket.missing.values() for f in (n.before, n.after) if f is not None]
+    assert sorted(used) == list(range(len(ranks)))
+
+
+def test_half_rate_refers_to_the_darker_of_two() -> None:
+    brackets = pair(labelled([1, 0, 1, 0, 1, 0], 2), "half")
+    assert [b.rank for b in brackets] == [0, 0, 0]
+    assert [index(b.missing[1].before) for b in brackets] == [0, 2, 4]
+    assert [(index(b.same.before), index(b.same.after)) for b in brackets] == [(None, 3), (1, 5), (3, None)]
+
+
+def test_simultaneous_frames_make_one_bracket_even_if_one_is_lost() -> None:
+    items = []
+    for i, (rank, pts) in enumerate(
+        [(0, 0), (1, 0), (0, 1), (0, 2), (1, 2)]
+    ):  # the brighter one of pts 1 is lost
+        frame = grey_frame(DOT, i)
+        items.append(
+            LabelledFrame(Frame(frame.planes, 8, (0, 0), frame.color, pts, frame.time_base, i), rank, 2)
+        )
+    brackets = pair(items, simultaneous=2)
+    assert [b.reference.index for b in brackets] == [0, 2, 3]
+    assert [list(b.missing) for b in brackets] == [[1], [], [1]]
+    assert all(b.simultaneous for b in brackets)
+
+
+def test_broken_order_is_counted() -> None:
+    pairer = Pairer()
+    for i, rank in enumerate([0, 1, 0, 0, 1, 0, 1]):
+        list(pairer.push(LabelledFrame(grey_frame(DOT, i), rank, 2, repaired=i == 3)))
+    list(pairer.flush())
+    assert pairer.repaired_pairs == 2

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from align_clips import FULL, exposed, grey_frame, scene, shifted
+
+from streamfuse.align import photometric
+from streamfuse.frame import ColorInfo, Exposure, Frame
+
+
+def luma(ev: float, dx: float = 0.0) -> photometric.Map:
+    frame = grey_frame(exposed(shifted(scene(), dx), ev), 0)
+    return photometric.normalised_luma(frame, (frame.width, frame.height))
+
+
+@pytest.mark.parametrize("gap", [1.5, 3.0, 5.0])
+def test_ratio_is_measured_without_alignment(gap: float) -> None:
+    curve = photometric.estimate_curve([luma(0)], [luma(gap, dx=6)])
+    assert curve.exact
+    assert curve.gap_ev == pytest.approx(gap, abs=0.15)
+    assert np.abs(curve.brighten(luma(0)) - luma(gap)).mean() < 0.015
+
+
+def test_tone_curve_of_a_camera_is_matched_by_quantiles() -> None:
+    bright = luma(3)
+    bright = bright * bright * (3 - 2 * bright)  # an S-curve on one exposure only
+    curve = photometric.estimate_curve([luma(0)], [bright])
+    assert not curve.exact
+    assert np.abs(curve.brighten(luma(0)) - bright).mean() < 0.03
+    assert (np.diff(curve.up) >= 0).all()
+    assert (np.diff(curve.down) >= 0).all()
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_pictures_without_information_give_a_usable_curve(level: float) -> None:
+    flat = np.full((20, 30), level, np.float32)
+    curve = photometric.estimate_curve([flat], [flat])
+    assert np.isfinite(curve.up).all()
+    assert np.isfinite(curve.down).all()
+    assert np.isfinite(curve.gap_ev)
+
+
+def test_bounds_hold_the_truth_under_noise() -> None:
+    clean = shifted(scene(), 0)
+    noisy = clean + np.random.default_rng(0).normal(0, 5e-4, clean.shape).astype(np.float32)
+    frame = grey_frame(exposed(noisy, 0), 0)
+    dark = photometric.normalised_luma(frame, (frame.width, frame.height))
+    lower, upper = photometric.ratio_curve(3.0).bounds(dark)
+    assert ((lower <= luma(3) + 0.01) & (luma(3) <= upper + 0.01)).mean() > 0.98
+
+
+def test_known_gap_needs_both_exposures() -> None:
+    dark = grey_frame(np.zeros((4, 4), np.uint8), 0)
+    known = [
+        Frame(dark.planes, 8, (0, 0), FULL, 0, Fraction(1), 0, Exposure(time_us=t)) for t in (1000.0, 8000.0)
+    ]
+    assert photometric.known_gap(*known) == pytest.approx(3.0)
+    assert photometric.known_gap(known[0], dark) is None
+
+
+@pytest.mark.parametrize("bits", [8, 10, 16])
+@pytest.mark.parametrize("full_range", [True, False])
+def test_planes_scale_in_luma_and_chroma(bits: int, full_range: bool) -> None:
+    unit = 1 << (bits - 8)
+    black, white = (0, 256 * unit - 1) if full_range else (16 * unit, 235 * unit)
+    dtype = np.uint8 if bits == 8 else np.uint16
+    y = np.full((5, 7), round(black + 0.2 * (white - black)), dtype)
+    cb, cr = np.full((3, 4), 128 * unit + 10 * unit, dtype), np.full((3, 4), 128 * unit - 8 * unit, dtype)
+    frame = Frame((y, cb, cr), bits, (1, 1), ColorInfo(1, 1, 1, full_range), 0, Fraction(1), 0)
+    factor = 2 ** (2.2 / 2.2)  # 2.2 EV: twice the code value
+    brighter = photometric.map_planes(frame, photometric.ratio_curve(2.2), to_brighter=True)
+    assert [p.dtype for p in brighter] == [dtype] * 3
+    assert int(brighter[0][0, 0]) == pytest.approx(black + 0.2 * factor * (white - black), abs=1.5 * unit)
+    assert int(brighter[1][0, 0]) - 128 * unit == pytest.approx(10 * factor * unit, abs=1.5 * unit)
+    assert int(brighter[2][0, 0]) - 128 * unit == pytest.approx(-8 * factor * unit, abs=1.5 * unit)
+    darker = photometric.map_planes(frame, photometric.ratio_curve(2.2), to_brighter=False)
+    assert int(darker[1][0, 0]) - 128 * unit == pytest.approx(5 * unit, abs=1.5 * unit)
+
+
+def test_clipped_luma_loses_its_colour() -> None:
+    planes = (np.full((4, 4), 200, np.uint8), np.full((4, 4), 150, np.uint8), np.full((4, 4), 100, np.uint8))
+    frame = Frame(planes, 8, (0, 0), FULL, 0, Fraction(1), 0)
+    bright = photometric.map_planes(frame, photometric.ratio_curve(4.0), to_brighter=True)
+    assert [int(plane[0, 0]) for plane in bright] == [255, 128, 128]

@@ -1,0 +1,123 @@
+"""Colour of the fused picture: grey stays grey, hues come from where they are right, and nothing leaves the gamut."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamfuse.color import chroma_shape
+from streamfuse.frame import ColorInfo, chroma_range, luma_range
+from streamfuse.fusion.chroma import fuse_chroma
+from streamfuse.fusion.luma import normalise, quantise
+
+BT601, BT709, BT2020 = (ColorInfo(m, m, m, False) for m in (6, 1, 9))
+FULL = ColorInfo(1, 1, 1, True)
+COLORS = [BT601, BT709, BT2020, FULL]
+
+
+def coded(rgb, bits, color, shape):
+    """Planes (4:4:4) of one R'G'B' colour in [0, 1], and its normalised luma."""
+    kr, kb = color.luma_coefficients(shape[0])
+    red, green, blue = rgb
+    luma = kr * red + (1 - kr - kb) * green + kb * blue
+    neutral, half = chroma_range(bits, color.full_range)
+    dtype = np.uint8 if bits == 8 else np.uint16
+    cb, cr = (blue - luma) / (2 - 2 * kb), (red - luma) / (2 - 2 * kr)
+    planes = [np.full(shape, round(neutral + 2 * half * c), dtype) for c in (cb, cr)]
+    return (planes[0], planes[1]), np.full(shape, luma, np.float32)
+
+
+def decoded(luma, cb, cr, bits, color):
+    """R'G'B' (H, W, 3) float, not clipped, of 4:4:4 planes."""
+    black, white = luma_range(bits, color.full_range)
+    neutral, half = chroma_range(bits, color.full_range)
+    kr, kb = color.luma_coefficients(luma.shape[0])
+    y = (luma.astype(float) - black) / (white - black)
+    b, r = ((c.astype(float) - neutral) / (2 * half) for c in (cb, cr))
+    red, blue = y + 2 * (1 - kr) * r, y + 2 * (1 - kb) * b
+    return np.stack([red, (y - kr * red - kb * blue) / (1 - kr - kb), blue], axis=-1)
+
+
+def even(count, shape):
+    return np.full((count, *shape), 1 / count, np.float32)
+
+
+@pytest.mark.parametrize("color", COLORS)
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+@pytest.mark.parametrize("value", [0.0, 0.02, 0.5, 1.0])
+def test_grey_in_grey_out(color, bits, value):
+    neutral = chroma_range(bits, color.full_range)[0]
+    dtype = np.uint8 if bits == 8 else np.uint16
+    grey = np.full((5, 7), neutral, dtype)
+    lumas = [np.full((10, 14), v, np.float32) for v in (value / 4, value)]
+    for plane in fuse_chroma([(grey, grey)] * 2, lumas, lumas[1], even(2, (5, 7)), bits, color):
+        assert plane.dtype == dtype
+        np.testing.assert_array_equal(plane, neutral)
+
+
+@pytest.mark.parametrize("clipped_one_first", [False, True])
+@pytest.mark.parametrize("color", COLORS)
+def test_the_hue_comes_from_the_exposure_that_is_not_clipped(color, clipped_one_first):
+    # an orange wall; three stops up red is clipped and the wall turns yellow
+    wall = np.array([0.45, 0.25, 0.12])
+    pair = [coded(wall, 10, color, (8, 8)), coded(np.minimum(wall * 2.57, 1), 10, color, (8, 8))]
+    if clipped_one_first:
+        pair.reverse()
+    fused = np.full((8, 8), 0.5, np.float32)
+    chroma, lumas = zip(*pair, strict=True)
+    cb, cr = fuse_chroma(chroma, lumas, fused, even(2, (8, 8)), 10, color)
+    neutral = chroma_range(10, color.full_range)[0]
+    (wall_cb, wall_cr), _ = pair[clipped_one_first]
+    hue = np.arctan2(float(cr[0, 0]) - neutral, float(cb[0, 0]) - neutral)
+    wanted = np.arctan2(float(wall_cr[0, 0]) - neutral, float(wall_cb[0, 0]) - neutral)
+    assert abs(hue - wanted) < np.radians(3)
+
+
+def test_saturation_follows_the_luma_of_the_fused_picture():
+    (planes, luma), neutral = coded((0.3, 0.2, 0.1), 16, BT709, (4, 4)), 1 << 15
+    for factor in (0.5, 1.0, 2.0):
+        cb, cr = fuse_chroma([planes] * 2, [luma] * 2, luma * np.float32(factor), even(2, (4, 4)), 16, BT709)
+        for out, source in zip((cb, cr), planes, strict=True):
+            assert (int(out[0, 0]) - neutral) == pytest.approx(factor * (int(source[0, 0]) - neutral), abs=2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 1 << 30),
+    bits=st.sampled_from([8, 10, 16]),
+    color=st.sampled_from(COLORS),
+    count=st.integers(2, 4),
+)
+def test_the_result_is_inside_the_gamut(seed, bits, color, count):
+    rng = np.random.default_rng(seed)
+    shape, dtype = (6, 9), np.uint8 if bits == 8 else np.uint16
+    top = (1 << bits) - 1
+    # any code values at all, legal colours or not; a fused luma that leaves [0, 1]
+    chroma = [tuple(rng.integers(0, top + 1, shape).astype(dtype) for _ in "br") for _ in range(count)]
+    lumas = [normalise(rng.integers(0, top + 1, shape).astype(dtype), bits, color) for _ in range(count)]
+    fused = rng.uniform(-0.1, 1.1, shape).astype(np.float32)
+    weights = rng.random((count, *shape), np.float32)
+    cb, cr = fuse_chroma(chroma, lumas, fused, weights / weights.sum(axis=0), bits, color)
+    rgb = decoded(quantise(fused, bits, color), cb, cr, bits, color)
+    rounding = 1.6 / (luma_range(bits, color.full_range)[1] - luma_range(bits, color.full_range)[0])
+    assert rgb.min() >= -rounding
+    assert rgb.max() <= 1 + rounding
+
+
+@pytest.mark.parametrize("subsampling", [(1, 1), (1, 0), (0, 0), (0, 1), (2, 0)])
+@pytest.mark.parametrize("size", [(16, 24), (17, 25), (1, 1), (31, 2)])
+def test_native_subsampling_of_any_size(subsampling, size):
+    shape = chroma_shape(*size, subsampling)
+    rng = np.random.default_rng(1)
+    chroma = [tuple(rng.integers(0, 256, shape, np.uint8) for _ in "br") for _ in range(2)]
+    lumas = [rng.random(size, np.float32) for _ in range(2)]
+    for plane in fuse_chroma(chroma, lumas, lumas[0], even(2, shape), 8, BT709):
+        assert plane.shape == shape
+        assert plane.dtype == np.uint8
+
+
+def test_black_has_no_colour():
+    noise = np.random.default_rng(2).integers(100, 157, (6, 6)).astype(np.uint8)
+    black = np.zeros((6, 6), np.float32)
+    for plane in fuse_chroma([(noise, noise)] * 2, [black] * 2, black, even(2, (6, 6)), 8, BT709):
+        np.testing.assert_array_equal(plane, 128)

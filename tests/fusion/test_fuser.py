@@ -1,0 +1,163 @@
+"""The fusers: network at low resolution and blend at full size, for any picture."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from networks import random_network
+from pictures import exposures
+from streamfuse.errors import DeviceError, UsageError, WeightsError
+from streamfuse.fusion.fuser import LcndrFuser, MertensFuser, chroma_weights, create_fuser
+from streamfuse.fusion.models import NETWORKS, save_weights
+
+FUSERS = (*NETWORKS, "mertens")
+
+
+@pytest.fixture(scope="module")
+def random_fuser(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    save_weights(random_network(), path, {})
+    return LcndrFuser(str(path), "cpu")
+
+
+@pytest.fixture(scope="module", params=FUSERS)
+def fuser(request):
+    return create_fuser(request.param, device="cpu")
+
+
+def fuse(fuser, lumas):
+    return fuser.blend(lumas, fuser.weigh(lumas))
+
+
+def test_is_the_network_for_pictures_that_it_sees_whole(random_fuser):
+    lumas = exposures(96, 160, 3)
+    stack = torch.stack([torch.from_numpy(y) for y in lumas])[None]
+    np.testing.assert_allclose(fuse(random_fuser, lumas), random_network()(stack)[0, 0], atol=1e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(height=st.integers(16, 130), width=st.integers(16, 400), count=st.integers(2, 5), seed=st.integers(0, 9999))
+def test_any_size_and_number_of_exposures(random_fuser, height, width, count, seed):
+    lumas = list(np.random.default_rng(seed).random((count, height, width), np.float32))
+    maps = random_fuser.weigh(lumas)
+    fused = random_fuser.blend(lumas, maps)
+    assert fused.shape == (height, width)
+    assert fused.dtype == np.float32
+    assert np.isfinite(fused).all()
+    assert all(p.shape[0] == count and np.allclose(p.sum(axis=0), 1, atol=1e-4) for p in maps.priors)
+    assert all(np.all((g >= 0.5) & (g <= 1.5)) for g in maps.gains)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 700), (700, 3), (16, 2000)])
+def test_odd_shapes(fuser, size):
+    lumas = list(np.random.default_rng(0).random((2, *size), np.float32))
+    assert fuse(fuser, lumas).shape == size
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("size", [(45, 67), (90, 700)])
+def test_constants_stay_constant(fuser, value, size):
+    fused = fuse(fuser, [np.full(size, value, np.float32)] * 2)
+    np.testing.assert_allclose(fused, value, atol=1e-5)
+
+
+def test_two_constants_give_nearly_a_constant_between_them(fuser):
+    fused = fuse(fuser, [np.full((60, 81), 0.2, np.float32), np.full((60, 81), 0.8, np.float32)])
+    assert 0.2 <= fused.min() <= fused.max() <= 0.8
+    assert np.ptp(fused) < 0.05  # the network's borders differ a little from its middle
+
+
+def test_tone_does_not_depend_on_the_size(fuser):
+    lumas = exposures(180, 320)
+    large = [np.clip(cv2.resize(y, (640, 360), interpolation=cv2.INTER_CUBIC), 0, 1) for y in lumas]
+    assert abs(float(fuse(fuser, lumas).mean() - fuse(fuser, large).mean())) < 0.01
+
+
+def test_a_larger_picture_of_the_same_scene_gets_the_same_maps():
+    fuser = create_fuser("lcndr-xs", device="cpu")
+    small = exposures(192, 320)
+    large = [np.repeat(np.repeat(y, 2, 0), 2, 1) for y in small]
+    for a, b in zip(fuser.weigh(small).priors, fuser.weigh(large).priors, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_two_runs_are_bit_identical(fuser):
+    lumas = exposures(90, 700, 3)
+    np.testing.assert_array_equal(fuse(fuser, lumas), fuse(fuser, lumas))
+
+
+def test_padding_does_not_move_the_picture(random_fuser):
+    # 130x321 is halved once and padded to 192x384: the maps must still lie where the picture is
+    lumas = exposures(130, 321)
+    padded = [cv2.copyMakeBorder(y, 0, 62, 0, 63, cv2.BORDER_REPLICATE) for y in lumas]
+    np.testing.assert_allclose(
+        fuse(random_fuser, lumas), fuse(random_fuser, padded)[:130, :321], atol=1e-5
+    )
+
+
+def test_maps_of_a_padded_picture_say_what_they_span(random_fuser):
+    coverage = random_fuser.weigh(exposures(130, 321)).coverage
+    assert coverage == pytest.approx((192 / 130, 384 / 321))
+
+
+def test_attention_costs_the_same_whatever_the_resolution(random_fuser):
+    tokens = []
+
+    def count(_module, args):
+        x = args[0]
+        tokens.append(x.shape[0] * x.shape[2] * x.shape[3])
+
+    hook = random_fuser._network.attention.register_forward_pre_hook(count)
+    try:
+        for size in ((192, 320), (2160, 3840)):
+            random_fuser.weigh([np.zeros(size, np.float32)] * 2)
+    finally:
+        hook.remove()
+    assert tokens[1] <= 2 * tokens[0]
+    assert max(tokens) <= 2 * (320 // 32) ** 2
+
+
+def test_colour_weights_lie_on_the_chroma_grid(fuser):
+    weights = chroma_weights(fuser.weigh(exposures(60, 90, 3)), (30, 45))
+    assert weights.shape == (3, 30, 45)
+    np.testing.assert_allclose(weights.sum(axis=0), 1, atol=1e-4)
+
+
+def test_names_and_presets():
+    assert create_fuser(preset="fast", device="cpu").name == "lcndr-xs"
+    assert create_fuser(None, preset="balanced", device="cpu").name == "lcndr-s"
+    assert create_fuser("lcndr", preset="fast", device="cpu").name == "lcndr"
+    assert isinstance(create_fuser("mertens", device="cpu"), MertensFuser)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ({"name": "lcndrr"}, UsageError, "no fuser 'lcndrr'"),
+        ({"preset": "turbo"}, UsageError, "no preset 'turbo'"),
+        ({"name": "missing.safetensors"}, WeightsError, "no network"),
+        ({"name": "lcndr", "device": "tpu"}, DeviceError, "no device 'tpu'"),
+    ],
+)
+def test_wrong_names_are_told(arguments, error, says):
+    with pytest.raises(error, match=says):
+        create_fuser(**arguments)
+
+
+def test_a_retrained_file_is_read_again(tmp_path):
+    path, lumas = tmp_path / "mine.safetensors", exposures(64, 64)
+    fused = []
+    for seed in (1, 2):
+        save_weights(random_network(seed=seed), path, {})
+        fused.append(fuse(LcndrFuser(str(path), "cpu"), lumas))
+    assert np.abs(fused[0] - fused[1]).max() > 1e-3
+
+
+@pytest.mark.cuda
+def test_gpu_and_cpu_agree_and_do_not_disturb_each_other():
+    lumas = exposures(360, 640, 3)
+    cpu, gpu = create_fuser("lcndr-s", device="cpu"), create_fuser("lcndr-s", device="cuda")
+    np.testing.assert_allclose(fuse(cpu, lumas), fuse(gpu, lumas), atol=2e-3)

@@ -1,0 +1,169 @@
+"""What swaps with the parity of the frames is gone; everything else stays, moves along, and never looks far."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from streamfuse.frame import (
+    AlignedBracket,
+    Bracket,
+    ColorInfo,
+    Frame,
+    FusionMaps,
+    Neighbours,
+    WeighedBracket,
+)
+from streamfuse.temporal.smooth import Smoother
+
+SIZE, MAP = (64, 96), (16, 24)
+STILL = np.zeros((32, 48, 2), np.float32)
+
+
+def instant(index, maps, before=STILL, after=STILL):
+    planes = (np.zeros(SIZE, np.uint8),)
+    frame = Frame(planes, 8, (0, 0), ColorInfo(), index, Fraction(1, 25), index)
+    bracket = Bracket(frame, index % 2, 2, {1 - index % 2: Neighbours(frame, None)})
+    aligned = AlignedBracket(bracket, (planes, planes), (0.0, 3.0), (None, None), before, after)
+    return WeighedBracket(aligned, maps)
+
+
+def maps_of(dark, gain=1.0, coverage=(1.0, 1.0)):
+    """Maps whose first exposure has the weights `dark`, (h, w) or a number."""
+    prior = np.broadcast_to(np.float32(dark), MAP)
+    base = np.ascontiguousarray(prior[::4, ::4])
+    priors = tuple(np.stack([p, 1 - p]).astype(np.float32) for p in (prior, base))
+    return FusionMaps(priors, (np.full(MAP, gain, np.float32),), coverage)
+
+
+def smoothed(instants):
+    smoother = Smoother()
+    out = [result for item in instants for result in smoother.push(item)]
+    return [*out, *smoother.flush()]
+
+
+def dark_weights(results):
+    return [r.maps.priors[0][0] for r in results]
+
+
+def random_maps(seed):
+    rng = np.random.default_rng(seed)
+    return maps_of(rng.random(MAP, np.float32), rng.uniform(0.5, 1.5))
+
+
+def test_an_alternating_component_is_removed_exactly():
+    results = smoothed(instant(t, maps_of(0.75 if t % 2 else 0.25, 1.25 if t % 2 else 0.75)) for t in range(8))
+    for result in results:  # at both ends as well
+        for prior in result.maps.priors:
+            np.testing.assert_array_equal(prior, 0.5)
+        np.testing.assert_array_equal(result.maps.gains[0], 1.0)
+
+
+def test_so_is_one_that_differs_from_place_to_place():
+    a, b = random_maps(1), random_maps(2)
+    results = smoothed(instant(t, b if t % 2 else a) for t in range(6))
+    middle = (a.priors[0] + b.priors[0]) / 2
+    for result in results:
+        np.testing.assert_allclose(result.maps.priors[0], middle, atol=1e-6)
+
+
+def test_a_static_sequence_is_unchanged():
+    maps = random_maps(3)
+    for result in smoothed(instant(t, maps) for t in range(5)):
+        for mine, own in zip((*result.maps.priors, *result.maps.gains), (*maps.priors, *maps.gains), strict=True):
+            np.testing.assert_allclose(mine, own, atol=1e-6)
+
+
+def test_slow_changes_pass():
+    weights = dark_weights(smoothed(instant(t, maps_of(0.1 * t)) for t in range(9)))
+    np.testing.assert_allclose([float(w.mean()) for w in weights[1:-1]], 0.1 * np.arange(1, 8), atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
+def test_as_many_come_out_as_went_in_and_in_order(count):
+    results = smoothed(instant(t, random_maps(t)) for t in range(count))
+    assert [r.aligned.bracket.reference.index for r in results] == list(range(count))
+
+
+def test_results_come_one_instant_late():
+    smoother = Smoother()
+    given = [len(list(smoother.push(instant(t, random_maps(t))))) for t in range(4)]
+    assert given == [0, 1, 1, 1]
+    assert len(list(smoother.flush())) == Smoother.delay == 1
+
+
+def test_what_is_two_instants_away_changes_nothing():
+    plain = smoothed(instant(t, random_maps(t)) for t in range(7))
+    changed = smoothed(instant(t, random_maps(99 if t == 5 else t)) for t in range(7))
+    equal = [np.array_equal(a, b) for a, b in zip(dark_weights(plain), dark_weights(changed), strict=True)]
+    assert equal == [True, True, True, True, False, False, False]
+
+
+def test_a_segment_is_identical_to_the_same_part_of_the_whole():
+    whole = smoothed(instant(t, random_maps(t)) for t in range(10))
+    segment = smoothed(instant(t, random_maps(t)) for t in range(2, 8))
+    for a, b in zip(whole[3:7], segment[1:5], strict=True):
+        for mine, other in zip(a.maps.priors, b.maps.priors, strict=True):
+            np.testing.assert_array_equal(mine, other)
+
+
+def moving(t, coverage=(1.0, 1.0)):
+    """A sharp blob that moves 2 map pixels to the right at each instant."""
+    x = np.arange(MAP[1]) * coverage[1]
+    row = np.exp(-(((x - (4 + 2 * t) * coverage[1]) / (1.2 * coverage[1])) ** 2))
+    return np.tile(row, (MAP[0], 1))
+
+
+def test_maps_move_with_the_picture():
+    # flow fields have twice the maps' resolution: 4 of their pixels are 2 of the maps'
+    forth, back = STILL.copy(), STILL.copy()
+    forth[..., 0], back[..., 0] = 4, -4
+    followed = dark_weights(smoothed(instant(t, maps_of(moving(t)), back, forth) for t in range(6)))
+    ignored = dark_weights(smoothed(instant(t, maps_of(moving(t))) for t in range(6)))
+    for t in range(1, 5):
+        assert np.abs(followed[t] - moving(t)).max() < 1e-3
+        assert np.abs(ignored[t] - moving(t)).max() > 0.2
+
+
+def test_flow_of_the_picture_fits_maps_of_a_padded_picture():
+    # maps span 1.5 times the columns, so a map pixel is 1.5 times as wide: 6 flow pixels are 2 of the maps'
+    forth, back = STILL.copy(), STILL.copy()
+    forth[..., 0], back[..., 0] = 6, -6
+    coverage = (1.0, 1.5)
+    followed = dark_weights(smoothed(instant(t, maps_of(moving(t), 1, coverage), back, forth) for t in range(6)))
+    assert np.abs(followed[2] - moving(2)).max() < 1e-3
+
+
+def test_nothing_passes_a_cut():
+    def at(t):  # the scene changes between 2 and 3
+        return instant(t, maps_of(0.2 if t < 3 else 0.9), None if t == 3 else STILL, None if t == 2 else STILL)
+
+    weights = [float(w.mean()) for w in dark_weights(smoothed(at(t) for t in range(6)))]
+    np.testing.assert_allclose(weights, [0.2] * 3 + [0.9] * 3, atol=1e-6)
+
+
+def test_alternation_is_removed_right_up_to_a_cut():
+    def at(t):
+        value = 0.75 if t % 2 else 0.25
+        return instant(t, maps_of(value), None if t == 3 else STILL, None if t == 2 else STILL)
+
+    for weights in dark_weights(smoothed(at(t) for t in range(6))):
+        np.testing.assert_array_equal(weights, 0.5)
+
+
+def test_an_instant_alone_stays_as_it_is():
+    maps = random_maps(5)
+    (result,) = smoothed([instant(0, maps, None, None)])
+    assert result.maps is maps
+
+
+def test_weights_stay_weights_and_inputs_stay_as_they_are():
+    inputs = [random_maps(t) for t in range(5)]
+    copies = [m.priors[0].copy() for m in inputs]
+    shift = np.full_like(STILL, 1.7)
+    for result in smoothed(instant(t, m, -shift, shift) for t, m in enumerate(inputs)):
+        for prior in result.maps.priors:
+            np.testing.assert_allclose(prior.sum(axis=0), 1, atol=1e-5)
+            assert prior.min() >= 0
+    for maps, copy in zip(inputs, copies, strict=True):
+        np.testing.assert_array_equal(maps.priors[0], copy)
