@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from streamfuse import cli_stills
 from streamfuse._version import __version__
 from streamfuse.errors import StreamfuseError, UsageError
 
@@ -46,7 +47,7 @@ class _Group(click.Group):
 def _complain(error: BaseException, text: str | None = None) -> None:
     click.echo(f"Error: {text or error}", err=True)
     for note in getattr(error, "__notes__", ()):
-        if not note.startswith("In "):  # the runner's note names the stage: for developers
+        if not note.startswith("This happened in"):  # which stage: for developers
             click.echo(f"  {note}", err=True)
     if os.environ.get("STREAMFUSE_DEBUG"):
         import traceback
@@ -178,40 +179,8 @@ def fuse(
         sys.exit(EXIT_INTERRUPTED)
 
 
-@main.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="PICTURE...")
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT", help="Picture to write."
-)
-@_shared_options
-def still(
-    inputs: tuple[str, ...],
-    output: Path,
-    preset: str | None,
-    fuser: str | None,
-    device: str | None,
-    bits: str | None,
-    overwrite: bool | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Fuse 2 or more photographs of one scene, in any order.
-
-    \b
-    streamfuse still dark.jpg middle.jpg bright.jpg -o fused.png
-    """
-    from dataclasses import asdict
-
-    from streamfuse.stills import fuse_stills
-
-    summary = fuse_stills(
-        inputs, output, preset=preset or "best", fuser=fuser, device=device or "auto",
-        bits=int(bits) if bits else None, overwrite=bool(overwrite),
-    )  # fmt: skip
-    if as_json:
-        click.echo(json.dumps(asdict(summary)))
-    elif not quiet:
-        click.echo(f"{', '.join(summary.outputs)}: {summary.frames_in} exposures fused by {summary.fuser}.")
+for command in (cli_stills.still, cli_stills.evaluate, cli_stills.export):
+    main.add_command(command)
 
 
 @main.group(name="config")
@@ -267,13 +236,12 @@ def train(config: Path, steps: int | None, device: str | None) -> None:
     \b
     streamfuse train configs/train-lcndr.yaml
     """
-    from streamfuse.fusion.device import resolve_device
     from streamfuse.train.config import load_train_config
     from streamfuse.train.loop import train as run
 
     changes: dict[str, Any] = {"steps": steps} if steps else {}
     if device:
-        changes["device"] = str(resolve_device(device))
+        changes["device"] = device
     written = run(load_train_config(config).model_copy(update=changes), click.echo)
     for name, path in written.items():
         click.echo(f"{name}: {path}")

@@ -57,3 +57,23 @@ class DeviceError(StreamfuseError, RuntimeError):
 
 class StageTimeoutError(StreamfuseError, TimeoutError):
     """A pipeline stage did not stop in time."""
+
+
+class WireError(StreamfuseError, ValueError):
+    """A message from the network that does not follow the protocol: nothing of it was used."""
+
+
+class WireVersionError(WireError):
+    """A message of another version of the protocol."""
+
+
+class WireLimitError(WireError):
+    """A message that says it is, or is, larger than the receiver allows."""
+
+
+class StreamTimeoutError(StreamfuseError, TimeoutError):
+    """Nothing came from, or could be given to, the other end of a network stream in time."""
+
+
+class StreamAccessError(StreamfuseError, PermissionError):
+    """The other end of a network stream refused the key, or has another key than expected."""

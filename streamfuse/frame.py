@@ -223,6 +223,7 @@ class FusedFrame:
         exposures: index (in the source) of the frames that it was made of.
         stats: measurements of this frame by name, such as `ghost_share`.
         captured_at: capture time of the reference, for live sources.
+        maps: pictures that ride along on request, by name, such as `weights`; see `streamfuse.maps`.
     """
 
     planes: tuple[Plane, ...]
@@ -235,6 +236,7 @@ class FusedFrame:
     exposures: tuple[int, ...] = ()
     stats: Mapping[str, float] = field(default_factory=dict)
     captured_at: float | None = None
+    maps: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     @property
     def luma(self) -> Plane:

@@ -57,9 +57,11 @@ class Reporter:
         found = chain.labeller.report
         if not self._told and found is not None:
             self._told = True
-            self._console.print(_sentence(found))
+            self._print(_sentence(found))
         total = info.frame_count // info.simultaneous if info.frame_count else None
-        repairs = f"{found.drops_detected} drops" if found is not None else ""
+        repairs = ""
+        if found is not None:
+            repairs = f"{found.drops_detected} drops, {chain.pairer.repaired_pairs} pairs repaired"
         if self._bar is not None:
             if self._task is None:
                 self._task = self._bar.add_task("fusing", total=total, rate="", repairs="")
@@ -69,16 +71,19 @@ class Reporter:
         elif time.monotonic() - self._last_line >= _PLAIN_SECONDS:
             self._last_line = time.monotonic()
             of = f" of {total}" if total else ""
-            self._console.print(
+            self._print(
                 f"{statistics.frames_out}{of} frames, {statistics.fps:.1f} fps, {repairs or 'starting'}"
             )
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True, markup=False)
 
     def summarise(self, summary: Summary) -> None:
         """One line on what was written, one for each warning."""
         for warning in summary.warnings:
-            self._console.print(f"Warning: {warning}")
+            self._print(f"Warning: {warning}")
         ended = "interrupted after" if summary.interrupted else "done:"
-        self._console.print(
+        self._print(
             f"{', '.join(summary.outputs) or 'nothing written'}: {ended} {summary.frames_out} frames from "
             f"{summary.frames_in} in {summary.seconds:.1f} s ({summary.fps:.1f} fps), {summary.fuser} on "
             f"{summary.device}, {summary.drops_detected} drops, {summary.repaired_pairs} pairs repaired."

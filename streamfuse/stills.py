@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.capture.open import open_source
+from streamfuse.capture.photo import Photo, expand_photos, read_photo
 from streamfuse.color import planes_to_rgb, rgb_to_planes
-from streamfuse.encode.open import open_sink
+from streamfuse.encode.photo import check_target, write_photo
 from streamfuse.errors import InputError, UsageError
-from streamfuse.frame import ColorInfo, Frame, FusedFrame
+from streamfuse.frame import ColorInfo
 from streamfuse.fusion.fuser import create_fuser
-from streamfuse.fusion.stage import fuse_planes
+from streamfuse.fusion.strips import Rows, fuse_strips
 
+Align = Literal["off", "global", "flow"]
 Picture = npt.NDArray[Any]  # (H, W, 3) R'G'B' or (H, W) luma; uint8 or uint16
 
 # Inside, pictures are 16-bit Y'CbCr 4:4:4: converting costs less than half a code value of 8 bits.
@@ -59,12 +59,23 @@ class Fuser:
             UsageError: fewer than two, or of different shape or dtype.
         """
         _check(pictures)
-        exposures = [_to_planes(p) for p in pictures]
-        planes = fuse_planes(self._fuser, exposures, _BITS, _COLOR)
-        wide = planes[0] if len(planes) == 1 else planes_to_rgb(planes, _BITS, _SUBSAMPLING, _COLOR)
-        if pictures[0].dtype == np.uint16:
-            return wide
-        return ((wide.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        first = pictures[0]
+        fused = np.empty_like(first, order="C")
+        readers = [_reader(picture) for picture in pictures]
+        for top, planes in fuse_strips(self._fuser, readers, first.shape[:2], _BITS, _COLOR):
+            wide = planes[0] if len(planes) == 1 else planes_to_rgb(planes, _BITS, _SUBSAMPLING, _COLOR)
+            fused[top : top + len(wide)] = wide if first.dtype == np.uint16 else _narrow(wide)
+        return fused
+
+    @property
+    def name(self) -> str:
+        """The network, or `mertens`."""
+        return self._fuser.name
+
+    @property
+    def device(self) -> str:
+        """Where the network runs."""
+        return self._fuser.device
 
 
 def fuse_pair(
@@ -97,11 +108,19 @@ def _check(pictures: Sequence[Picture]) -> None:
         )
 
 
-def _to_planes(picture: Picture) -> tuple[Picture, ...]:
-    wide = picture.astype(np.uint16) * np.uint16(257) if picture.dtype == np.uint8 else picture
+def _reader(picture: Picture) -> Rows:
+    return lambda first, end: _to_planes(picture[first:end])
+
+
+def _to_planes(lines: Picture) -> tuple[Picture, ...]:
+    wide = lines.astype(np.uint16) * np.uint16(257) if lines.dtype == np.uint8 else lines
     if wide.ndim == 2:
-        return (wide,)
-    return rgb_to_planes(wide, bits=_BITS, subsampling=_SUBSAMPLING, color=_COLOR)
+        return (np.ascontiguousarray(wide),)
+    return rgb_to_planes(np.ascontiguousarray(wide), bits=_BITS, subsampling=_SUBSAMPLING, color=_COLOR)
+
+
+def _narrow(wide: Picture) -> Picture:
+    return ((wide.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +130,10 @@ class StillSummary:
     frames_in: int
     fuser: str
     device: str
+    align: str
+    width: int
+    height: int
+    bits: int
     outputs: tuple[str, ...]
 
 
@@ -121,47 +144,87 @@ def fuse_stills(
     preset: str = "best",
     fuser: str | None = None,
     device: str = "auto",
+    align: Align = "off",
     bits: int | None = None,
+    quality: int = 95,
     overwrite: bool = False,
 ) -> StillSummary:
     """Fuse photographs of one scene, in any order, into one picture file.
 
+    Exif (orientation applied, thumbnail left out) and colour profile are those of the first photograph that has them.
+    With LCNDR and without alignment memory grows by the pictures themselves only: 50 megapixels fit in 2 GB.
+
     Args:
-        inputs: 2..N image files, a folder or a glob.
-        output: a picture file.
+        inputs: 2..N JPEG, PNG or TIFF files of one size and depth, a folder or a pattern.
+        output: a JPEG, PNG or TIFF file.
         preset, fuser, device: as `Fuser`.
-        bits: depth of the output; the input's if None.
+        align: "global" or "flow" for hand-held brackets: bring all to the best exposed one. Off by default: it
+            softens the pictures a little, and a tripod needs none.
+        bits: depth of the output, 8 or 16; the input's if None (JPEG: 8).
+        quality: of JPEG, 1..100.
         overwrite: replace an existing file.
 
     Raises:
         StreamfuseError: as the message says.
     """
-    source = open_source([str(p) for p in inputs])
-    try:
-        frames: list[Frame] = list(source)
-        if len(frames) < 2:
+    if align not in get_args(Align):
+        raise UsageError(f"There is no alignment {align!r}; choose from {', '.join(get_args(Align))}.")
+    target = Path(output)
+    check_target(target, bits, overwrite)
+    paths = expand_photos(inputs)
+    if len(paths) < 2:
+        raise InputError(f"{_names(paths)} is one picture; fusion needs at least two exposures.")
+    engine = Fuser(preset, device, fuser=fuser)
+    photos = [read_photo(path) for path in paths]
+    _check_alike(photos)
+    pictures = [photo.pixels for photo in photos]
+    tags = next((photo.tags for photo in photos if photo.tags), {})
+    icc = next((photo.icc for photo in photos if photo.icc), None)
+    del photos
+    if align != "off":
+        from streamfuse.handheld import align_pictures
+
+        pictures = align_pictures(pictures, align)
+    fused = engine(pictures)
+    del pictures
+    write_photo(target, fused, tags=tags, icc=icc, bits=bits, quality=quality)
+    height, width = fused.shape[:2]
+    depth = bits or (8 if target.suffix.lower() in (".jpg", ".jpeg") else 8 * fused.dtype.itemsize)
+    return StillSummary(len(paths), engine.name, engine.device, align, width, height, depth, (str(target),))
+
+
+def _check_alike(photos: Sequence[Photo]) -> None:
+    first = photos[0]
+    for photo in photos[1:]:
+        if photo.pixels.shape[:2] != first.pixels.shape[:2]:
             raise InputError(
-                f"{source.info.name} holds {len(frames)} picture; fusion needs at least two exposures."
+                f"{photo.path} is {_size(photo)} and {first.path} is {_size(first)}: "
+                "all pictures must have one size."
             )
-        engine = create_fuser(fuser, preset=preset, device=device)
-        sink = open_sink(output, source.info, bits=bits, overwrite=overwrite)
-    finally:
-        source.close()
-    first = frames[0]
-    try:
-        planes = fuse_planes(engine, [f.planes for f in frames], first.bits, first.color)
-        sink.write(
-            FusedFrame(
-                planes,
-                first.bits,
-                first.subsampling,
-                first.color,
-                0,
-                Fraction(1, 25),
-                0,
-                exposures=tuple(f.index for f in frames),
+        if photo.pixels.dtype != first.pixels.dtype:
+            raise InputError(
+                f"{photo.path} has {_bits(photo)} bit and {first.path} has {_bits(first)} bit: "
+                "all pictures must have one depth."
             )
-        )
-    finally:
-        sink.close()
-    return StillSummary(len(frames), engine.name, engine.device, tuple(sink.outputs))
+        if photo.pixels.ndim != first.pixels.ndim:
+            raise InputError(
+                f"One of {photo.path} and {first.path} is grey and the other in colour: save both alike."
+            )
+    with_profile = [photo for photo in photos if photo.icc]
+    for photo in with_profile[1:]:
+        if photo.icc != with_profile[0].icc:
+            raise InputError(
+                f"{photo.path} and {with_profile[0].path} have different colour profiles: convert them to one first."
+            )
+
+
+def _size(photo: Photo) -> str:
+    return f"{photo.pixels.shape[1]}x{photo.pixels.shape[0]}"
+
+
+def _bits(photo: Photo) -> int:
+    return 8 * int(photo.pixels.dtype.itemsize)
+
+
+def _names(paths: Sequence[Path]) -> str:
+    return ", ".join(map(str, paths))

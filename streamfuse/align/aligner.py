@@ -145,7 +145,11 @@ class Aligner:
         along = self._even_motion(bracket, frames) if self._mode == "flow" else None
         if along is None:
             return across
-        share = motion.usable(reference, curve)[..., None]
+        share = motion.usable(reference, curve)
+        if len(frames) == 2:
+            lumas = self._luma(frames[0]), self._luma(frames[1])
+            share = share * motion.preferred(lumas, across, along)
+        share = share[..., None]
         return [b + share * (a - b) for a, b in zip(across, along, strict=True)]
 
     def _even_motion(self, bracket: Bracket, frames: list[Frame]) -> list[Map] | None:

@@ -6,6 +6,7 @@ pixels of the working grid: what is at (x, y) there is at (x + dx, y + dy) here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -113,6 +114,22 @@ def usable(bright_scale: Map, curve: ToneCurve) -> Map:
     below = (_CLIPPING[1] - bright_scale) * np.float32(1.0 / (_CLIPPING[1] - _CLIPPING[0]))
     share = cv2.blur(np.clip(np.minimum(above, below), 0.0, 1.0), (15, 15))
     return np.clip((share - 0.1) * 2.5, 0.0, 1.0)
+
+
+def preferred(lumas: tuple[Map, Map], first: Sequence[Map], second: Sequence[Map]) -> Map:
+    """Which flow fields towards two frames of one exposure make these show the same: 1 = the first, 0 = the second.
+
+    It finds what `usable` cannot see: detail that is clipped in the reference, and repeated structure.
+
+    Args:
+        lumas: the two frames, (h, w) float32 in their own scale.
+        first, second: two flow fields each, of the reference towards the two frames.
+    """
+    apart = [
+        cv2.blur(cv2.absdiff(warp(lumas[0], one), warp(lumas[1], other)), (9, 9))
+        for one, other in (first, second)
+    ]
+    return np.clip(2.0 - (apart[0] - apart[1]) * np.float32(40.0), 0.0, 1.0)
 
 
 def warp(picture: Map, flow: Map, interpolation: int = cv2.INTER_LINEAR) -> Map:

@@ -256,7 +256,7 @@ class Labeller:
         if min(costs.values()) > max(0.5 * gap, _NEAR):
             return None
         if expected is not None:
-            costs[expected] -= 4 * _EXPECTED_BONUS * gap
+            costs[expected] -= _EXPECTED_BONUS * gap
         rank = min(costs, key=lambda k: costs[k])
         levels = [(evidence if k == rank else self._last[k]).level for k in range(self._count)]
         inverted = any(low > high + _CLEAR_STEP for low, high in pairwise(levels))

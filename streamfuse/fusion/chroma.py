@@ -3,11 +3,12 @@
 Scaling linear light by g scales gamma-coded luma and chroma alike by g ** (1 / 2.2), so all exposures of a scene
 share the ratio chroma / luma wherever they are not clipped. The fused chroma is therefore
 
-    C = Y_fused * sum_k w_k v_k C_k / sum_k w_k v_k Y_k
+    C = sum_k s_k C_k min(Y_fused / Y_k, 2.5) / sum_k s_k,    s_k = w_k v_k Y_k
 
 with the fusion weights w_k and a visibility v_k that leaves out clipped exposures (whose hue is wrong) and those lost
-in noise. Bright exposures count more in both sums, which keeps shadow noise out of the colour. At last chroma is
-scaled, at constant luma and hue, until R'G'B' is inside [0, 1].
+in noise. Bright exposures count more, which keeps shadow noise out of the colour; the limit keeps a camera's odd
+colours near black from being blown up. At last chroma is scaled, at constant luma and hue, until R'G'B' is inside
+[0, 1].
 
 The rule of DeepFuse, sum_k |C_k| C_k / sum_k |C_k|, leaves the gamut and takes colour from clipped exposures.
 """
@@ -23,6 +24,7 @@ from streamfuse.frame import ColorInfo, Map, Plane, chroma_range
 
 CLIP_START, CLIP_END = 0.85, 1.0  # of the largest of R'G'B': where an exposure's colour fades out
 NOISE_START, NOISE_END = 0.02, 0.25  # of luma: where it fades in
+GAIN_LIMIT = 2.5  # on the chroma of an exposure that is darker than the fused picture
 _FLOOR = 0.04  # visibility of an exposure when nothing better is there
 
 
@@ -54,12 +56,12 @@ def fuse_chroma(
     sums = np.zeros((3, height, width), np.float32)
     for planes, luma, weight in zip(chroma, small, weights, strict=True):
         cb, cr = ((p.astype(np.float32) - np.float32(neutral)) * np.float32(0.5 / half) for p in planes)
-        share = _visibility(luma, cb, cr, kr, kb) * weight
+        share = _visibility(luma, cb, cr, kr, kb) * weight * luma
+        sums[2] += share
+        share *= np.minimum(target / np.maximum(luma, 1e-4), GAIN_LIMIT)
         sums[0] += share * cb
         sums[1] += share * cr
-        sums[2] += share * luma
-    ratio = target / np.maximum(sums[2], 1e-6)
-    cb, cr = sums[0] * ratio, sums[1] * ratio
+    cb, cr = sums[:2] / np.maximum(sums[2], 1e-6)
     scale = _into_gamut(target, cb, cr, kr, kb)
     dtype = chroma[0][0].dtype
     top = (1 << bits) - 1

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from streamfuse.errors import ConfigError, InputNotFoundError
+
+Width = Annotated[int, Field(gt=0)]
+Side = Annotated[int, Field(ge=32)]  # of a crop: the loss compares the tone of areas of 32 pixels
 
 
 class NetworkConfig(BaseModel):
@@ -15,7 +19,7 @@ class NetworkConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    widths: tuple[int, int, int, int]
+    widths: tuple[Width, Width, Width, Width]
     depth: int = Field(default=1, ge=1)
     stem: int = Field(default=0, ge=0)
     heads: int = Field(default=2, ge=1)
@@ -25,19 +29,27 @@ class NetworkConfig(BaseModel):
     per_level: bool = True
     revise: bool = True
 
+    @model_validator(mode="after")
+    def _heads_share_the_channels(self) -> Self:
+        if self.widths[-1] % self.heads:
+            raise ValueError(
+                f"the last width ({self.widths[-1]}) has to be a multiple of heads ({self.heads})"
+            )
+        return self
+
 
 class TrainConfig(BaseModel):
     """A training run."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    networks: dict[str, NetworkConfig]
+    networks: dict[str, NetworkConfig] = Field(min_length=1)
     data: Path = Field(description="folder with stills/train, stills/reference and stills/hdr")
     out: Path = Field(description="checkpoints, log and weights go here")
     held_back: tuple[str, ...] = Field(description="stacks that are never trained on: validation")
     steps: int = Field(gt=0)
     batch: int = Field(default=4, gt=0)
-    crop: tuple[int, int] = (256, 384)
+    crop: tuple[Side, Side] = (256, 384)
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=1e-4, ge=0)
     warm_up: int = Field(default=50, ge=0)
@@ -62,9 +74,9 @@ def load_train_config(path: Path) -> TrainConfig:
         raise InputNotFoundError(f"{path} does not exist; `streamfuse train` needs a training configuration.")
     try:
         return TrainConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ConfigError(f"{path}: {where}: {first['msg']}.") from error
+        raise ConfigError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}.") from error

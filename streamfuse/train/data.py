@@ -57,7 +57,13 @@ def _read_luma(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def load_stacks(folder: Path) -> list[Stack]:
-    """Every sub-folder `NAME/NN.jpg` (dark to bright), with `reference.jpg` as label where there is one."""
+    """Every sub-folder `NAME/NN.jpg` (dark to bright), with `reference.jpg` as label where there is one.
+
+    Raises:
+        InputNotFoundError: no such folder, no stack in it, or a picture that cannot be read.
+    """
+    if not folder.is_dir():
+        raise InputNotFoundError(f"There is no folder {folder} to train on; see `data` in the configuration.")
     stacks = []
     for scene in sorted(p for p in folder.iterdir() if p.is_dir()):
         files = sorted(p for p in scene.iterdir() if re.fullmatch(r"\d+", p.stem))
@@ -78,6 +84,8 @@ def load_panoramas(folder: Path) -> list[Array]:
     panoramas = []
     for path in sorted(folder.glob("*.hdr")):
         radiance = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if radiance is None:
+            raise InputNotFoundError(f"{path} is not a readable picture; remove it or repair it.")
         luma = (radiance @ np.array([0.0722, 0.7152, 0.2126], np.float32)).astype(np.float32)
         panoramas.append(luma / np.percentile(luma, 99.5))
     return panoramas

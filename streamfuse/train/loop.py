@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import cv2
@@ -17,7 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from streamfuse.errors import ConfigError, OutputError, WeightsError
 from streamfuse.evaluate.mef_ssim import MefSsim
+from streamfuse.fusion.device import resolve_device
 from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
 from streamfuse.train.config import TrainConfig
 from streamfuse.train.data import Sample, Sampler, Stack, load_panoramas, load_stacks
@@ -133,13 +136,19 @@ def train(run: TrainConfig, report: Report = print) -> dict[str, Path]:
 
     Returns:
         name -> the weights file that was written (the running average, in the package's format).
+
+    Raises:
+        InputNotFoundError: data that is not there or cannot be read.
+        ConfigError: `held_back` names stacks that are not there, none, or all.
+        DeviceError: no such device.
+        OutputError: the output folder cannot be made.
+        WeightsError: a checkpoint that is damaged or of other networks.
     """
+    run = run.model_copy(update={"device": str(resolve_device(run.device))})
     torch.set_num_threads(run.threads)
     cv2.setNumThreads(1)
-    run.out.mkdir(parents=True, exist_ok=True)
-    everything = load_stacks(run.data / "stills/train") + load_stacks(run.data / "stills/reference")
-    held = [s for s in everything if s.name in run.held_back]
-    kept = [s for s in everything if s.name not in run.held_back]
+    kept, held = _stacks(run)
+    _make_folder(run.out)
     learners = {name: _Learner(LcndrConfig(**dict(n)), run) for name, n in run.networks.items()}
     start = _resume(run.out / "checkpoint.pt", learners)
     sampler = Sampler(
@@ -161,6 +170,27 @@ def train(run: TrainConfig, report: Report = print) -> dict[str, Path]:
     return {name: run.out / f"{name}.safetensors" for name in learners}
 
 
+def _stacks(run: TrainConfig) -> tuple[list[Stack], list[Stack]]:
+    """The stacks to train on, and those that are held back for validation."""
+    everything = load_stacks(run.data / "stills/train") + load_stacks(run.data / "stills/reference")
+    if missing := set(run.held_back) - {s.name for s in everything}:
+        raise ConfigError(f"held_back names {', '.join(sorted(missing))}, and {run.data} has no such stack.")
+    held = [s for s in everything if s.name in run.held_back]
+    kept = [s for s in everything if s.name not in run.held_back]
+    if not held or all(s.label is not None for s in kept):
+        raise ConfigError(
+            "held_back has to name a stack for validation and leave one without a label to train on."
+        )
+    return kept, held
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+
+
 def _autocast(device: str) -> AbstractContextManager[Any]:
     return torch.autocast("cuda", torch.bfloat16) if device.startswith("cuda") else nullcontext()
 
@@ -168,10 +198,15 @@ def _autocast(device: str) -> AbstractContextManager[Any]:
 def _resume(path: Path, learners: dict[str, _Learner]) -> int:
     if not path.is_file():
         return 0
-    state = torch.load(path, weights_only=True)
-    for name, learner in learners.items():
-        learner.load(state["learners"][name])
-    return int(state["step"])
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        for name, learner in learners.items():
+            learner.load(state["learners"][name])
+        return int(state["step"])
+    except (OSError, EOFError, LookupError, ValueError, RuntimeError, UnpicklingError) as error:
+        raise WeightsError(
+            f"{path} is damaged or holds other networks; move it away to start from the beginning."
+        ) from error
 
 
 def _checkpoint(

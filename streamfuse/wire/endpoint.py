@@ -1,0 +1,150 @@
+"""Where a stream is: `zmq+pub://127.0.0.1:5556`, `pub+bind:tcp://127.0.0.1:5556?topic=cam`, `ipc:///tmp/cam` ...
+
+    [zmq][+TYPE][+bind|+connect][+tcp|+ipc]://ADDRESS[?option=value&...]
+    TYPE[+bind|+connect]:tcp://ADDRESS, and the same with ipc and zmq+ before it
+    tcp://ADDRESS, ipc://PATH
+
+A sink is `pub` (live: whoever is slow loses frames) or `push` (each frame goes to one receiver and none is lost);
+a source is `sub` or `pull`. Sinks bind and sources connect unless the endpoint says otherwise. A TCP address without
+a host is 127.0.0.1; `*` in its place is every interface, and a port `*` is any free one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+from urllib.parse import parse_qsl, urlencode
+
+from streamfuse.errors import UsageError
+
+Role = Literal["sink", "source"]
+Kind = Literal["pub", "push", "sub", "pull"]
+
+_KINDS: Mapping[Role, tuple[Kind, Kind]] = {"sink": ("pub", "push"), "source": ("sub", "pull")}
+_ATTACH = ("bind", "connect")
+_TRANSPORTS = ("tcp", "ipc")
+_SHAPE = re.compile(r"(?P<words>[a-z+]+?)(?::(?P<transport>[a-z]+))?://(?P<address>[^?]*)(?:\?(?P<query>.*))?")
+_TCP = re.compile(r"(?P<host>\[[0-9a-fA-F:.%a-z]+\]|[^:/\[\]\s]*):(?P<port>\d{1,5}|\*)")
+_LOOPBACK = re.compile(r"127(\.\d+){3}|localhost|\[::1\]")
+_IPC_BYTES = 107  # of a Unix socket's path
+_EXAMPLE = "write it like zmq+pub://127.0.0.1:5556, push+bind:tcp://127.0.0.1:5556 or ipc:///tmp/frames"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One end of a stream.
+
+    Args:
+        kind: the ZeroMQ socket type.
+        bind: whether this end binds, and the other one connects.
+        address: as ZeroMQ takes it.
+        options: what stood behind the '?'.
+    """
+
+    kind: Kind
+    bind: bool
+    address: str
+    options: Mapping[str, str]
+
+    @property
+    def live(self) -> bool:
+        """Whether frames are left out for the slow (PUB and SUB), in place of waiting for them."""
+        return self.kind in {"pub", "sub"}
+
+    @property
+    def public(self) -> bool:
+        """Whether other machines can reach a socket bound here."""
+        found = _TCP.fullmatch(self.address.removeprefix("tcp://"))
+        return self.bind and found is not None and not _LOOPBACK.fullmatch(found["host"])
+
+    def __str__(self) -> str:
+        return f"{self.kind}+{_ATTACH[not self.bind]}:{self.address}"
+
+
+def is_endpoint(text: str) -> bool:
+    """Whether a source or a sink of this name is a ZeroMQ stream: it begins with zmq, or with a socket type."""
+    words = re.split(r"[+:]", text, maxsplit=1)
+    return "://" in text and words[0] in {"zmq", "pub", "push", "sub", "pull"}
+
+
+def parse_endpoint(text: str, role: Role) -> Endpoint:
+    """Read an endpoint.
+
+    Raises:
+        UsageError: it is none, or not one for a sink, or for a source.
+    """
+    found = _SHAPE.fullmatch(text)
+    if not found:
+        raise UsageError(f"{text!r} is no ZeroMQ endpoint: {_EXAMPLE}.")
+    words = found["words"].removeprefix("zmq").strip("+").split("+") if found["words"] != "zmq" else []
+    transports = [word for word in words if word in _TRANSPORTS] + [found["transport"]] * bool(found["transport"])
+    attach = [word for word in words if word in _ATTACH]
+    kinds = [word for word in words if word not in (*_TRANSPORTS, *_ATTACH)]
+    if len(transports) > 1 or len(attach) > 1 or len(kinds) > 1 or not set(transports) <= set(_TRANSPORTS):
+        raise UsageError(f"{text!r} is no ZeroMQ endpoint: {_EXAMPLE}.")
+    kind = kinds[0] if kinds else _KINDS[role][0]
+    if kind not in _KINDS[role]:
+        raise UsageError(f"{text!r} is no {role}: a {role} is {' or '.join(_KINDS[role])}; {_EXAMPLE}.")
+    bind = attach == ["bind"] if attach else role == "sink"
+    transport = transports[0] if transports else "tcp"
+    address = _tcp(found["address"], bind, text) if transport == "tcp" else _ipc(found["address"], text)
+    return Endpoint(cast(Kind, kind), bind, f"{transport}://{address}", _query(found["query"] or "", text))
+
+
+def with_options(text: str, options: Mapping[str, object]) -> str:
+    """The endpoint with further options behind its '?'; None leaves one out."""
+    query = urlencode({key: value for key, value in options.items() if value is not None})
+    if not query:
+        return text
+    return f"{text}{'&' if '?' in text else '?'}{query}"
+
+
+def read_options(
+    endpoint: Endpoint, parsers: Mapping[str, tuple[str, Callable[[str], Any]]]
+) -> dict[str, Any]:
+    """The endpoint's options by the names of arguments.
+
+    Args:
+        endpoint: as parsed.
+        parsers: option -> (argument, what makes its value out of the text).
+
+    Raises:
+        UsageError: a misspelt option, or a value that does not fit.
+    """
+    values = {}
+    for key, text in endpoint.options.items():
+        if key not in parsers:
+            near = difflib.get_close_matches(key, parsers, 1)
+            hint = f" did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"{endpoint} has no option {key!r};{hint} There are {', '.join(parsers)}.")
+        argument, parse = parsers[key]
+        try:
+            values[argument] = parse(text)
+        except ValueError as error:
+            raise UsageError(f"{endpoint}: {text!r} does not fit the option {key!r}.") from error
+    return values
+
+
+def _tcp(address: str, bind: bool, text: str) -> str:
+    found = _TCP.fullmatch(address)
+    if not found or (found["port"] != "*" and not 0 < int(found["port"]) < 65536):
+        raise UsageError(f"{text!r} has no HOST:PORT: {_EXAMPLE}.")
+    if not bind and "*" in (found["host"], found["port"]):
+        raise UsageError(f"{text!r} cannot be connected to: * is for binding, name the publisher's host and port.")
+    return f"{found['host'] or '127.0.0.1'}:{found['port']}"
+
+
+def _ipc(path: str, text: str) -> str:
+    if not path or len(path.encode()) > _IPC_BYTES:
+        raise UsageError(f"{text!r} has no path of 1 to {_IPC_BYTES} bytes: {_EXAMPLE}.")
+    return path
+
+
+def _query(query: str, text: str) -> dict[str, str]:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    if len(dict(pairs)) != len(pairs):
+        raise UsageError(f"{text!r} names an option twice.")
+    return dict(pairs)

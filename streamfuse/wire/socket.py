@@ -1,0 +1,114 @@
+"""Sockets as streamfuse uses them: short queues, no lingering, limits on what is read, events that are counted."""
+
+from __future__ import annotations
+
+import socket as os_socket
+from dataclasses import dataclass
+from typing import Any
+
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+from streamfuse.wire.endpoint import Endpoint
+
+_TYPES = {"pub": zmq.XPUB, "push": zmq.PUSH, "sub": zmq.SUB, "pull": zmq.PULL}
+_EVENTS = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+)
+_RECONNECT_MS = (100, 2000)  # first pause, longest pause
+_KEEPALIVE_SECONDS = {"idle": 5, "intvl": 2, "cnt": 3}  # a pulled cable is noticed after 11 s
+
+
+def make_socket(context: zmq.Context[Any], endpoint: Endpoint, *, hwm: int, max_bytes: int) -> zmq.Socket[Any]:
+    """A socket that is not bound or connected yet.
+
+    Args:
+        context: to make it in.
+        endpoint: what for.
+        hwm: messages that wait on this side, in each direction.
+        max_bytes: a peer that sends a longer message part is disconnected.
+    """
+    socket = context.socket(_TYPES[endpoint.kind])
+    socket.linger = 0
+    socket.sndhwm = socket.rcvhwm = hwm
+    socket.maxmsgsize = max_bytes
+    socket.ipv6 = "[" in endpoint.address
+    socket.reconnect_ivl, socket.reconnect_ivl_max = _RECONNECT_MS
+    # ZeroMQ's own heartbeats are no choice: they cut off a receiver that makes the sender wait.
+    socket.tcp_keepalive = 1
+    socket.tcp_keepalive_idle = _KEEPALIVE_SECONDS["idle"]
+    socket.tcp_keepalive_intvl = _KEEPALIVE_SECONDS["intvl"]
+    socket.tcp_keepalive_cnt = _KEEPALIVE_SECONDS["cnt"]
+    return socket
+
+
+def attach(socket: zmq.Socket[Any], endpoint: Endpoint) -> str:
+    """Bind or connect; gives the address with the port that was chosen.
+
+    Raises:
+        zmq.ZMQError: it is taken, not allowed, or not there.
+    """
+    if not endpoint.bind:
+        socket.connect(endpoint.address)
+        return endpoint.address
+    if endpoint.address.startswith("ipc://") and _answers(endpoint.address.removeprefix("ipc://")):
+        raise zmq.ZMQError(zmq.EADDRINUSE)  # libzmq would take it away from the other process
+    socket.bind(endpoint.address)
+    return socket.last_endpoint.decode().rstrip("\0")
+
+
+def _answers(path: str) -> bool:
+    with os_socket.socket(os_socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+        return True
+
+
+@dataclass(slots=True)
+class LinkCounts:
+    """What happened to the connections of a socket.
+
+    Args:
+        connects: connections that were made (and, with CURVE, authenticated).
+        disconnects: connections that were lost.
+        denied: handshakes that were refused for the key: a wrong one, or one that is not on the list.
+        failed: handshakes that failed otherwise: no CURVE at the other end, or not ZeroMQ.
+    """
+
+    connects: int = 0
+    disconnects: int = 0
+    denied: int = 0
+    failed: int = 0
+
+
+class LinkMonitor:
+    """Counts the events of a socket; used from the thread that uses the socket."""
+
+    def __init__(self, socket: zmq.Socket[Any]) -> None:
+        self.counts = LinkCounts()
+        self._watched = socket
+        self.socket: zmq.Socket[Any] = socket.get_monitor_socket(_EVENTS)
+
+    def read(self) -> None:
+        """Count what has happened since; returns at once."""
+        while self.socket.poll(0):
+            event = parse_monitor_message(self.socket.recv_multipart())["event"]
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self.counts.connects += 1
+            elif event == zmq.EVENT_DISCONNECTED:
+                self.counts.disconnects += 1
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                self.counts.denied += 1
+            else:
+                self.counts.failed += 1
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._watched.disable_monitor()

@@ -1,0 +1,272 @@
+"""Training on a handful of tiny made-up stacks: it runs, learns, resumes, and says what is wrong."""
+
+import csv
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from pictures import exposures, radiance
+
+from streamfuse.errors import ConfigError, DeviceError, InputNotFoundError, OutputError, WeightsError
+from streamfuse.evaluate.mef_ssim import MefSsim
+from streamfuse.fusion.fuser import LcndrFuser
+from streamfuse.fusion.models import load_weights, read_card
+from streamfuse.train.config import TrainConfig, load_train_config
+from streamfuse.train.data import Sampler, load_panoramas, load_stacks
+from streamfuse.train.loop import learning_rate, train
+
+
+def write_stack(folder, seed, label=False):
+    folder.mkdir(parents=True)
+    pictures = exposures(96, 128, 3, seed)
+    for n, picture in enumerate(pictures):
+        assert cv2.imwrite(str(folder / f"{n:02d}.jpg"), np.rint(picture * 255))
+    if label:
+        assert cv2.imwrite(str(folder / "reference.jpg"), np.rint(np.mean(pictures, axis=0) * 255))
+
+
+@pytest.fixture(scope="session")
+def stacks(tmp_path_factory):
+    """Three stacks, one of them with a label, one panorama."""
+    root = tmp_path_factory.mktemp("data")
+    write_stack(root / "stills/train/one", 1)
+    write_stack(root / "stills/train/two", 2)
+    write_stack(root / "stills/reference/three", 3, label=True)
+    (root / "stills/hdr").mkdir()
+    light = np.repeat(radiance(64, 128)[..., None], 3, axis=2)
+    assert cv2.imwrite(str(root / "stills/hdr/four.hdr"), light)
+    return root
+
+
+@pytest.fixture
+def config(stacks, tmp_path):
+    def make(**changes):
+        settings = {
+            "networks": {"tiny": {"widths": [8, 8, 8, 16]}},
+            "data": stacks,
+            "out": tmp_path / "out",
+            "held_back": ["two"],
+            "steps": 3,
+            "batch": 2,
+            "crop": [64, 64],
+            "warm_up": 1,
+            "threads": 1,
+            "validate_every": 2,
+        }
+        return TrainConfig.model_validate(settings | changes)
+
+    return make
+
+
+def log(out):
+    with (out / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_three_steps_write_weights_that_fuse(config, tmp_path):
+    lines = []
+    written = train(config(networks={"a": {"widths": [8, 8, 8, 16]}, "b": {"widths": [8] * 4, "stem": 4}}), lines.append)
+    assert sorted(written) == ["a", "b"]
+    assert "from step 0" in lines[0]
+    assert [(row["step"], row["network"]) for row in log(tmp_path / "out")] == [
+        (str(step), name) for step in range(3) for name in "ab"
+    ]
+    for path in written.values():
+        card = read_card(path)
+        assert card["steps"] == "3"
+        assert "mef_ssim=0." in card["validation"]
+        fuser = LcndrFuser(str(path), "cpu")
+        lumas = exposures(48, 64)
+        assert np.isfinite(fuser.blend(lumas, fuser.weigh(lumas))).all()
+
+
+def test_a_second_run_goes_on_where_the_first_ended(config, tmp_path):
+    train(config(), lambda _: None)
+    lines = []
+    train(config(steps=5), lines.append)
+    assert "from step 3" in lines[0]
+    assert [int(row["step"]) for row in log(tmp_path / "out")] == [0, 1, 2, 3, 4]
+    assert read_card(tmp_path / "out/tiny.safetensors")["steps"] == "5"
+    state = torch.load(tmp_path / "out/checkpoint.pt", weights_only=True)
+    assert state["step"] == 5
+    assert state["learners"]["tiny"]["optimiser"]["state"][0]["step"] == 5
+
+
+def test_a_finished_run_changes_nothing(config, tmp_path):
+    path = train(config(), lambda _: None)["tiny"]
+    before = path.read_bytes()
+    assert train(config(), lambda _: None)["tiny"] == path
+    assert path.read_bytes() == before
+
+
+def test_the_same_seed_gives_the_same_weights(config, tmp_path):
+    paths = [train(config(out=tmp_path / name), lambda _: None)["tiny"] for name in "xy"]
+    first, second = (load_weights(path).state_dict() for path in paths)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    other = load_weights(train(config(out=tmp_path / "z", seed=1), lambda _: None)["tiny"]).state_dict()
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_the_loss_goes_down(config, tmp_path):
+    # one kind of sample and an average that follows at once: what is left is the descent
+    run = config(steps=30, labelled_share=0, synthetic_share=0, ema=0.5, learning_rate=4e-3, validate_every=30)
+    path = train(run, lambda _: None)["tiny"]
+    loss = [float(row["loss"]) for row in log(tmp_path / "out")]
+    assert np.mean(loss[-8:]) < 0.97 * np.mean(loss[:4])
+    torch.manual_seed(run.seed)
+    from streamfuse.fusion.lcndr import Lcndr
+
+    untrained, trained = Lcndr(load_weights(path).config), load_weights(path)
+    stack = torch.from_numpy(np.stack(exposures(96, 128, 3, 1)))[None]
+    with torch.no_grad():
+        scores = [float(MefSsim(stack)(net(stack))[0]) for net in (untrained, trained)]
+    assert scores[1] > scores[0]
+
+
+def test_learning_rate_rises_then_falls(config):
+    run = config(steps=100, warm_up=10, learning_rate=1.0)
+    rates = [learning_rate(step, run) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[10] == pytest.approx(1.0)
+    assert all(a < b for a, b in zip(rates[:9], rates[1:10], strict=True))
+    assert all(a > b for a, b in zip(rates[10:100], rates[11:101], strict=True))
+    assert rates[100] == pytest.approx(0.01)
+
+
+# data
+
+
+def test_samples_are_brackets_from_dark_to_bright(stacks):
+    everything = load_stacks(stacks / "stills/train") + load_stacks(stacks / "stills/reference")
+    sampler = Sampler(everything, load_panoramas(stacks / "stills/hdr"), (48, 64), 0, 0.3, 0.4)
+    kinds = set()
+    for _ in range(40):
+        (sample,) = sampler.batch(1)
+        kinds.add(sample.label is not None)
+        assert sample.noisy.shape == sample.clean.shape
+        assert sample.noisy.dtype == sample.clean.dtype == np.float32
+        assert sample.noisy.shape[0] in (2, 3, 4, 5)
+        assert sample.noisy.shape[1:] in ((48, 64), (64, 48))
+        assert 0 <= sample.noisy.min() <= sample.noisy.max() <= 1
+        means = sample.clean.mean(axis=(1, 2))
+        assert (np.diff(means) >= -1e-3).all()
+        assert sample.label is None or sample.label.shape == sample.clean.shape[1:]
+    assert kinds == {True, False}
+
+
+def test_the_same_seed_draws_the_same_samples(stacks):
+    def draw(seed):
+        sampler = Sampler(load_stacks(stacks / "stills/train"), [], (48, 64), seed)
+        return [sampler.batch(1)[0].noisy for _ in range(3)]
+
+    for a, b in zip(draw(1), draw(1), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any(a.shape != b.shape or not np.array_equal(a, b) for a, b in zip(draw(1), draw(2), strict=True))
+
+
+def test_exposures_that_teach_nothing_are_left_out(tmp_path):
+    write_stack(tmp_path / "scene", 1)
+    for name, value in (("07", 0), ("08", 255)):
+        cv2.imwrite(str(tmp_path / f"scene/{name}.jpg"), np.full((96, 128), value, np.uint8))
+    (stack,) = load_stacks(tmp_path)
+    assert len(stack.exposures) == 3
+    assert [p.mean() for p in stack.exposures] == sorted(p.mean() for p in stack.exposures)
+
+
+# errors
+
+
+@pytest.mark.parametrize("folder", ["missing", "empty"])
+def test_no_stacks(config, tmp_path, folder):
+    (tmp_path / "empty/stills/train").mkdir(parents=True)
+    with pytest.raises(InputNotFoundError, match=str(tmp_path / folder)):
+        train(config(data=tmp_path / folder), lambda _: None)
+
+
+@pytest.mark.parametrize("name", ["00.jpg", "pan.hdr"])
+def test_an_unreadable_picture_is_named(tmp_path, name):
+    write_stack(tmp_path / "scene", 1)
+    for folder in (tmp_path, tmp_path / "scene"):
+        (folder / name).write_text("no picture")
+    load = load_panoramas if name.endswith("hdr") else load_stacks
+    with pytest.raises(InputNotFoundError, match=f"{name} is not a readable picture"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("held_back", "says"),
+    [([], "has to name a stack"), (["five"], "names five"), (["one", "two"], "leave one")],
+)
+def test_what_is_held_back_is_checked_before_training(config, held_back, says):
+    with pytest.raises(ConfigError, match=says):
+        train(config(held_back=held_back), lambda _: None)
+
+
+def test_a_device_that_is_not_there(config):
+    with pytest.raises(DeviceError):
+        train(config(device="cuda:99"), lambda _: None)
+
+
+def test_an_output_that_cannot_be_made(config, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be made"):
+        train(config(out=tmp_path / "file/out"), lambda _: None)
+
+
+def test_a_checkpoint_that_does_not_fit(config, tmp_path):
+    train(config(), lambda _: None)
+    with pytest.raises(WeightsError, match="damaged or holds other networks"):
+        train(config(networks={"tiny": {"widths": [8] * 4}}, steps=5), lambda _: None)
+    with pytest.raises(WeightsError, match="damaged or holds other networks"):
+        train(config(networks={"other": {"widths": [8, 8, 8, 16]}}, steps=5), lambda _: None)
+    (tmp_path / "out/checkpoint.pt").write_bytes(b"rubbish")
+    with pytest.raises(WeightsError, match="damaged or holds other networks"):
+        train(config(steps=5), lambda _: None)
+
+
+GOOD = "networks: {a: {widths: [8, 8, 8, 8]}}\ndata: d\nout: o\nheld_back: [x]\nsteps: 3\n"
+
+
+def test_a_configuration_file_is_read(tmp_path):
+    (tmp_path / "c.yaml").write_text(GOOD)
+    config = load_train_config(tmp_path / "c.yaml")
+    assert (config.steps, config.networks["a"].widths) == (3, (8, 8, 8, 8))
+
+
+def test_the_shipped_configuration_describes_the_shipped_networks(request):
+    from streamfuse.fusion.models import NETWORKS, load_network
+
+    config = load_train_config(request.config.rootpath / "configs/train-lcndr.yaml")
+    assert set(config.networks) == set(NETWORKS)
+    for name, wanted in config.networks.items():
+        network = load_network(name).config
+        assert all(getattr(network, field) == value for field, value in dict(wanted).items())
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (GOOD + "stepps: 4", "stepps"),
+        (GOOD.replace("steps: 3", "steps: 0"), "steps"),
+        (GOOD.replace("steps: 3\n", ""), "steps: Field required"),
+        (GOOD.replace("[8, 8, 8, 8]", "[8, 8, 8]"), "networks.a.widths"),
+        (GOOD.replace("8]}", "9]}"), "multiple of heads"),
+        (GOOD.replace("{a: {widths: [8, 8, 8, 8]}}", "{}"), "networks"),
+        (GOOD + "crop: [16, 64]", "crop"),
+        ("", "the file"),
+        ("networks: {a: [", "not valid YAML"),
+        ("\udcff", "not valid YAML"),
+    ],
+)
+def test_mistakes_in_a_configuration_are_named(tmp_path, text, says):
+    path = tmp_path / "c.yaml"
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(ConfigError, match=says) as caught:
+        load_train_config(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_configuration_is_named(tmp_path):
+    with pytest.raises(InputNotFoundError, match="nothing.yaml"):
+        load_train_config(tmp_path / "nothing.yaml")
