@@ -13,7 +13,7 @@ from streamfuse.capture.open import open_source
 from streamfuse.chain import Chain, Finish, build_chain, through
 from streamfuse.config import Config
 from streamfuse.encode.open import open_sink
-from streamfuse.errors import InputError, UsageError
+from streamfuse.errors import ExposureError, InputError, UsageError
 from streamfuse.frame import FusedFrame
 from streamfuse.pipeline import Pipeline
 from streamfuse.stage import Sink, Source, SourceInfo
@@ -94,6 +94,7 @@ class FileFusion:
         _refuse_input_as_output(inputs, output)
         self._config = config
         self._progress = progress
+        self._stopped = False
         self._source = _open(inputs, config, fps)
         try:
             info = self._source.info
@@ -120,21 +121,29 @@ class FileFusion:
                 number of frames is in the error's notes.
         """
         try:
-            statistics = self._pipeline.run()
+            self._pipeline.run()
         except BaseException as error:
-            self._tidy(error)
-            raise
-        if statistics.frames_out == 0 and not statistics.interrupted:
-            empty = InputError(
-                f"{self._source.info.name} gave no frame to fuse; check the input and --frames."
-            )
-            self._tidy(empty)
-            raise empty
+            # An interrupt may leave too few frames to tell their exposures apart: not the input's fault.
+            if not (self._interrupted and isinstance(error, ExposureError)):
+                self._tidy(error)
+                raise
+        statistics = self._pipeline.statistics
+        if statistics.frames_out == 0:
+            self._remove_empty()
+            if not self._interrupted:
+                raise InputError(
+                    f"{self._source.info.name} gave no frame to fuse; check the input and --frames."
+                )
         return self._summary(statistics)
 
     def stop(self) -> None:
         """End soon and cleanly, from any thread or a signal handler."""
+        self._stopped = True
         self._pipeline.stop()
+
+    @property
+    def _interrupted(self) -> bool:
+        return self._stopped or self._pipeline.statistics.interrupted
 
     def _report(self, statistics: Statistics) -> None:
         if self._progress is not None:
@@ -153,12 +162,17 @@ class FileFusion:
     def _tidy(self, error: BaseException) -> None:
         """Leave no output that cannot be played, and say what is left."""
         frames = self._pipeline.statistics.frames_out
+        if not frames:
+            self._remove_empty()
+            return
         for output in self._sink.outputs:
-            if frames:
-                error.add_note(f"{output} was finished with the {frames} frames that were fused before this.")
-            elif Path(output).is_file():
-                with suppress(OSError):
-                    Path(output).unlink()
+            error.add_note(f"{output} was finished with the {frames} frames that were fused before this.")
+
+    def _remove_empty(self) -> None:
+        """Remove outputs that hold no frame."""
+        for output in self._sink.outputs:
+            with suppress(OSError):
+                Path(output).unlink(missing_ok=True)
 
     def _summary(self, statistics: Statistics) -> Summary:
         found = self._chain.labeller.report
@@ -177,8 +191,8 @@ class FileFusion:
             fuser=self._chain.fuser.name,
             delay_frames=self._chain.delay_frames,
             seconds=round(statistics.elapsed, 2),
-            interrupted=statistics.interrupted,
-            outputs=tuple(self._sink.outputs),
+            interrupted=self._interrupted,
+            outputs=tuple(self._sink.outputs) if statistics.frames_out else (),
             warnings=tuple(getattr(self._sink, "warnings", ())),
         )
 
