@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from streamfuse import cli_stills
+from streamfuse import cli_zmq
 from streamfuse._version import __version__
 from streamfuse.errors import StreamfuseError, UsageError
 
@@ -269,6 +270,8 @@ def _rate(text: str | None) -> Fraction | None:
         raise UsageError(f"--fps {text!r} is not a frame rate; write 25 or 24000/1001.")
     return rate
 
+
+cli_zmq.register(main)
 
 if __name__ == "__main__":
     main()

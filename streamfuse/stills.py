@@ -58,6 +58,7 @@ class Fuser:
         Raises:
             UsageError: fewer than two, or of different shape or dtype.
         """
+        pictures = [np.asarray(picture) for picture in pictures]
         _check(pictures)
         first = pictures[0]
         fused = np.empty_like(first, order="C")
@@ -167,6 +168,8 @@ def fuse_stills(
     Raises:
         StreamfuseError: as the message says.
     """
+    from streamfuse.fusion.device import share_cpu
+
     if align not in get_args(Align):
         raise UsageError(f"There is no alignment {align!r}; choose from {', '.join(get_args(Align))}.")
     target = Path(output)
@@ -174,6 +177,7 @@ def fuse_stills(
     paths = expand_photos(inputs)
     if len(paths) < 2:
         raise InputError(f"{_names(paths)} is one picture; fusion needs at least two exposures.")
+    share_cpu()
     engine = Fuser(preset, device, fuser=fuser)
     photos = [read_photo(path) for path in paths]
     _check_alike(photos)

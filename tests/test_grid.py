@@ -62,10 +62,11 @@ def test_flow_counts_pixels_of_its_grid():
     np.testing.assert_allclose(small[..., 1], -0.5, atol=1e-6)
 
 
-def test_flow_on_a_padded_grid():
-    # the grid spans 1.5 x the rows: 18 rows for 96 picture rows and 48 of padding
+@pytest.mark.parametrize(("size", "coverage"), [((18, 20), (1.5, 1.0)), ((12, 25), (1.0, 1.25))])
+def test_flow_on_a_padded_grid(size, coverage):
+    # 18 rows that span 1.5 times the picture: 8 picture rows each, padding included
     flow = np.full((96, 160, 2), 8.0, np.float32)
-    padded = resample_flow(flow, (18, 20), to_coverage=(1.5, 1.0))
+    padded = resample_flow(flow, size, to_coverage=coverage)
     np.testing.assert_allclose(padded, 1.0, atol=1e-6)
 
 

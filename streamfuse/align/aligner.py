@@ -60,7 +60,7 @@ class Aligner:
         self._interpolation = settings.interpolation
         self._across = motion.FlowEstimator(mode, settings.finest_scale)
         # Where the exposures cannot be matched little detail is to be seen: a coarser flow does.
-        self._along = motion.FlowEstimator(mode, min(settings.finest_scale + 1, 2))
+        self._along = motion.FlowEstimator(mode, settings.finest_scale)
         self._lumas: Recent[Map] = Recent(16)
         self._flows: Recent[Map] = Recent(8)
 
@@ -103,8 +103,8 @@ class Aligner:
         sides = self._sides(bracket, frames, curve, brighter)
         trust = ghosts.trust_map([side.deviation for side in sides]) if self._ghost else None
         luma_share = trust
-        if trust is not None and brighter and curve.exact:
-            luma_share = trust * (1.0 - ghosts.well_exposed(self._luma(reference)))
+        if trust is not None and curve.exact:
+            luma_share = trust * ghosts.experiment(self._luma(reference), photometric.channels(reference, self._size(reference)).max(axis=2), sides, curve, brighter)
         planes = synthesise(reference, mapped, sides, Shares(luma_share, trust), self._interpolation)
         return _Made(planes, curve.gap_ev, trust, tuple(sides))
 
@@ -116,22 +116,35 @@ class Aligner:
         known = photometric.known_gap(dark[0], bright[0])
         if known is not None:
             return photometric.ratio_curve(known)
-        return photometric.estimate_curve([self._luma(f) for f in dark], [self._luma(f) for f in bright])
+        return photometric.estimate_curve([self._green(f) for f in dark], [self._green(f) for f in bright])
 
     def _sides(self, bracket: Bracket, frames: list[Frame], curve: ToneCurve, brighter: bool) -> list[Side]:
         """The neighbours with their motion; `brighter`: they are the brighter exposure."""
         own, lumas = self._luma(bracket.reference), [self._luma(frame) for frame in frames]
+        darker = [bracket.reference] if brighter else frames
+        raised = [photometric.brightened(frame, self._size(frame), curve) for frame in darker]
+        clipped = [curve.brighten(self._luma(frame)) - up for frame, up in zip(darker, raised, strict=True)]
         if self._mode == "off":
             flows: list[Map | None] = [None] * len(frames)
         elif brighter:
-            flows = [*self._motion(bracket, frames, curve.brighten(own), lumas, curve)]
+            flows = [*self._motion(bracket, frames, raised[0], lumas, curve)]
         else:
-            flows = [*self._motion(bracket, frames, own, [curve.brighten(luma) for luma in lumas], curve)]
+            flows = [*self._motion(bracket, frames, own, raised, curve)]
         sides = []
-        for frame, luma, flow in zip(frames, lumas, flows, strict=True):
+        for n, (frame, luma, flow) in enumerate(zip(frames, lumas, flows, strict=True)):
             seen = luma if flow is None else motion.warp(luma, flow)
-            deviation = ghosts.deviation(own, seen, curve) if brighter else ghosts.deviation(seen, own, curve)
-            sides.append(Side(frame, flow, deviation))
+            if brighter:
+                deviation = ghosts.deviation(own, seen, curve, clipped[0])
+            else:
+                lost = clipped[n] if flow is None else motion.warp(clipped[n], flow)
+                deviation = ghosts.deviation(seen, own, curve, lost)
+            if brighter:
+                apart = np.square(seen - raised[0])
+            else:
+                apart = np.square(own - (raised[n] if flow is None else motion.warp(raised[n], flow)))
+            import cv2
+            apart = cv2.blur(apart, (5, 5))
+            sides.append(Side(frame, flow, deviation, apart))
         return sides
 
     def _motion(
@@ -190,9 +203,15 @@ class Aligner:
         """Normalised luma at working size."""
         found = self._lumas.get(frame)
         if found is None:
-            size = motion.working_size(frame.width, frame.height, self._preset)
-            found = self._lumas.put(photometric.normalised_luma(frame, size), frame)
+            found = self._lumas.put(photometric.normalised_luma(frame, self._size(frame)), frame)
         return found
+
+    def _green(self, frame: Frame) -> Map:
+        rgb = photometric.channels(frame, self._size(frame))
+        return np.ascontiguousarray(rgb[..., rgb.shape[2] // 2])
+
+    def _size(self, frame: Frame) -> tuple[int, int]:
+        return motion.working_size(frame.width, frame.height, self._preset)
 
 
 def _part(first: Frame, middle: Frame, last: Frame) -> float:

@@ -17,7 +17,7 @@ _MISALIGNMENT = 0.35  # pixels by which a good flow field may be off
 _WINDOW = 5  # pixels over which deviations are pooled
 
 
-def deviation(dark: Map, bright: Map, curve: ToneCurve) -> Map:
+def deviation(dark: Map, bright: Map, curve: ToneCurve, clipped: Map | None = None) -> Map:
     """Disagreement of two exposures of one instant; up to 1 it is explained; (h, w) float32.
 
     A luma of the darker exposure stands for an interval in the brighter one's scale, wide where it lies in the noise:
@@ -28,8 +28,11 @@ def deviation(dark: Map, bright: Map, curve: ToneCurve) -> Map:
         dark: luma of the darker exposure, (h, w) float32 in [0, 1].
         bright: luma of the brighter one.
         curve: between the two.
+        clipped: by how much saturated colours clip below the curve, (h, w) float32.
     """
     lower, upper = curve.bounds(dark)
+    if clipped is not None:
+        lower, upper = lower - clipped, upper - clipped
     outside = np.maximum(lower - bright, bright - upper)
     np.maximum(outside, 0.0, out=outside)
     return cv2.blur(outside, (_WINDOW, _WINDOW)) / _tolerance(bright, curve)
@@ -75,3 +78,21 @@ def well_exposed(dark: Map) -> Map:
         0 = use the neighbours, 1 = use the reference; (h, w) float32.
     """
     return np.clip((dark - np.float32(0.2)) * np.float32(5.0), 0.0, 1.0)
+
+
+import os
+def experiment(own, peak, sides, curve, brighter):
+    C=float(os.environ.get("WC","1")); SG=float(os.environ.get("SG","1.5e-3")); K=float(os.environ.get("CE","0.006")); LO=float(os.environ.get("LO","0.25"))
+    mode=os.environ.get("XM","ud")
+    best = sides[0].apart if len(sides)==1 else np.minimum(sides[0].apart, sides[1].apart)
+    if brighter:
+        if 'u' not in mode: return 1-well_exposed(own)
+        f=2**(curve.gap_ev/2.2)
+        x=np.maximum(own,0.02)**2.2
+        sig=f/2.2*x**(1/2.2-1)*SG
+        var=C*(sig**2+ (K)**2)
+        return var/np.maximum(best,var)
+    if 'd' not in mode: return np.ones_like(own)
+    ok=np.clip((0.97-peak)*15,0,1)*np.clip((own-LO)*5,0,1)
+    ok=cv2.erode(ok,np.ones((3,3),np.uint8))
+    return 1-cv2.blur(ok,(3,3))

@@ -115,33 +115,75 @@ def known_gap(dark: Frame, bright: Frame) -> float | None:
     return None if low is None or high is None or high <= low else high - low
 
 
+def channels(frame: Frame, size: tuple[int, int]) -> Map:
+    """R'G'B' of a frame reduced to `size` (width, height): (h, w, 3) float32 in [0, 1]; (h, w, 1) of a grey frame."""
+    luma = normalised_luma(frame, size)
+    if len(frame.planes) == 1:
+        return luma[..., None]
+    neutral, half = chroma_range(frame.bits, frame.color.full_range)
+    cb, cr = (
+        cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR).astype(np.float32) for plane in frame.planes[1:]
+    )
+    picture = cv2.merge([luma, (cb - neutral) * np.float32(0.5 / half), (cr - neutral) * np.float32(0.5 / half)])
+    return np.clip(cv2.transform(picture, _to_rgb(*_coefficients(frame))), 0.0, 1.0)
+
+
+def brightened(frame: Frame, size: tuple[int, int], curve: ToneCurve) -> Map:
+    """Luma (h, w) of a darker frame in the scale of a brighter one, where a sensor clips: in R, G and B.
+
+    The luma of a saturated colour stays below what a curve on luma alone would give.
+    """
+    rgb = channels(frame, size)
+    if rgb.shape[2] == 1:
+        return curve.brighten(rgb[..., 0])
+    kr, kb = _coefficients(frame)
+    return np.asarray(cv2.transform(curve.brighten(rgb), np.array([[kr, 1 - kr - kb, kb]], np.float32)), np.float32)
+
+
 def map_planes(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[Plane, ...]:
     """All planes of a frame in the scale of another exposure, same dtype and sizes.
 
-    With luma and chroma gamma-coded, one factor scales all three; chroma follows the local gain of the luma curve and
-    fades out where luma clips, since a clipped pixel has no room for colour.
+    The curve acts on R', G' and B', as the sensor's clipping does; what that takes from the luma is found at the size
+    of the chroma planes.
     """
     full = frame.color.full_range
-    luma_lut, gain_lut = _plane_luts(frame.bits, full, _Key(curve), to_brighter)
-    luma = _lookup(luma_lut, frame.luma)
+    black, white = luma_range(frame.bits, full)
+    luma = _lookup(_luma_lut(frame.bits, full, _Key(curve), to_brighter), frame.luma)
     if len(frame.planes) == 1:
         return (luma,)
-    neutral, _ = chroma_range(frame.bits, full)
-    chroma = frame.planes[1]
-    small = frame.luma
-    if small.shape != chroma.shape:
-        small = cv2.resize(small, chroma.shape[::-1], interpolation=cv2.INTER_AREA)
-    gain = _lookup(gain_lut, small)
-    return (luma, *(_scale_chroma(plane, gain, neutral, frame.bits) for plane in frame.planes[1:]))
+    apply = curve.brighten if to_brighter else curve.darken
+    kr, kb = _coefficients(frame)
+    rows, columns = frame.planes[1].shape
+    rgb = channels(frame, (columns, rows))
+    mapped = cv2.transform(apply(rgb), np.linalg.inv(_to_rgb(kr, kb)))
+    plain = apply(np.clip(cv2.transform(rgb, np.array([[kr, 1 - kr - kb, kb]], np.float32)), 0.0, 1.0))
+    lost = (plain - mapped[..., 0]) * np.float32(white - black)
+    if np.abs(lost).max() > 0.25:
+        luma = _less(luma, lost, frame.bits)
+    neutral, half = chroma_range(frame.bits, full)
+    chroma = [_coded(mapped[..., n] * np.float32(2 * half) + neutral, luma.dtype, frame.bits) for n in (1, 2)]
+    return (luma, *chroma)
 
 
-def _scale_chroma(plane: Plane, gain: Map, neutral: int, bits: int) -> Plane:
-    scaled = plane.astype(np.float32)
-    scaled -= neutral
-    scaled *= gain
-    scaled += neutral + 0.5
-    np.clip(scaled, 0, (1 << bits) - 1, out=scaled)
-    return scaled.astype(plane.dtype)
+def _less(luma: Plane, lost: Map, bits: int) -> Plane:
+    whole = cv2.resize(lost, (luma.shape[1], luma.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return _coded(luma - whole, luma.dtype, bits)
+
+
+def _coded(values: Map, dtype: npt.DTypeLike, bits: int) -> Plane:
+    return np.clip(values + np.float32(0.5), 0, (1 << bits) - 1).astype(dtype)
+
+
+def _coefficients(frame: Frame) -> tuple[float, float]:
+    return frame.color.luma_coefficients(frame.height)
+
+
+@functools.lru_cache(maxsize=8)
+def _to_rgb(kr: float, kb: float) -> Map:
+    """(3, 3): R', G', B' from Y' in [0, 1] and Cb, Cr in [-0.5, 0.5]."""
+    red, blue = 2 * (1 - kr), 2 * (1 - kb)
+    green = 1 - kr - kb
+    return np.array([[1, 0, red], [1, -blue * kb / green, -red * kr / green], [1, blue, 0]], np.float32)
 
 
 class _Key:
@@ -160,19 +202,13 @@ class _Key:
 
 
 @functools.lru_cache(maxsize=8)
-def _plane_luts(bits: int, full_range: bool, key: _Key, to_brighter: bool) -> tuple[Plane, Map]:
-    """(code value -> code value of luma, code value of luma -> gain of chroma)."""
+def _luma_lut(bits: int, full_range: bool, key: _Key, to_brighter: bool) -> Plane:
+    """Code value -> code value of luma."""
     black, white = luma_range(bits, full_range)
     codes = np.arange(1 << bits, dtype=np.float32)
     x = np.clip((codes - black) / (white - black), 0.0, 1.0)
-    curve = key.curve
-    y = np.interp(x, np.linspace(0, 1, NODES), curve.up if to_brighter else curve.down)
-    luma = np.round(black + y * (white - black)).astype(np.uint8 if bits == 8 else np.uint16)
-    limit = 2.0 ** (curve.gap_ev / GAMMA)
-    gain = np.clip(y / np.maximum(x, 1e-3), 1.0 / limit, limit)
-    if to_brighter:
-        gain = gain * np.clip((1.0 - y) / 0.15, 0.0, 1.0)
-    return luma, gain.astype(np.float32)
+    y = np.interp(x, np.linspace(0, 1, NODES), key.curve.up if to_brighter else key.curve.down)
+    return np.round(black + y * (white - black)).astype(np.uint8 if bits == 8 else np.uint16)
 
 
 def _lookup(table: Plane, plane: Plane) -> Plane:
@@ -189,9 +225,10 @@ def _quantiles(pictures: list[Map]) -> Map:
     histogram = np.zeros(NODES)
     for picture in pictures:
         histogram += cv2.calcHist([picture], [0], None, [NODES], [0.0, 1.0 + 1e-6]).ravel()
-    share = np.cumsum(histogram) / histogram.sum()
-    # The centre of the bin at which each share is reached, interpolated inside the bin.
-    return np.interp(_QUANTILES, share, np.arange(NODES) / (NODES - 1)).astype(np.float32)
+    # A code value stands for all that is rounded to it: half of its share lies below. Bins between codes are empty.
+    bins = np.flatnonzero(histogram)
+    share = (np.cumsum(histogram) - histogram / 2)[bins] / histogram.sum()
+    return np.interp(_QUANTILES, share, (bins + 0.5) / NODES).astype(np.float32)
 
 
 def _quantile_curve(d: Map, b: Map, gap: float) -> ToneCurve:

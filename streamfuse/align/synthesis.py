@@ -28,6 +28,7 @@ class Side:
     frame: Frame
     flow: Map | None
     deviation: Map
+    apart: Map | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,10 @@ def _warp_plane(frame: Frame, index: int, where: Map | None, interpolation: int)
 def _blend(first: Plane, second: Plane, weight: Map) -> Plane:
     """Weight x first + (1 - weight) x second, rounded; the weight comes at working size."""
     share = enlarged(weight, (first.shape[1], first.shape[0]))
-    if first.dtype == np.uint8:
-        return np.asarray(cv2.blendLinear(first, second, share, 1.0 - share), np.uint8)
-    mixed = second.astype(np.float32)
-    mixed += share * (first.astype(np.float32) - mixed)
-    mixed += 0.5
-    return mixed.astype(first.dtype)
+    # Not cv2.blendLinear: it rounds every half down, which is a quarter of a code value where two sides are averaged.
+    difference = cv2.subtract(first, second, dtype=cv2.CV_32F)
+    cv2.multiply(difference, share, dst=difference)
+    return np.asarray(cv2.add(second, difference, dtype=_DEPTHS[first.dtype]))
+
+
+_DEPTHS = {np.dtype(np.uint8): cv2.CV_8U, np.dtype(np.uint16): cv2.CV_16U}

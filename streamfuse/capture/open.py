@@ -17,6 +17,7 @@ from streamfuse.capture.sidecar import read_sidecar
 from streamfuse.errors import InputError, InputNotFoundError, UsageError
 from streamfuse.frame import Exposure, Frame
 from streamfuse.stage import Source
+from streamfuse.wire.endpoint import is_endpoint
 
 FrameRange = tuple[int | None, int | None]
 SAMPLES = ("sample:", "sim:")
@@ -57,6 +58,11 @@ def _open(named: list[str | Path], frames: FrameRange | None, rate: Fraction | N
 
         sample = open_sample(only)
         return _Range(sample, frames) if frames else sample
+    if is_endpoint(only):
+        from streamfuse.capture.zmq import open_stream
+
+        stream = open_stream(only)
+        return _Range(stream, frames) if frames else stream
     paths = _in_order([path for name in named for path in _expand(str(name))], explicit=len(named) > 1)
     if all(path.suffix.lower() in SUFFIXES for path in paths):
         return ImageSequenceSource(paths, rate or _DEFAULT_RATE, frames=frames)

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Self
 
 import cv2
 import numpy as np
@@ -191,6 +192,14 @@ class SimulatedClip:
     def close(self) -> None:
         """End a running iteration."""
         self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def frame(self, index: int) -> Frame:
         """The delivered frame of this index."""

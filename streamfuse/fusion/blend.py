@@ -15,6 +15,8 @@ from streamfuse.frame import FusionMaps, Map
 from streamfuse.fusion.pyramid import ENERGY_FLOOR, ENERGY_WINDOW
 
 _BORDER = cv2.BORDER_REPLICATE
+_ONE = (1.0, 0, 0, 0)  # OpenCV's way to write a scalar
+_SMALLEST_PRIOR = (1e-9, 0, 0, 0)
 
 
 def blend_luma(lumas: Sequence[Map], maps: FusionMaps, exponents: Sequence[float], extra: int) -> Map:
@@ -52,20 +54,30 @@ def blend_luma(lumas: Sequence[Map], maps: FusionMaps, exponents: Sequence[float
 
 
 def fuse_band(finer: Sequence[Map], coarser: Sequence[Map], priors: Map, exponent: float) -> Map:
-    """One Laplacian band of every exposure, weighted by prior x energy ** exponent and summed."""
+    """One Laplacian band of every exposure, weighted by prior x energy ** exponent, normalised, and summed.
+
+    Weights are taken relative to the first exposure's: that saves one power, the most expensive step here.
+    """
+    bands = [cv2.subtract(fine, enlarge(coarse, fine)) for fine, coarse in zip(finer, coarser, strict=True)]
+    first_energy = _energy(bands[0])
+    first_prior = cv2.max(enlarge(priors[0], bands[0]), _SMALLEST_PRIOR)
+    fused = bands[0]
     total: Map | None = None
-    fused: Map | None = None
-    for fine, coarse, prior in zip(finer, coarser, priors, strict=True):
-        band = cv2.subtract(fine, enlarge(coarse, fine))
-        weight = cv2.blur(cv2.multiply(band, band), (ENERGY_WINDOW, ENERGY_WINDOW), borderType=_BORDER)
-        cv2.add(weight, (ENERGY_FLOOR, 0, 0, 0), dst=weight)
+    for band, prior in zip(bands[1:], priors[1:], strict=True):
+        weight = cv2.divide(_energy(band), first_energy)
         cv2.pow(weight, exponent, dst=weight)
         cv2.multiply(weight, enlarge(prior, weight), dst=weight)
+        cv2.divide(weight, first_prior, dst=weight)
         cv2.multiply(band, weight, dst=band)
+        cv2.add(fused, band, dst=fused)
         total = weight if total is None else cv2.add(total, weight, dst=total)
-        fused = band if fused is None else cv2.add(fused, band, dst=fused)
-    assert total is not None and fused is not None
-    return np.asarray(cv2.divide(fused, cv2.max(total, (1e-12, 0, 0, 0)), dst=fused), np.float32)
+    return np.asarray(cv2.divide(fused, cv2.add(total, _ONE), dst=fused), np.float32)
+
+
+def _energy(band: Map) -> Map:
+    """Mean square over the window, plus the floor; as `pyramid.local_energy`."""
+    energy = cv2.blur(cv2.multiply(band, band), (ENERGY_WINDOW, ENERGY_WINDOW), borderType=_BORDER)
+    return np.asarray(cv2.add(energy, (ENERGY_FLOOR, 0, 0, 0), dst=energy), np.float32)
 
 
 def _weighted_sum(pictures: Sequence[Map], weights: Sequence[Map]) -> Map:

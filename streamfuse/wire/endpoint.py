@@ -79,7 +79,8 @@ def parse_endpoint(text: str, role: Role) -> Endpoint:
     found = _SHAPE.fullmatch(text)
     if not found:
         raise UsageError(f"{text!r} is no ZeroMQ endpoint: {_EXAMPLE}.")
-    words = found["words"].removeprefix("zmq").strip("+").split("+") if found["words"] != "zmq" else []
+    words = found["words"].split("+")
+    words = words[1:] if words[0] == "zmq" else words
     transports = [word for word in words if word in _TRANSPORTS] + [found["transport"]] * bool(found["transport"])
     attach = [word for word in words if word in _ATTACH]
     kinds = [word for word in words if word not in (*_TRANSPORTS, *_ATTACH)]

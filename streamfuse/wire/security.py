@@ -97,7 +97,6 @@ def secure_server(socket: zmq.Socket[Any], keys: KeyPair) -> None:
     socket.curve_secretkey = keys.secret
     socket.curve_publickey = keys.public
     socket.curve_server = True
-    socket.zap_domain = b"streamfuse"
 
 
 def secure_client(socket: zmq.Socket[Any], server: KeyPair, keys: KeyPair | None) -> None:

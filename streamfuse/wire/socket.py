@@ -78,21 +78,28 @@ class LinkCounts:
     Args:
         connects: connections that were made (and, with CURVE, authenticated).
         disconnects: connections that were lost.
-        denied: handshakes that were refused for the key: a wrong one, or one that is not on the list.
-        failed: handshakes that failed otherwise: no CURVE at the other end, or not ZeroMQ.
+        denied: handshakes that were refused because the key is not on the list.
+        mismatched: handshakes with an end that speaks otherwise: CURVE against none, or not ZeroMQ.
+        failed: handshakes that broke off: a wrong server key, or the other end went away meanwhile.
     """
 
     connects: int = 0
     disconnects: int = 0
     denied: int = 0
+    mismatched: int = 0
     failed: int = 0
+
+    @property
+    def peers(self) -> int:
+        """How many are connected now."""
+        return self.connects + self.denied + self.mismatched + self.failed - self.disconnects
 
 
 class LinkMonitor:
-    """Counts the events of a socket; used from the thread that uses the socket."""
+    """Counts the events of a socket, into `counts`; used from the thread that uses the socket."""
 
-    def __init__(self, socket: zmq.Socket[Any]) -> None:
-        self.counts = LinkCounts()
+    def __init__(self, socket: zmq.Socket[Any], counts: LinkCounts | None = None) -> None:
+        self.counts = counts if counts is not None else LinkCounts()
         self._watched = socket
         self.socket: zmq.Socket[Any] = socket.get_monitor_socket(_EVENTS)
 
@@ -106,9 +113,12 @@ class LinkMonitor:
                 self.counts.disconnects += 1
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 self.counts.denied += 1
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
+                self.counts.mismatched += 1
             else:
                 self.counts.failed += 1
 
     def close(self) -> None:
         """Stop watching."""
         self._watched.disable_monitor()
+        self.socket.close(0)

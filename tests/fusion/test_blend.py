@@ -5,8 +5,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from pictures import exposures
+
 from streamfuse.frame import FusionMaps
 from streamfuse.fusion.blend import blend_luma
 from streamfuse.fusion.torch_blend import blend_luma_torch
@@ -14,10 +14,10 @@ from streamfuse.fusion.torch_blend import blend_luma_torch
 EXPONENTS = (0.3, 0.1, 0.25, 0.0, 0.4)
 
 
-def random_maps(height, width, count, extra, seed, levels=len(EXPONENTS)):
+def random_maps(height, width, count, extra, seed):
     """Priors at 1/4, 1/8, 1/16 and 1/32 of the network's scale, gains at 1/4."""
     rng = np.random.default_rng(seed)
-    multiple = 1 << (extra + levels)
+    multiple = 1 << (extra + len(EXPONENTS))
     rows, columns = (-(-side // multiple) * multiple >> extra for side in (height, width))
     priors = []
     for step in (4, 4, 4, 8, 16, 32):
@@ -46,7 +46,7 @@ def in_torch(lumas, maps, exponents, extra, device="cpu"):
     seed=st.integers(0, 1 << 30),
 )
 def test_opencv_and_torch_agree(height, width, count, extra, seed):
-    lumas = [p for p in np.random.default_rng(seed).random((count, height, width), np.float32)]
+    lumas = list(np.random.default_rng(seed).random((count, height, width), np.float32))
     maps = random_maps(height, width, count, extra, seed)
     ours = blend_luma(lumas, maps, EXPONENTS, extra)
     assert ours.shape == (height, width)

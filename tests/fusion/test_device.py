@@ -12,7 +12,9 @@ def test_cpu_and_auto():
     assert resolve_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@pytest.mark.parametrize("name", ["", "gpu", "cpu:0", "cpu:", "cuda:", "cuda:x", "cuda:-1", "CUDA", "cuda:0:1"])
+@pytest.mark.parametrize(
+    "name", ["", "gpu", "cpu:0", "cpu:", "cuda:", "cuda:x", "cuda:-1", "CUDA", "cuda:0:1"]
+)
 def test_unknown_names_are_told(name):
     with pytest.raises(DeviceError, match="no device"):
         resolve_device(name)

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from networks import TINY, random_network
 from pictures import exposures
+
 from streamfuse.fusion.lcndr import LEVELS, REVISED, Lcndr, SelfAttention
 from streamfuse.fusion.models import NETWORKS, load_network
 from streamfuse.fusion.pyramid import pad_to_multiple
@@ -40,6 +40,14 @@ def test_priors_are_weights_and_gains_are_bounded(network, count):
     for gain in maps.gains:
         assert ((gain >= 0.5) & (gain <= 1.5)).all()
         assert gain.std() > 0
+
+
+def test_gains_stay_bounded_whatever_the_weights():
+    wild = random_network()
+    wild.revision.head.weight *= 1000
+    gains = torch.cat([gain.flatten() for gain in wild.maps(stack()).gains])
+    assert ((gains >= 0.5) & (gains <= 1.5)).all()
+    assert gains.max() - gains.min() > 0.9
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3)))[1:])
@@ -89,7 +97,9 @@ def test_each_module_can_be_switched_off_and_matters(network, switch):
     without = random_network(replace(TINY, **{switch: False}))
     # the same weights wherever both networks have them: only the module is missing
     mine, theirs = without.state_dict(), network.state_dict()
-    without.load_state_dict({k: theirs[k] if theirs[k].shape == v.shape else v for k, v in mine.items() if k in theirs})
+    without.load_state_dict(
+        {k: theirs[k] if theirs[k].shape == v.shape else v for k, v in mine.items() if k in theirs}
+    )
     fused = without(luma)
     assert fused.shape == (1, 1, 64, 96)
     assert (fused - network(luma)).abs().max() > 1e-4

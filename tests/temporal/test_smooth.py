@@ -52,7 +52,9 @@ def random_maps(seed):
 
 
 def test_an_alternating_component_is_removed_exactly():
-    results = smoothed(instant(t, maps_of(0.75 if t % 2 else 0.25, 1.25 if t % 2 else 0.75)) for t in range(8))
+    results = smoothed(
+        instant(t, maps_of(0.75 if t % 2 else 0.25, 1.25 if t % 2 else 0.75)) for t in range(8)
+    )
     for result in results:  # at both ends as well
         for prior in result.maps.priors:
             np.testing.assert_array_equal(prior, 0.5)
@@ -70,7 +72,9 @@ def test_so_is_one_that_differs_from_place_to_place():
 def test_a_static_sequence_is_unchanged():
     maps = random_maps(3)
     for result in smoothed(instant(t, maps) for t in range(5)):
-        for mine, own in zip((*result.maps.priors, *result.maps.gains), (*maps.priors, *maps.gains), strict=True):
+        for mine, own in zip(
+            (*result.maps.priors, *result.maps.gains), (*maps.priors, *maps.gains), strict=True
+        ):
             np.testing.assert_allclose(mine, own, atol=1e-6)
 
 
@@ -130,13 +134,17 @@ def test_flow_of_the_picture_fits_maps_of_a_padded_picture():
     forth, back = STILL.copy(), STILL.copy()
     forth[..., 0], back[..., 0] = 6, -6
     coverage = (1.0, 1.5)
-    followed = dark_weights(smoothed(instant(t, maps_of(moving(t), 1, coverage), back, forth) for t in range(6)))
+    followed = dark_weights(
+        smoothed(instant(t, maps_of(moving(t), 1, coverage), back, forth) for t in range(6))
+    )
     assert np.abs(followed[2] - moving(2)).max() < 1e-3
 
 
 def test_nothing_passes_a_cut():
     def at(t):  # the scene changes between 2 and 3
-        return instant(t, maps_of(0.2 if t < 3 else 0.9), None if t == 3 else STILL, None if t == 2 else STILL)
+        return instant(
+            t, maps_of(0.2 if t < 3 else 0.9), None if t == 3 else STILL, None if t == 2 else STILL
+        )
 
     weights = [float(w.mean()) for w in dark_weights(smoothed(at(t) for t in range(6)))]
     np.testing.assert_allclose(weights, [0.2] * 3 + [0.9] * 3, atol=1e-6)

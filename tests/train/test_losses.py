@@ -26,7 +26,8 @@ def test_range(value, loss):
 
 
 @pytest.mark.parametrize(
-    ("value", "loss"), [(TONE_CENTRE, 0), (TONE_CENTRE + TONE_SLACK / 2, 0), (0.9, 0.9 - 0.53), (0.1, 0.41 - 0.1)]
+    ("value", "loss"),
+    [(TONE_CENTRE, 0), (TONE_CENTRE + TONE_SLACK / 2, 0), (0.9, 0.9 - 0.53), (0.1, 0.41 - 0.1)],
 )
 def test_tone(value, loss):
     assert float(tone_loss(flat(value))) == pytest.approx(loss, abs=1e-6)
@@ -42,7 +43,9 @@ def test_a_dark_area_that_one_exposure_shows_well_must_not_be_dark():
     assert float(exposedness_loss(flat(0.5), exposures)) == 0
     assert float(exposedness_loss(flat(0.05), exposures)) > 0.3
     # equally (un)well exposed: the wanted tone is the middle of both
-    assert float(exposedness_loss(flat(0.5 + TONE_SLACK + 0.1), flat(0.2, 0.8))) == pytest.approx(0.1, abs=1e-4)
+    assert float(exposedness_loss(flat(0.5 + TONE_SLACK + 0.1), flat(0.2, 0.8))) == pytest.approx(
+        0.1, abs=1e-4
+    )
 
 
 def test_the_label_itself_is_perfect_and_a_shift_in_tone_costs():

@@ -1,0 +1,248 @@
+"""Runs between programs: fuse and publish, capture and publish, receive and record."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+from streamfuse.capture.open import open_source
+from streamfuse.chain import build_chain
+from streamfuse.channel import Policy
+from streamfuse.config import Config
+from streamfuse.encode.open import open_sink
+from streamfuse.errors import UsageError
+from streamfuse.frame import Frame
+from streamfuse.maps import AttachMaps
+from streamfuse.pipeline import NamedStage, Pipeline
+from streamfuse.stage import Sink, Source
+from streamfuse.statistics import Statistics
+from streamfuse.wire.endpoint import parse_endpoint
+
+Progress = Callable[[Statistics], None]
+_LIVE = ("sim:", "/dev/video", "rtsp://", "rtmp://", "srt://", "udp://")
+_FINISH_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySummary:
+    """What a run did.
+
+    Args:
+        frames_in, frames_out: frames read, and frames that every output took.
+        drops: frames that were left out because the stages could not keep up (live input only).
+        fps: frames out per second of the run.
+        seconds: how long it took.
+        interrupted: ended early by Ctrl-C or SIGTERM, with the outputs finished.
+        outputs: addresses, or files.
+        received: what the receiving end counted, for a ZeroMQ input.
+    """
+
+    frames_in: int
+    frames_out: int
+    drops: int
+    fps: float
+    seconds: float
+    interrupted: bool
+    outputs: tuple[str, ...]
+    received: dict[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+class Relay:
+    """Reads a source, sends its frames through stages, gives them to sinks.
+
+    Args:
+        source: closed at the end.
+        sinks: closed at the end.
+        stages: none passes the frames on as they are.
+        policy: see `Pipeline`.
+        progress: called a few times a second.
+    """
+
+    def __init__(
+        self, source: Source, sinks: Sequence[Sink], stages: Sequence[NamedStage] = (), *,
+        policy: Policy = "wait", progress: Progress | None = None,
+    ) -> None:  # fmt: skip
+        self.sinks = tuple(sinks)
+        self._source = source
+        self._stopped = False
+        self._pipeline = Pipeline(
+            source, stages, sinks, policy=policy, on_progress=progress, finish_timeout=_FINISH_SECONDS
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the sinks have to say, a sentence each."""
+        return tuple(text for sink in self.sinks for text in getattr(sink, "warnings", ()))
+
+    def run(self) -> RelaySummary:
+        """Run to the end, to an interrupt or to the first error.
+
+        Raises:
+            StreamfuseError: the first error.
+        """
+        done = self._pipeline.run()
+        received = getattr(self._source, "statistics", None)
+        return RelaySummary(
+            frames_in=done.frames_in,
+            frames_out=done.frames_out,
+            drops=done.drops,
+            fps=round(done.fps, 2),
+            seconds=round(done.elapsed, 2),
+            interrupted=done.interrupted or self._stopped,
+            outputs=tuple(name for sink in self.sinks for name in sink.outputs),
+            received=asdict(received) if received is not None else None,
+        )
+
+    def stop(self) -> None:
+        """End soon and cleanly, from any thread or a signal handler."""
+        self._stopped = True
+        self._pipeline.stop()
+
+
+def publish(
+    inputs: Sequence[str], endpoints: Sequence[str], config: Config, *,
+    maps: Sequence[str] = (), pace: bool = False, wait_for: int = 0, wait_seconds: float = 60.0,
+    progress: Progress | None = None,
+) -> Relay:  # fmt: skip
+    """Fuse and publish.
+
+    Args:
+        inputs: as `open_source` takes them.
+        endpoints: where to, each with its options; or files.
+        config: the settings.
+        maps: which of `streamfuse.maps.MAPS` ride along.
+        pace: give out the input's frames by their time stamps, as a camera would.
+        wait_for: subscribers to wait for, at each endpoint that publishes live.
+        wait_seconds: for so long.
+
+    Raises:
+        StreamfuseError: as the message says.
+    """
+    from streamfuse.fusion.device import share_cpu
+
+    share_cpu()
+    _check(endpoints)
+    source = open_source(
+        list(inputs), frames=config.input.frame_range, sidecar=config.input.exposures
+    )
+    try:
+        info = source.info
+        chain = build_chain(config, info.simultaneous, [AttachMaps(maps)] if maps else ())
+        sinks = _open_sinks(endpoints, source, info.rate / info.simultaneous, "fused")
+        _await(sinks, wait_for, wait_seconds)
+    except BaseException:
+        source.close()
+        raise
+    policy = _policy(inputs, endpoints)
+    return Relay(_Paced(source) if pace else source, sinks, chain.stages, policy=policy, progress=progress)
+
+
+def capture_publish(
+    inputs: Sequence[str], endpoints: Sequence[str], *, pace: bool = False, wait_for: int = 0,
+    wait_seconds: float = 60.0, sidecar: Path | None = None, progress: Progress | None = None,
+) -> Relay:  # fmt: skip
+    """Publish the frames of a source as they are, single exposures, to be fused elsewhere; arguments as `publish`.
+
+    Raises:
+        StreamfuseError: as the message says.
+    """
+    _check(endpoints)
+    source = open_source(list(inputs), sidecar=sidecar)
+    try:
+        sinks = _open_sinks(endpoints, source, source.info.rate, "exposure")
+        _await(sinks, wait_for, wait_seconds)
+    except BaseException:
+        source.close()
+        raise
+    policy = _policy(inputs, endpoints)
+    return Relay(_Paced(source) if pace else source, sinks, policy=policy, progress=progress)
+
+
+def record(endpoint: str, output: str, *, progress: Progress | None = None, **options: Any) -> Relay:
+    """Write what is published to a file; options are those of `open_sink`.
+
+    Raises:
+        StreamfuseError: as the message says.
+    """
+    source = open_source(endpoint)
+    try:
+        sink = open_sink(output, source.info, **options)
+    except BaseException:
+        source.close()
+        raise
+    return Relay(source, [sink], progress=progress)
+
+
+def _check(endpoints: Sequence[str]) -> None:
+    if not endpoints:
+        raise UsageError("No endpoint was given: where shall the frames go?")
+    for endpoint in endpoints:
+        parse_endpoint(endpoint, "sink")
+
+
+def _open_sinks(
+    endpoints: Sequence[str], source: Source, rate: Fraction, content: Literal["fused", "exposure"]
+) -> list[Sink]:
+    from streamfuse.encode.zmq import open_publisher
+
+    sinks: list[Sink] = []
+    try:
+        sinks += (open_publisher(endpoint, source.info, rate=rate, content=content) for endpoint in endpoints)
+    except BaseException:
+        _close(sinks)
+        raise
+    return sinks
+
+
+def _await(sinks: Sequence[Any], count: int, seconds: float) -> None:
+    try:
+        for sink in sinks:
+            if count and sink.live:
+                sink.wait_for_subscribers(count, seconds)
+    except BaseException:
+        _close(sinks)
+        raise
+
+
+def _close(sinks: Sequence[Sink]) -> None:
+    for sink in sinks:
+        sink.close()
+
+
+def _policy(inputs: Sequence[str], endpoints: Sequence[str]) -> Policy:
+    """Only a camera whose frames nobody has to get may lose some."""
+    camera = all(name.startswith(_LIVE) or name.isdigit() for name in inputs)
+    live = all(parse_endpoint(endpoint, "sink").live for endpoint in endpoints)
+    return "drop-oldest" if camera and live else "wait"
+
+
+class _Paced:
+    """Gives out frames by their time stamps, as a camera would; those without one as they come."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._closed = threading.Event()
+        self.info = source.info
+
+    def __iter__(self) -> Iterator[Frame]:
+        began: float | None = None
+        for frame in self._source:
+            if frame.pts is not None:
+                moment = float(frame.pts * frame.time_base)
+                began = time.monotonic() - moment if began is None else began
+                if self._closed.wait(max(0.0, began + moment - time.monotonic())):
+                    return
+            yield frame
+
+    def close(self) -> None:
+        self._closed.set()
+        self._source.close()

@@ -1,0 +1,161 @@
+"""Frames of a publisher, in a loop:
+
+    for frame in streamfuse.subscribe("tcp://127.0.0.1:5556"):
+        picture = frame.rgb()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from streamfuse.stage import SourceInfo
+from streamfuse.wire.endpoint import parse_endpoint
+from streamfuse.wire.message import Limits
+from streamfuse.wire.order import ReceiverStatistics
+from streamfuse.wire.receive import Receiver, ReceiveSettings
+from streamfuse.wire.received import ReceivedFrame
+
+DEFAULT_MAX_AGE = 0.1
+
+
+def subscribe(
+    endpoint: str,
+    *,
+    topic: str = "",
+    timeout: float | None = 30.0,
+    latest: bool = False,
+    max_age: float | None = DEFAULT_MAX_AGE,
+    follow: bool = False,
+    strict: bool = False,
+    server: str | Path | None = None,
+    keys: str | Path | None = None,
+    limits: Limits = Limits(),
+) -> Subscription:
+    """Receive the frames of a publisher until its stream ends.
+
+    Reconnects by itself when the publisher goes away and comes back. A frame that waited longer than `max_age` is
+    left out if there is a newer one, so that a slow loop sees the present; `Subscription.statistics` counts it.
+
+    Args:
+        endpoint: where the publisher is, such as 'tcp://127.0.0.1:5556', 'ipc:///tmp/frames', or
+            'pull+connect:tcp://...' for a publisher that pushes; see `streamfuse.wire.endpoint`.
+        topic: only topics that begin so.
+        timeout: seconds without a sign of life after which it is an error; None waits for ever.
+        latest: the newest frame only (`max_age` = 0).
+        max_age: seconds that a frame may wait while there is a newer one; None: until it is taken. Not used for
+            `pull`, which leaves nothing out.
+        follow: after the end of a stream wait for the next one.
+        strict: a message that is refused is an error, in place of being counted.
+        server: file with the publisher's public key, for CURVE.
+        keys: file with one's own key pair, where the publisher lets in only those it knows.
+        limits: what is accepted.
+
+    Raises:
+        UsageError, InputError, InputNotFoundError: here; while iterating: StreamTimeoutError, StreamAccessError, and
+            with `strict` WireError.
+    """
+    parsed = parse_endpoint(endpoint, "source")
+    if parsed.kind == "pull":
+        max_age = None
+    elif latest:
+        max_age = 0.0
+    settings = ReceiveSettings(
+        topic=topic, timeout=timeout, max_age=max_age, follow=follow, strict=strict, limits=limits,
+        server=server, keys=keys,
+    )  # fmt: skip
+    return Subscription(Receiver(parsed, settings))
+
+
+def subscribe_async(endpoint: str, **options: Any) -> AsyncSubscription:
+    """`subscribe` for asyncio: `async for frame in subscribe_async("tcp://127.0.0.1:5556")`."""
+    return AsyncSubscription(subscribe(endpoint, **options))
+
+
+class Subscription:
+    """An iterator over `ReceivedFrame`, and a context manager. It receives from the moment it is made."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._closed = threading.Event()
+
+    @property
+    def statistics(self) -> ReceiverStatistics:
+        """Frames received, lost, skipped; messages refused; connections."""
+        return self._receiver.statistics
+
+    @property
+    def info(self) -> SourceInfo:
+        """What the frames are like; waits until the publisher says so."""
+        return self._receiver.wait_info()
+
+    def __iter__(self) -> Iterator[ReceivedFrame]:
+        return self
+
+    def __next__(self) -> ReceivedFrame:
+        try:
+            frame = self._receiver.get(lambda: not self._closed.is_set())
+        except BaseException:
+            self.close()
+            raise
+        if frame is None:
+            self.close()
+            raise StopIteration
+        return frame
+
+    def close(self) -> None:
+        """Stop receiving; from any thread, more than once."""
+        self._closed.set()
+        self._receiver.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_receiver"):
+            self.close()
+
+
+class AsyncSubscription:
+    """The same for `async for` and `async with`; waiting never blocks the event loop."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+        self._waiter = ThreadPoolExecutor(1, "subscribe")
+
+    @property
+    def statistics(self) -> ReceiverStatistics:
+        """As in `Subscription`."""
+        return self._subscription.statistics
+
+    def __aiter__(self) -> AsyncIterator[ReceivedFrame]:
+        return self
+
+    async def __anext__(self) -> ReceivedFrame:
+        frame = await asyncio.get_running_loop().run_in_executor(self._waiter, next, self._subscription, None)
+        if frame is None:
+            raise StopAsyncIteration
+        return frame
+
+    async def aclose(self) -> None:
+        """Stop receiving."""
+        await asyncio.to_thread(self._subscription.close)
+        self._waiter.shutdown(wait=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
