@@ -13,8 +13,7 @@ from typing import Any
 
 import click
 
-from streamfuse import cli_stills
-from streamfuse import cli_zmq
+from streamfuse import cli_stills, cli_zmq
 from streamfuse._version import __version__
 from streamfuse.errors import StreamfuseError, UsageError
 

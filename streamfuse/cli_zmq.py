@@ -21,14 +21,20 @@ _INTERRUPTED = 130
 _KEY = click.Path(path_type=Path)
 
 _PUBLISHING = [
-    click.option("--to", "endpoints", multiple=True, required=True, metavar="ENDPOINT", help="Where to; repeatable."),
+    click.option(
+        "--to", "endpoints", multiple=True, required=True, metavar="ENDPOINT", help="Where to; repeatable."
+    ),
     click.option("--encoding", type=click.Choice(["raw", "jpeg", "h264", "hevc"]), help="Default: raw."),
     click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG; default: 85."),
     click.option("--topic", help="Default: fused, or exposure."),
-    click.option("--keys", type=_KEY, metavar="NAME.key_secret", help="Encrypt and sign with these keys (CURVE)."),
+    click.option(
+        "--keys", type=_KEY, metavar="NAME.key_secret", help="Encrypt and sign with these keys (CURVE)."
+    ),
     click.option("--clients", type=_KEY, metavar="DIR", help="Let in only those whose NAME.key lies in DIR."),
     click.option("--pace", is_flag=True, help="Give out a file by its time stamps, as a camera would."),
-    click.option("--wait-for", type=click.IntRange(min=0), default=0, help="Begin when N subscribers are there."),
+    click.option(
+        "--wait-for", type=click.IntRange(min=0), default=0, help="Begin when N subscribers are there."
+    ),
 ]
 _OUTPUT = [
     click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output."),
@@ -37,14 +43,18 @@ _OUTPUT = [
 _RECORDING = [
     click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name."),
     click.option("--crf", type=float, help="Constant rate factor: lower is better and larger."),
-    click.option("--bits", type=click.Choice(["8", "10", "12", "16"]), help="Depth to store; default: as received."),
+    click.option(
+        "--bits", type=click.Choice(["8", "10", "12", "16"]), help="Depth to store; default: as received."
+    ),
     click.option("--pix-fmt", help="Pixel format to store, such as yuv420p10le."),
     click.option("--speed", "preset", help="The encoder's own preset, such as veryfast."),
     click.option("--overwrite", is_flag=True, help="Replace an existing file."),
 ]
 _TRUSTING = [
     click.option("--server", type=_KEY, metavar="NAME.key", help="The publisher's public key (CURVE)."),
-    click.option("--keys", type=_KEY, metavar="NAME.key_secret", help="Own keys, where the publisher asks for them."),
+    click.option(
+        "--keys", type=_KEY, metavar="NAME.key_secret", help="Own keys, where the publisher asks for them."
+    ),
 ]
 
 
@@ -66,7 +76,9 @@ def _with(*options: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @_with(_PUBLISHING)
-@click.option("--pixels", type=click.Choice(["native", "nv12", "rgb24", "bgr24", "gray"]), help="Layout of raw frames.")
+@click.option(
+    "--pixels", type=click.Choice(["native", "nv12", "rgb24", "bgr24", "gray"]), help="Layout of raw frames."
+)
 @click.option("--maps", metavar="NAMES", help="Ride along: weights, ghost, aligned (separated by commas).")
 @click.option("--config", "config_name", metavar="FILE|NAME", help="Settings; see `streamfuse config show`.")
 @click.option("--preset", type=click.Choice(["fast", "balanced", "best"]), help="Speed against quality.")
@@ -124,7 +136,9 @@ def capture_publish(
 @click.argument("endpoint")
 @click.option("-o", "--output", required=True, metavar="OUTPUT", help="Video file, image folder or pattern.")
 @click.option("--topic", help="Only topics that begin so.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds of silence; default: 30.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds of silence; default: 30."
+)
 @_with(_TRUSTING, _RECORDING, _OUTPUT)
 def record(
     endpoint: str, output: str, topic: str | None, timeout: float | None, server: Path | None, keys: Path | None,
@@ -179,7 +193,9 @@ def subscribe(
     options["bits"] = int(bits) if bits else None
     report = None
     with _stopping(subscription.close):
-        for report in watch(subscription, output=output, view=view, frames=count, seconds=duration, **options):
+        for report in watch(
+            subscription, output=output, view=view, frames=count, seconds=duration, **options
+        ):
             if not quiet and not as_json:
                 click.echo(_line(report.as_dict()), err=True)
     if as_json and report is not None:
@@ -255,7 +271,11 @@ def _run(relay: Relay, as_json: bool, quiet: bool) -> None:
 
 
 def _line(report: dict[str, Any]) -> str:
-    age = "" if report["age_ms"] is None else f", age {report['age_ms']:.1f} ms (max {report['age_ms_max']:.1f})"
+    age = (
+        ""
+        if report["age_ms"] is None
+        else f", age {report['age_ms']:.1f} ms (max {report['age_ms_max']:.1f})"
+    )
     delay = "" if report["delay_ms"] is None else f", delay {report['delay_ms']:.1f} ms"
     return (
         f"{report['frames']} frames, {report['fps']:.1f} fps, {report['megabytes_per_second']:.1f} MB/s{age}{delay}, "

@@ -47,14 +47,18 @@ class AttachMaps:
             maps["ghost"] = _ghost(weighed, (fused.height, fused.width))
         if "aligned" in self._names:
             for rank, planes in enumerate(weighed.aligned.exposures):
-                maps |= {f"aligned.{rank}.{name}": plane for name, plane in zip(_PLANES, planes, strict=False)}
+                maps |= {
+                    f"aligned.{rank}.{name}": plane for name, plane in zip(_PLANES, planes, strict=False)
+                }
         return replace(fused, maps=maps)
 
 
 def _weights(weighed: WeighedBracket) -> npt.NDArray[Any]:
     finest, coverage = weighed.maps.priors[0], weighed.maps.coverage
     size = tuple(max(1, round(side / part)) for side, part in zip(finest.shape[1:], coverage, strict=True))
-    return np.stack([resample(prior, (size[0], size[1]), coverage=coverage) for prior in finest]).astype(np.float16)
+    return np.stack([resample(prior, (size[0], size[1]), coverage=coverage) for prior in finest]).astype(
+        np.float16
+    )
 
 
 def _ghost(weighed: WeighedBracket, size: tuple[int, int]) -> npt.NDArray[Any]:

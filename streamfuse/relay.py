@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from types import TracebackType
+from typing import Any, Literal, Self
 
 from streamfuse.capture.open import open_source
 from streamfuse.chain import build_chain
 from streamfuse.channel import Policy
 from streamfuse.config import Config
 from streamfuse.encode.open import open_sink
+from streamfuse.encode.zmq import ZmqSink, open_publisher
 from streamfuse.errors import UsageError
 from streamfuse.frame import Frame
 from streamfuse.maps import AttachMaps
@@ -26,6 +28,7 @@ from streamfuse.wire.endpoint import parse_endpoint
 Progress = Callable[[Statistics], None]
 _LIVE = ("sim:", "/dev/video", "rtsp://", "rtmp://", "srt://", "udp://")
 _FINISH_SECONDS = 15.0
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +67,17 @@ class Relay:
         sinks: closed at the end.
         stages: none passes the frames on as they are.
         policy: see `Pipeline`.
+        wait_for: subscribers to wait for before the first frame, at each sink that publishes live.
         progress: called a few times a second.
     """
 
     def __init__(
         self, source: Source, sinks: Sequence[Sink], stages: Sequence[NamedStage] = (), *,
-        policy: Policy = "wait", progress: Progress | None = None,
+        policy: Policy = "wait", wait_for: int = 0, progress: Progress | None = None,
     ) -> None:  # fmt: skip
         self.sinks = tuple(sinks)
         self._source = source
+        self._wait_for = wait_for
         self._stopped = False
         self._pipeline = Pipeline(
             source, stages, sinks, policy=policy, on_progress=progress, finish_timeout=_FINISH_SECONDS
@@ -89,6 +94,7 @@ class Relay:
         Raises:
             StreamfuseError: the first error.
         """
+        self._await_subscribers()
         done = self._pipeline.run()
         received = getattr(self._source, "statistics", None)
         return RelaySummary(
@@ -102,6 +108,16 @@ class Relay:
             received=asdict(received) if received is not None else None,
         )
 
+    def _await_subscribers(self) -> None:
+        try:
+            while not self._stopped and any(self._wait_for > count for count in self._subscribers()):
+                time.sleep(_POLL_SECONDS)
+        except KeyboardInterrupt:
+            self.stop()
+
+    def _subscribers(self) -> list[int]:
+        return [sink.subscribers for sink in self.sinks if isinstance(sink, ZmqSink) and sink.live]
+
     def stop(self) -> None:
         """End soon and cleanly, from any thread or a signal handler."""
         self._stopped = True
@@ -110,7 +126,7 @@ class Relay:
 
 def publish(
     inputs: Sequence[str], endpoints: Sequence[str], config: Config, *,
-    maps: Sequence[str] = (), pace: bool = False, wait_for: int = 0, wait_seconds: float = 60.0,
+    maps: Sequence[str] = (), pace: bool = False, wait_for: int = 0,
     progress: Progress | None = None,
 ) -> Relay:  # fmt: skip
     """Fuse and publish.
@@ -121,8 +137,7 @@ def publish(
         config: the settings.
         maps: which of `streamfuse.maps.MAPS` ride along.
         pace: give out the input's frames by their time stamps, as a camera would.
-        wait_for: subscribers to wait for, at each endpoint that publishes live.
-        wait_seconds: for so long.
+        wait_for: see `Relay`.
 
     Raises:
         StreamfuseError: as the message says.
@@ -131,24 +146,28 @@ def publish(
 
     share_cpu()
     _check(endpoints)
-    source = open_source(
-        list(inputs), frames=config.input.frame_range, sidecar=config.input.exposures
-    )
+    source = open_source(list(inputs), frames=config.input.frame_range, sidecar=config.input.exposures)
     try:
         info = source.info
         chain = build_chain(config, info.simultaneous, [AttachMaps(maps)] if maps else ())
         sinks = _open_sinks(endpoints, source, info.rate / info.simultaneous, "fused")
-        _await(sinks, wait_for, wait_seconds)
     except BaseException:
         source.close()
         raise
     policy = _policy(inputs, endpoints)
-    return Relay(_Paced(source) if pace else source, sinks, chain.stages, policy=policy, progress=progress)
+    return Relay(
+        _Paced(source) if pace else source,
+        sinks,
+        chain.stages,
+        policy=policy,
+        wait_for=wait_for,
+        progress=progress,
+    )
 
 
 def capture_publish(
     inputs: Sequence[str], endpoints: Sequence[str], *, pace: bool = False, wait_for: int = 0,
-    wait_seconds: float = 60.0, sidecar: Path | None = None, progress: Progress | None = None,
+    sidecar: Path | None = None, progress: Progress | None = None,
 ) -> Relay:  # fmt: skip
     """Publish the frames of a source as they are, single exposures, to be fused elsewhere; arguments as `publish`.
 
@@ -159,12 +178,13 @@ def capture_publish(
     source = open_source(list(inputs), sidecar=sidecar)
     try:
         sinks = _open_sinks(endpoints, source, source.info.rate, "exposure")
-        _await(sinks, wait_for, wait_seconds)
     except BaseException:
         source.close()
         raise
     policy = _policy(inputs, endpoints)
-    return Relay(_Paced(source) if pace else source, sinks, policy=policy, progress=progress)
+    return Relay(
+        _Paced(source) if pace else source, sinks, policy=policy, wait_for=wait_for, progress=progress
+    )
 
 
 def record(endpoint: str, output: str, *, progress: Progress | None = None, **options: Any) -> Relay:
@@ -192,8 +212,6 @@ def _check(endpoints: Sequence[str]) -> None:
 def _open_sinks(
     endpoints: Sequence[str], source: Source, rate: Fraction, content: Literal["fused", "exposure"]
 ) -> list[Sink]:
-    from streamfuse.encode.zmq import open_publisher
-
     sinks: list[Sink] = []
     try:
         sinks += (open_publisher(endpoint, source.info, rate=rate, content=content) for endpoint in endpoints)
@@ -201,16 +219,6 @@ def _open_sinks(
         _close(sinks)
         raise
     return sinks
-
-
-def _await(sinks: Sequence[Any], count: int, seconds: float) -> None:
-    try:
-        for sink in sinks:
-            if count and sink.live:
-                sink.wait_for_subscribers(count, seconds)
-    except BaseException:
-        _close(sinks)
-        raise
 
 
 def _close(sinks: Sequence[Sink]) -> None:
@@ -246,3 +254,11 @@ class _Paced:
     def close(self) -> None:
         self._closed.set()
         self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,7 +1,7 @@
 """Frames of a publisher, in a loop:
 
-    for frame in streamfuse.subscribe("tcp://127.0.0.1:5556"):
-        picture = frame.rgb()
+for frame in streamfuse.subscribe("tcp://127.0.0.1:5556"):
+    picture = frame.rgb()
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from streamfuse.stage import SourceInfo
 from streamfuse.wire.endpoint import parse_endpoint
-from streamfuse.wire.message import Limits
+from streamfuse.wire.message import DEFAULT_LIMITS, Limits
 from streamfuse.wire.order import ReceiverStatistics
 from streamfuse.wire.receive import Receiver, ReceiveSettings
 from streamfuse.wire.received import ReceivedFrame
@@ -35,7 +35,7 @@ def subscribe(
     strict: bool = False,
     server: str | Path | None = None,
     keys: str | Path | None = None,
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Subscription:
     """Receive the frames of a publisher until its stream ends.
 

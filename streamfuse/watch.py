@@ -162,7 +162,9 @@ def open_viewer() -> _Window | _Player:
         return _Window()
     player = shutil.which("ffplay")
     if player is None:
-        raise UsageError("--view needs ffplay, or the package opencv-python in place of opencv-python-headless.")
+        raise UsageError(
+            "--view needs ffplay, or the package opencv-python in place of opencv-python-headless."
+        )
     return _Player(player)
 
 

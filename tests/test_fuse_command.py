@@ -157,6 +157,8 @@ def test_one_video_per_exposure(tmp_path):
     assert (summary.frames_in, summary.frames_out, summary.cycle) == (16, 8, 2)
     swapped = fuse(over, under, "-o", tmp_path / "s.mkv", "--codec", "ffv1")
     assert swapped.frames_out == 8
+    with av.open(str(tmp_path / "o.mkv")) as container:
+        assert container.streams.video[0].average_rate == 30  # that of each file
     for a, b in zip(pictures_of(tmp_path / "o.mkv"), pictures_of(tmp_path / "s.mkv"), strict=True):
         np.testing.assert_array_equal(a, b)
 

@@ -11,7 +11,9 @@ import numpy as np
 from streamfuse.align import flow as motion
 from streamfuse.align import ghost as ghosts
 from streamfuse.align import photometric
+from streamfuse.align import planes as pixels
 from streamfuse.align.photometric import ToneCurve
+from streamfuse.align.planes import Picture
 from streamfuse.align.recent import Recent
 from streamfuse.align.synthesis import Shares, Side, enlarged, synthesise
 from streamfuse.frame import AlignedBracket, Bracket, Frame, Map, Plane
@@ -60,8 +62,9 @@ class Aligner:
         self._interpolation = settings.interpolation
         self._across = motion.FlowEstimator(mode, settings.finest_scale)
         # Where the exposures cannot be matched little detail is to be seen: a coarser flow does.
-        self._along = motion.FlowEstimator(mode, settings.finest_scale)
-        self._lumas: Recent[Map] = Recent(16)
+        import os
+        self._along = motion.FlowEstimator(mode, settings.finest_scale+int(os.environ.get('AL','0')))
+        self._pictures: Recent[Picture] = Recent(12)
         self._flows: Recent[Map] = Recent(8)
 
     def push(self, item: Bracket) -> Iterable[AlignedBracket]:
@@ -97,16 +100,13 @@ class Aligner:
         curve = self._curve(reference, frames, rank - bracket.rank)
         if bracket.simultaneous and frames:
             return _Made(frames[0].planes, curve.gap_ev, None)
-        mapped = photometric.map_planes(reference, curve, brighter)
+        mapped = pixels.map_planes(reference, curve, brighter)
         if pair is None:
             return _Made(mapped, curve.gap_ev, np.zeros_like(self._luma(reference)))
         sides = self._sides(bracket, frames, curve, brighter)
-        trust = ghosts.trust_map([side.deviation for side in sides]) if self._ghost else None
-        luma_share = trust
-        if trust is not None and curve.exact:
-            luma_share = trust * ghosts.experiment(self._luma(reference), photometric.channels(reference, self._size(reference)).max(axis=2), sides, curve, brighter)
-        planes = synthesise(reference, mapped, sides, Shares(luma_share, trust), self._interpolation)
-        return _Made(planes, curve.gap_ev, trust, tuple(sides))
+        shares = self._shares(reference, sides, curve, brighter)
+        planes = synthesise(reference, mapped, sides, shares, self._interpolation)
+        return _Made(planes, curve.gap_ev, shares.chroma, tuple(sides))
 
     def _curve(self, reference: Frame, others: list[Frame], step: int) -> ToneCurve:
         """Between the reference and frames of an exposure `step` ranks brighter: known, else from their luma."""
@@ -116,36 +116,37 @@ class Aligner:
         known = photometric.known_gap(dark[0], bright[0])
         if known is not None:
             return photometric.ratio_curve(known)
-        return photometric.estimate_curve([self._green(f) for f in dark], [self._green(f) for f in bright])
+        return photometric.estimate_curve([self._picture(f).green for f in dark], [self._picture(f).green for f in bright])
 
     def _sides(self, bracket: Bracket, frames: list[Frame], curve: ToneCurve, brighter: bool) -> list[Side]:
         """The neighbours with their motion; `brighter`: they are the brighter exposure."""
-        own, lumas = self._luma(bracket.reference), [self._luma(frame) for frame in frames]
-        darker = [bracket.reference] if brighter else frames
-        raised = [photometric.brightened(frame, self._size(frame), curve) for frame in darker]
-        clipped = [curve.brighten(self._luma(frame)) - up for frame, up in zip(darker, raised, strict=True)]
-        if self._mode == "off":
-            flows: list[Map | None] = [None] * len(frames)
-        elif brighter:
-            flows = [*self._motion(bracket, frames, raised[0], lumas, curve)]
-        else:
-            flows = [*self._motion(bracket, frames, own, raised, curve)]
+        own, others = self._picture(bracket.reference), [self._picture(frame) for frame in frames]
+        # All in the brighter exposure's scale.
+        here = own.brightened(curve) if brighter else own.luma
+        there = [other.luma if brighter else other.brightened(curve) for other in others]
+        flows: list[Map | None] = [None] * len(frames)
+        if self._mode != "off":
+            flows = [*self._motion(bracket, frames, here, there, curve)]
         sides = []
-        for n, (frame, luma, flow) in enumerate(zip(frames, lumas, flows, strict=True)):
+        for frame, luma, flow in zip(frames, there, flows, strict=True):
             seen = luma if flow is None else motion.warp(luma, flow)
-            if brighter:
-                deviation = ghosts.deviation(own, seen, curve, clipped[0])
-            else:
-                lost = clipped[n] if flow is None else motion.warp(clipped[n], flow)
-                deviation = ghosts.deviation(seen, own, curve, lost)
-            if brighter:
-                apart = np.square(seen - raised[0])
-            else:
-                apart = np.square(own - (raised[n] if flow is None else motion.warp(raised[n], flow)))
-            import cv2
-            apart = cv2.blur(apart, (5, 5))
-            sides.append(Side(frame, flow, deviation, apart))
+            dark, bright = (here, seen) if brighter else (seen, here)
+            deviation = ghosts.deviation(dark, bright, curve)
+            sides.append(Side(frame, flow, deviation, ghosts.squared_error(here, seen)))
         return sides
+
+    def _shares(self, reference: Frame, sides: list[Side], curve: ToneCurve, brighter: bool) -> Shares:
+        """How much of the missing exposure comes from the neighbours; the rest from the reference, mapped."""
+        if not self._ghost:
+            return Shares(None, None)
+        trust, own = ghosts.trust_map([side.deviation for side in sides]), self._picture(reference)
+        if brighter:
+            zoom = reference.width / own.luma.shape[1]
+            share = ghosts.brighter_share(own.brightened(curve), [side.error for side in sides], curve, zoom)
+        else:
+            share = ghosts.darker_share(own)
+        import os
+        return Shares(trust * share, trust * share if os.environ.get('CS') else trust)
 
     def _motion(
         self, bracket: Bracket, frames: list[Frame], reference: Map, neighbours: list[Map], curve: ToneCurve
@@ -201,17 +202,15 @@ class Aligner:
 
     def _luma(self, frame: Frame) -> Map:
         """Normalised luma at working size."""
-        found = self._lumas.get(frame)
+        return self._picture(frame).luma
+
+    def _picture(self, frame: Frame) -> Picture:
+        """The frame at working size."""
+        found = self._pictures.get(frame)
         if found is None:
-            found = self._lumas.put(photometric.normalised_luma(frame, self._size(frame)), frame)
+            size = motion.working_size(frame.width, frame.height, self._preset)
+            found = self._pictures.put(pixels.picture(frame, size), frame)
         return found
-
-    def _green(self, frame: Frame) -> Map:
-        rgb = photometric.channels(frame, self._size(frame))
-        return np.ascontiguousarray(rgb[..., rgb.shape[2] // 2])
-
-    def _size(self, frame: Frame) -> tuple[int, int]:
-        return motion.working_size(frame.width, frame.height, self._preset)
 
 
 def _part(first: Frame, middle: Frame, last: Frame) -> float:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.align.photometric import normalised_luma
+from streamfuse.align.planes import normalised_luma
 from streamfuse.frame import Frame, Map
 
 MAX_CYCLE = 5

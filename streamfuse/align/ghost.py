@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from streamfuse.align.photometric import ToneCurve
+from streamfuse.align.planes import Picture
 from streamfuse.frame import Map
 
 _CURVE_ERROR = 0.012  # luma by which a ratio may be off: tone curve, compression
@@ -15,9 +16,16 @@ _ROUGH_CURVE_ERROR = 0.04  # the same of a curve from quantiles
 _SHADING = 0.02  # share of luma by which exposures may differ (flicker of lamps, vignetting that moves)
 _MISALIGNMENT = 0.35  # pixels by which a good flow field may be off
 _WINDOW = 5  # pixels over which deviations are pooled
+_QUIET = 0.5  # share of the pixels that are taken to be well aligned
+_NOISE_SEEN = (0.15, 0.9)  # luma of a dark reference, brightened, between which its noise can be measured
+_FEWEST = 50  # pixels for that
+_LEAST_NOISE, _USUAL_NOISE, _MOST_NOISE = 0.05, 1.0, 8.0  # variance / square of `ToneCurve.noise`
+_ROUNDING = 0.006  # luma: least error of a reference that is brought to the brighter scale, where it has no noise
+
+_CLIPPED, _SHADOW = 0.97, 0.25  # R'G'B' and luma of a bright reference
 
 
-def deviation(dark: Map, bright: Map, curve: ToneCurve, clipped: Map | None = None) -> Map:
+def deviation(dark: Map, bright: Map, curve: ToneCurve) -> Map:
     """Disagreement of two exposures of one instant; up to 1 it is explained; (h, w) float32.
 
     A luma of the darker exposure stands for an interval in the brighter one's scale, wide where it lies in the noise:
@@ -25,17 +33,20 @@ def deviation(dark: Map, bright: Map, curve: ToneCurve, clipped: Map | None = No
     field explain. Both clipped is agreement; so is anything dim against a black that shows nothing.
 
     Args:
-        dark: luma of the darker exposure, (h, w) float32 in [0, 1].
+        dark: luma of the darker exposure, brightened; (h, w) float32 in [0, 1].
         bright: luma of the brighter one.
         curve: between the two.
-        clipped: by how much saturated colours clip below the curve, (h, w) float32.
     """
     lower, upper = curve.bounds(dark)
-    if clipped is not None:
-        lower, upper = lower - clipped, upper - clipped
     outside = np.maximum(lower - bright, bright - upper)
     np.maximum(outside, 0.0, out=outside)
     return cv2.blur(outside, (_WINDOW, _WINDOW)) / _tolerance(bright, curve)
+
+
+def squared_error(one: Map, other: Map) -> Map:
+    """Mean squared difference of two pictures around each pixel, (h, w) float32."""
+    difference = cv2.subtract(one, other)
+    return cv2.blur(cv2.multiply(difference, difference), (_WINDOW, _WINDOW))
 
 
 def _tolerance(bright: Map, curve: ToneCurve) -> Map:
@@ -65,34 +76,53 @@ def side_weights(before: Map, after: Map) -> Map:
     return cv2.GaussianBlur(b / (a + b), (0, 0), 1.0)
 
 
-def well_exposed(dark: Map) -> Map:
-    """Where a darker exposure, brightened, is better than its brighter neighbours warped: clear of the noise.
+def brighter_share(raised: Map, errors: Sequence[Map], curve: ToneCurve, zoom: float) -> Map:
+    """Share of brighter neighbours, warped, against the dark reference, brightened: by the errors of both (Wiener).
 
-    Measured on simulated clips at 3 EV: 0.3 to 0.6 dB. The other way round (a bright reference darkened) is more
-    faithful too, but has less noise than a real dark frame, so that fused frames flicker with the alternation.
+    What the two differ by is the noise of the reference plus the error of warping. The noise level is taken where
+    they differ least, so that it needs no knowledge of the camera.
 
     Args:
-        dark: luma of the reference in [0, 1].
+        raised: luma of the reference, brightened, (h, w).
+        errors: of one or two sides, see `squared_error`.
+        curve: between the two exposures.
+        zoom: size of the frame / size of these maps; reducing a frame has lowered its noise.
 
     Returns:
-        0 = use the neighbours, 1 = use the reference; (h, w) float32.
+        (h, w) float32 in [0, 1].
     """
-    return np.clip((dark - np.float32(0.2)) * np.float32(5.0), 0.0, 1.0)
+    shape = np.square(curve.noise(raised))
+    error = errors[0] if len(errors) == 1 else cv2.min(errors[0], errors[1])
+    noise = shape * np.float32(_noise_level(raised, error, shape)) + np.float32(_ROUNDING**2)
+    excess = np.maximum(error - noise, 0.0)
+    noise *= np.float32(zoom * zoom)
+    return noise / (noise + excess + np.float32(1e-9))
 
 
-import os
-def experiment(own, peak, sides, curve, brighter):
-    C=float(os.environ.get("WC","1")); SG=float(os.environ.get("SG","1.5e-3")); K=float(os.environ.get("CE","0.006")); LO=float(os.environ.get("LO","0.25"))
-    mode=os.environ.get("XM","ud")
-    best = sides[0].apart if len(sides)==1 else np.minimum(sides[0].apart, sides[1].apart)
-    if brighter:
-        if 'u' not in mode: return 1-well_exposed(own)
-        f=2**(curve.gap_ev/2.2)
-        x=np.maximum(own,0.02)**2.2
-        sig=f/2.2*x**(1/2.2-1)*SG
-        var=C*(sig**2+ (K)**2)
-        return var/np.maximum(best,var)
-    if 'd' not in mode: return np.ones_like(own)
-    ok=np.clip((0.97-peak)*15,0,1)*np.clip((own-LO)*5,0,1)
-    ok=cv2.erode(ok,np.ones((3,3),np.uint8))
-    return 1-cv2.blur(ok,(3,3))
+def _noise_level(raised: Map, error: Map, shape: Map) -> float:
+    """How many times `shape` the noise is, from a sparse grid of pixels that are neither black nor clipped."""
+    grid = slice(_WINDOW // 2, None, _WINDOW)
+    raised, error, shape = raised[grid, grid], error[grid, grid], shape[grid, grid]
+    telling = (raised > _NOISE_SEEN[0]) & (raised < _NOISE_SEEN[1])
+    if np.count_nonzero(telling) < _FEWEST:
+        return _USUAL_NOISE
+    level = float(np.quantile(error[telling] / shape[telling], _QUIET))
+    return min(max(level, _LEAST_NOISE), _MOST_NOISE)
+
+
+def darker_share(reference: Picture) -> Map:
+    """Share of darker neighbours, warped, against the bright reference, darkened: all where the reference is clipped.
+
+    In deep shadows too, where the noise of a dark frame lifts its mean: without it fused frames flicker with the
+    alternation.
+
+    Args:
+        reference: at working size.
+
+    Returns:
+        (h, w) float32 in [0, 1].
+    """
+    unclipped = (_CLIPPED - reference.peak) * np.float32(15.0)
+    lit = (reference.luma - np.float32(_SHADOW)) * np.float32(5.0)
+    usable = np.clip(cv2.min(unclipped, lit), 0.0, 1.0)
+    return 1.0 - cv2.blur(cv2.erode(usable, np.ones((3, 3), np.uint8)), (3, 3))

@@ -8,14 +8,13 @@ either, because frames that follow each other show nearly the same scene.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.frame import Frame, Map, Plane, chroma_range, luma_range
+from streamfuse.frame import Frame, Map
 
 GAMMA = 2.2
 NODES = 1024  # of a tone curve over [0, 1]
@@ -26,6 +25,7 @@ _BRIGHT = 0.96  # above this luma a frame may be clipped
 _MIN_SHARE = 0.06  # of the quantiles must be usable in both frames for a ratio to be measured
 _MAX_RESIDUAL = 0.025  # mean deviation in luma up to which one ratio explains the histograms
 _NOISE = 1.5e-3  # two sigma of a dark frame at working size, in linear light
+_NOISE_FLOOR = 0.02  # luma of a dark frame below which its noise no longer grows
 _QUANTISATION = 0.004  # one code value of 8 bit
 _LEAST = 1 / 255  # luma that is not nothing
 _QUANTILES = np.linspace(0.004, 0.996, 249)
@@ -47,38 +47,49 @@ class ToneCurve:
     gap_ev: float
     exact: bool
 
-    def brighten(self, luma: Map) -> Map:
-        """Normalised luma (h, w) float32 of the darker frame, in the brighter frame's scale."""
-        return _apply(self.up, luma)
+    def brighten(self, values: Map) -> Map:
+        """Normalised values (luma, R', G' or B') of the darker frame, any shape, in the brighter frame's scale."""
+        if self.exact:  # arithmetic is several times faster than a table
+            return np.minimum(values * self.factor, np.float32(1.0))
+        return _apply(self.up, values)
 
-    def darken(self, luma: Map) -> Map:
-        """Normalised luma (h, w) float32 of the brighter frame, in the darker frame's scale."""
-        return _apply(self.down, luma)
+    def darken(self, values: Map) -> Map:
+        """Normalised values of the brighter frame, any shape, in the darker frame's scale."""
+        return values * (1 / self.factor) if self.exact else _apply(self.down, values)
 
-    def bounds(self, luma: Map) -> tuple[Map, Map]:
-        """What luma (h, w) of the darker frame may be in the brighter frame's scale: (lowest, highest).
+    @property
+    def factor(self) -> np.float32:
+        """Ratio of code values that `gap_ev` stands for."""
+        return np.float32(2.0 ** (self.gap_ev / GAMMA))
+
+    def bounds(self, raised: Map) -> tuple[Map, Map]:
+        """What a darker frame tells of the brighter one: (lowest, highest) luma there, in the brighter frame's scale.
 
         The darker frame's noise, nearly constant in linear light, makes this wide in the shadows.
+
+        Args:
+            raised: luma (h, w) of the darker frame, brightened.
         """
-        x = np.linspace(0.0, 1.0, NODES) ** GAMMA
+        nodes = np.linspace(0.0, 1.0, NODES)
+        x = self.down.astype(np.float64) ** GAMMA
         low = np.maximum(x - _NOISE, 0.0) ** (1 / GAMMA) - _QUANTISATION
         high = (x + _NOISE) ** (1 / GAMMA) + _QUANTISATION
-        nodes = np.linspace(0.0, 1.0, NODES)
         lower = np.where(low <= 0.0, 0.0, np.interp(low, nodes, self.up)).astype(np.float32)
         upper = np.interp(high, nodes, self.up).astype(np.float32)
-        return _apply(lower, luma), _apply(upper, luma)
+        return _apply(lower, raised), _apply(upper, raised)
 
 
-def normalised_luma(frame: Frame, size: tuple[int, int]) -> Map:
-    """Luma of a frame reduced to `size` (width, height): float32, black = 0 and white = 1, clipped to that."""
-    black, white = luma_range(frame.bits, frame.color.full_range)
-    luma = frame.luma
-    if size != (frame.width, frame.height):
-        luma = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
-    scaled = luma.astype(np.float32)
-    scaled -= black
-    scaled *= 1.0 / (white - black)
-    return np.clip(scaled, 0.0, 1.0, out=scaled)
+    def noise(self, raised: Map) -> Map:
+        """What the darker frame's noise (`_NOISE`) comes to in the brighter frame's scale: d raised / d linear x noise.
+
+        Args:
+            raised: luma (h, w) of the darker frame, brightened.
+        """
+        dark = self.down.astype(np.float64)
+        lit = np.maximum(dark, _NOISE_FLOOR)
+        factor = np.maximum(np.linspace(0.0, 1.0, NODES), float(self.brighten(np.float32(_NOISE_FLOOR)))) / lit
+        table = _NOISE / GAMMA * factor * lit ** (1 - GAMMA)
+        return _apply(table.astype(np.float32), raised)
 
 
 def ratio_curve(gap_ev: float) -> ToneCurve:
@@ -92,7 +103,7 @@ def estimate_curve(dark: list[Map], bright: list[Map]) -> ToneCurve:
     """The curve between two exposures from the histograms of a few frames of each.
 
     Args:
-        dark: normalised luma pictures of the darker exposure, at least one.
+        dark: normalised pictures of the darker exposure, at least one: G' rather than luma, since it clips at once.
         bright: the same of the brighter exposure.
     """
     d, b = _quantiles(dark), _quantiles(bright)
@@ -113,108 +124,6 @@ def known_gap(dark: Frame, bright: Frame) -> float | None:
         return None
     low, high = dark.exposure.ev, bright.exposure.ev
     return None if low is None or high is None or high <= low else high - low
-
-
-def channels(frame: Frame, size: tuple[int, int]) -> Map:
-    """R'G'B' of a frame reduced to `size` (width, height): (h, w, 3) float32 in [0, 1]; (h, w, 1) of a grey frame."""
-    luma = normalised_luma(frame, size)
-    if len(frame.planes) == 1:
-        return luma[..., None]
-    neutral, half = chroma_range(frame.bits, frame.color.full_range)
-    cb, cr = (
-        cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR).astype(np.float32) for plane in frame.planes[1:]
-    )
-    picture = cv2.merge([luma, (cb - neutral) * np.float32(0.5 / half), (cr - neutral) * np.float32(0.5 / half)])
-    return np.clip(cv2.transform(picture, _to_rgb(*_coefficients(frame))), 0.0, 1.0)
-
-
-def brightened(frame: Frame, size: tuple[int, int], curve: ToneCurve) -> Map:
-    """Luma (h, w) of a darker frame in the scale of a brighter one, where a sensor clips: in R, G and B.
-
-    The luma of a saturated colour stays below what a curve on luma alone would give.
-    """
-    rgb = channels(frame, size)
-    if rgb.shape[2] == 1:
-        return curve.brighten(rgb[..., 0])
-    kr, kb = _coefficients(frame)
-    return np.asarray(cv2.transform(curve.brighten(rgb), np.array([[kr, 1 - kr - kb, kb]], np.float32)), np.float32)
-
-
-def map_planes(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[Plane, ...]:
-    """All planes of a frame in the scale of another exposure, same dtype and sizes.
-
-    The curve acts on R', G' and B', as the sensor's clipping does; what that takes from the luma is found at the size
-    of the chroma planes.
-    """
-    full = frame.color.full_range
-    black, white = luma_range(frame.bits, full)
-    luma = _lookup(_luma_lut(frame.bits, full, _Key(curve), to_brighter), frame.luma)
-    if len(frame.planes) == 1:
-        return (luma,)
-    apply = curve.brighten if to_brighter else curve.darken
-    kr, kb = _coefficients(frame)
-    rows, columns = frame.planes[1].shape
-    rgb = channels(frame, (columns, rows))
-    mapped = cv2.transform(apply(rgb), np.linalg.inv(_to_rgb(kr, kb)))
-    plain = apply(np.clip(cv2.transform(rgb, np.array([[kr, 1 - kr - kb, kb]], np.float32)), 0.0, 1.0))
-    lost = (plain - mapped[..., 0]) * np.float32(white - black)
-    if np.abs(lost).max() > 0.25:
-        luma = _less(luma, lost, frame.bits)
-    neutral, half = chroma_range(frame.bits, full)
-    chroma = [_coded(mapped[..., n] * np.float32(2 * half) + neutral, luma.dtype, frame.bits) for n in (1, 2)]
-    return (luma, *chroma)
-
-
-def _less(luma: Plane, lost: Map, bits: int) -> Plane:
-    whole = cv2.resize(lost, (luma.shape[1], luma.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return _coded(luma - whole, luma.dtype, bits)
-
-
-def _coded(values: Map, dtype: npt.DTypeLike, bits: int) -> Plane:
-    return np.clip(values + np.float32(0.5), 0, (1 << bits) - 1).astype(dtype)
-
-
-def _coefficients(frame: Frame) -> tuple[float, float]:
-    return frame.color.luma_coefficients(frame.height)
-
-
-@functools.lru_cache(maxsize=8)
-def _to_rgb(kr: float, kb: float) -> Map:
-    """(3, 3): R', G', B' from Y' in [0, 1] and Cb, Cr in [-0.5, 0.5]."""
-    red, blue = 2 * (1 - kr), 2 * (1 - kb)
-    green = 1 - kr - kb
-    return np.array([[1, 0, red], [1, -blue * kb / green, -red * kr / green], [1, blue, 0]], np.float32)
-
-
-class _Key:
-    """A tone curve as a cache key: by identity, since its arrays have no hash."""
-
-    __slots__ = ("curve",)
-
-    def __init__(self, curve: ToneCurve) -> None:
-        self.curve = curve
-
-    def __hash__(self) -> int:
-        return hash(id(self.curve))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and other.curve is self.curve
-
-
-@functools.lru_cache(maxsize=8)
-def _luma_lut(bits: int, full_range: bool, key: _Key, to_brighter: bool) -> Plane:
-    """Code value -> code value of luma."""
-    black, white = luma_range(bits, full_range)
-    codes = np.arange(1 << bits, dtype=np.float32)
-    x = np.clip((codes - black) / (white - black), 0.0, 1.0)
-    y = np.interp(x, np.linspace(0, 1, NODES), key.curve.up if to_brighter else key.curve.down)
-    return np.round(black + y * (white - black)).astype(np.uint8 if bits == 8 else np.uint16)
-
-
-def _lookup(table: Plane, plane: Plane) -> Plane:
-    if plane.dtype == np.uint8:
-        return cv2.LUT(plane, table)
-    return np.take(table, plane, mode="clip")
 
 
 def _apply(table: Map, luma: Map) -> Map:

@@ -23,12 +23,13 @@ class Side:
         frame: the neighbour.
         flow: of the reference towards it, (h, w, 2) at working size; None = take it as it is.
         deviation: from the reference once it is warped, (h, w), see `ghost.deviation`.
+        error: the same as `ghost.squared_error`, in the brighter exposure's scale.
     """
 
     frame: Frame
     flow: Map | None
     deviation: Map
-    apart: Map | None = None
+    error: Map
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from streamfuse.wire.order import ReceiverStatistics
 from streamfuse.wire.receive import Receiver, ReceiveSettings
 from streamfuse.wire.received import ReceivedFrame
 
+_DEFAULT_SETTINGS = ReceiveSettings()
+
 
 def _seconds(text: str) -> float | None:
     return None if text == "none" else float(text)
@@ -65,7 +67,7 @@ class ZmqSource:
             stamps begin again.
     """
 
-    def __init__(self, endpoint: Endpoint, settings: ReceiveSettings = ReceiveSettings()) -> None:
+    def __init__(self, endpoint: Endpoint, settings: ReceiveSettings = _DEFAULT_SETTINGS) -> None:
         self._stopped = threading.Event()
         self._receiver = Receiver(endpoint, settings)
         try:
@@ -109,11 +111,18 @@ class ZmqSource:
 
     def _check_alike(self, frame: ReceivedFrame) -> None:
         info = self.info
-        found = (frame.width, frame.height, frame.bits, frame.subsampling, frame.color, len(frame.planes) == 3)
+        found = (
+            frame.width,
+            frame.height,
+            frame.bits,
+            frame.subsampling,
+            frame.color,
+            len(frame.planes) == 3,
+        )
         if found != (info.width, info.height, info.bits, info.subsampling, info.color, info.has_chroma):
             raise InputError(
-                f"The pictures of {info.name} change at frame {frame.index} ({info.width}x{info.height}, {info.bits} bit "
-                f"to {frame.width}x{frame.height}, {frame.bits} bit, or another colour description); start again."
+                f"The pictures of {info.name} change at frame {frame.index} ({info.width}x{info.height}, "
+                f"{info.bits} bit to {frame.width}x{frame.height}, {frame.bits} bit, or in colour); start again."
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +18,7 @@ from streamfuse.errors import EncoderError, OutputError, OutputExistsError
 from streamfuse.frame import FusedFrame
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
+_JPEG = (".jpg", ".jpeg")
 _NUMBER = re.compile(r"%0?\d*d")
 _IN_FOLDER = "frame_%05d.png"
 _JPEG_QUALITY = 95
@@ -43,8 +45,10 @@ class ImageSink:
 
     def __init__(self, target: str | Path, *, bits: int | None = None, overwrite: bool = False) -> None:
         path = Path(target)
+        self._made_folder = False
         if path.is_dir() or not path.suffix:
             path = path / _IN_FOLDER
+            self._made_folder = not path.parent.exists()
             _make_folder(path.parent)
         self._pattern = path
         self._numbered = _NUMBER.search(path.name) is not None
@@ -54,7 +58,7 @@ class ImageSink:
         self.outputs: list[str] = []
         if path.suffix.lower() not in SUFFIXES:
             raise EncoderError(f"{path} does not name an image: end it with one of {', '.join(SUFFIXES)}.")
-        if bits not in (None, 8, 16) or (bits == 16 and path.suffix.lower() in (".jpg", ".jpeg")):
+        if bits not in (None, 8, 16) or (bits == 16 and path.suffix.lower() in _JPEG):
             raise EncoderError(f"{path} cannot store {bits} bit: images have 8 or, as PNG and TIFF, 16.")
         if not path.parent.is_dir():
             raise OutputError(f"There is no folder {path.parent}: make it first.")
@@ -79,7 +83,10 @@ class ImageSink:
         self.outputs.append(str(path))
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Nothing is held back; a folder that was made for images that never came is removed."""
+        if self._made_folder and not self.outputs:
+            with suppress(OSError):
+                self._pattern.parent.rmdir()
 
     def __enter__(self) -> Self:
         return self
@@ -101,7 +108,7 @@ class ImageSink:
     def _pixels(self, frame: FusedFrame) -> npt.NDArray[Any]:
         """(H, W) or (H, W, 3) B'G'R' as OpenCV writes it."""
         rgb = planes_to_rgb(frame.planes, frame.bits, frame.subsampling, frame.color)
-        wanted = 8 if self._pattern.suffix.lower() in (".jpg", ".jpeg") else self._bits
+        wanted = 8 if self._pattern.suffix.lower() in _JPEG else self._bits
         if wanted == 8 and rgb.dtype == np.uint16:
             rgb = np.rint(rgb / 257.0).astype(np.uint8)
         elif wanted == 16 and rgb.dtype == np.uint8:
@@ -118,9 +125,10 @@ def _make_folder(folder: Path) -> None:
 
 def _save(path: Path, pixels: npt.NDArray[Any]) -> None:
     """Encode in memory and write in one go; a file that was cut off is removed again."""
-    done, data = cv2.imencode(
-        path.suffix, np.ascontiguousarray(pixels), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    )
+    # OpenCV prints a warning for options that are another format's.
+    jpeg = path.suffix.lower() in _JPEG
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if jpeg else []
+    done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels), options)
     if not done:
         raise EncoderError(f"{path} cannot be encoded as {path.suffix}.")
     try:

@@ -111,7 +111,9 @@ class JpegEncoder:
         if rgb.dtype == np.uint16:
             rgb = np.asarray(cv2.convertScaleAbs(rgb, alpha=1 / 257))
         pixels = rgb[..., 0] if len(frame.planes) == 1 else rgb[..., ::-1]
-        done, data = cv2.imencode(".jpg", np.ascontiguousarray(pixels), [cv2.IMWRITE_JPEG_QUALITY, self._quality])
+        done, data = cv2.imencode(
+            ".jpg", np.ascontiguousarray(pixels), [cv2.IMWRITE_JPEG_QUALITY, self._quality]
+        )
         if not done:
             raise EncoderError(f"Frame {frame.index} cannot be encoded as JPEG.")
         return Payload((np.asarray(data).reshape(-1),))
@@ -155,7 +157,9 @@ class PacketEncoder:
             picture.pict_type = av.video.frame.PictureType.I
         packets = self._context.encode(picture)
         if len(packets) != 1:
-            raise EncoderError(f"The {self.encoding} encoder here holds frames back: choose another encoding.")
+            raise EncoderError(
+                f"The {self.encoding} encoder here holds frames back: choose another encoding."
+            )
         return Payload((np.frombuffer(bytes(packets[0]), np.uint8),), packets[0].is_keyframe)
 
     def _planes(self, frame: Frame | FusedFrame) -> tuple[Plane, ...]:
@@ -163,4 +167,6 @@ class PacketEncoder:
             frame.planes, frame.bits, frame.subsampling, frame.color,
             to_bits=8, to_subsampling=(1, 1), to_color=self.color,
         )  # fmt: skip
-        return planes if len(planes) == 3 else (*planes, *neutral_chroma(frame.height, frame.width, 8, (1, 1)))
+        return (
+            planes if len(planes) == 3 else (*planes, *neutral_chroma(frame.height, frame.width, 8, (1, 1)))
+        )

@@ -109,7 +109,9 @@ def _decode_packet(
     except av.FFmpegError as error:
         raise WireError(f"Frame {header.seq} is damaged {header.encoding} ({error.strerror}).") from None
     if len(frames) != 1:
-        raise WireError(f"The {header.encoding} packet of frame {header.seq} holds {len(frames)} pictures, not 1.")
+        raise WireError(
+            f"The {header.encoding} packet of frame {header.seq} holds {len(frames)} pictures, not 1."
+        )
     return _planes(frames[0], header)
 
 
@@ -124,14 +126,16 @@ def _planes(picture: av.VideoFrame, header: FrameHeader) -> tuple[Plane, ...]:
     dtype = np.dtype(np.uint8 if FORMATS[header.pixel_format].bits == 8 else np.uint16)
     planes = []
     for plane in picture.planes:
-        lines = np.frombuffer(cast(Any, plane), dtype).reshape(plane.height, plane.line_size // dtype.itemsize)
+        lines = np.frombuffer(cast(Any, plane), dtype).reshape(
+            plane.height, plane.line_size // dtype.itemsize
+        )
         planes.append(lines[:, : plane.width].copy())
     return tuple(planes)
 
 
 def _check_jpeg(data: npt.NDArray[Any], header: FrameHeader) -> None:
     """Compare the size in a JPEG's frame header with the message's, before a decoder allocates a picture for it."""
-    code = memoryview(data)
+    code = memoryview(cast(Any, data))
     place = 2
     while bytes(code[:2]) == b"\xff\xd8" and place + 9 <= len(code) and code[place] == 0xFF:
         marker, length = code[place + 1], int.from_bytes(code[place + 2 : place + 4])
@@ -140,7 +144,8 @@ def _check_jpeg(data: npt.NDArray[Any], header: FrameHeader) -> None:
             width = int.from_bytes(code[place + 7 : place + 9])
             if (width, height) != (header.width, header.height):
                 raise WireLimitError(
-                    f"The JPEG of frame {header.seq} is {width}x{height}, its header says {header.width}x{header.height}."
+                    f"The JPEG of frame {header.seq} is {width}x{height}, its header says "
+                    f"{header.width}x{header.height}."
                 )
             return
         place += 2 + length
@@ -203,4 +208,3 @@ def source_info(header: PictureHeader, name: str) -> SourceInfo:
         simultaneous=header.simultaneous,
         has_chroma=layout.kind != "gray",
     )
-

@@ -26,7 +26,9 @@ Kind = Literal["pub", "push", "sub", "pull"]
 _KINDS: Mapping[Role, tuple[Kind, Kind]] = {"sink": ("pub", "push"), "source": ("sub", "pull")}
 _ATTACH = ("bind", "connect")
 _TRANSPORTS = ("tcp", "ipc")
-_SHAPE = re.compile(r"(?P<words>[a-z+]+?)(?::(?P<transport>[a-z]+))?://(?P<address>[^?]*)(?:\?(?P<query>.*))?")
+_SHAPE = re.compile(
+    r"(?P<words>[a-z+]+?)(?::(?P<transport>[a-z]+))?://(?P<address>[^?]*)(?:\?(?P<query>.*))?"
+)
 _TCP = re.compile(r"(?P<host>\[[0-9a-fA-F:.%a-z]+\]|[^:/\[\]\s]*):(?P<port>\d{1,5}|\*)")
 _LOOPBACK = re.compile(r"127(\.\d+){3}|localhost|\[::1\]")
 _IPC_BYTES = 107  # of a Unix socket's path
@@ -81,7 +83,9 @@ def parse_endpoint(text: str, role: Role) -> Endpoint:
         raise UsageError(f"{text!r} is no ZeroMQ endpoint: {_EXAMPLE}.")
     words = found["words"].split("+")
     words = words[1:] if words[0] == "zmq" else words
-    transports = [word for word in words if word in _TRANSPORTS] + [found["transport"]] * bool(found["transport"])
+    transports = [word for word in words if word in _TRANSPORTS] + [found["transport"]] * bool(
+        found["transport"]
+    )
     attach = [word for word in words if word in _ATTACH]
     kinds = [word for word in words if word not in (*_TRANSPORTS, *_ATTACH)]
     if len(transports) > 1 or len(attach) > 1 or len(kinds) > 1 or not set(transports) <= set(_TRANSPORTS):
@@ -134,7 +138,9 @@ def _tcp(address: str, bind: bool, text: str) -> str:
     if not found or (found["port"] != "*" and not 0 < int(found["port"]) < 65536):
         raise UsageError(f"{text!r} has no HOST:PORT: {_EXAMPLE}.")
     if not bind and "*" in (found["host"], found["port"]):
-        raise UsageError(f"{text!r} cannot be connected to: * is for binding, name the publisher's host and port.")
+        raise UsageError(
+            f"{text!r} cannot be connected to: * is for binding, name the publisher's host and port."
+        )
     return f"{found['host'] or '127.0.0.1'}:{found['port']}"
 
 

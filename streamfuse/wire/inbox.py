@@ -90,6 +90,8 @@ class Inbox:
         if self._policy.max_age is None:
             return
         oldest = time.monotonic() - self._policy.max_age
-        while len(self._items) > 1 and (self._items[0].received_at <= oldest or len(self._items) > _MOST_ITEMS):
+        while len(self._items) > 1 and (
+            self._items[0].received_at <= oldest or len(self._items) > _MOST_ITEMS
+        ):
             self._items.popleft()
             self.skipped += 1

@@ -20,7 +20,12 @@ from streamfuse.errors import WireError, WireLimitError, WireVersionError
 from streamfuse.wire.pixels import FORMATS, PlaneShape, planes_of
 
 VERSION: Final = 1
-DTYPES: Final = {"uint8": "|u1", "uint16": "<u2", "float16": "<f2", "float32": "<f4"}  # bytes are little-endian
+DTYPES: Final = {
+    "uint8": "|u1",
+    "uint16": "<u2",
+    "float16": "<f2",
+    "float32": "<f4",
+}  # bytes are little-endian
 TOPIC_BYTES: Final = 255
 
 _Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -146,6 +151,9 @@ class Limits:
     parts: int = 32
 
 
+DEFAULT_LIMITS: Final = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message that passed all checks.
@@ -179,7 +187,7 @@ def decode_header(data: bytes | memoryview) -> Header:
         raise _refusal(bytes(data), error) from None
 
 
-def decode_message(parts: Sequence[bytes | memoryview], limits: Limits = Limits()) -> Message:
+def decode_message(parts: Sequence[bytes | memoryview], limits: Limits = DEFAULT_LIMITS) -> Message:
     """Check a message and give its payload as arrays, without a copy.
 
     Raises:
@@ -265,7 +273,9 @@ def _refusal(data: bytes, error: ValidationError) -> WireError:
         )
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(map(str, first["loc"][1:])) or "it"
-    return WireError(f"The header of a message does not fit the protocol: {where[:80]}: {first['msg'][:120]}.")
+    return WireError(
+        f"The header of a message does not fit the protocol: {where[:80]}: {first['msg'][:120]}."
+    )
 
 
 def header_schema() -> dict[str, Any]:

@@ -17,7 +17,14 @@ from streamfuse.stage import SourceInfo
 from streamfuse.wire.decode import Arrived, FrameDecoder, source_info
 from streamfuse.wire.endpoint import Endpoint
 from streamfuse.wire.inbox import END, Inbox, InboxPolicy
-from streamfuse.wire.message import FrameHeader, Limits, Message, PictureHeader, decode_message
+from streamfuse.wire.message import (
+    DEFAULT_LIMITS,
+    FrameHeader,
+    Limits,
+    Message,
+    PictureHeader,
+    decode_message,
+)
 from streamfuse.wire.order import ReceiverStatistics, StreamOrder
 from streamfuse.wire.received import ReceivedFrame
 from streamfuse.wire.security import load_keys, secure_client
@@ -49,7 +56,7 @@ class ReceiveSettings:
     follow: bool = False
     strict: bool = False
     hwm: int = 2
-    limits: Limits = Limits()
+    limits: Limits = DEFAULT_LIMITS
     server: str | Path | None = None
     keys: str | Path | None = None
 
@@ -120,7 +127,9 @@ class Receiver:
         asked = time.monotonic()
         while self._header is None:
             with self._know:
-                self._know.wait_for(lambda: self._header is not None or not self._thread.is_alive(), _POLL_MS / 1000)
+                self._know.wait_for(
+                    lambda: self._header is not None or not self._thread.is_alive(), _POLL_MS / 1000
+                )
             if self._header is None:
                 if not self._thread.is_alive():
                     self._inbox.get(0)  # raises what went wrong
@@ -271,7 +280,9 @@ class Receiver:
                 f"{self.name} cannot be spoken to: only one end uses CURVE keys, or it is no ZeroMQ stream."
             )
         if self._settings.server and counts.failed - self._failed_before >= _FAILED_HANDSHAKES:
-            raise StreamAccessError(f"{self.name} does not have the key {self._settings.server}: use its public key.")
+            raise StreamAccessError(
+                f"{self.name} does not have the key {self._settings.server}: use its public key."
+            )
 
     def _check_silence(self, asked: float) -> None:
         timeout = self._settings.timeout

@@ -57,7 +57,9 @@ class ReceivedFrame(FusedFrame):
         import torch
 
         pixels = self.rgb()
-        return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1).to(device)
+        return (
+            torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1).to(device)
+        )
 
     def __repr__(self) -> str:
         return f"ReceivedFrame(seq={self.seq}, {self.width}x{self.height}, {self.bits} bit, pts={self.pts})"

@@ -52,13 +52,16 @@ def new_keys(name: str | Path) -> tuple[Path, Path]:
     secret_file = stem.with_name(stem.name + SECRET_SUFFIX)
     for path in (public_file, secret_file):
         if path.exists():
-            raise OutputExistsError(f"{path} exists already, and keys are never replaced: choose another name.")
+            raise OutputExistsError(
+                f"{path} exists already, and keys are never replaced: choose another name."
+            )
     public, secret = (half.decode() for half in zmq.curve_keypair())
     made = datetime.now(UTC).date()
     head = f"#   streamfuse CURVE certificate, made {made}\n"
     body = f'metadata\ncurve\n    public-key = "{public}"\n'
+    secret_head = f"{head}#   SECRET: do not give this file away.\n"
     try:
-        _write(secret_file, f'{head}#   SECRET: do not give this file away.\n{body}    secret-key = "{secret}"\n', 0o600)
+        _write(secret_file, f'{secret_head}{body}    secret-key = "{secret}"\n', 0o600)
         _write(public_file, head + body, 0o644)
     except OSError as error:
         with suppress(OSError):
@@ -88,7 +91,9 @@ def load_keys(path: str | Path, *, secret: bool) -> KeyPair:
         raise InputError(f"{path} is not a key file made by `streamfuse keys new`.") from error
     if lengths != {40} or (secret and hidden is None):
         wanted = f"the secret half (NAME{SECRET_SUFFIX})" if secret else "a key"
-        raise InputError(f"{path} does not hold {wanted}: name another file, or make keys with `streamfuse keys new`.")
+        raise InputError(
+            f"{path} does not hold {wanted}: name another file, or make keys with `streamfuse keys new`."
+        )
     return KeyPair(public, hidden)
 
 
@@ -118,7 +123,9 @@ def allow_only(context: zmq.Context[Any], folder: str | Path) -> ThreadAuthentic
 
     files = sorted(Path(folder).glob(f"*{PUBLIC_SUFFIX}"))
     if not files:
-        raise UsageError(f"{folder} is no folder with the public keys (*{PUBLIC_SUFFIX}) of those who may subscribe.")
+        raise UsageError(
+            f"{folder} is no folder with the public keys (*{PUBLIC_SUFFIX}) of those who may subscribe."
+        )
     for file in files:
         load_keys(file, secret=False)
     authenticator = ThreadAuthenticator(context)

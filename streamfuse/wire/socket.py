@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket as os_socket
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import zmq
 from zmq.utils.monitor import parse_monitor_message
@@ -23,7 +23,9 @@ _RECONNECT_MS = (100, 2000)  # first pause, longest pause
 _KEEPALIVE_SECONDS = {"idle": 5, "intvl": 2, "cnt": 3}  # a pulled cable is noticed after 11 s
 
 
-def make_socket(context: zmq.Context[Any], endpoint: Endpoint, *, hwm: int, max_bytes: int) -> zmq.Socket[Any]:
+def make_socket(
+    context: zmq.Context[Any], endpoint: Endpoint, *, hwm: int, max_bytes: int
+) -> zmq.Socket[Any]:
     """A socket that is not bound or connected yet.
 
     Args:
@@ -58,7 +60,7 @@ def attach(socket: zmq.Socket[Any], endpoint: Endpoint) -> str:
     if endpoint.address.startswith("ipc://") and _answers(endpoint.address.removeprefix("ipc://")):
         raise zmq.ZMQError(zmq.EADDRINUSE)  # libzmq would take it away from the other process
     socket.bind(endpoint.address)
-    return socket.last_endpoint.decode().rstrip("\0")
+    return cast(bytes, socket.last_endpoint).decode().rstrip("\0")
 
 
 def _answers(path: str) -> bool:

@@ -14,7 +14,7 @@ def luma(ev: float, dx: float = 0.0) -> ghost.Map:
 
 
 def trust(dark: ghost.Map, bright: ghost.Map) -> ghost.Map:
-    return ghost.trust_map([ghost.deviation(dark, bright, CURVE)])
+    return ghost.trust_map([ghost.deviation(CURVE.brighten(dark), bright, CURVE)])
 
 
 def test_the_same_scene_is_trusted() -> None:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from align_clips import FULL, exposed, grey_frame, scene, shifted
 
-from streamfuse.align import photometric
+from streamfuse.align import photometric, planes
 from streamfuse.frame import ColorInfo, Exposure, Frame
 
 
 def luma(ev: float, dx: float = 0.0) -> photometric.Map:
     frame = grey_frame(exposed(shifted(scene(), dx), ev), 0)
-    return photometric.normalised_luma(frame, (frame.width, frame.height))
+    return planes.normalised_luma(frame, (frame.width, frame.height))
 
 
 @pytest.mark.parametrize("gap", [1.5, 3.0, 5.0])
@@ -46,8 +46,9 @@ def test_bounds_hold_the_truth_under_noise() -> None:
     clean = shifted(scene(), 0)
     noisy = clean + np.random.default_rng(0).normal(0, 5e-4, clean.shape).astype(np.float32)
     frame = grey_frame(exposed(noisy, 0), 0)
-    dark = photometric.normalised_luma(frame, (frame.width, frame.height))
-    lower, upper = photometric.ratio_curve(3.0).bounds(dark)
+    dark = planes.normalised_luma(frame, (frame.width, frame.height))
+    curve = photometric.ratio_curve(3.0)
+    lower, upper = curve.bounds(curve.brighten(dark))
     assert ((lower <= luma(3) + 0.01) & (luma(3) <= upper + 0.01)).mean() > 0.98
 
 
@@ -70,17 +71,17 @@ def test_planes_scale_in_luma_and_chroma(bits: int, full_range: bool) -> None:
     cb, cr = np.full((3, 4), 128 * unit + 10 * unit, dtype), np.full((3, 4), 128 * unit - 8 * unit, dtype)
     frame = Frame((y, cb, cr), bits, (1, 1), ColorInfo(1, 1, 1, full_range), 0, Fraction(1), 0)
     factor = 2 ** (2.2 / 2.2)  # 2.2 EV: twice the code value
-    brighter = photometric.map_planes(frame, photometric.ratio_curve(2.2), to_brighter=True)
+    brighter = planes.map_planes(frame, photometric.ratio_curve(2.2), to_brighter=True)
     assert [p.dtype for p in brighter] == [dtype] * 3
     assert int(brighter[0][0, 0]) == pytest.approx(black + 0.2 * factor * (white - black), abs=1.5 * unit)
     assert int(brighter[1][0, 0]) - 128 * unit == pytest.approx(10 * factor * unit, abs=1.5 * unit)
     assert int(brighter[2][0, 0]) - 128 * unit == pytest.approx(-8 * factor * unit, abs=1.5 * unit)
-    darker = photometric.map_planes(frame, photometric.ratio_curve(2.2), to_brighter=False)
+    darker = planes.map_planes(frame, photometric.ratio_curve(2.2), to_brighter=False)
     assert int(darker[1][0, 0]) - 128 * unit == pytest.approx(5 * unit, abs=1.5 * unit)
 
 
 def test_clipped_luma_loses_its_colour() -> None:
     planes = (np.full((4, 4), 200, np.uint8), np.full((4, 4), 150, np.uint8), np.full((4, 4), 100, np.uint8))
     frame = Frame(planes, 8, (0, 0), FULL, 0, Fraction(1), 0)
-    bright = photometric.map_planes(frame, photometric.ratio_curve(4.0), to_brighter=True)
+    bright = planes.map_planes(frame, photometric.ratio_curve(4.0), to_brighter=True)
     assert [int(plane[0, 0]) for plane in bright] == [255, 128, 128]

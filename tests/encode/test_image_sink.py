@@ -131,3 +131,15 @@ def test_open_sink_picks_by_name(tmp_path):
         assert isinstance(image, ImageSink)
     with pytest.raises(EncoderError, match=r"a\.gif"):
         open_sink(tmp_path / "a.gif", info)
+
+
+def test_a_folder_that_stays_empty_is_removed(tmp_path):
+    ImageSink(tmp_path / "made").close()
+    (tmp_path / "there").mkdir()
+    ImageSink(tmp_path / "there").close()
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_png_is_written_without_a_warning(tmp_path, capfd):
+    write(ImageSink(tmp_path / "a.png"), clip(source_info(), 1))
+    assert capfd.readouterr().err == ""

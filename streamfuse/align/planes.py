@@ -1,0 +1,157 @@
+"""Pixels of a frame as the aligner needs them: small float pictures, and whole planes in the scale of another exposure.
+
+Sensors clip R, G and B, not luma: a saturated colour stays darker than its luma alone would tell. So exposures are
+brought to one scale channel by channel.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from streamfuse.align.photometric import NODES, ToneCurve
+from streamfuse.frame import Frame, Map, Plane, chroma_range, luma_range
+
+_VISIBLE = 0.25  # code values of luma: clipping of colours that takes less is left out
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A frame at a reduced size.
+
+    Args:
+        luma: normalised, (h, w) float32 in [0, 1].
+        rgb: R'G'B', (h, w, 3) float32 in [0, 1]; None of a grey frame.
+        weights: (1, 3), of R', G' and B' in luma.
+    """
+
+    luma: Map
+    rgb: Map | None
+    weights: Map
+
+    @property
+    def green(self) -> Map:
+        """G', or the luma of a grey frame."""
+        return self.luma if self.rgb is None else np.asarray(cv2.extractChannel(self.rgb, 1), np.float32)
+
+    @property
+    def peak(self) -> Map:
+        """The largest of R', G' and B', (h, w): the first to clip."""
+        if self.rgb is None:
+            return self.luma
+        red, green, blue = cv2.split(self.rgb)
+        return np.asarray(cv2.max(cv2.max(red, green), blue), np.float32)
+
+    def brightened(self, curve: ToneCurve) -> Map:
+        """Luma (h, w) in the scale of a brighter exposure."""
+        if self.rgb is None:
+            return curve.brighten(self.luma)
+        return np.asarray(cv2.transform(curve.brighten(self.rgb), self.weights), np.float32)
+
+
+def picture(frame: Frame, size: tuple[int, int]) -> Picture:
+    """A frame reduced to `size` (width, height)."""
+    luma = normalised_luma(frame, size)
+    weights = _weights(frame)
+    if len(frame.planes) == 1:
+        return Picture(luma, None, weights)
+    neutral, half = chroma_range(frame.bits, frame.color.full_range)
+    cb, cr = (
+        cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
+        for plane in frame.planes[1:]
+    )
+    scale = np.float32(0.5 / half)
+    ycbcr = cv2.merge([luma, (cb - neutral) * scale, (cr - neutral) * scale])
+    rgb = cv2.transform(ycbcr, _to_rgb(*_coefficients(frame)))
+    return Picture(luma, np.clip(rgb, 0.0, 1.0, out=rgb), weights)
+
+
+def normalised_luma(frame: Frame, size: tuple[int, int]) -> Map:
+    """Luma of a frame reduced to `size` (width, height): float32, black = 0 and white = 1, clipped to that."""
+    black, white = luma_range(frame.bits, frame.color.full_range)
+    luma = frame.luma
+    if size != (frame.width, frame.height):
+        luma = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+    scaled = luma.astype(np.float32)
+    scaled -= black
+    scaled *= 1.0 / (white - black)
+    return np.clip(scaled, 0.0, 1.0, out=scaled)
+
+
+def map_planes(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[Plane, ...]:
+    """All planes of a frame in the scale of another exposure, same dtype and sizes.
+
+    What the clipping of colours takes from luma is found at the size of the chroma planes.
+    """
+    full = frame.color.full_range
+    luma = _lookup(_luma_lut(frame.bits, full, _Key(curve), to_brighter), frame.luma)
+    if len(frame.planes) == 1:
+        return (luma,)
+    apply = curve.brighten if to_brighter else curve.darken
+    rows, columns = frame.planes[1].shape
+    small = picture(frame, (columns, rows))
+    assert small.rgb is not None
+    mapped = cv2.split(cv2.transform(apply(small.rgb), np.linalg.inv(_to_rgb(*_coefficients(frame)))))
+    black, white = luma_range(frame.bits, full)
+    lost = (apply(small.luma) - mapped[0]) * np.float32(white - black)
+    if cv2.norm(lost, cv2.NORM_INF) > _VISIBLE:
+        whole = cv2.resize(lost, (frame.width, frame.height), interpolation=cv2.INTER_LINEAR)
+        luma = _coded(luma - whole, frame)
+    neutral, half = chroma_range(frame.bits, full)
+    return (luma, *(_coded(chroma * np.float32(2 * half) + neutral, frame) for chroma in mapped[1:]))
+
+
+def _coded(values: Map, like: Frame) -> Plane:
+    values += np.float32(0.5)
+    return np.clip(values, 0, (1 << like.bits) - 1, out=values).astype(like.luma.dtype)
+
+
+def _coefficients(frame: Frame) -> tuple[float, float]:
+    return frame.color.luma_coefficients(frame.height)
+
+
+def _weights(frame: Frame) -> Map:
+    kr, kb = _coefficients(frame)
+    return np.array([[kr, 1 - kr - kb, kb]], np.float32)
+
+
+@functools.lru_cache(maxsize=8)
+def _to_rgb(kr: float, kb: float) -> Map:
+    """(3, 3): R', G', B' from Y' in [0, 1] and Cb, Cr in [-0.5, 0.5]."""
+    red, blue, kg = 2 * (1 - kr), 2 * (1 - kb), 1 - kr - kb
+    return np.array([[1, 0, red], [1, -blue * kb / kg, -red * kr / kg], [1, blue, 0]], np.float32)
+
+
+class _Key:
+    """A tone curve as a cache key: by identity, since its arrays have no hash."""
+
+    __slots__ = ("curve",)
+
+    def __init__(self, curve: ToneCurve) -> None:
+        self.curve = curve
+
+    def __hash__(self) -> int:
+        return hash(id(self.curve))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and other.curve is self.curve
+
+
+@functools.lru_cache(maxsize=8)
+def _luma_lut(bits: int, full_range: bool, key: _Key, to_brighter: bool) -> Plane:
+    """Code value -> code value of luma."""
+    black, white = luma_range(bits, full_range)
+    codes = np.arange(1 << bits, dtype=np.float32)
+    x = np.clip((codes - black) / (white - black), 0.0, 1.0)
+    y = np.interp(x, np.linspace(0, 1, NODES), key.curve.up if to_brighter else key.curve.down)
+    return np.round(black + y * (white - black)).astype(np.uint8 if bits == 8 else np.uint16)
+
+
+def _lookup(table: Plane, plane: Plane) -> Plane:
+    if plane.dtype == np.uint8:
+        return cv2.LUT(plane, table)
+    return np.take(table, plane, mode="clip")

@@ -1,0 +1,274 @@
+"""Scoring photographs: measures with known answers, scenes, summary, report, the command."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from pictures import rgb_exposures
+from streamfuse.cli import main
+from streamfuse.encode.photo import write_photo
+from streamfuse.errors import InputError, InputNotFoundError, OutputError
+from streamfuse.evaluate import still_measures
+from streamfuse.evaluate.cost import measure_cost
+from streamfuse.evaluate.peers_stills import enfuse, opencv_mertens, plain_mean, still_peers
+from streamfuse.evaluate.report import ReportWriter, Table
+from streamfuse.evaluate.stills import (
+    Scene,
+    SceneScorer,
+    Score,
+    StillsEvaluation,
+    evaluate_stills,
+    find_scenes,
+    read_scene,
+)
+
+
+def write_scene(folder, count=2, reference=False, height=72, width=96, seed=0):
+    folder.mkdir(parents=True)
+    pictures = rgb_exposures(height, width, count, seed)
+    for number, rgb in enumerate(pictures):
+        write_photo(folder / f"{number:02}.png", rgb)
+    if reference:
+        write_photo(folder / "reference.png", plain_mean(pictures))
+    return pictures
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes")
+    write_scene(folder / "one", 2, seed=1)
+    write_scene(folder / "two", 3, reference=True, seed=2)
+    (folder / "not a scene").mkdir()
+    return folder
+
+
+# Measures
+
+
+def flat_pair(height=96, width=128):
+    return [np.full((height, width, 3), level, np.uint8) for level in (80, 160)]
+
+
+@pytest.mark.parametrize(("fuse", "expected"), [(lambda e: e[0], 1.0), (plain_mean, 0.5**0.5)])
+def test_noise_gain_of_known_fusions(fuse, expected):
+    exposures = flat_pair()
+    flat = still_measures.flat_areas([still_measures.grey(e) for e in exposures])
+    assert flat.all()
+    fused = still_measures.grey(fuse(exposures))
+    gain = still_measures.noise_gain(fuse, still_measures.add_noise(exposures), fused, flat)
+    assert gain == pytest.approx(expected, rel=0.05)
+
+
+def test_noise_gain_grows_with_contrast():
+    def doubled(exposures):
+        return np.clip((exposures[0].astype(int) - 80) * 2 + 80, 0, 255).astype(np.uint8)
+
+    exposures = flat_pair()
+    flat = still_measures.flat_areas([still_measures.grey(e) for e in exposures])
+    fused = still_measures.grey(doubled(exposures))
+    assert still_measures.noise_gain(
+        doubled, still_measures.add_noise(exposures), fused, flat
+    ) == pytest.approx(2, rel=0.05)
+
+
+def test_nothing_flat_gives_no_noise_gain():
+    texture = [np.random.default_rng(n).integers(0, 255, (64, 64, 3)).astype(np.uint8) for n in range(2)]
+    greys = [still_measures.grey(e) for e in texture]
+    assert still_measures.noise_gain(plain_mean, texture, greys[0], still_measures.flat_areas(greys)) is None
+
+
+def test_clipped_areas_are_not_flat_but_unknown():
+    clipped = [np.full((64, 64), level, np.float32) for level in (0.0, 1.0)]
+    assert not still_measures.flat_areas(clipped).any()
+
+
+def step_edge(low, high, height=700, width=200):
+    picture = np.full((height, width), low, np.float32)
+    picture[:, width // 2 :] = high
+    return picture
+
+
+def test_a_fusion_that_follows_its_sources_has_no_halo():
+    exposures = [step_edge(0.1, 0.4), step_edge(0.4, 0.95)]
+    assert still_measures.halo(exposures, np.mean(exposures, axis=0)) == pytest.approx(0, abs=1e-3)
+
+
+def test_a_seam_beside_an_edge_counts_with_its_height():
+    exposures = [step_edge(0.1, 0.4), step_edge(0.4, 0.95)]
+    fused = np.mean(exposures, axis=0)
+    distance = np.abs(np.arange(200) - 99.5)
+    glow = fused + 0.1 * np.exp(-((distance / 8) ** 2)) * (np.arange(200) < 100)
+    found = still_measures.halo(exposures, glow.astype(np.float32))
+    # one of the two sides has a glow of 0.1 x exp(-(5/8)^2) = 17 code values at 5 pixels
+    assert 6 < found < 10
+    assert still_measures.halo(exposures, (2 * glow - fused).astype(np.float32)) == pytest.approx(
+        2 * found, rel=0.1
+    )
+
+
+def test_no_edges_give_no_halo():
+    assert (
+        still_measures.halo([np.full((64, 64), 0.5, np.float32)] * 2, np.full((64, 64), 0.5, np.float32))
+        is None
+    )
+
+
+# Peers
+
+
+def test_peers_give_pictures_like_their_input():
+    exposures = rgb_exposures(72, 96, 3)
+    for name, fuse in still_peers().items():
+        fused = fuse(exposures)
+        assert (fused.shape, fused.dtype) == (exposures[0].shape, np.uint8), name
+
+
+def test_peers_of_equal_pictures():
+    picture = rgb_exposures(72, 96, 2)[1]
+    for name, fuse in still_peers().items():
+        # OpenCV's pyramid rounds a little
+        assert np.abs(fuse([picture, picture]).astype(int) - picture).mean() < 1, name
+
+
+def test_a_missing_enfuse_is_left_out(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert "enfuse" not in still_peers()
+    with pytest.raises(OSError, match="enfuse"):
+        enfuse(rgb_exposures(32, 32, 2))
+
+
+# Scenes and scores
+
+
+def test_finds_scenes(scenes, tmp_path):
+    assert [path.name for path in find_scenes(scenes)] == ["one", "two"]
+    with pytest.raises(InputNotFoundError):
+        find_scenes(tmp_path / "missing")
+    with pytest.raises(InputError, match="no folders"):
+        find_scenes(tmp_path)
+
+
+def test_scenes_are_ordered_by_brightness(tmp_path):
+    dark, bright = rgb_exposures(32, 32, 2)
+    (tmp_path / "s").mkdir()
+    write_photo(tmp_path / "s" / "a.png", bright)
+    write_photo(tmp_path / "s" / "b.png", dark)
+    scene = read_scene(tmp_path / "s")
+    np.testing.assert_array_equal(scene.exposures[0], dark)
+    assert scene.reference is None
+
+
+def test_sizes_must_agree(tmp_path):
+    write_scene(tmp_path / "s")
+    write_photo(tmp_path / "s" / "reference.png", np.zeros((10, 10, 3), np.uint8))
+    with pytest.raises(InputError, match="96x72"):
+        read_scene(tmp_path / "s")
+
+
+def test_a_fusion_that_hits_the_reference():
+    exposures = tuple(rgb_exposures(72, 96, 2))
+    scorer = SceneScorer(Scene("s", exposures, plain_mean(exposures)))
+    hit = scorer.score("mean", plain_mean, plain_mean(exposures))
+    assert (hit.psnr, hit.ssim, hit.delta_e) == (100.0, pytest.approx(1), 0.0)
+    missed = scorer.score("mertens", opencv_mertens, opencv_mertens(exposures))
+    assert missed.psnr < 40
+    assert missed.delta_e > 1
+
+
+def test_summary_finds_the_worst():
+    scores = tuple(
+        Score(
+            f"s{n}",
+            "m",
+            mef_ssim=0.9 + n / 100,
+            psnr=None,
+            ssim=None,
+            delta_e=None,
+            noise_gain=n / 2,
+            halo=1.0,
+        )
+        for n in range(8)
+    )
+    found = StillsEvaluation(scores, (), {}).summary()["m"]
+    assert found["mef_ssim"]["mean"] == pytest.approx(0.935)
+    assert [scene for scene, _ in found["mef_ssim"]["worst_five"]] == ["s0", "s1", "s2", "s3", "s4"]
+    assert found["noise_gain"]["worst"] == 3.5
+    assert "psnr" not in found
+
+
+def test_run_with_report_and_json(scenes, tmp_path):
+    lines = []
+    page, figures = tmp_path / "r.html", tmp_path / "r.json"
+    found = evaluate_stills(
+        scenes, fusers=["mertens", "lcndr-xs"], speed=False, device="cpu", report=page, progress=lines.append
+    )
+    found.write_json(figures)
+    assert len(lines) == 2
+    data = json.loads(figures.read_text())
+    assert {"date", "commit", "machine", "versions"} <= set(data["environment"])
+    assert {"mertens", "lcndr-xs", "opencv-mertens", "mean"} <= set(data["summary"])
+    assert data["summary"]["mean"]["psnr"]["mean"] == 100.0  # the reference of the one scene is its mean
+    text = page.read_text()
+    assert text.count("<section>") == 2
+    assert 'src="http' not in text
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_command(scenes, tmp_path):
+    arguments = ["evaluate", "stills", str(scenes), "--fuser", "mertens", "--limit", "1", "--no-speed"]
+    done = CliRunner().invoke(main, [*arguments, "--json", str(tmp_path / "f.json")])
+    assert done.exit_code == 0, done.output
+    assert "opencv-mertens" in done.output
+    assert len({s["scene"] for s in json.loads((tmp_path / "f.json").read_text())["scores"]}) == 1
+    assert CliRunner().invoke(main, ["evaluate", "stills", str(tmp_path / "missing")]).exit_code == 1
+    assert CliRunner().invoke(main, [*arguments, "--json", str(tmp_path / "no" / "f.json")]).exit_code == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_published_values_of_the_peers(data_dir):
+    found = evaluate_stills(data_dir / "stills" / "mefb_half", fusers=["mertens"], speed=False).summary()
+    assert found["mean"]["mef_ssim"]["mean"] == pytest.approx(0.930, abs=0.001)
+    assert found["opencv-mertens"]["mef_ssim"]["mean"] == pytest.approx(0.9748, abs=0.0005)
+    assert found["opencv-mertens"]["mef_ssim"]["worst"] == pytest.approx(0.886, abs=0.002)
+
+
+# Cost
+
+
+def test_cost_in_a_process_of_its_own():
+    cost = measure_cost("mean", 320, 240)
+    assert cost.cpu_s_per_mp > 0
+    assert cost.peak_mb > cost.working_mb >= 0
+    assert measure_cost("no such fuser", 64, 64) is None
+
+
+# Report
+
+
+def test_report_escapes_and_is_whole(tmp_path):
+    picture = np.zeros((8, 12, 3), np.uint8)
+    with ReportWriter(tmp_path / "r.html", "<b>title", {"data": "a&b"}) as page:
+        page.comparison("<i>scene", {'a"b': picture, "b": picture[:, :, 0]}, table=Table(["m"], [["<u>1"]]))
+        page.table(Table(["head"], [["last"]], "First on the page"))
+        page.fact("late", "fact")
+    text = (tmp_path / "r.html").read_text()
+    assert "<b>" not in text
+    assert "<i>" not in text
+    assert "<u>" not in text
+    assert text.index("First on the page") < text.index("&lt;i&gt;scene")
+    assert text.count("data:image/jpeg;base64,") == 2
+    assert text.endswith("</html>\n")
+
+
+def test_an_error_leaves_no_report(tmp_path):
+    with pytest.raises(KeyError), ReportWriter(tmp_path / "r.html", "t"):
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_needs_a_folder(tmp_path):
+    with pytest.raises(OutputError, match="no"):
+        ReportWriter(tmp_path / "no" / "r.html", "t")
