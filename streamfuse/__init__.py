@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from streamfuse.run import fuse_video as fuse_video
     from streamfuse.stills import Fuser as Fuser
     from streamfuse.stills import fuse_pair as fuse_pair
-    from streamfuse.subscribe import subscribe as subscribe
-    from streamfuse.subscribe import subscribe_async as subscribe_async
+    from streamfuse.subscription import subscribe as subscribe
+    from streamfuse.subscription import subscribe_async as subscribe_async
 
 _HOME = {
     "FusedFrame": "streamfuse.frame",
@@ -32,8 +32,8 @@ _HOME = {
     "fuse_video": "streamfuse.run",
     "open_sink": "streamfuse.encode.open",
     "open_source": "streamfuse.capture.open",
-    "subscribe": "streamfuse.subscribe",
-    "subscribe_async": "streamfuse.subscribe",
+    "subscribe": "streamfuse.subscription",
+    "subscribe_async": "streamfuse.subscription",
 }
 
 __all__ = [

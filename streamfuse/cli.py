@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from streamfuse import cli_stills, cli_zmq
+from streamfuse import cli_evaluate, cli_stills, cli_zmq
 from streamfuse._version import __version__
 from streamfuse.errors import StreamfuseError, UsageError
 
@@ -133,7 +133,9 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")
 @_shared_options
+@click.pass_context
 def fuse(
+    context: click.Context,
     inputs: tuple[str, ...],
     output: str,
     config_name: str | None,
@@ -150,6 +152,7 @@ def fuse(
     streamfuse fuse clip.mov -o fused.mp4
     streamfuse fuse frames/ -o fused.mkv --fps 24 --codec hevc --bits 10
     streamfuse fuse sample: -o sample.mp4 --side-by-side
+    streamfuse fuse bracket/ -o fused.jpg              one picture: as `streamfuse still`
 
     What is found (exposures, order, gap) is printed; --cycle, --first and --exposures override it.
     """
@@ -157,6 +160,13 @@ def fuse(
     from streamfuse.progress import Reporter
     from streamfuse.run import FileFusion
 
+    if _is_picture(output) and all(Path(name).is_dir() or _is_picture(name) for name in inputs):
+        context.invoke(
+            cli_stills.still, inputs=inputs, output=Path(output), preset=options["preset"] or "best",
+            fuser=options["fuser"], device=options["device"] or "auto", align=options["align"] or "off",
+            bits=bits, overwrite=bool(options["overwrite"]), as_json=as_json, quiet=quiet,
+        )  # fmt: skip
+        return
     for switch in ("ghost", "smooth"):
         if options[switch] is not None:
             options[switch] = options[switch] == "on"
@@ -179,6 +189,7 @@ def fuse(
         sys.exit(EXIT_INTERRUPTED)
 
 
+cli_stills.evaluate.add_command(cli_evaluate.evaluate_video)
 for command in (cli_stills.still, cli_stills.evaluate, cli_stills.export):
     main.add_command(command)
 
@@ -256,6 +267,12 @@ def completion(shell: str) -> None:
     found = get_completion_class(shell)
     assert found is not None
     click.echo(found(main, {}, "streamfuse", "_STREAMFUSE_COMPLETE").source())
+
+
+def _is_picture(name: str) -> bool:
+    """Whether this names one picture file, and not a numbered sequence."""
+    suffixes = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+    return Path(name).suffix.lower() in suffixes and "%" not in name
 
 
 def _rate(text: str | None) -> Fraction | None:

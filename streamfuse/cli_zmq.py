@@ -182,8 +182,8 @@ def subscribe(
 
     `age` is the time from publishing to here, `delay` the time from capture.
     """
-    from streamfuse.subscribe import DEFAULT_MAX_AGE
-    from streamfuse.subscribe import subscribe as open_subscription
+    from streamfuse.subscription import DEFAULT_MAX_AGE
+    from streamfuse.subscription import subscribe as open_subscription
     from streamfuse.watch import watch
 
     subscription = open_subscription(

@@ -18,7 +18,7 @@ import numpy as np
 from streamfuse.encode.open import open_sink
 from streamfuse.errors import UsageError
 from streamfuse.stage import Sink
-from streamfuse.subscribe import Subscription
+from streamfuse.subscription import Subscription
 from streamfuse.wire.received import ReceivedFrame
 
 _WINDOW = "streamfuse"

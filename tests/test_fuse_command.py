@@ -225,3 +225,13 @@ def test_time_stamps_and_rate_are_the_inputs(tmp_path):
             return [round(float(frame.time), 3) for frame in container.decode(video=0)]
 
     assert times(tmp_path / "o.mkv") == times(video)
+
+
+def test_a_bracket_into_one_picture_is_a_photograph(tmp_path):
+    ramp = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
+    for number, gain in enumerate((0.25, 0.5, 1.0)):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), (ramp * gain).astype(np.uint8))
+    out = tmp_path / "fused" / "out.png"
+    out.parent.mkdir()
+    assert streamfuse("fuse", tmp_path, "-o", out).exit_code == 0
+    assert cv2.imread(str(out), cv2.IMREAD_UNCHANGED).shape[:2] == ramp.shape

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from pictures import rgb_exposures
 from PIL import Image, ImageCms
 
-from pictures import rgb_exposures
 from streamfuse.capture.photo import read_photo
 from streamfuse.cli import main
 from streamfuse.encode.photo import write_photo

@@ -145,8 +145,7 @@ class Aligner:
             share = ghosts.brighter_share(own.brightened(curve), [side.error for side in sides], curve, zoom)
         else:
             share = ghosts.darker_share(own)
-        import os
-        return Shares(trust * share, trust * share if os.environ.get('CS') else trust)
+        return Shares(trust * share, trust)
 
     def _motion(
         self, bracket: Bracket, frames: list[Frame], reference: Map, neighbours: list[Map], curve: ToneCurve
@@ -163,6 +162,24 @@ class Aligner:
         if len(frames) == 2:
             lumas = self._luma(frames[0]), self._luma(frames[1])
             share = share * motion.preferred(lumas, across, along)
+        import os, cv2
+        R=int(os.environ.get("FR","0"))
+        if R:
+            def fill(a, b):
+                d=a-b; h,w=share.shape; sz=(max(1,w//8),max(1,h//8))
+                sm=cv2.resize(share,sz,interpolation=cv2.INTER_AREA); dm=cv2.resize(d*share[...,None],sz,interpolation=cv2.INTER_AREA)
+                k=(0,0)
+                num=cv2.GaussianBlur(dm,k,R/8); den=cv2.GaussianBlur(sm,k,R/8)
+                f=num/(den+0.02)[...,None]
+                f=cv2.resize(f,(w,h),interpolation=cv2.INTER_LINEAR)
+                return b+f
+            filled=[fill(a,b) for a,b in zip(across,along,strict=True)]
+            if len(frames)==2 and os.environ.get("FP"):
+                lumas = self._luma(frames[0]), self._luma(frames[1])
+                q=motion.preferred(lumas,filled,along,float(os.environ["FP"]))[...,None]
+                filled=[b+q*(f-b) for f,b in zip(filled,along,strict=True)]
+            share = share[..., None]
+            return [b + share * (a - b) for a, b in zip(across, filled, strict=True)]
         share = share[..., None]
         return [b + share * (a - b) for a, b in zip(across, along, strict=True)]
 

@@ -116,7 +116,7 @@ def usable(bright_scale: Map, curve: ToneCurve) -> Map:
     return np.clip((share - 0.1) * 2.5, 0.0, 1.0)
 
 
-def preferred(lumas: tuple[Map, Map], first: Sequence[Map], second: Sequence[Map]) -> Map:
+def preferred(lumas: tuple[Map, Map], first: Sequence[Map], second: Sequence[Map], bias: float = 2.0) -> Map:
     """Which flow fields towards two frames of one exposure make these show the same: 1 = the first, 0 = the second.
 
     It finds what `usable` cannot see: detail that is clipped in the reference, and repeated structure.
@@ -129,7 +129,7 @@ def preferred(lumas: tuple[Map, Map], first: Sequence[Map], second: Sequence[Map
         cv2.blur(cv2.absdiff(warp(lumas[0], one), warp(lumas[1], other)), (9, 9))
         for one, other in (first, second)
     ]
-    return np.clip(2.0 - (apart[0] - apart[1]) * np.float32(40.0), 0.0, 1.0)
+    return np.clip(bias - (apart[0] - apart[1]) * np.float32(40.0), 0.0, 1.0)
 
 
 def warp(picture: Map, flow: Map, interpolation: int = cv2.INTER_LINEAR) -> Map:

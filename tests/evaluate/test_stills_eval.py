@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-
 from pictures import rgb_exposures
+
 from streamfuse.cli import main
 from streamfuse.encode.photo import write_photo
 from streamfuse.errors import InputError, InputNotFoundError, OutputError

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-
 from networks import random_network
 from pictures import plane_exposures
+
 from streamfuse.frame import ColorInfo
 from streamfuse.fusion.fuser import LcndrFuser, MertensFuser
 from streamfuse.fusion.models import save_weights
