@@ -133,9 +133,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")
 @_shared_options
-@click.pass_context
 def fuse(
-    context: click.Context,
     inputs: tuple[str, ...],
     output: str,
     config_name: str | None,
@@ -161,7 +159,7 @@ def fuse(
     from streamfuse.run import FileFusion
 
     if _is_picture(output) and all(Path(name).is_dir() or _is_picture(name) for name in inputs):
-        context.invoke(
+        click.get_current_context().invoke(
             cli_stills.still, inputs=inputs, output=Path(output), preset=options["preset"] or "best",
             fuser=options["fuser"], device=options["device"] or "auto", align=options["align"] or "off",
             bits=bits, overwrite=bool(options["overwrite"]), as_json=as_json, quiet=quiet,

@@ -10,19 +10,27 @@ import click
 
 @click.command(name="video")
 @click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CLIP...")
-@click.option("--preset", type=click.Choice(["fast", "balanced", "best"]), default="balanced", show_default=True)
+@click.option(
+    "--preset", type=click.Choice(["fast", "balanced", "best"]), default="balanced", show_default=True
+)
 @click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
 @click.option("--align", type=click.Choice(["off", "global", "flow"]), help="Alignment; default: flow.")
 @click.option("--ghost", type=click.Choice(["on", "off"]), help="Ghost fallback; default: on.")
 @click.option("--smooth", type=click.Choice(["on", "off"]), help="Temporal smoothing; default: on.")
-@click.option("--gap", "gaps", type=float, multiple=True, default=(3.0,), show_default=True, help="EV; repeatable.")
-@click.option("--count", type=click.IntRange(min=3), default=30, show_default=True, help="Frames of each clip.")
+@click.option(
+    "--gap", "gaps", type=float, multiple=True, default=(3.0,), show_default=True, help="EV; repeatable."
+)
+@click.option(
+    "--count", type=click.IntRange(min=3), default=30, show_default=True, help="Frames of each clip."
+)
 @click.option("--width", type=click.IntRange(min=32), help="Scale videos to this width.")
 @click.option("--noise", type=click.FloatRange(min=0), default=2e-3, show_default=True)
 @click.option("--drop", type=click.FloatRange(0, 0.5), default=0.0, help="Share of frames lost.")
 @click.option("--double", type=click.FloatRange(0, 0.5), default=0.0, help="Share of frames doubled.")
 @click.option("--peers/--no-peers", default=True, show_default=True, help="Measure peers in the same run.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures."
+)
 def evaluate_video(
     clips: tuple[Path, ...],
     preset: str,
@@ -57,9 +65,7 @@ def evaluate_video(
         ghost=None if ghost is None else ghost == "on",
         smooth=None if smooth is None else smooth == "on",
     )
-    trials = [
-        VideoTrial(clip, gap, count, width, noise, drop, double) for clip in clips for gap in gaps
-    ]
+    trials = [VideoTrial(clip, gap, count, width, noise, drop, double) for clip in clips for gap in gaps]
     figures = evaluate_videos(trials, config, peers=peers, report=click.echo)
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

@@ -89,6 +89,7 @@ def evaluate() -> None:
     "--fuser", "fusers", multiple=True, metavar="NAME", help="Repeatable; default: the three networks."
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N scenes.")
+@click.option("--extremes", is_flag=True, help="Only the darkest and the brightest exposure of each scene.")
 @click.option(
     "--speed/--no-speed", default=True, show_default=True, help="Also measure time and memory at 2 MP."
 )
@@ -100,6 +101,7 @@ def stills(
     report: Path | None,
     fusers: tuple[str, ...],
     limit: int | None,
+    extremes: bool,
     speed: bool,
     device: str,
     quiet: bool,
@@ -122,6 +124,7 @@ def stills(
         folder,
         fusers=fusers or None,
         limit=limit,
+        extremes=extremes,
         speed=speed,
         device=device,
         report=report,

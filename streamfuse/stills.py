@@ -159,8 +159,9 @@ def fuse_stills(
         inputs: 2..N JPEG, PNG or TIFF files of one size and depth, a folder or a pattern.
         output: a JPEG, PNG or TIFF file.
         preset, fuser, device: as `Fuser`.
-        align: "global" or "flow" for hand-held brackets: bring all to the best exposed one. Off by default: it
-            softens the pictures a little, and a tripod needs none.
+        align: "global" or "flow" for hand-held brackets: bring all to the best exposed one. Off by default: on a
+            tripod resampling costs a little sharpness (measured: up to 0.002 of MEF-SSIM for global, 0.013 for flow),
+            and the alignment holds whole pictures (3.5 GB for two of 50 megapixels).
         bits: depth of the output, 8 or 16; the input's if None (JPEG: 8).
         quality: of JPEG, 1..100.
         overwrite: replace an existing file.

@@ -21,7 +21,7 @@ from streamfuse.wire.order import ReceiverStatistics
 from streamfuse.wire.receive import Receiver, ReceiveSettings
 from streamfuse.wire.received import ReceivedFrame
 
-DEFAULT_MAX_AGE = 0.1
+DEFAULT_MAX_AGE = 0.05
 
 
 def subscribe(

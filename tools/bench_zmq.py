@@ -36,17 +36,24 @@ def address(transport: str) -> str:
 
 
 def timed(frames, count: int) -> None:
-    """Take all frames; print the rate from the first one on."""
-    began = None
-    received = 0
-    for frame in frames:
+    """Take all frames; print the rate, and the CPU time of this process, from the first one on."""
+    began = cpu = None
+    for received, frame in enumerate(frames, 1):
         assert frame[0, 0] is not None
-        received += 1
-        began = time.perf_counter() if began is None else began
+        if began is None:
+            began, cpu = time.perf_counter(), time.process_time()
         if received == count:
             break
-    seconds = time.perf_counter() - (began or 0)
-    print(json.dumps({"frames": received, "fps": (received - 1) / seconds}))
+    seconds, busy = time.perf_counter() - began, time.process_time() - cpu
+    print(json.dumps({"fps": (count - 1) / seconds, "cpu_ms": busy / (count - 1) * 1e3}), flush=True)
+
+
+def sending(send, frames, count: int) -> None:
+    """Send `count` frames; print the CPU time of this process for each."""
+    cpu = time.process_time()
+    for number in range(count):
+        send(number, frames[number % len(frames)])
+    print(json.dumps({"cpu_ms": (time.process_time() - cpu) / count * 1e3}), flush=True)
 
 
 # One function for each end of each contender
@@ -59,9 +66,9 @@ def bare_send(transport: str, count: int) -> None:
     socket.sndhwm = 2
     socket.bind(address(transport))
     frames = pixels()
-    for number in range(count):
-        socket.send(frames[number % len(frames)], copy=False)
+    sending(lambda _, frame: socket.send(frame, copy=False), frames, count)
     socket.close(10000)
+    zmq.Context.instance().term()  # else the frames are freed before they are sent
 
 
 def bare_receive(transport: str, count: int) -> None:
@@ -82,8 +89,7 @@ def streamfuse_send(transport: str, count: int) -> None:
 
     planes = [tuple(np.ascontiguousarray(np.moveaxis(picture, -1, 0))) for picture in pixels()]
     with open_sink(f"push:{address(transport)}", stream_info((0, 0))) as sink:
-        for number in range(count):
-            sink.write(fused(planes[number % len(planes)], number, (0, 0)))
+        sending(lambda number, frame: sink.write(fused(frame, number, (0, 0))), planes, count)
 
 
 def streamfuse_receive(transport: str, count: int) -> None:
@@ -96,9 +102,7 @@ def imagezmq_send(transport: str, count: int) -> None:
     import imagezmq
 
     sender = imagezmq.ImageSender(connect_to=address(transport))
-    frames = pixels()
-    for number in range(count):
-        sender.send_image("bench", frames[number % len(frames)])
+    sending(lambda _, frame: sender.send_image("bench", frame), pixels(), count)
 
 
 def imagezmq_receive(transport: str, count: int) -> None:
@@ -127,16 +131,20 @@ def netgear(transport: str, receive: bool):
 
 def netgear_send(transport: str, count: int) -> None:
     server = netgear(transport, receive=False)
-    frames = pixels()
-    for number in range(count):
-        server.send(frames[number % len(frames)])
+    sending(lambda _, frame: server.send(frame), pixels(), count)
     time.sleep(1.0)
     server.close()
 
 
 def netgear_receive(transport: str, count: int) -> None:
     client = netgear(transport, receive=True)
-    timed(iter(client.recv, None), count)
+
+    def frames():
+        while (frame := client.recv()) is not None:
+            yield frame
+
+    timed(frames(), count)
+    sys.stdout.flush()
     os._exit(0)  # its close waits for a sender that is gone
 
 
@@ -176,37 +184,52 @@ def start(python: str, *args: object) -> subprocess.Popen[str]:
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
-def transfer(name: str, peer: bool, transport: str, count: int, peers_python: str) -> float | None:
-    """Frames per second of one contender, None if it did not get through."""
+def transfer(
+    name: str, peer: bool, transport: str, count: int, peers_python: str
+) -> tuple[float, float] | None:
+    """(frames per second, CPU ms per frame of both processes) of one contender; None if it did not get through."""
     python = python_of(peer, peers_python)
     Path(f"/tmp/bench_zmq_{PORT}").unlink(missing_ok=True)
     receiver = start(python, f"{name}_receive", transport, count)
-    time.sleep(1.5 if name == "netgear" else 0.3)
+    time.sleep(2.0 if name == "netgear" else 0.3)
     sender = start(python, f"{name}_send", transport, count)
     try:
-        out, _ = receiver.communicate(timeout=30)
-        return json.loads(out.splitlines()[-1])["fps"]
+        told = json.loads(receiver.communicate(timeout=30)[0].splitlines()[-1])
+        sent = json.loads(sender.stdout.readline())
+        return told["fps"], told["cpu_ms"] + sent["cpu_ms"]
     except (subprocess.TimeoutExpired, IndexError, ValueError, KeyError):
         return None
     finally:
         for process in (receiver, sender):
             process.kill()
-            process.communicate()
+            process.wait()
 
 
 def throughput(transport: str, rounds: int, count: int, peers_python: str) -> dict[str, object]:
-    rates: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
     for number in range(rounds):
         order = list(CONTENDERS) if number % 2 == 0 else list(CONTENDERS)[::-1]
         for label in order:
             name, peer = CONTENDERS[label]
-            rate = transfer(name, peer, transport, count, peers_python) if not peer or peers_python else None
-            if rate is not None:
-                rates[label].append(round(rate, 1))
-    medians = {label: median(found) for label, found in rates.items() if found}
-    own = medians["streamfuse"]
-    ratios = {label: round(own / other, 3) for label, other in medians.items() if label != "streamfuse"}
-    return {"fps": rates, "median_fps": medians, "streamfuse_over": ratios}
+            if peer and not peers_python:
+                continue
+            got = transfer(name, peer, transport, count, peers_python)
+            if got is not None:
+                found[label].append(got)
+    measured = {label: several for label, several in found.items() if several}
+    rates = {label: [round(fps, 1) for fps, _ in several] for label, several in measured.items()}
+    figures = {
+        "median_fps": {label: median(several) for label, several in rates.items()},
+        "best_fps": {label: max(several) for label, several in rates.items()},
+        "cpu_ms": {label: round(median(cpu for _, cpu in several), 2) for label, several in measured.items()},
+    }
+    ratios = {key: over(values) for key, values in figures.items() if "streamfuse" in values}
+    return {"fps": rates, **figures, "streamfuse_over": ratios}
+
+
+def over(values: dict[str, float]) -> dict[str, float]:
+    own = values["streamfuse"]
+    return {label: round(own / other, 3) for label, other in values.items() if label != "streamfuse"}
 
 
 def header_cost() -> dict[str, float]:
@@ -264,7 +287,8 @@ def paced_send(transport: str, seconds: float, width: int, height: int, listener
     late, took = [], []
     with open_sink(f"pub:{address(transport)}", stream_info((1, 1), width, height)) as sink:
         if listeners:
-            sink.wait_for_subscribers(listeners, 30)
+            sink.wait_for_subscribers(listeners, 60)
+        print("all are here", flush=True)
         began = time.perf_counter()
         for number in range(count):
             time.sleep(max(0.0, began + number / 30 - time.perf_counter()))
@@ -301,16 +325,24 @@ def paced_receive(transport: str, fps: float) -> None:
     }))  # fmt: skip
 
 
+def result_of(process: subprocess.Popen[str]) -> dict[str, object]:
+    """The JSON of its last line."""
+    out, err = process.communicate()
+    if not out:
+        raise SystemExit(f"A process of this benchmark failed:\n{err}")
+    return json.loads(out.splitlines()[-1])
+
+
 def slow_subscriber(seconds: float) -> dict[str, object]:
     """30 fps of raw 1080p to nobody, then to a subscriber that takes 10 a second."""
     alone = start(sys.executable, "paced_send", "tcp", seconds / 6, WIDTH, HEIGHT, 0)
-    baseline = json.loads(alone.communicate()[0])
+    baseline = result_of(alone)
     receiver = start(sys.executable, "paced_receive", "tcp", 10)
     sender = start(sys.executable, "paced_send", "tcp", seconds, WIDTH, HEIGHT, 1)
-    sent = json.loads(sender.communicate()[0])
+    sent = result_of(sender)
     return {
         "seconds": seconds, "nobody_listens": baseline, "publisher": sent,
-        "subscriber": json.loads(receiver.communicate()[0]),
+        "subscriber": result_of(receiver),
     }  # fmt: skip
 
 
@@ -318,12 +350,12 @@ def killed_subscribers(seconds: float) -> dict[str, object]:
     """Ten subscribers of raw 640x360 at 30 fps, of which three are killed -9."""
     receivers = [start(sys.executable, "paced_receive", "tcp", 0) for _ in range(10)]
     sender = start(sys.executable, "paced_send", "tcp", seconds, 640, 360, 10)
-    time.sleep(8)  # they have to start first
+    sender.stdout.readline()
     for receiver in receivers[:3]:
         time.sleep(seconds / 10)
         receiver.kill()
-    sent = json.loads(sender.communicate()[0])
-    others = [json.loads(receiver.communicate()[0]) for receiver in receivers[3:]]
+    sent = result_of(sender)
+    others = [result_of(receiver) for receiver in receivers[3:]]
     codes = [receiver.wait() for receiver in receivers[:3]]
     return {"seconds": seconds, "killed": codes, "publisher": sent, "others": others}
 

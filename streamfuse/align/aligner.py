@@ -62,8 +62,7 @@ class Aligner:
         self._interpolation = settings.interpolation
         self._across = motion.FlowEstimator(mode, settings.finest_scale)
         # Where the exposures cannot be matched little detail is to be seen: a coarser flow does.
-        import os
-        self._along = motion.FlowEstimator(mode, settings.finest_scale+int(os.environ.get('AL','0')))
+        self._along = motion.FlowEstimator(mode, min(settings.finest_scale + 1, 2))
         self._pictures: Recent[Picture] = Recent(12)
         self._flows: Recent[Map] = Recent(8)
 
@@ -116,7 +115,8 @@ class Aligner:
         known = photometric.known_gap(dark[0], bright[0])
         if known is not None:
             return photometric.ratio_curve(known)
-        return photometric.estimate_curve([self._picture(f).green for f in dark], [self._picture(f).green for f in bright])
+        greens = [[self._picture(frame).green for frame in frames] for frames in (dark, bright)]
+        return photometric.estimate_curve(greens[0], greens[1])
 
     def _sides(self, bracket: Bracket, frames: list[Frame], curve: ToneCurve, brighter: bool) -> list[Side]:
         """The neighbours with their motion; `brighter`: they are the brighter exposure."""
@@ -158,30 +158,8 @@ class Aligner:
         along = self._even_motion(bracket, frames) if self._mode == "flow" else None
         if along is None:
             return across
-        share = motion.usable(reference, curve)
-        if len(frames) == 2:
-            lumas = self._luma(frames[0]), self._luma(frames[1])
-            share = share * motion.preferred(lumas, across, along)
-        import os, cv2
-        R=int(os.environ.get("FR","0"))
-        if R:
-            def fill(a, b):
-                d=a-b; h,w=share.shape; sz=(max(1,w//8),max(1,h//8))
-                sm=cv2.resize(share,sz,interpolation=cv2.INTER_AREA); dm=cv2.resize(d*share[...,None],sz,interpolation=cv2.INTER_AREA)
-                k=(0,0)
-                num=cv2.GaussianBlur(dm,k,R/8); den=cv2.GaussianBlur(sm,k,R/8)
-                f=num/(den+0.02)[...,None]
-                f=cv2.resize(f,(w,h),interpolation=cv2.INTER_LINEAR)
-                return b+f
-            filled=[fill(a,b) for a,b in zip(across,along,strict=True)]
-            if len(frames)==2 and os.environ.get("FP"):
-                lumas = self._luma(frames[0]), self._luma(frames[1])
-                q=motion.preferred(lumas,filled,along,float(os.environ["FP"]))[...,None]
-                filled=[b+q*(f-b) for f,b in zip(filled,along,strict=True)]
-            share = share[..., None]
-            return [b + share * (a - b) for a, b in zip(across, filled, strict=True)]
-        share = share[..., None]
-        return [b + share * (a - b) for a, b in zip(across, along, strict=True)]
+        lumas = (self._luma(frames[0]), self._luma(frames[1])) if len(frames) == 2 else None
+        return motion.combined(across, along, motion.usable(reference, curve), lumas)
 
     def _even_motion(self, bracket: Bracket, frames: list[Frame]) -> list[Map] | None:
         """Flow of the reference towards each neighbour as far as frames of one exposure tell, if motion is even."""

@@ -20,8 +20,7 @@ _QUIET = 0.5  # share of the pixels that are taken to be well aligned
 _NOISE_SEEN = (0.15, 0.9)  # luma of a dark reference, brightened, between which its noise can be measured
 _FEWEST = 50  # pixels for that
 _LEAST_NOISE, _USUAL_NOISE, _MOST_NOISE = 0.05, 1.0, 8.0  # variance / square of `ToneCurve.noise`
-_ROUNDING = 0.006  # luma: least error of a reference that is brought to the brighter scale, where it has no noise
-
+_ROUNDING = 0.006  # luma: least error of a reference that was brightened: its code values, the curve
 _CLIPPED, _SHADOW = 0.97, 0.25  # R'G'B' and luma of a bright reference
 
 

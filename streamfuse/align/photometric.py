@@ -78,7 +78,6 @@ class ToneCurve:
         upper = np.interp(high, nodes, self.up).astype(np.float32)
         return _apply(lower, raised), _apply(upper, raised)
 
-
     def noise(self, raised: Map) -> Map:
         """What the darker frame's noise (`_NOISE`) comes to in the brighter frame's scale: d raised / d linear x noise.
 
@@ -86,8 +85,9 @@ class ToneCurve:
             raised: luma (h, w) of the darker frame, brightened.
         """
         dark = self.down.astype(np.float64)
+        nodes = np.linspace(0.0, 1.0, NODES)
         lit = np.maximum(dark, _NOISE_FLOOR)
-        factor = np.maximum(np.linspace(0.0, 1.0, NODES), float(self.brighten(np.float32(_NOISE_FLOOR)))) / lit
+        factor = np.maximum(nodes, np.interp(_NOISE_FLOOR, nodes, self.up)) / lit
         table = _NOISE / GAMMA * factor * lit ** (1 - GAMMA)
         return _apply(table.astype(np.float32), raised)
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from streamfuse.align.photometric import NODES, ToneCurve
 from streamfuse.frame import Frame, Map, Plane, chroma_range, luma_range

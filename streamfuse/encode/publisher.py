@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -154,11 +154,10 @@ class Publisher:
 
     def serve(self) -> None:
         """Read what subscribers say, and tell new ones what the stream is like."""
-        self._monitor.read()
         if not self._endpoint.live:
             return
         greet = False
-        while self._socket.poll(0):
+        while self._has(zmq.POLLIN):
             parts = self._socket.recv_multipart()
             if len(parts) == 1 and parts[0][:1] in {b"\0", b"\1"}:
                 greet |= self._note(parts[0][1:], comes=parts[0][:1] == b"\1")
@@ -231,7 +230,9 @@ class Publisher:
 
     def _wait_for_room(self) -> None:
         end = time.monotonic() + self._settings.wait
-        while not self._endpoint.live and not self._socket.poll(int(_SERVE_SECONDS * 1000), zmq.POLLOUT):
+        if self._endpoint.live or self._has(zmq.POLLOUT):
+            return
+        while not self._socket.poll(int(_SERVE_SECONDS * 1000), zmq.POLLOUT):
             if time.monotonic() > end:
                 self.failed = True
                 raise StreamTimeoutError(
@@ -239,13 +240,22 @@ class Publisher:
                     "first, or give more time by wait=SECONDS."
                 )
 
+    def _has(self, event: int) -> bool:
+        """Whether a message is there, or there is room for one; cheaper than a poll."""
+        return bool(cast(int, self._socket.events) & event)
+
     def _send_end(self) -> None:
         """Tell that the stream is complete, to the slow ones too."""
         end = EndHeader(**self.envelope(self.seq))
         if not self._endpoint.live:
             self._monitor.read()
             with suppress(StreamTimeoutError):
-                for _ in range(max(1, self.links.peers)):  # ZeroMQ gives one to each in turn
+                for count in range(max(1, self.links.peers)):  # ZeroMQ gives one to each in turn
+                    self._monitor.read()
+                    if count and self.links.peers <= 0:
+                        break
+                    if self.seq == 0:  # the end of a stream that was never seen counts for nothing
+                        self.send(self._greeting(self.envelope(0)))
                     self.send(end)
             return
         message = [self.topic.encode(), encode_header(end)]
@@ -263,6 +273,7 @@ class Publisher:
         """
         end = time.monotonic() + self._patience
         while time.monotonic() < end:
+            self._monitor.read()
             self.serve()
             if not (self._topics if self._endpoint.live else self.links.peers):
                 return
@@ -274,9 +285,10 @@ class Publisher:
             if not self.lock.acquire(blocking=False):
                 continue
             try:
+                self._monitor.read()
                 self.serve()
                 silent = time.monotonic() - self._sent_at > self._settings.heartbeat
-                if silent and (self._endpoint.live or self._socket.poll(0, zmq.POLLOUT)):
+                if silent and (self._endpoint.live or self._has(zmq.POLLOUT)):
                     self.send(HeartbeatHeader(**self.envelope(self.seq)))
             finally:
                 self.lock.release()

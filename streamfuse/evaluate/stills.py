@@ -8,73 +8,28 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import platform
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from streamfuse._version import __version__
-from streamfuse.capture.images import SUFFIXES, natural_key
-from streamfuse.capture.photo import read_photo
-from streamfuse.errors import InputError, InputNotFoundError, OutputError
-from streamfuse.evaluate import still_measures
-from streamfuse.evaluate.ciede2000 import ciede2000, srgb_to_lab
+from streamfuse.errors import OutputError
 from streamfuse.evaluate.cost import PLANES, Cost, measure_cost
-from streamfuse.evaluate.mef_ssim import MefSsim
-from streamfuse.evaluate.metrics import psnr, ssim
-from streamfuse.evaluate.peers import to_8_bit
+from streamfuse.evaluate.environment import describe_environment
 from streamfuse.evaluate.peers_stills import Rgb, StillFuse, still_peers
 from streamfuse.evaluate.report import ReportWriter, Table
+from streamfuse.evaluate.still_scores import (
+    MEASURES,
+    REFERENCE,
+    Scene,
+    SceneScorer,
+    Score,
+    find_scenes,
+    read_scene,
+)
 
-REFERENCE = "reference"
-MEASURES: Mapping[str, tuple[str, bool, int]] = {  # name -> (heading, higher is better, decimals)
-    "mef_ssim": ("MEF-SSIM", True, 4),
-    "psnr": ("PSNR dB", True, 2),
-    "ssim": ("SSIM", True, 3),
-    "delta_e": ("CIEDE2000", False, 2),
-    "noise_gain": ("noise gain", False, 2),
-    "halo": ("halo", False, 2),
-}
-_PSNR_CAP = 100.0  # dB, for pictures that equal their reference
 _WORST = 5
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scene:
-    """Exposures of one scene, (H, W, 3) uint8, darkest first, and the wanted picture where it is known."""
-
-    name: str
-    exposures: tuple[Rgb, ...]
-    reference: Rgb | None
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One fused picture; what cannot be told (no reference, nothing flat) is None.
-
-    Args:
-        scene, method: names.
-        mef_ssim: three scales, of the 8-bit grey of the colour picture; at most 1.
-        psnr, ssim: of the grey, to the reference; dB (at most 100), at most 1.
-        delta_e: mean CIEDE2000 to the reference, both as sRGB.
-        noise_gain, halo: see `still_measures`.
-    """
-
-    scene: str
-    method: str
-    mef_ssim: float
-    psnr: float | None
-    ssim: float | None
-    delta_e: float | None
-    noise_gain: float | None
-    halo: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,94 +89,12 @@ class StillsEvaluation:
             raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
 
 
-def find_scenes(folder: Path) -> list[Path]:
-    """The folders in `folder` that hold two or more pictures beside the reference.
-
-    Raises:
-        InputNotFoundError: no such folder.
-        InputError: no scene in it.
-    """
-    if not folder.is_dir():
-        raise InputNotFoundError(f"There is no folder {folder}: check the path.")
-    scenes = [path for path in folder.iterdir() if path.is_dir() and len(_pictures(path)[0]) >= 2]
-    if not scenes:
-        raise InputError(
-            f"{folder} holds no folders with two or more pictures each: name the folder above them."
-        )
-    return sorted(scenes, key=natural_key)
-
-
-def _pictures(folder: Path) -> tuple[list[Path], Path | None]:
-    files = sorted((p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES), key=natural_key)
-    reference = next((p for p in files if p.stem == REFERENCE), None)
-    return [p for p in files if p != reference], reference
-
-
-def read_scene(folder: Path) -> Scene:
-    """Read one scene, as 8-bit R'G'B'.
-
-    Raises:
-        InputError: a picture that cannot be read, or of another size than the rest.
-    """
-    files, reference = _pictures(folder)
-    exposures = sorted((_read_rgb(path) for path in files), key=lambda rgb: float(rgb.mean()))
-    target = _read_rgb(reference) if reference else None
-    sizes = {rgb.shape for rgb in (*exposures, *([] if target is None else [target]))}
-    if len(sizes) > 1:
-        found = ", ".join(f"{shape[1]}x{shape[0]}" for shape in sorted(sizes))
-        raise InputError(f"The pictures in {folder} must have one size and have {found}.")
-    return Scene(folder.name, tuple(exposures), target)
-
-
-def _read_rgb(path: Path) -> Rgb:
-    pixels = to_8_bit(read_photo(path).pixels)
-    return np.ascontiguousarray(pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2))
-
-
-class SceneScorer:
-    """Scores any number of fused pictures of one scene; what depends on the scene alone is done once."""
-
-    def __init__(self, scene: Scene) -> None:
-        import torch
-
-        self.scene = scene
-        self._greys = [still_measures.grey(rgb) for rgb in scene.exposures]
-        self._mef_ssim = MefSsim(torch.from_numpy(np.stack(self._greys))[None].double())
-        self._flat = still_measures.flat_areas(self._greys)
-        self._noisy = still_measures.add_noise(scene.exposures)
-        reference = scene.reference
-        self._reference = None if reference is None else still_measures.grey(reference)
-        self._reference_lab = None if reference is None else srgb_to_lab(reference / 255)
-
-    def score(self, method: str, fuse: StillFuse, fused: Rgb) -> Score:
-        """Score what `fuse` made of the scene; `fuse` is called once more, with noise added."""
-        import torch
-
-        grey = still_measures.grey(fused)
-        similarity = float(self._mef_ssim(torch.from_numpy(grey)[None, None].double())[0])
-        gain = still_measures.noise_gain(fuse, self._noisy, grey, self._flat)
-        halo = still_measures.halo(self._greys, grey)
-        return Score(self.scene.name, method, similarity, *self._fidelity(fused, grey), gain, halo)
-
-    def _fidelity(
-        self, fused: Rgb, grey: still_measures.Grey
-    ) -> tuple[float | None, float | None, float | None]:
-        """(PSNR, SSIM, mean CIEDE2000) to the reference."""
-        if self._reference is None or self._reference_lab is None:
-            return None, None, None
-        difference = ciede2000(srgb_to_lab(fused / 255), self._reference_lab)
-        return (
-            min(psnr(grey, self._reference), _PSNR_CAP),
-            ssim(grey, self._reference),
-            float(difference.mean()),
-        )
-
-
 def evaluate_stills(
     folder: Path,
     *,
     fusers: Sequence[str] | None = None,
     limit: int | None = None,
+    extremes: bool = False,
     speed: bool = True,
     device: str = "auto",
     report: Path | None = None,
@@ -233,6 +106,7 @@ def evaluate_stills(
         folder: holds a folder per scene.
         fusers: names as `create_fuser` takes them; the three networks if None.
         limit: how many scenes, in the order of their names.
+        extremes: use the darkest and the brightest exposure of each scene only.
         speed: also measure time and memory.
         device: where the networks run.
         report: an HTML page to write.
@@ -250,18 +124,18 @@ def evaluate_stills(
     names = list(dict.fromkeys(fusers or NETWORKS))
     methods: dict[str, StillFuse] = {name: Fuser(fuser=name, device=device) for name in names}
     methods |= still_peers()
-    environment = _environment(folder, device)
+    environment = {"data": folder.name, "device": device, **describe_environment()}
     scores: list[Score] = []
     with ExitStack() as stack:
         page = stack.enter_context(ReportWriter(report, "Fused photographs", environment)) if report else None
         for number, path in enumerate(scenes, 1):
-            scene = read_scene(path)
+            scene = read_scene(path, extremes=extremes)
             scorer = SceneScorer(scene)
             fused = {name: fuse(scene.exposures) for name, fuse in methods.items()}
             found = [scorer.score(name, methods[name], picture) for name, picture in fused.items()]
             scores += found
             if page is not None:
-                _show(page, scene, fused, found, wipe=("opencv-mertens", names[0]))
+                _show(page, scene, fused, found, wipe=("opencv-mertens", names[-1]))
             progress(
                 f"{number}/{len(scenes)} {scene.name}: "
                 + ", ".join(f"{score.method} {score.mef_ssim:.4f}" for score in found)
@@ -296,12 +170,10 @@ def _show(
         pictures[f"exposure {number}"] = rgb
     if scene.reference is not None:
         pictures[REFERENCE] = scene.reference
-    rows = [[s.method, *(_cell(name, getattr(s, name)) for name in MEASURES)] for s in scores]
-    page.comparison(scene.name, pictures, table=Table(["method", *_headings()], rows), wipe=wipe)
-
-
-def _headings() -> list[str]:
-    return [heading for heading, _, _ in MEASURES.values()]
+    measures = [name for name in MEASURES if any(getattr(score, name) is not None for score in scores)]
+    rows = [[s.method, *(_cell(name, getattr(s, name)) for name in measures)] for s in scores]
+    table = Table(["method", *(MEASURES[name][0] for name in measures)], rows)
+    page.comparison(scene.name, pictures, table=table, wipe=wipe)
 
 
 def _cell(measure: str, value: float | None) -> str:
@@ -310,13 +182,14 @@ def _cell(measure: str, value: float | None) -> str:
 
 def _tables(result: StillsEvaluation) -> list[Table]:
     summary = result.summary()
+    measures = [name for name in MEASURES if any(name in found for found in summary.values())]
     head = ["method"]
-    for heading in _headings():
-        head += [heading, "worst"]
+    for name in measures:
+        head += [MEASURES[name][0], "worst"]
     rows, worst = [], []
     for method, found in summary.items():
         row = [method]
-        for name in MEASURES:
+        for name in measures:
             values = found.get(name)
             row += [_cell(name, values["mean"]), _cell(name, values["worst"])] if values else ["-", "-"]
         rows.append(row)
@@ -352,47 +225,3 @@ def render_summary(result: StillsEvaluation) -> str:
             "",
         ]
     return "\n".join(lines)
-
-
-def _environment(folder: Path, device: str) -> dict[str, str]:
-    """Machine, versions, date and commit, so that figures can be compared."""
-    import cv2
-    import torch
-
-    cpu = next(
-        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
-        platform.processor(),
-    )
-    return {
-        "data": folder.name,
-        "device": device,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
-        "machine": f"{cpu or platform.machine()}, {os.cpu_count()} CPUs",
-        "system": platform.platform(),
-        "versions": f"streamfuse {__version__}, Python {platform.python_version()}, torch {torch.__version__}, "
-        f"OpenCV {cv2.__version__}, NumPy {np.__version__}",
-    }
-
-
-def _lines(path: str) -> list[str]:
-    file = Path(path)
-    return file.read_text(errors="replace").splitlines() if file.is_file() else []
-
-
-def _commit() -> str:
-    """Of the source tree that runs, with + where it was changed since; `unknown` for an installed package."""
-    command = [
-        "git",
-        "-C",
-        str(Path(__file__).parent),
-        "describe",
-        "--always",
-        "--dirty=+",
-        "--abbrev=12",
-        "--match=",
-    ]
-    try:
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"

@@ -20,7 +20,7 @@ from streamfuse.evaluate.metrics import Flow, Luma, Mask
 from streamfuse.evaluate.peers import PEERS, Exposed, PeerAligner, PeerFuse, Rgb, merge_mertens, to_8_bit
 from streamfuse.evaluate.simulate import SimulatedClip
 from streamfuse.evaluate.virtual import VirtualCamera
-from streamfuse.frame import AlignedBracket, Frame, FusedFrame, Plane, luma_range
+from streamfuse.frame import AlignedBracket, Frame, FusedFrame, Plane, chroma_range, luma_range
 from streamfuse.stage import Stage
 
 Stages = Callable[[], Sequence[Stage]]  # makes fresh stages, from Frame to what is scored
@@ -37,6 +37,7 @@ class ClipScore:
     Args:
         method, clip: names.
         psnr, ssim: of luma, mean over frames; dB (equal frames count as 100), 1.
+        chroma_psnr: of Cb and Cr together; not a number for peers, which are scored on luma.
         motion_psnr: in the motion mask.
         motion_p99: 99th percentile of the error there, 8-bit code values, mean over frames.
         motion_share: share of the pixels in the mask.
@@ -53,6 +54,7 @@ class ClipScore:
     clip: str
     psnr: float
     ssim: float
+    chroma_psnr: float
     motion_psnr: float
     motion_p99: float
     motion_share: float
@@ -102,6 +104,7 @@ def evaluate_clip(
         exposures = clip.exposures(clip.truth[fused.index].instant)
         ideal = oracle_fuse(tuple(frame.planes for frame in exposures), exposures[0])
         meter.add(fused.index, _luma(fused.planes[0], exposures[0]), _luma(ideal[0], exposures[0]), delay)
+        meter.add_chroma(fused.planes[1:], ideal[1:], exposures[0])
     return meter.score(name)
 
 
@@ -190,6 +193,13 @@ class _Meter:
         if delay is not None:
             self._delays.append(delay)
 
+    def add_chroma(self, fused: Sequence[Plane], oracle: Sequence[Plane], like: Frame) -> None:
+        """Cb and Cr of the frame that was added last; none of a grey frame."""
+        if fused:
+            scale = np.float32(0.5 / chroma_range(like.bits, like.color.full_range)[1])
+            pictures = [np.stack(planes).astype(np.float32) * scale for planes in (fused, oracle)]
+            self._note("chroma_psnr", min(metrics.psnr(*pictures), PSNR_CAP))
+
     def score(self, method: str) -> ClipScore:
         """What all frames come to."""
         afo = self._flicker.afo()
@@ -199,6 +209,7 @@ class _Meter:
             clip=self._clip.info.name,
             psnr=mean.get("psnr", math.nan),
             ssim=mean.get("ssim", math.nan),
+            chroma_psnr=mean.get("chroma_psnr", math.nan),
             motion_psnr=mean.get("motion_psnr", math.nan),
             motion_p99=mean.get("motion_p99", math.nan),
             motion_share=mean.get("motion_share", math.nan),

@@ -78,7 +78,8 @@ def evaluate_videos(
         for score in score_trial(trial, config, peers=peers):
             report(
                 f"{score.clip:16s} {trial.gap_ev:g} EV  {score.method:32s} PSNR {score.psnr:5.2f}  "
-                f"motion {score.motion_psnr:5.2f}  AFo {score.afo_mean:.2f} / {score.afo_global:.2f}"
+                f"motion {score.motion_psnr:5.2f}  chroma {score.chroma_psnr:5.2f}  "
+                f"AFo {score.afo_mean:.2f} / {score.afo_global:.2f}"
             )
             # The clip is named, not its path: the figures travel to other machines.
             rows.append({**asdict(trial), "clip": trial.clip.name, **score.as_dict()})

@@ -1,14 +1,13 @@
 """Chroma of the fused picture, at native subsampling.
 
-Scaling linear light by g scales gamma-coded luma and chroma alike by g ** (1 / 2.2), so all exposures of a scene
-share the ratio chroma / luma wherever they are not clipped. The fused chroma is therefore
-
-    C = sum_k s_k C_k min(Y_fused / Y_k, 2.5) / sum_k s_k,    s_k = w_k v_k Y_k
+    C = sum_k s_k C_k max(1, min(sqrt(Y_fused / Y_k), 2.5)) / sum_k s_k,    s_k = w_k v_k
 
 with the fusion weights w_k and a visibility v_k that leaves out clipped exposures (whose hue is wrong) and those lost
-in noise. Bright exposures count more, which keeps shadow noise out of the colour; the limit keeps a camera's odd
-colours near black from being blown up. At last chroma is scaled, at constant luma and hue, until R'G'B' is inside
-[0, 1].
+in noise. Scaling linear light scales gamma-coded luma and chroma alike, so an exposure that is darker than the fused
+picture lacks colour; the square root of the ratio came nearest to the labels of the SICE stacks (mean CIEDE2000 7.4 on
+eight of them, against 9.4 with the ratio itself, and 7.8 against 9.3 on three that no choice was made on). A brighter
+exposure keeps its chroma. An exposure that equals the fused picture is left as it is. At last chroma is scaled, at
+constant luma and hue, until R'G'B' is inside [0, 1].
 
 The rule of DeepFuse, sum_k |C_k| C_k / sum_k |C_k|, leaves the gamut and takes colour from clipped exposures.
 """
@@ -56,9 +55,9 @@ def fuse_chroma(
     sums = np.zeros((3, height, width), np.float32)
     for planes, luma, weight in zip(chroma, small, weights, strict=True):
         cb, cr = ((p.astype(np.float32) - np.float32(neutral)) * np.float32(0.5 / half) for p in planes)
-        share = _visibility(luma, cb, cr, kr, kb) * weight * luma
+        share = _visibility(luma, cb, cr, kr, kb) * weight
         sums[2] += share
-        share *= np.minimum(target / np.maximum(luma, 1e-4), GAIN_LIMIT)
+        share *= np.clip(np.sqrt(target / np.maximum(luma, 1e-4)), 1.0, GAIN_LIMIT)
         sums[0] += share * cb
         sums[1] += share * cr
     cb, cr = sums[:2] / np.maximum(sums[2], 1e-6)

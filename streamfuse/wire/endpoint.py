@@ -67,9 +67,9 @@ class Endpoint:
 
 
 def is_endpoint(text: str) -> bool:
-    """Whether a source or a sink of this name is a ZeroMQ stream: it begins with zmq, or with a socket type."""
+    """Whether a source or a sink of this name is a ZeroMQ stream: zmq, a socket type or ipc comes first in it."""
     words = re.split(r"[+:]", text, maxsplit=1)
-    return "://" in text and words[0] in {"zmq", "pub", "push", "sub", "pull"}
+    return "://" in text and words[0] in {"zmq", "pub", "push", "sub", "pull", "ipc"}
 
 
 def parse_endpoint(text: str, role: Role) -> Endpoint:

@@ -27,7 +27,7 @@ class InboxPolicy:
     """
 
     max_age: float | None
-    size: int = 2
+    size: int = 1
 
 
 class Inbox:

@@ -76,7 +76,7 @@ class ExposureInfo(_Model):
 class _Envelope(_Model):
     """What every header says."""
 
-    streamfuse: Literal[1] = VERSION
+    streamfuse: Annotated[int, Field(ge=VERSION, le=VERSION)] = VERSION
     stream: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]  # one run of one publisher
     seq: _Count  # frame: its number from 0; else: how many frames there were before
     published_at: _Seconds  # Unix time

@@ -213,8 +213,11 @@ class Receiver:
             if self._monitor.socket in ready:
                 self._monitor.read()
                 self._check_access()
-            if self._socket in ready and self._take(self._read()):
-                return not self._settings.follow
+            while ready.get(self._socket) and not self._stop.is_set():
+                if self._take(self._read()):
+                    return not self._settings.follow
+                if not cast(int, self._socket.events) & zmq.POLLIN:  # cheaper than another poll
+                    break
         return True
 
     def _read(self) -> list[memoryview]:

@@ -5,6 +5,7 @@ from align_clips import exposed, scene, shifted
 
 from streamfuse.align import ghost
 from streamfuse.align.photometric import ratio_curve
+from streamfuse.align.planes import Picture
 
 CURVE = ratio_curve(3.0)
 
@@ -55,3 +56,23 @@ def test_the_side_that_agrees_has_the_weight() -> None:
     assert ghost.side_weights(low, high).min() > 0.99
     assert ghost.side_weights(high, low).max() < 0.01
     np.testing.assert_allclose(ghost.side_weights(low, low), 0.5, atol=1e-5)
+
+
+def test_a_noisy_dark_reference_leaves_the_pixels_to_brighter_neighbours_that_agree() -> None:
+    noise = np.random.default_rng(0).normal(0, 2e-3, scene().shape).astype(np.float32)
+    raised = CURVE.brighten(exposed(np.maximum(scene() + noise, 0), 0).astype(np.float32) / 255)
+    bright = luma(3)
+    bright[30:60, 40:80] = np.clip(raised[30:60, 40:80] + 0.3, 0, 1)  # a ghost
+    share = ghost.brighter_share(raised, [ghost.squared_error(raised, bright)], CURVE, 1.0)
+    shadows = raised < 0.3
+    shadows[25:65, 35:85] = False
+    assert share[shadows].mean() > 0.8
+    assert share[35:55, 45:75].mean() < 0.2
+
+
+def test_a_clipped_reference_leaves_the_pixels_to_darker_neighbours() -> None:
+    bright = np.full((40, 40), 0.6, np.float32)
+    bright[:, 20:] = 1.0
+    share = ghost.darker_share(Picture(bright, None, np.ones((1, 3), np.float32)))
+    assert share[:, :16].max() == 0
+    assert share[:, 22:].min() == 1

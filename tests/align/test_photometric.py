@@ -7,7 +7,7 @@ import pytest
 from align_clips import FULL, exposed, grey_frame, scene, shifted
 
 from streamfuse.align import photometric, planes
-from streamfuse.frame import ColorInfo, Exposure, Frame
+from streamfuse.frame import Exposure, Frame
 
 
 def luma(ev: float, dx: float = 0.0) -> photometric.Map:
@@ -59,29 +59,3 @@ def test_known_gap_needs_both_exposures() -> None:
     ]
     assert photometric.known_gap(*known) == pytest.approx(3.0)
     assert photometric.known_gap(known[0], dark) is None
-
-
-@pytest.mark.parametrize("bits", [8, 10, 16])
-@pytest.mark.parametrize("full_range", [True, False])
-def test_planes_scale_in_luma_and_chroma(bits: int, full_range: bool) -> None:
-    unit = 1 << (bits - 8)
-    black, white = (0, 256 * unit - 1) if full_range else (16 * unit, 235 * unit)
-    dtype = np.uint8 if bits == 8 else np.uint16
-    y = np.full((5, 7), round(black + 0.2 * (white - black)), dtype)
-    cb, cr = np.full((3, 4), 128 * unit + 10 * unit, dtype), np.full((3, 4), 128 * unit - 8 * unit, dtype)
-    frame = Frame((y, cb, cr), bits, (1, 1), ColorInfo(1, 1, 1, full_range), 0, Fraction(1), 0)
-    factor = 2 ** (2.2 / 2.2)  # 2.2 EV: twice the code value
-    brighter = planes.map_planes(frame, photometric.ratio_curve(2.2), to_brighter=True)
-    assert [p.dtype for p in brighter] == [dtype] * 3
-    assert int(brighter[0][0, 0]) == pytest.approx(black + 0.2 * factor * (white - black), abs=1.5 * unit)
-    assert int(brighter[1][0, 0]) - 128 * unit == pytest.approx(10 * factor * unit, abs=1.5 * unit)
-    assert int(brighter[2][0, 0]) - 128 * unit == pytest.approx(-8 * factor * unit, abs=1.5 * unit)
-    darker = planes.map_planes(frame, photometric.ratio_curve(2.2), to_brighter=False)
-    assert int(darker[1][0, 0]) - 128 * unit == pytest.approx(5 * unit, abs=1.5 * unit)
-
-
-def test_clipped_luma_loses_its_colour() -> None:
-    planes = (np.full((4, 4), 200, np.uint8), np.full((4, 4), 150, np.uint8), np.full((4, 4), 100, np.uint8))
-    frame = Frame(planes, 8, (0, 0), FULL, 0, Fraction(1), 0)
-    bright = planes.map_planes(frame, photometric.ratio_curve(4.0), to_brighter=True)
-    assert [int(plane[0, 0]) for plane in bright] == [255, 128, 128]

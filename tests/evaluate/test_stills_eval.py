@@ -14,15 +14,8 @@ from streamfuse.evaluate import still_measures
 from streamfuse.evaluate.cost import measure_cost
 from streamfuse.evaluate.peers_stills import enfuse, opencv_mertens, plain_mean, still_peers
 from streamfuse.evaluate.report import ReportWriter, Table
-from streamfuse.evaluate.stills import (
-    Scene,
-    SceneScorer,
-    Score,
-    StillsEvaluation,
-    evaluate_stills,
-    find_scenes,
-    read_scene,
-)
+from streamfuse.evaluate.still_scores import Scene, SceneScorer, Score, find_scenes, read_scene
+from streamfuse.evaluate.stills import StillsEvaluation, evaluate_stills
 
 
 def write_scene(folder, count=2, reference=False, height=72, width=96, seed=0):
@@ -158,6 +151,12 @@ def test_scenes_are_ordered_by_brightness(tmp_path):
     scene = read_scene(tmp_path / "s")
     np.testing.assert_array_equal(scene.exposures[0], dark)
     assert scene.reference is None
+
+
+def test_extremes_leave_out_the_middle(scenes):
+    whole, pair = read_scene(scenes / "two"), read_scene(scenes / "two", extremes=True)
+    assert len(whole.exposures) == 3
+    np.testing.assert_array_equal(pair.exposures, [whole.exposures[0], whole.exposures[-1]])
 
 
 def test_sizes_must_agree(tmp_path):

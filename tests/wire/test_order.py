@@ -1,0 +1,67 @@
+"""Which messages count."""
+
+from __future__ import annotations
+
+import golden_vectors
+import pytest
+
+from streamfuse.wire.message import EndHeader, FrameHeader, HeartbeatHeader
+from streamfuse.wire.order import ReceiverStatistics, StreamOrder
+
+OLD, NEW = "aaaaaaaa", "bbbbbbbb"
+
+
+def frame(seq, stream=OLD):
+    fields = golden_vectors.frame("gray", [("y", "uint8", (4, 6))], seq=seq, stream=stream)
+    return FrameHeader.model_validate(fields, strict=False)
+
+
+def end(seq, stream=OLD):
+    return EndHeader(stream=stream, seq=seq, published_at=1.0)
+
+
+def heartbeat(seq, stream=OLD):
+    return HeartbeatHeader(stream=stream, seq=seq, published_at=1.0)
+
+
+@pytest.fixture
+def order():
+    return StreamOrder(ReceiverStatistics())
+
+
+def judge(order, *headers):
+    return [order.judge(header) for header in headers], order._statistics
+
+
+def test_gaps_are_counted_but_not_what_was_before_the_first_frame(order):
+    verdicts, counts = judge(order, frame(5), frame(6), frame(9))
+    assert verdicts == ["frame"] * 3
+    assert (counts.received, counts.lost) == (3, 2)
+
+
+def test_frames_lost_at_the_end_are_counted_once(order):
+    _, counts = judge(order, frame(0), heartbeat(3), end(4))
+    assert counts.lost == 3
+
+
+def test_a_frame_that_comes_again_or_late_is_stale(order):
+    verdicts, counts = judge(order, frame(0), frame(2), frame(2), frame(1))
+    assert verdicts == ["frame", "frame", "stale", "stale"]
+    assert (counts.received, counts.stale, counts.lost) == (2, 2, 1)
+
+
+def test_an_end_ends_its_own_stream_only(order):
+    verdicts, counts = judge(order, end(9, NEW), frame(0), end(9, NEW), end(1), end(1), frame(1))
+    assert verdicts == ["stale", "frame", "stale", "end", "stale", "stale"]
+    assert counts.stale == 4
+
+
+def test_a_publisher_that_was_started_again_is_followed(order):
+    verdicts, counts = judge(order, frame(7), frame(0, NEW), frame(8), end(8), frame(1, NEW))
+    assert verdicts == ["frame", "frame", "stale", "stale", "frame"]
+    assert (counts.restarts, counts.lost) == (1, 0)
+
+
+def test_a_stream_without_frames_can_end(order):
+    verdicts, _ = judge(order, heartbeat(0), end(0))
+    assert verdicts == ["news", "end"]
