@@ -4,8 +4,8 @@
 
 with the fusion weights w_k and a visibility v_k that leaves out clipped exposures (whose hue is wrong) and those lost
 in noise. Scaling linear light scales gamma-coded luma and chroma alike, so an exposure that is darker than the fused
-picture lacks colour; the square root of the ratio came nearest to the labels of the SICE stacks (mean CIEDE2000 7.4 on
-eight of them, against 9.4 with the ratio itself, and 7.8 against 9.3 on three that no choice was made on). A brighter
+picture lacks colour; the square root of the ratio came nearest to the labels of the SICE stacks (mean CIEDE2000 7.5 on
+eight of them, against 9.4 with the ratio itself, and 7.9 against 9.3 on three that no choice was made on). A brighter
 exposure keeps its chroma. An exposure that equals the fused picture is left as it is. At last chroma is scaled, at
 constant luma and hue, until R'G'B' is inside [0, 1].
 
@@ -24,7 +24,7 @@ from streamfuse.frame import ColorInfo, Map, Plane, chroma_range
 CLIP_START, CLIP_END = 0.85, 1.0  # of the largest of R'G'B': where an exposure's colour fades out
 NOISE_START, NOISE_END = 0.02, 0.25  # of luma: where it fades in
 GAIN_LIMIT = 2.5  # on the chroma of an exposure that is darker than the fused picture
-_FLOOR = 0.04  # visibility of an exposure when nothing better is there
+_FLOOR = 0.1  # visibility of an exposure when nothing better is there
 
 
 def fuse_chroma(

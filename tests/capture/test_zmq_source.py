@@ -44,7 +44,12 @@ def test_exposures_come_with_all_that_was_known_of_them():
     assert (info.time_base, info.rate, info.has_chroma) == (Fraction(1, 30), 30, True)
     for sent, got in zip(frames, received, strict=True):
         assert same_pixels(sent, got)
-        assert (got.pts, got.time_base, got.index, got.exposure) == (sent.pts, sent.time_base, sent.index, sent.exposure)
+        assert (got.pts, got.time_base, got.index, got.exposure) == (
+            sent.pts,
+            sent.time_base,
+            sent.index,
+            sent.exposure,
+        )
         assert got.color == sent.color
 
 
@@ -126,7 +131,10 @@ def test_closing_from_another_thread_ends_the_iteration():
 def command(*words):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "streamfuse", *map(str, words)], stderr=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-m", "streamfuse", *map(str, words)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
     )
 
 

@@ -240,7 +240,10 @@ def test_push_without_a_receiver_ends_in_time():
 
 
 def test_an_address_that_is_taken(tmp_path):
-    with open_sink("zmq+pub://:*", stream_info()) as sink, pytest.raises(OutputError, match="another address"):
+    with (
+        open_sink("zmq+pub://:*", stream_info()) as sink,
+        pytest.raises(OutputError, match="another address"),
+    ):
         open_sink(f"pub:{sink.outputs[0]}", stream_info())
     path = tmp_path / "frames"
     with open_sink(f"ipc://{path}", stream_info()), pytest.raises(OutputError, match="another address"):
