@@ -9,7 +9,9 @@ def main(clip: str) -> int:
     frames = 0
     for frame in streamfuse.fuse_video(clip, preset="fast"):
         seconds = float(frame.pts * frame.time_base)
-        print(f"{seconds:8.3f} s  mean {frame.rgb().mean():6.1f}  not trusted {frame.stats['untrusted_share']:.1%}")
+        print(
+            f"{seconds:8.3f} s  mean {frame.rgb().mean():6.1f}  not trusted {frame.stats['untrusted_share']:.1%}"
+        )
         frames += 1
     return frames
 

@@ -18,7 +18,9 @@ def decode(message):
     if len(infos) != len(message) - 2:
         raise ValueError("not as many parts as the header names")
     arrays = zip(infos, message[2:], strict=True)
-    return header, {p["name"]: np.frombuffer(data, DTYPES[p["dtype"]]).reshape(p["shape"]) for p, data in arrays}
+    return header, {
+        p["name"]: np.frombuffer(data, DTYPES[p["dtype"]]).reshape(p["shape"]) for p, data in arrays
+    }
 
 
 if __name__ == "__main__":

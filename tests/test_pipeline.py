@@ -118,9 +118,7 @@ PLACES = [
     slow=st.sampled_from(["nothing", "stage0", "stage1", "sink0"]),
     stop_at=st.none() | st.integers(0, 6),
 )
-def test_any_end_closes_everything_once_in_order(
-    count, stages, sinks, queue_size, faults, slow, stop_at
-):
+def test_any_end_closes_everything_once_in_order(count, stages, sinks, queue_size, faults, slow, stop_at):
     log = Log(faults)
     pipelines: list[Pipeline] = []
 

@@ -57,7 +57,9 @@ def _open(named: list[str | Path], frames: FrameRange | None, rate: Fraction | N
         from streamfuse.capture.simulated import open_sample
 
         if rate is not None:
-            raise UsageError("A frame rate can be given for images only: write sample:?rate=25 for the sample.")
+            raise UsageError(
+                "A frame rate can be given for images only: write sample:?rate=25 for the sample."
+            )
         sample = open_sample(only)
         return _Range(sample, frames) if frames else sample
     if is_endpoint(only):

@@ -142,7 +142,7 @@ def _check_jpeg(data: npt.NDArray[Any], header: FrameHeader) -> None:
         if marker in _SOF:
             height = int.from_bytes(code[place + 5 : place + 7])
             width = int.from_bytes(code[place + 7 : place + 9])
-            if False:
+            if (width, height) != (header.width, header.height):
                 raise WireLimitError(
                     f"The JPEG of frame {header.seq} is {width}x{height}, its header says "
                     f"{header.width}x{header.height}."

@@ -27,6 +27,7 @@ DTYPES: Final = {
     "float32": "<f4",
 }  # bytes are little-endian
 TOPIC_BYTES: Final = 255
+_ITEM_BYTES: Final = {name: np.dtype(code).itemsize for name, code in DTYPES.items()}
 
 _Count = Annotated[int, Field(ge=0, lt=2**63)]
 _Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -53,7 +54,7 @@ class PartInfo(_Model):
     @property
     def nbytes(self) -> int:
         """Size of the part."""
-        return prod(self.shape) * np.dtype(DTYPES[self.dtype]).itemsize
+        return prod(self.shape) * _ITEM_BYTES[self.dtype]
 
 
 class Color(_Model):
@@ -225,14 +226,14 @@ def _check_parts(header: FrameHeader, payload: Sequence[bytes | memoryview], lim
     if len(payload) != len(header.parts):
         raise WireError(f"The header names {len(header.parts)} parts, the message has {len(payload)}.")
     for info, part in zip(header.parts, payload, strict=True):
-        if max(info.nbytes, len(part)) > limits.part_bytes:
+        wanted = info.nbytes
+        if max(wanted, len(part)) > limits.part_bytes:
             raise WireLimitError(f"The part {info.name!r} is over the limit of {limits.part_bytes} bytes.")
-        if info.nbytes != len(part):
+        if wanted != len(part):
             raise WireError(
-                f"The part {info.name!r} has {len(part)} bytes; its shape and dtype ask for {info.nbytes}."
+                f"The part {info.name!r} has {len(part)} bytes; its shape and dtype ask for {wanted}."
             )
-    names = [info.name for info in header.parts]
-    if len(set(names)) != len(names):
+    if len({info.name for info in header.parts}) != len(header.parts):
         raise WireError("Two parts of a message have the same name.")
     expected = planes_of(header.pixel_format, header.width, header.height)
     if header.encoding != "raw":

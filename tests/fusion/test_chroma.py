@@ -73,12 +73,22 @@ def test_the_hue_comes_from_the_exposure_that_is_not_clipped(color, clipped_one_
     assert abs(hue - wanted) < np.radians(3)
 
 
-def test_saturation_follows_the_luma_of_the_fused_picture():
-    (planes, luma), neutral = coded((0.3, 0.2, 0.1), 16, BT709, (4, 4)), 1 << 15
-    for factor in (0.5, 1.0, 2.0):
-        cb, cr = fuse_chroma([planes] * 2, [luma] * 2, luma * np.float32(factor), even(2, (4, 4)), 16, BT709)
-        for out, source in zip((cb, cr), planes, strict=True):
-            assert (int(out[0, 0]) - neutral) == pytest.approx(factor * (int(source[0, 0]) - neutral), abs=2)
+@pytest.mark.parametrize(
+    ("brighter", "chroma_gain"),
+    [
+        (1.0, 1.0),  # the fused picture is the exposure: nothing changes
+        (2.0, 2.0**0.5),  # raised: colour follows by the square root
+        (0.9, 1.0),  # lowered: colour stays
+    ],
+)
+def test_saturation_follows_the_luma_of_the_fused_picture(brighter, chroma_gain):
+    (planes, luma), neutral = coded((0.3, 0.25, 0.2), 16, BT709, (4, 4)), 1 << 15
+    fused = luma * np.float32(brighter)
+    for out, source in zip(
+        fuse_chroma([planes] * 2, [luma] * 2, fused, even(2, (4, 4)), 16, BT709), planes, strict=True
+    ):
+        wanted = chroma_gain * (int(source[0, 0]) - neutral)
+        assert int(out[0, 0]) - neutral == pytest.approx(wanted, abs=2)
 
 
 @settings(max_examples=60, deadline=None)

@@ -97,5 +97,5 @@ console.log("ok");
 def test_node_example():
     files = [golden_vectors.GOLDEN / "vectors.json", EXAMPLES / "subscribe.mjs"]
     command = ["node", "--input-type=module", "-e", NODE, *map(str, files)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.stdout.strip() == "ok", done.stderr
