@@ -174,11 +174,13 @@ def fuse(
         fusion = FileFusion(
             inputs, output, config, fps=_rate(fps), dump=dump_stages, progress=reporter.update
         )
-        previous = signal.signal(signal.SIGTERM, lambda *_: fusion.stop())
+        endings = (signal.SIGTERM, signal.SIGHUP)
+        previous = [signal.signal(number, lambda *_: fusion.stop()) for number in endings]
         try:
             summary = fusion.run()
         finally:
-            signal.signal(signal.SIGTERM, previous)
+            for number, handler in zip(endings, previous, strict=True):
+                signal.signal(number, handler)
     if as_json:
         click.echo(json.dumps(summary.as_dict()))
     elif not quiet:

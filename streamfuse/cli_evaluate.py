@@ -18,7 +18,13 @@ import click
 @click.option("--ghost", type=click.Choice(["on", "off"]), help="Ghost fallback; default: on.")
 @click.option("--smooth", type=click.Choice(["on", "off"]), help="Temporal smoothing; default: on.")
 @click.option(
-    "--gap", "gaps", type=float, multiple=True, default=(3.0,), show_default=True, help="EV; repeatable."
+    "--gap",
+    "gaps",
+    type=click.FloatRange(0.5, 16),
+    multiple=True,
+    default=(3.0,),
+    show_default=True,
+    help="EV; repeatable.",
 )
 @click.option(
     "--count", type=click.IntRange(min=3), default=30, show_default=True, help="Frames of each clip."
@@ -56,8 +62,13 @@ def evaluate_video(
     streamfuse evaluate video clip.mp4 hdr_frames/ --gap 3 --json figures.json
     """
     from streamfuse.config import load_config
+    from streamfuse.errors import OutputError
     from streamfuse.evaluate.videos import VideoTrial, evaluate_videos
 
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise OutputError(
+            f"There is no folder {json_file.absolute().parent} for {json_file.name}; make it first."
+        )
     config = load_config("default").with_overrides(
         preset=preset,
         fuser=fuser,

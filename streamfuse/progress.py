@@ -83,8 +83,10 @@ class Reporter:
         for warning in summary.warnings:
             self._print(f"Warning: {warning}")
         ended = "interrupted after" if summary.interrupted else "done:"
+        written = summary.outputs
+        names = ", ".join(written) if len(written) <= 3 else f"{written[0]} .. {written[-1]}"
         self._print(
-            f"{', '.join(summary.outputs) or 'nothing written'}: {ended} {summary.frames_out} frames from "
+            f"{names or 'nothing written'}: {ended} {summary.frames_out} frames from "
             f"{summary.frames_in} in {summary.seconds:.1f} s ({summary.fps:.1f} fps), {summary.fuser} on "
             f"{summary.device}, {summary.drops_detected} drops, {summary.repaired_pairs} pairs repaired."
         )

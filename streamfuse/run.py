@@ -13,7 +13,7 @@ from streamfuse.capture.open import open_source
 from streamfuse.chain import Chain, Finish, build_chain, through
 from streamfuse.config import Config
 from streamfuse.encode.open import open_sink
-from streamfuse.errors import ExposureError, InputError, UsageError
+from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
 from streamfuse.frame import FusedFrame
 from streamfuse.pipeline import Pipeline
 from streamfuse.stage import Sink, Source, SourceInfo
@@ -92,12 +92,14 @@ class FileFusion:
 
         share_cpu()
         _refuse_input_as_output(inputs, output)
+        _refuse_the_same_twice(inputs)
         self._config = config
         self._progress = progress
         self._stopped = False
         self._source = _open(inputs, config, fps)
         try:
             info = self._source.info
+            _refuse_one_picture(output, info)
             finish = _finishers(config, dump)
             self._chain = build_chain(config, info.simultaneous, finish)
             self._sink = self._open_sink(output, info)
@@ -126,6 +128,8 @@ class FileFusion:
             # An interrupt may leave too few frames to tell their exposures apart: not the input's fault.
             if not (self._interrupted and isinstance(error, ExposureError)):
                 self._tidy(error)
+                if isinstance(error, ExposureError):
+                    error.args = (f"{self._source.info.name}: {error}",)
                 raise
         statistics = self._pipeline.statistics
         if statistics.frames_out == 0:
@@ -166,7 +170,10 @@ class FileFusion:
             self._remove_empty()
             return
         for output in self._sink.outputs:
-            error.add_note(f"{output} was finished with the {frames} frames that were fused before this.")
+            if isinstance(error, OutputError):
+                error.add_note(f"{output} is cut off: at most {frames} frames reached it.")
+            else:
+                error.add_note(f"{output} was finished with the {frames} frames that were fused before this.")
 
     def _remove_empty(self) -> None:
         """Remove outputs that hold no frame."""
@@ -193,8 +200,57 @@ class FileFusion:
             seconds=round(statistics.elapsed, 2),
             interrupted=self._interrupted,
             outputs=tuple(self._sink.outputs) if statistics.frames_out else (),
-            warnings=tuple(getattr(self._sink, "warnings", ())),
+            warnings=(
+                *getattr(self._sink, "warnings", ()),
+                *_damage(self._source, statistics.frames_in, whole=not self._interrupted),
+                *_contradiction(found.disagreements if found else 0),
+            ),
         )
+
+
+def _refuse_the_same_twice(inputs: Sequence[str]) -> None:
+    files = [Path(name).resolve() for name in inputs if Path(name).is_file()]
+    for file in files:
+        if files.count(file) > 1:
+            raise UsageError(f"{file} is named twice; give one file per exposure.")
+
+
+def _refuse_one_picture(output: str, info: SourceInfo) -> None:
+    """A film does not fit into one picture: say so before the work is done."""
+    is_picture = Path(output).suffix.lower() in (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+    if is_picture and "%" not in output and (info.frame_count or 2) > info.simultaneous:
+        raise UsageError(
+            f"{output} is one picture and {info.name} has more frames; name a folder or out_%05d.png."
+        )
+
+
+def _damage(source: Source, frames_in: int, whole: bool) -> list[str]:
+    """Sentences on what the input has lost."""
+    warnings = []
+    info = source.info
+    errors = getattr(source, "decode_errors", 0)
+    if errors:
+        warnings.append(f"{info.name} is damaged: {errors} of its packets or pictures could not be decoded.")
+    # Some headers give only a duration, so a few frames less are no evidence.
+    if whole and info.frame_count is not None and frames_in + 2 < 0.97 * info.frame_count:
+        warnings.append(
+            f"{info.name} promises {info.frame_count} frames and gave {frames_in}: it is cut off or damaged."
+        )
+    left_over = getattr(source, "left_over", 0)
+    if left_over:
+        warnings.append(
+            f"{info.name}: {left_over} frames of the longer files have no partner and were left out."
+        )
+    return warnings
+
+
+def _contradiction(disagreements: int) -> list[str]:
+    if not disagreements:
+        return []
+    return [
+        f"In {disagreements} places --first, --exposures or the metadata contradict the brightness of the frames; "
+        "the brightness was believed."
+    ]
 
 
 def _refuse_input_as_output(inputs: Sequence[str], output: str) -> None:

@@ -176,6 +176,9 @@ def fuse_stills(
     target = Path(output)
     check_target(target, bits, overwrite)
     paths = expand_photos(inputs)
+    for path in paths:
+        if target.exists() and path.samefile(target):
+            raise UsageError(f"{target} is one of the exposures; name another output.")
     if len(paths) < 2:
         raise InputError(f"{_names(paths)} is one picture; fusion needs at least two exposures.")
     share_cpu()

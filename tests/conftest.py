@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,9 @@ import torch
 # Tiny pictures: threads would cost more than they give, and would fight with a parallel run of the tests.
 torch.set_num_threads(1)
 cv2.setNumThreads(1)
+
+# A shell that starts a job in the background has it ignore SIGINT, and processes that tests start inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DATA = Path(os.environ.get("STREAMFUSE_DATA") or Path(__file__).parents[2] / "shared" / "data")
 

@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from contextlib import contextmanager
 
 import pytest
 from runs import pictures_of, start
@@ -10,23 +11,28 @@ from runs import pictures_of, start
 ENDLESS = "sample:?frames=endless&size=96x64"
 
 
-def begin(out, spec=ENDLESS, size=8_000):
-    """A run that has written something."""
-    process = start("fuse", spec, "-o", out, "--preset", "fast", "--json")
-    deadline = time.monotonic() + 60
-    while not (out.exists() and out.stat().st_size >= size):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return process
+@contextmanager
+def begun(out, size=8_000):
+    """A run that has written something; it never outlives the test."""
+    process = start("fuse", ENDLESS, "-o", out, "--preset", "fast", "--json")
+    try:
+        deadline = time.monotonic() + 60
+        while not (out.exists() and out.stat().st_size >= size):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_finishes_the_output(tmp_path, number):
     out = tmp_path / "o.mkv"
-    process = begin(out)
-    process.send_signal(number)
-    printed, errors = process.communicate(timeout=30)
+    with begun(out) as process:
+        process.send_signal(number)
+        printed, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
     summary = json.loads(printed)
     assert summary["interrupted"]
@@ -36,9 +42,8 @@ def test_an_interrupt_finishes_the_output(tmp_path, number):
 
 @pytest.mark.parametrize("name", ["o.mkv", "o.mp4"])
 def test_a_killed_run_leaves_a_file_that_plays(tmp_path, name):
-    process = begin(tmp_path / name)
-    process.kill()
-    process.communicate(timeout=30)
+    with begun(tmp_path / name) as process:
+        process.kill()
     assert len(pictures_of(tmp_path / name)) > 0
 
 

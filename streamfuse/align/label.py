@@ -120,7 +120,7 @@ class Labeller:
     @property
     def report(self) -> LabelReport | None:
         """What is known so far; None until the first frames have been labelled."""
-        if self._known is None:
+        if not self._order:  # set last: another thread may ask at any moment
             return None
         return LabelReport(
             self._count, self._order, self._gap_ev, self._confidence, self._drops, self._disagreements

@@ -133,7 +133,10 @@ class VideoFileSource:
         if packet is None:
             return None
         try:
-            return packet.decode()
+            pictures = packet.decode()
+            whole = [picture for picture in pictures if not picture.is_corrupt]
+            self.decode_errors += len(pictures) - len(whole)  # a picture with holes is worse than a lost one
+            return whole
         except av.EOFError:
             return None
         except av.FFmpegError:
@@ -264,6 +267,8 @@ def _check_file(path: Path) -> None:
         raise InputNotFoundError(f"There is no file {path}: check the path.")
     if path.is_dir():
         raise InputError(f"{path} is a folder, not a video file.")
+    if path.is_fifo() or path.is_socket():
+        raise InputError(f"{path} is a pipe, which cannot be read twice: name - and pipe Y4M into it.")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path} cannot be read: you have no permission for it.")
     if path.is_file() and path.stat().st_size == 0:
