@@ -25,12 +25,6 @@ import click
     default=(3.0,),
     show_default=True,
     help="EV; repeatable.",
-    "gaps",
-    type=click.FloatRange(0.5, 16),
-    multiple=True,
-    default=(3.0,),
-    show_default=True,
-    help="EV; repeatable.",
 )
 @click.option(
     "--count", type=click.IntRange(min=3), default=30, show_default=True, help="Frames of each clip."
