@@ -9,8 +9,8 @@ from typing import Any
 
 from streamfuse.chain import build_chain
 from streamfuse.config import Config
+from streamfuse.evaluate.environment import describe_environment
 from streamfuse.evaluate.film import film
-from streamfuse.evaluate.machine import describe_machine
 from streamfuse.evaluate.simulate import SimulatedClip, Simulation
 from streamfuse.evaluate.video import ClipScore, evaluate_clip, evaluate_peers
 from streamfuse.frame import Frame, Plane
@@ -72,7 +72,7 @@ def evaluate_videos(
     peers: bool = True,
     report: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Score every trial; the result is what `--json` writes: machine, settings, and a row per method and clip."""
+    """Score every trial; the result is what `--json` writes: environment, settings, and a row per method and clip."""
     rows = []
     for trial in trials:
         for score in score_trial(trial, config, peers=peers):
@@ -83,4 +83,4 @@ def evaluate_videos(
             )
             # The clip is named, not its path: the figures travel to other machines.
             rows.append({**asdict(trial), "clip": trial.clip.name, **score.as_dict()})
-    return {"machine": describe_machine(), "config": config.model_dump(mode="json"), "rows": rows}
+    return {"environment": describe_environment(), "config": config.model_dump(mode="json"), "rows": rows}
