@@ -1,5 +1,6 @@
 """Whatever is wrong with the input: one clear sentence, an exit status, and nothing unplayable left behind."""
 
+import os
 import resource
 from pathlib import Path
 
@@ -205,3 +206,44 @@ def test_a_full_disk_leaves_what_plays_and_says_so(folder):
     assert "Traceback" not in errors
     if (folder / "o.mkv").exists():
         assert len(pictures_of("o.mkv")) > 0
+
+
+def test_a_pipe_with_a_name(folder):
+    os.mkfifo("pipe.mkv")
+    assert "pipe.mkv is a pipe" in fuse_refused("pipe.mkv")
+
+
+def test_the_same_file_for_two_exposures(folder):
+    alternating_video(folder / "a.mkv")
+    assert "named twice" in fuse_refused("a.mkv", "a.mkv", code=2)
+
+
+def test_a_film_into_one_picture(folder):
+    alternating_video(folder / "a.mkv")
+    sentence = refused("fuse", "a.mkv", "-o", "one.jpg", code=2, outputs=("one.jpg",))
+    assert "one.jpg is one picture" in sentence
+
+
+def test_a_photograph_into_one_of_its_exposures(folder):
+    picture = min(image_folder(folder / "in").iterdir())
+    before = picture.read_bytes()
+    sentence = refused("still", folder / "in", "-o", picture, "--overwrite", code=2, outputs=())
+    assert "is one of the exposures" in sentence
+    assert picture.read_bytes() == before
+
+
+def test_a_film_that_is_cut_off_is_fused_as_far_as_it_goes_and_says_so(folder):
+    path = alternating_video(folder / "a.mkv", "sample:?frames=24&size=160x90", codec="ffv1")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    result = streamfuse("fuse", path, "-o", "o.mkv", "--preset", "fast")
+    assert result.exit_code == 0
+    assert "promises 24 frames" in result.stderr
+    assert 4 < len(pictures_of("o.mkv")) < 24
+
+
+def test_a_first_exposure_that_the_frames_contradict(folder):
+    alternating_video(folder / "a.mkv")
+    result = streamfuse("fuse", "a.mkv", "-o", "o.mkv", "--first", "over", "--preset", "fast")
+    assert result.exit_code == 0
+    assert "contradict the brightness" in result.stderr
