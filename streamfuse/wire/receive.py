@@ -297,4 +297,9 @@ class Receiver:
             why = "; no publisher answers there: start it, or check the address"
         with suppress(Exception):
             self.close()
+        # Which end of a handshake without agreement is told the reason is a matter of chance.
+        if (self._links.failed or self._links.disconnects) and not self._links.connects:
+            raise StreamAccessError(
+                f"{self.name} breaks off every handshake: probably only one end uses CURVE keys."
+            )
         raise StreamTimeoutError(f"Nothing came from {self.name} for {timeout:g} s{why}".rstrip(".") + ".")
