@@ -190,6 +190,7 @@ def fuse(
 
 
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_video)
+cli_stills.evaluate.add_command(cli_evaluate.evaluate_labels)
 for command in (cli_stills.still, cli_stills.evaluate, cli_stills.export):
     main.add_command(command)
 

@@ -89,7 +89,19 @@ def evaluate() -> None:
     "--fuser", "fusers", multiple=True, metavar="NAME", help="Repeatable; default: the three networks."
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N scenes.")
-@click.option("--extremes", is_flag=True, help="Only the darkest and the brightest exposure of each scene.")
+@click.option("--scene", "names", multiple=True, metavar="NAME", help="Repeatable; default: all scenes.")
+@click.option(
+    "--held-back",
+    type=click.Path(path_type=Path),
+    metavar="CONFIG",
+    help="Only the scenes that this training configuration holds back.",
+)
+@click.option(
+    "--exposures",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Use N of each scene, evenly from the darkest to the brightest; scenes with fewer are left out.",
+)
 @click.option(
     "--speed/--no-speed", default=True, show_default=True, help="Also measure time and memory at 2 MP."
 )
@@ -101,7 +113,9 @@ def stills(
     report: Path | None,
     fusers: tuple[str, ...],
     limit: int | None,
-    extremes: bool,
+    names: tuple[str, ...],
+    held_back: Path | None,
+    exposures: int | None,
     speed: bool,
     device: str,
     quiet: bool,
@@ -113,6 +127,7 @@ def stills(
 
     \b
     streamfuse evaluate stills scenes/ --json stills.json --report stills.html
+    streamfuse evaluate stills train/ --held-back configs/train-lcndr.yaml --exposures 3
     """
     from streamfuse.evaluate.stills import StillsEvaluation, evaluate_stills, render_summary
 
@@ -120,11 +135,16 @@ def stills(
         if not quiet:
             click.echo(line, err=True)
 
+    if held_back is not None:
+        from streamfuse.train.config import load_train_config
+
+        names += load_train_config(held_back).held_back
     found: StillsEvaluation = evaluate_stills(
         folder,
         fusers=fusers or None,
         limit=limit,
-        extremes=extremes,
+        names=names,
+        exposures=exposures,
         speed=speed,
         device=device,
         report=report,

@@ -4,6 +4,15 @@ Each one is a `StreamfuseError` and also the builtin that fits, so that callers 
 plain sentence: what was asked for (the file, the device), what was found, what to do next.
 """
 
+import re
+
+# Up to the last @ of the host part; a slash inside a password is not allowed there, and is typed all the same.
+_USER_INFO = re.compile(r"(\w+://)(?:[^\s/?#]*@|[^\s/?#@:]*:(?!\d+/)[^\s@?#]*@)")
+_SECRET_PARAMETER = re.compile(
+    r"([?&](?:\w*(?:pass|token|secret|key|auth|sig|pwd)\w*|user|usr|username|streamid)=)[^&#\s]*",
+    re.IGNORECASE,
+)
+
 
 class StreamfuseError(Exception):
     """Base of all errors raised on purpose; the command line prints its text and exits with 1."""
@@ -77,3 +86,17 @@ class StreamTimeoutError(StreamfuseError, TimeoutError):
 
 class StreamAccessError(StreamfuseError, PermissionError):
     """The other end of a network stream refused the key, or has another key than expected."""
+
+
+class CameraError(StreamfuseError, OSError):
+    """A camera or a network stream that cannot be opened, refuses a setting, or was lost."""
+
+
+def without_credentials(text: str) -> str:
+    """Text with the user, the password and the secret parameters of every URL in it replaced by `***`.
+
+    Example:
+        >>> without_credentials("rtsp://me:secret@10.0.0.5/live?token=abc")
+        'rtsp://***@10.0.0.5/live?token=***'
+    """
+    return _SECRET_PARAMETER.sub(r"\1***", _USER_INFO.sub(r"\1***@", text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streamfuse.evaluate.radiance import VideoRadiance, load_hdr_frames
+from streamfuse.evaluate.radiance import RadianceFrames, VideoRadiance, load_hdr_frames
 from streamfuse.evaluate.simulate import SimulatedClip, Simulation
 from streamfuse.evaluate.virtual import virtual_camera
 
@@ -37,20 +37,33 @@ def film(
         InputNotFoundError, InputError: there is nothing, or nothing of these.
     """
     path = Path(source)
+    scene = scene_of(path, start=start, count=count, width=width, range_ev=range_ev, objects=objects)
+    return film_scene(scene, simulation, path.name)
+
+
+def film_scene(scene: RadianceFrames, simulation: Simulation | None, name: str) -> SimulatedClip:
+    """Film what `scene_of` gave; a video keeps its time stamps, from 0 on."""
+    if not isinstance(scene, VideoRadiance):
+        return SimulatedClip(scene, simulation, name=name)
+    pts = [time - scene.pts[0] for time in scene.pts]
+    return SimulatedClip(scene, simulation, name=name, pts=pts, time_base=scene.time_base, rate=scene.rate)
+
+
+def scene_of(
+    path: Path,
+    *,
+    start: int = 0,
+    count: int | None = None,
+    width: int | None = None,
+    range_ev: float | None = None,
+    objects: int = 0,
+) -> RadianceFrames:
+    """The radiance that `film` films: a `VideoRadiance`, `HdrFolder` or `VirtualCamera`; arguments as there."""
     if path.is_dir():
-        return SimulatedClip(load_hdr_frames(path, start=start, count=count), simulation, name=path.name)
-    if path.suffix.lower() == ".hdr":
-        columns = width or PANORAMA_WIDTH
-        camera = virtual_camera(
-            path,
-            count=count or PANORAMA_FRAMES,
-            objects=objects,
-            width=columns,
-            height=max(1, columns * 3 // 4),
-        )
-        return SimulatedClip(camera, simulation, name=path.name)
-    video = VideoRadiance(path, start=start, count=count, width=width, range_ev=range_ev)
-    pts = [time - video.pts[0] for time in video.pts]
-    return SimulatedClip(
-        video, simulation, name=path.name, pts=pts, time_base=video.time_base, rate=video.rate
+        return load_hdr_frames(path, start=start, count=count)
+    if path.suffix.lower() != ".hdr":
+        return VideoRadiance(path, start=start, count=count, width=width, range_ev=range_ev)
+    columns = width or PANORAMA_WIDTH
+    return virtual_camera(
+        path, count=count or PANORAMA_FRAMES, objects=objects, width=columns, height=max(1, columns * 3 // 4)
     )

@@ -158,6 +158,24 @@ class AlternationFlicker:
         return float(100 * abs(np.mean(np.array(self._carriers[1:-1]) * deviation)) / (2 * means.mean()))
 
 
+def ripple(means: Sequence[float]) -> float:
+    """How much the mean luma jumps from frame to frame: 100 rms_t(d_t) / mean_t(m_t), in percent.
+
+    d_t = m_t - (m_(t-1) + m_(t+1)) / 2: flicker and pumping count whatever their period, a slow drift does not.
+
+    Args:
+        means: mean luma m_t of consecutive frames.
+
+    Returns:
+        Percent; NaN with fewer than three frames or in a black clip.
+    """
+    m = np.asarray(means, np.float64)
+    if len(m) < 3 or m.mean() == 0:
+        return float("nan")
+    deviation = m[1:-1] - (m[:-2] + m[2:]) / 2
+    return float(100 * np.sqrt(np.mean(np.square(deviation))) / m.mean())
+
+
 def warp(picture: Luma, flow: Flow) -> Luma:
     """Bring a picture back along the flow: result[p] = picture[p + flow[p]], bilinear, borders replicated."""
     height, width = flow.shape[:2]

@@ -95,15 +95,42 @@ class ReportWriter:
             f'decoding="async" loading="lazy"><figcaption>{escape(label)}</figcaption></figure>'
             for label, picture in pictures.items()
         )
+        self._write(
+            f"<section><h2>{escape(title)}</h2>{_table(table) if table else ''}"
+            f'<div class="strip">{figures}</div>'
+            f'<div class="bar"><select>{_options(labels, left)}</select>'
+            '<input type="range" min="0" max="100" value="50" step="0.1" aria-label="wipe">'
+            f"<select>{_options(labels, right)}</select></div>"
+            '<div class="wipe"><img alt="right"><img alt="left" class="over"></div></section>'
+        )
+
+    def heading(self, title: str, table: Table | None = None) -> None:
+        """Begin a part of the page, with a table that belongs to it."""
+        self._write(f"<h2>{escape(title)}</h2>{_table(table) if table else ''}")
+
+    def plots(self, charts: Sequence[str]) -> None:
+        """Add charts (see `plot.line_chart`)."""
+        self._write(f'<div class="plots">{"".join(charts)}</div>')
+
+    def strip(self, title: str, pictures: Mapping[str, Rgb], *, zoom: int = 1) -> None:
+        """Add pictures in a row, without a wipe.
+
+        Args:
+            title: heading.
+            pictures: by label, in the order in which they are shown.
+            zoom: how many times as large they are shown, pixels kept sharp.
+        """
+        figures = "".join(
+            f'<figure><img class="sharp" src="{_data_url(picture)}" alt="{escape(label)}" '
+            f'width="{picture.shape[1] * zoom}" height="{picture.shape[0] * zoom}" '
+            f'decoding="async" loading="lazy"><figcaption>{escape(label)}</figcaption></figure>'
+            for label, picture in pictures.items()
+        )
+        self._write(f'<h3>{escape(title)}</h3><div class="strip">{figures}</div>')
+
+    def _write(self, html: str) -> None:
         try:
-            self._body.write(
-                f"<section><h2>{escape(title)}</h2>{_table(table) if table else ''}"
-                f'<div class="strip">{figures}</div>'
-                f'<div class="bar"><select>{_options(labels, left)}</select>'
-                '<input type="range" min="0" max="100" value="50" step="0.1" aria-label="wipe">'
-                f"<select>{_options(labels, right)}</select></div>"
-                '<div class="wipe"><img alt="right"><img alt="left" class="over"></div></section>\n'
-            )
+            self._body.write(html + "\n")
         except OSError as error:
             raise OutputError(f"The report {self._path} cannot be written: {error.strerror}.") from error
 
@@ -171,7 +198,9 @@ table{border-collapse:collapse;background:#eee;font-variant-numeric:tabular-nums
 td,th{padding:.15em .6em;text-align:right;border-bottom:1px solid #bbb}td:first-child,th:first-child{text-align:left}
 section{border-top:2px solid #444;margin-top:1.5em}
 .strip{display:flex;gap:4px;overflow-x:auto;margin:.5em 0}figure{margin:0}figcaption{background:#eee;padding:.1em .4em}
-img{display:block;max-width:none}
+img{display:block;max-width:none}.sharp{image-rendering:pixelated}h3{font-size:1em;margin:1em 0 .3em}
+.plots{display:flex;flex-wrap:wrap;gap:1em}.plot{background:#eee;padding:.3em}svg text{font:11px system-ui,sans-serif}
+.plot ul{list-style:none;display:flex;flex-wrap:wrap;gap:.1em 1em;margin:.2em;padding:0;font-size:.85em}
 .bar{display:flex;gap:.6em;align-items:center}.bar input{width:24em;max-width:50vw}
 .wipe{position:relative;overflow:auto;cursor:ew-resize;touch-action:pan-y}
 .wipe .over{position:absolute;left:0;top:0;clip-path:inset(0 50% 0 0)}

@@ -28,7 +28,14 @@ BT709 = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=False)
 WHITE_PERCENTILE = 99.5
 _DRIFT_PERIOD = 48  # instants in one slow swing of the exposure drift
 _SHAKE_MEMORY = 0.9  # of the hand: how much of its place it keeps from one instant to the next
-_SHAKE, _LOSSES = 1, 2  # which random numbers: each use has its own stream, noise has one per picture
+_SHAKE, _LOSSES, _ORDER = (
+    1,
+    2,
+    3,
+)  # which random numbers: each use has its own stream, noise has one per picture
+_MAINS = (
+    100 * 1001 / 30000
+)  # periods from one instant to the next of a lamp on 50 Hz mains, filmed at 29.97 Hz
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +47,11 @@ class Simulation:
         noise: sigma of the noise of the darkest exposure, in linear light where white is 1.
         first: which exposure comes first: the darkest or the brightest.
         drift_ev: the whole exposure swings slowly by up to this much.
+        flicker: amplitude of the light's ripple, as a share of it: lamps on the mains, filmed with a short shutter.
         shake_px: standard deviation of the hand's place in pixels.
         drop: share of the frames that are lost.
         double: share of the frames that are delivered twice.
+        swap: share of the frames that come after the one that follows them.
         pts_gaps: a lost frame leaves a gap in the time stamps; else the stamps do not tell.
         known_exposures: frames carry their `exposure`.
         bits, subsampling: of the planes.
@@ -53,9 +62,11 @@ class Simulation:
     noise: float = 2e-3
     first: Literal["under", "over"] = "under"
     drift_ev: float = 0.0
+    flicker: float = 0.0
     shake_px: float = 0.0
     drop: float = 0.0
     double: float = 0.0
+    swap: float = 0.0
     pts_gaps: bool = False
     known_exposures: bool = False
     bits: int = 8
@@ -68,6 +79,8 @@ class Simulation:
             raise UsageError(f"exposures must rise from 0 EV and be two at least, got {gaps}")
         if not (0 <= self.drop < 1 and 0 <= self.double <= 1):
             raise UsageError(f"drop and double are shares from 0 to 1, got {self.drop} and {self.double}")
+        if not (0 <= self.swap <= 1 and 0 <= self.flicker < 1):
+            raise UsageError(f"swap and flicker are shares from 0 to 1, got {self.swap} and {self.flicker}")
         if not 8 <= self.bits <= 16:
             raise UsageError(f"bit depth must be 8 to 16, got {self.bits}")
 
@@ -207,8 +220,15 @@ class SimulatedClip:
         picture = self._picture(delivered.instant, delivered.rank)
         return replace(picture, index=index, pts=self._time(delivered.slot))
 
-    def exposures(self, instant: int) -> tuple[Frame, ...]:
-        """Every exposure of one instant, darkest first: what an oracle fuses. `index` is the instant."""
+    def exposures(self, instant: int, *, calm: bool = False) -> tuple[Frame, ...]:
+        """Every exposure of one instant, darkest first: what an oracle fuses. `index` is the instant.
+
+        Args:
+            instant: from 0 on.
+            calm: as they would be if the light did not flicker; the drift stays.
+        """
+        if calm and self.simulation.flicker > 0:
+            return tuple(self._make_picture(instant, rank, calm=True) for rank in range(self.cycle))
         return tuple(self._picture(instant, rank) for rank in range(self.cycle))
 
     def scene_lumas(self, instant: int) -> tuple[npt.NDArray[np.float32], ...]:
@@ -217,12 +237,14 @@ class SimulatedClip:
         quiet = np.random.default_rng(0)
         return tuple(expose(light, gap, 0.0, quiet) for gap in self.simulation.gaps_ev)
 
-    def _make_picture(self, instant: int, rank: int) -> Frame:
+    def _make_picture(self, instant: int, rank: int, calm: bool = False) -> Frame:
         setting = self.simulation
-        drift = setting.drift_ev * float(np.sin(2 * np.pi * instant / _DRIFT_PERIOD))
+        change = setting.drift_ev * float(np.sin(2 * np.pi * instant / _DRIFT_PERIOD))
+        if not calm:
+            change += float(np.log2(1 + setting.flicker * np.sin(2 * np.pi * _MAINS * instant)))
         planes = simulate_exposures(
             self._scene(instant),
-            [setting.gaps_ev[rank] + drift],
+            [setting.gaps_ev[rank] + change],
             noise=setting.noise if rank == 0 else 0.0,
             rng=np.random.default_rng((setting.seed, instant)),
             bits=setting.bits,
@@ -271,7 +293,7 @@ def _deliveries(instants: int, simulation: Simulation) -> tuple[Delivered, ...]:
     start = 0 if simulation.first == "under" else cycle - 1
     delivered: list[Delivered] = []
     slot = 0
-    for instant in range(instants):
+    for instant in _order(instants, simulation):
         lost, doubled = rng.random(2) < (simulation.drop, simulation.double)
         copies = 0 if lost else 2 if doubled else 1
         for _ in range(copies):
@@ -280,6 +302,17 @@ def _deliveries(instants: int, simulation: Simulation) -> tuple[Delivered, ...]:
         if lost and simulation.pts_gaps:
             slot += 1
     return tuple(delivered)
+
+
+def _order(instants: int, simulation: Simulation) -> list[int]:
+    """The order in which instants are delivered: some change places with the one after them."""
+    order = list(range(instants))
+    if simulation.swap > 0:
+        late = np.random.default_rng((simulation.seed, _ORDER)).random(instants) < simulation.swap
+        for place in range(instants - 1):
+            if late[place] and order[place] == place:  # not one that has changed places already
+                order[place], order[place + 1] = order[place + 1], order[place]
+    return order
 
 
 def _shake(instants: int, simulation: Simulation) -> npt.NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,19 +61,26 @@ class Score:
     halo: float | None
 
 
-def find_scenes(folder: Path) -> list[Path]:
-    """The folders in `folder` that hold two or more pictures beside the reference.
+def find_scenes(folder: Path, names: Sequence[str] = (), fewest: int = 2) -> list[Path]:
+    """The folders in `folder` that hold `fewest` or more pictures beside the reference.
+
+    Args:
+        folder: holds a folder per scene.
+        names: only these, as far as they are there; () for all.
+        fewest: exposures that a scene must have, 2 or more.
 
     Raises:
         InputNotFoundError: no such folder.
-        InputError: no scene in it.
+        InputError: no such scene in it.
     """
     if not folder.is_dir():
         raise InputNotFoundError(f"There is no folder {folder}: check the path.")
-    scenes = [path for path in folder.iterdir() if path.is_dir() and len(_pictures(path)[0]) >= 2]
+    wanted = [path for path in folder.iterdir() if path.is_dir() and (not names or path.name in names)]
+    scenes = [path for path in wanted if len(_pictures(path)[0]) >= fewest]
     if not scenes:
+        which = " of the wanted names" if names else ""
         raise InputError(
-            f"{folder} holds no folders with two or more pictures each: name the folder above them."
+            f"{folder} holds no folders{which} with {fewest} or more pictures each: name the folder above them."
         )
     return sorted(scenes, key=natural_key)
 
@@ -84,8 +91,12 @@ def _pictures(folder: Path) -> tuple[list[Path], Path | None]:
     return [p for p in files if p != reference], reference
 
 
-def read_scene(folder: Path, *, extremes: bool = False) -> Scene:
-    """Read one scene, as 8-bit R'G'B'; `extremes`: of its exposures only the darkest and the brightest.
+def read_scene(folder: Path, *, count: int | None = None) -> Scene:
+    """Read one scene, as 8-bit R'G'B'.
+
+    Args:
+        folder: of the scene.
+        count: use so many of its exposures, evenly from the darkest to the brightest, both included; None for all.
 
     Raises:
         InputError: a picture that cannot be read, or of another size than the rest.
@@ -97,8 +108,9 @@ def read_scene(folder: Path, *, extremes: bool = False) -> Scene:
     if len(sizes) > 1:
         found = ", ".join(f"{shape[1]}x{shape[0]}" for shape in sorted(sizes))
         raise InputError(f"The pictures in {folder} must have one size and have {found}.")
-    used = (exposures[0], exposures[-1]) if extremes else tuple(exposures)
-    return Scene(folder.name, used, target)
+    if count is not None:
+        exposures = [exposures[round(n)] for n in np.linspace(0, len(exposures) - 1, count)]
+    return Scene(folder.name, tuple(exposures), target)
 
 
 def _read_rgb(path: Path) -> Rgb:

@@ -94,7 +94,8 @@ def evaluate_stills(
     *,
     fusers: Sequence[str] | None = None,
     limit: int | None = None,
-    extremes: bool = False,
+    names: Sequence[str] = (),
+    exposures: int | None = None,
     speed: bool = True,
     device: str = "auto",
     report: Path | None = None,
@@ -106,7 +107,8 @@ def evaluate_stills(
         folder: holds a folder per scene.
         fusers: names as `create_fuser` takes them; the three networks if None.
         limit: how many scenes, in the order of their names.
-        extremes: use the darkest and the brightest exposure of each scene only.
+        names: only the scenes of these names; () for all.
+        exposures: use so many of each scene, evenly from the darkest to the brightest; scenes with fewer are left out.
         speed: also measure time and memory.
         device: where the networks run.
         report: an HTML page to write.
@@ -120,16 +122,17 @@ def evaluate_stills(
     from streamfuse.stills import Fuser
 
     share_cpu()
-    scenes = find_scenes(folder)[:limit]
+    scenes = find_scenes(folder, names, exposures or 2)[:limit]
     names = list(dict.fromkeys(fusers or NETWORKS))
     methods: dict[str, StillFuse] = {name: Fuser(fuser=name, device=device) for name in names}
     methods |= still_peers()
-    environment = {"data": folder.name, "device": device, **describe_environment()}
+    used = "all" if exposures is None else str(exposures)
+    environment = {"data": folder.name, "exposures": used, "device": device, **describe_environment()}
     scores: list[Score] = []
     with ExitStack() as stack:
         page = stack.enter_context(ReportWriter(report, "Fused photographs", environment)) if report else None
         for number, path in enumerate(scenes, 1):
-            scene = read_scene(path, extremes=extremes)
+            scene = read_scene(path, count=exposures)
             scorer = SceneScorer(scene)
             fused = {name: fuse(scene.exposures) for name, fuse in methods.items()}
             found = [scorer.score(name, methods[name], picture) for name, picture in fused.items()]

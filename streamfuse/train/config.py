@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from streamfuse.errors import ConfigError, InputNotFoundError
 
+Term = Literal[
+    "mef", "label", "tone", "contrast", "temporal"
+]  # of the objective; see `streamfuse.train.losses`
 Width = Annotated[int, Field(gt=0)]
 Side = Annotated[int, Field(ge=32)]  # of a crop: the loss compares the tone of areas of 32 pixels
 
@@ -28,6 +31,9 @@ class NetworkConfig(BaseModel):
     attend: bool = True
     per_level: bool = True
     revise: bool = True
+    without: tuple[Term, ...] = Field(
+        default=(), description="terms of the objective to leave out (ablation)"
+    )
 
     @model_validator(mode="after")
     def _heads_share_the_channels(self) -> Self:
@@ -47,6 +53,7 @@ class TrainConfig(BaseModel):
     data: Path = Field(description="folder with stills/train, stills/reference and stills/hdr")
     out: Path = Field(description="checkpoints, log and weights go here")
     held_back: tuple[str, ...] = Field(description="stacks that are never trained on: validation")
+    start_from: Path | None = Field(default=None, description="folder with NAME.safetensors to begin from")
     steps: int = Field(gt=0)
     batch: int = Field(default=4, gt=0)
     crop: tuple[Side, Side] = (256, 384)
@@ -57,6 +64,7 @@ class TrainConfig(BaseModel):
     ema: float = Field(default=0.995, ge=0, lt=1)
     labelled_share: float = Field(default=0.2, ge=0, le=1)
     synthetic_share: float = Field(default=0.25, ge=0, le=1)
+    sequence_share: float = Field(default=0.2, ge=0, le=1)
     seed: int = 0
     threads: int = Field(default=2, ge=1)
     validate_every: int = Field(default=250, gt=0)

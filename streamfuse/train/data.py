@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +15,7 @@ from streamfuse.errors import InputNotFoundError
 
 Array = npt.NDArray[np.float32]
 
-USABLE_MEAN = (6.0, 249.0)  # exposures outside are black or white as a whole and teach nothing
+USABLE_MEAN = (0.3, 254.5)  # exposures outside are black or white to the last pixel
 GAMMA = 2.2
 
 
@@ -42,11 +42,13 @@ class Sample:
         noisy: (N, H, W), what the network sees.
         clean: (N, H, W), what MEF-SSIM compares with (the same array where no noise was added).
         label: (H, W) or None.
+        again: (N, H, W) or None, the next frame of a still scene: another exposure was resampled, the noise is new.
     """
 
     noisy: Array
     clean: Array
     label: Array | None
+    again: Array | None = None
 
 
 def _read_luma(path: Path) -> npt.NDArray[np.uint8]:
@@ -99,6 +101,7 @@ class Sampler:
         panoramas: HDR luma pictures from which `synthetic_share` of the samples are made.
         size: (H, W) of the crops.
         seed: everything drawn follows from it.
+        sequence_share: of the batches without a label that hold two frames of each scene.
     """
 
     def __init__(
@@ -109,25 +112,31 @@ class Sampler:
         seed: int,
         labelled_share: float = 0.2,
         synthetic_share: float = 0.25,
+        sequence_share: float = 0.2,
     ) -> None:
         self._plain = [s for s in stacks if s.label is None]
         self._labelled = [s for s in stacks if s.label is not None]
         self._panoramas = list(panoramas)
         self._size = size
         self._shares = (labelled_share, synthetic_share)
+        self._sequence_share = sequence_share
         self._rng = np.random.default_rng(seed)
 
     def batch(self, count: int) -> list[Sample]:
         """`count` samples with the same number of exposures and all of the same kind (labelled or not)."""
         rng = self._rng
-        exposures = int(rng.choice([2, 3, 4, 5], p=[0.76, 0.12, 0.06, 0.06]))
+        exposures = int(rng.choice([2, 3, 4, 5], p=[0.64, 0.16, 0.08, 0.12]))
         kind = rng.random()
         labelled, synthetic = self._shares
         if self._labelled and kind < labelled:
             return [self._from_stack(self._labelled, exposures) for _ in range(count)]
         if self._panoramas and kind < labelled + synthetic:
-            return [self._from_panorama(exposures) for _ in range(count)]
-        return [self._from_stack(self._plain, exposures) for _ in range(count)]
+            samples = [self._from_panorama(exposures) for _ in range(count)]
+        else:
+            samples = [self._from_stack(self._plain, exposures) for _ in range(count)]
+        if rng.random() < self._sequence_share:
+            return [self._two_frames(sample) for sample in samples]
+        return samples
 
     def __iter__(self) -> Iterator[Sample]:
         while True:
@@ -211,11 +220,33 @@ class Sampler:
         )
         return Sample(_develop(noisy), clean, None)
 
+    def _two_frames(self, sample: Sample) -> Sample:
+        """Two neighbouring frames of a still scene, as alignment delivers them.
+
+        The frame's own exposure is sharp and all others are softened by the resampling of a sub-pixel motion; in the
+        next frame it is another exposure that is sharp.
+        """
+        first, second = self._rng.permutation(len(sample.clean))[:2]
+        amount = self._rng.uniform(0.1, 0.5, 2)
+        frames = [
+            self._with_noise(
+                np.stack([e if n == own else _soften(e, amount) for n, e in enumerate(sample.clean)])
+            )
+            for own in (first, second)
+        ]
+        return replace(sample, noisy=frames[0], again=frames[1])
+
     def _with_noise(self, clean: Array) -> Array:
         """Camera noise on developed pictures: Gaussian, stronger in the shadows as after a gamma curve."""
         sigma = self._rng.uniform(0.5, 4.0) / 255
         noise = self._rng.standard_normal(clean.shape, np.float32) * np.float32(sigma)
         return _quantise(clean + noise * (1.3 - 0.6 * clean))
+
+
+def _soften(picture: Array, amount: npt.NDArray[np.float64]) -> Array:
+    """Bilinear resampling by a fraction of a pixel in x and y, there and back: it loses sharpness and moves nothing."""
+    taps = [np.array([a * (1 - a), a * a + (1 - a) ** 2, a * (1 - a)], np.float32) for a in amount]
+    return np.asarray(cv2.sepFilter2D(picture, -1, *taps, borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
 def _quantise(x: Array) -> Array:

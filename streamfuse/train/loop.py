@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -22,7 +23,7 @@ from streamfuse.errors import ConfigError, OutputError, WeightsError
 from streamfuse.evaluate.mef_ssim import MefSsim
 from streamfuse.fusion.device import resolve_device
 from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
-from streamfuse.train.config import TrainConfig
+from streamfuse.train.config import NetworkConfig, TrainConfig
 from streamfuse.train.data import Sample, Sampler, Stack, load_panoramas, load_stacks
 from streamfuse.train.losses import total_loss
 
@@ -32,23 +33,23 @@ Report = Callable[[str], None]
 class _Learner:
     """A network, its running average, and its optimiser."""
 
-    def __init__(self, config: LcndrConfig, run: TrainConfig) -> None:
+    def __init__(self, config: NetworkConfig, run: TrainConfig) -> None:
         torch.manual_seed(run.seed)
-        self.config = config
-        self.network = Lcndr(config).to(run.device)
+        self.config = LcndrConfig(**config.model_dump(exclude={"without"}))
+        self._without = config.without
+        self.network = Lcndr(self.config).to(run.device)
         self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=run.learning_rate, weight_decay=run.weight_decay
         )
         self._decay, self._clip = run.ema, run.clip
 
-    def step(
-        self, sample: Tensor, clean: Tensor, target: MefSsim, label: Tensor | None, rate: float
-    ) -> dict[str, float]:
+    def step(self, batch: _Batch, target: MefSsim, rate: float) -> dict[str, float]:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        fused = self.network(sample)
-        loss, terms = total_loss(fused.float(), clean, target, label)
+        fused = self.network(batch.noisy).float()
+        again = self.network(batch.again).float() if batch.again is not None else None
+        loss, terms = total_loss(fused, batch.clean, target, batch.label, again, self._without)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
@@ -71,6 +72,16 @@ class _Learner:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
 
+    def start_from(self, path: Path) -> None:
+        """Begin from stored weights instead of random ones."""
+        from streamfuse.fusion.models import load_weights
+
+        stored = load_weights(path)
+        if stored.config != self.config:
+            raise ConfigError(f"{path} holds a network of another size than the configuration's {path.stem}.")
+        self.network.load_state_dict(stored.state_dict())
+        self.average.load_state_dict(stored.state_dict())
+
 
 def learning_rate(step: int, run: TrainConfig) -> float:
     """Linear warm-up, then a cosine to 1 % of the peak."""
@@ -90,18 +101,32 @@ def _batches(sampler: Sampler, count: int) -> Iterator[list[Sample]]:
             yield ready
 
 
-def _to_tensors(batch: list[Sample], device: str) -> tuple[Tensor, Tensor, Tensor | None]:
-    # Transposed crops come out portrait; a batch needs one shape, so bring each to the first one's.
-    shape = batch[0].noisy.shape[-2:]
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Samples as tensors: (B, N, H, W), the label (B, 1, H, W)."""
 
-    def stack(arrays: list[Any]) -> Tensor:
+    noisy: Tensor
+    clean: Tensor
+    label: Tensor | None
+    again: Tensor | None
+
+
+def _to_tensors(samples: list[Sample], device: str) -> _Batch:
+    # Transposed crops come out portrait; a batch needs one shape, so bring each to the first one's.
+    shape = samples[0].noisy.shape[-2:]
+
+    def stack(arrays: list[Any]) -> Tensor | None:
+        if any(a is None for a in arrays):
+            return None
         turned = [a if a.shape[-2:] == shape else a.swapaxes(-1, -2) for a in arrays]
         return torch.from_numpy(np.ascontiguousarray(np.stack(turned))).to(device)
 
-    noisy, clean = stack([s.noisy for s in batch]), stack([s.clean for s in batch])
-    labels = [s.label for s in batch]
-    label = stack(labels).unsqueeze(1) if all(x is not None for x in labels) else None
-    return noisy, clean, label
+    noisy, clean = stack([s.noisy for s in samples]), stack([s.clean for s in samples])
+    assert noisy is not None and clean is not None
+    label = stack([s.label for s in samples])
+    return _Batch(
+        noisy, clean, None if label is None else label.unsqueeze(1), stack([s.again for s in samples])
+    )
 
 
 def _fit(picture: np.ndarray, long_side: int) -> Tensor:
@@ -149,21 +174,24 @@ def train(run: TrainConfig, report: Report = print) -> dict[str, Path]:
     cv2.setNumThreads(1)
     kept, held = _stacks(run)
     _make_folder(run.out)
-    learners = {name: _Learner(LcndrConfig(**dict(n)), run) for name, n in run.networks.items()}
+    learners = {name: _Learner(n, run) for name, n in run.networks.items()}
+    if run.start_from is not None:
+        for name, learner in learners.items():
+            learner.start_from(run.start_from / f"{name}.safetensors")
     start = _resume(run.out / "checkpoint.pt", learners)
     sampler = Sampler(
         kept, load_panoramas(run.data / "stills/hdr"), run.crop, run.seed + start,
-        run.labelled_share, run.synthetic_share,
+        run.labelled_share, run.synthetic_share, run.sequence_share,
     )  # fmt: skip
     report(f"training {', '.join(learners)} on {len(kept)} stacks, {len(held)} held back, from step {start}")
     log = _Log(run.out / "log.csv")
     began = time.monotonic()
-    for step, batch in zip(range(start, run.steps), _batches(sampler, run.batch), strict=False):
-        sample, clean, label = _to_tensors(batch, run.device)
-        target = MefSsim(clean)
+    for step, samples in zip(range(start, run.steps), _batches(sampler, run.batch), strict=False):
+        batch = _to_tensors(samples, run.device)
+        target = MefSsim(batch.clean)
         for name, learner in learners.items():
             with _autocast(run.device):
-                terms = learner.step(sample, clean, target, label, learning_rate(step, run))
+                terms = learner.step(batch, target, learning_rate(step, run))
             log.write(step, name, terms)
         if (step + 1) % run.validate_every == 0 or step + 1 == run.steps:
             _checkpoint(run, learners, held, step + 1, time.monotonic() - began, report)

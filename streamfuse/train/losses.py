@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import get_args
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from streamfuse.evaluate.mef_ssim import MefSsim
+from streamfuse.train.config import Term
 
 TONE_CENTRE, TONE_SLACK = 0.47, 0.06  # the mean luma that a fused picture may have without a penalty
 AREA = 32  # pixels a side over which the local tone is compared, beyond what MEF-SSIM's windows see
 EXPOSEDNESS_SIGMA = 0.2  # of Mertens et al. (2007)
+CELL = 4  # pixels a side: contrast over a distance and frames are compared after averaging over such cells
+DISTANCES = (3, 6, 12)  # cells
 
 
 def range_loss(fused: Tensor) -> Tensor:
@@ -38,10 +44,44 @@ def exposedness_loss(fused: Tensor, exposures: Tensor) -> Tensor:
     return F.relu((F.avg_pool2d(fused, AREA) - wanted).abs() - TONE_SLACK).mean()
 
 
+def contrast_loss(fused: Tensor, exposures: Tensor) -> Tensor:
+    """How far differences between distant places leave what the exposures show: halos and reversed contrast.
+
+    Between two places the fused picture may differ by anything from the smallest to the largest difference that an
+    exposure has there, both taken with their sign.
+
+    Args:
+        fused: (B, 1, H, W).
+        exposures: (B, N, H, W).
+    """
+    f, e = F.avg_pool2d(fused, CELL), F.avg_pool2d(exposures, CELL)
+    terms = []
+    for distance in DISTANCES:
+        for dim in (2, 3):
+            ours, theirs = _difference(f, distance, dim), _difference(e, distance, dim)
+            above = F.relu(ours - theirs.amax(1, keepdim=True).clamp_min(0))
+            below = F.relu(theirs.amin(1, keepdim=True).clamp_max(0) - ours)
+            terms.append((above + below).mean())
+    return torch.stack(terms).mean()
+
+
+def _difference(x: Tensor, distance: int, dim: int) -> Tensor:
+    length = x.shape[dim] - distance
+    return x.narrow(dim, distance, length) - x.narrow(dim, 0, length)
+
+
+def temporal_loss(fused: Tensor, again: Tensor) -> Tensor:
+    """L1 between two neighbouring fused frames of a still scene, (B, 1, H, W) each, averaged over cells.
+
+    Weights that follow the noise, or the exposure that happens to be sharp, flicker.
+    """
+    return (F.avg_pool2d(fused, CELL) - F.avg_pool2d(again, CELL)).abs().mean()
+
+
 def label_loss(fused: Tensor, label: Tensor) -> Tensor:
     """L1 of 16x16 means (tone) and 1 - SSIM with a uniform 7x7 window (structure) to the label, (B, 1, H, W)."""
     tone = (F.avg_pool2d(fused, 16) - F.avg_pool2d(label, 16)).abs().mean()
-    return 0.3 * tone + 0.1 * (1 - _ssim(fused, label))
+    return 0.4 * tone + 0.3 * (1 - _ssim(fused, label))
 
 
 def _ssim(a: Tensor, b: Tensor) -> Tensor:
@@ -55,22 +95,33 @@ def _ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def total_loss(
-    fused: Tensor, exposures: Tensor, target: MefSsim, label: Tensor | None
+    fused: Tensor,
+    exposures: Tensor,
+    target: MefSsim,
+    label: Tensor | None,
+    again: Tensor | None = None,
+    without: Collection[Term] = (),
 ) -> tuple[Tensor, dict[str, float]]:
-    """Sum of all terms, and each by name.
+    """Sum of the terms, and each by name (0 where it does not apply) beside the `loss`.
 
     Args:
         fused: (B, 1, H, W), not clamped.
         exposures: (B, N, H, W), clean.
         target: prepared on `exposures`, so that kept noise is punished.
         label: (B, 1, H, W) or None.
+        again: the next fused frame of the same still scene, (B, 1, H, W), or None.
+        without: terms that do not count (for ablation).
     """
-    mef = 1 - target(fused).mean()
     leaving = 2 * range_loss(fused)
+    parts: dict[Term, Tensor] = {"mef": 1 - target(fused).mean()}
     if label is not None:
-        tone = label_loss(fused, label)
+        parts["label"] = label_loss(fused, label)
     else:
-        tone = 0.2 * tone_loss(fused) + 0.4 * exposedness_loss(fused, exposures)
-    loss = mef + leaving + tone
-    terms = {"mef": mef, "range": leaving, "tone": tone, "loss": loss}
-    return loss, {name: float(term.detach()) for name, term in terms.items()}
+        parts["tone"] = 0.2 * tone_loss(fused) + 0.4 * exposedness_loss(fused, exposures)
+    parts["contrast"] = 0.5 * contrast_loss(fused, exposures)
+    if again is not None:
+        parts["temporal"] = 3 * temporal_loss(fused, again)
+    counted = [value for name, value in parts.items() if name not in without]
+    loss = torch.stack([leaving, *counted]).sum()
+    values = {name: float(parts[name].detach()) if name in parts else 0.0 for name in get_args(Term)}
+    return loss, {"range": float(leaving.detach()), **values, "loss": float(loss.detach())}

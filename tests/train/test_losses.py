@@ -7,9 +7,11 @@ from streamfuse.evaluate.mef_ssim import MefSsim
 from streamfuse.train.losses import (
     TONE_CENTRE,
     TONE_SLACK,
+    contrast_loss,
     exposedness_loss,
     label_loss,
     range_loss,
+    temporal_loss,
     tone_loss,
     total_loss,
 )
@@ -58,14 +60,65 @@ def test_the_label_itself_is_perfect_and_a_shift_in_tone_costs():
     assert float(label_loss(torch.full_like(label, 0.45), label)) > 0.05  # structure is gone
 
 
-@pytest.mark.parametrize("labelled", [False, True])
-def test_the_total_is_the_sum_of_its_terms(labelled):
+def ramp(*slopes):
+    """(1, N, 64, 64): pictures that rise from left to right by so much per pixel."""
+    line = torch.arange(64.0)
+    return torch.stack([0.2 + slope * line for slope in slopes])[None, :, None, :].expand(1, -1, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("slope", "punished"),
+    [(0.002, False), (0.006, False), (0.004, False), (0.0, False), (0.009, True), (-0.002, True)],
+)
+def test_contrast_may_be_that_of_any_exposure_but_neither_more_nor_reversed(slope, punished):
+    exposures = ramp(0.002, 0.006)
+    assert (float(contrast_loss(ramp(slope), exposures)) > 1e-4) == punished
+
+
+def test_a_glow_beside_an_edge_costs():
+    edge = torch.full((1, 1, 64, 64), 0.2)
+    edge[..., 32:] = 0.7
+    glow = edge.clone()
+    glow[..., 20:32] -= 0.1
+    assert float(contrast_loss(edge, edge)) == 0
+    assert float(contrast_loss(glow, edge)) > 1e-3
+
+
+def test_frames_that_differ_in_the_mean_flicker_and_fine_noise_does_not():
+    torch.manual_seed(2)
+    still = flat(0.5)
+    assert float(temporal_loss(still, still)) == 0
+    assert float(temporal_loss(still, flat(0.6))) == pytest.approx(0.1, abs=1e-6)
+    noise = torch.randn(1, 1, 64, 64) * 0.1
+    assert float(temporal_loss(still, still + noise)) < 0.03
+
+
+@pytest.mark.parametrize(("labelled", "two_frames"), [(False, False), (True, False), (False, True)])
+def test_the_total_is_the_sum_of_its_terms(labelled, two_frames):
     torch.manual_seed(1)
     exposures = torch.rand(2, 3, 64, 64)
     fused = (exposures.mean(1, keepdim=True) * 1.4).requires_grad_()
-    loss, terms = total_loss(fused, exposures, MefSsim(exposures), exposures[:, :1] if labelled else None)
-    assert terms["loss"] == pytest.approx(terms["mef"] + terms["range"] + terms["tone"], abs=1e-6)
+    loss, terms = total_loss(
+        fused,
+        exposures,
+        MefSsim(exposures),
+        exposures[:, :1] if labelled else None,
+        exposures[:, 1:2] if two_frames else None,
+    )
+    parts = [value for name, value in terms.items() if name != "loss"]
+    assert terms["loss"] == pytest.approx(sum(parts), abs=1e-6)
+    assert (terms["temporal"] > 0) == two_frames
     assert terms["range"] > 0
     loss.backward()
     assert fused.grad.isfinite().all()
     assert fused.grad.abs().sum() > 0
+
+
+def test_a_term_that_is_left_out_does_not_count_but_is_told():
+    torch.manual_seed(3)
+    exposures = torch.rand(1, 2, 64, 64)
+    fused = exposures.mean(1, keepdim=True)
+    whole, told = total_loss(fused, exposures, MefSsim(exposures), None)
+    rest, told_too = total_loss(fused, exposures, MefSsim(exposures), None, without=("mef",))
+    assert float(whole - rest) == pytest.approx(told["mef"], abs=1e-6)
+    assert told_too["mef"] == told["mef"]

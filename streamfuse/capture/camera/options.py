@@ -1,0 +1,70 @@
+"""What can be asked of a camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streamfuse.errors import UsageError
+from streamfuse.frame import Exposure
+
+
+@dataclass(frozen=True, slots=True)
+class CameraOptions:
+    """How to open and drive a camera; what it cannot do is left out and shows in its mode.
+
+    Args:
+        size: (width, height) in pixels; None: the camera's own.
+        fps: frames per second as delivered; None: the camera's own.
+        drive: alternate the exposure where it can be set; False: take the frames as they come, for cameras
+            that alternate by themselves.
+        auto: the exposures follow the light; False: they stay as they are at first.
+        exposures: (under, over) to begin with, each with `time_us` and perhaps `gain`.
+        gap_ev: fixed difference between under and over in EV; None: as the scene needs it.
+        timeout: seconds without a frame after which the camera counts as lost.
+        open_timeout: seconds that opening may take.
+        reconnect: open a camera that was lost again, for as long as it takes.
+        backoff: (first, longest) seconds between two attempts; they double, and vary by chance.
+
+    Raises:
+        UsageError: a value out of its range.
+    """
+
+    size: tuple[int, int] | None = None
+    fps: float | None = None
+    drive: bool = True
+    auto: bool = True
+    exposures: tuple[Exposure, Exposure] | None = None
+    gap_ev: float | None = None
+    timeout: float = 5.0
+    open_timeout: float = 10.0
+    reconnect: bool = True
+    backoff: tuple[float, float] = (0.5, 30.0)
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not all(16 <= side <= 16384 for side in self.size):
+            raise UsageError(
+                f"A camera picture of {self.size[0]}x{self.size[1]} is not possible: give 16..16384."
+            )
+        if self.fps is not None and not 0 < self.fps <= 1000:
+            raise UsageError(
+                f"A camera rate of {self.fps:g} is not possible: give more than 0, at most 1000."
+            )
+        if self.gap_ev is not None and not 1 <= self.gap_ev <= 8:
+            raise UsageError(f"A gap of {self.gap_ev:g} EV between the exposures is not possible: give 1..8.")
+        if self.exposures is not None:
+            self._check_exposures(*self.exposures)
+        for name in ("timeout", "open_timeout"):
+            if not 0 < getattr(self, name) <= 3600:
+                raise UsageError(
+                    f"The camera's {name} of {getattr(self, name):g} s is not possible: give 0..3600."
+                )
+        if not 0 < self.backoff[0] <= self.backoff[1]:
+            raise UsageError(
+                f"The back-off of {self.backoff} s is not possible: give (first, longest) above 0."
+            )
+
+    def _check_exposures(self, under: Exposure, over: Exposure) -> None:
+        if under.time_us is None or over.time_us is None or under.time_us <= 0 or over.time_us <= 0:
+            raise UsageError("Both camera exposures need a time above 0 microseconds.")
+        if (over.ev or 0) - (under.ev or 0) < 1:
+            raise UsageError("The second camera exposure has to be brighter than the first by 1 EV or more.")

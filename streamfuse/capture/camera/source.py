@@ -1,0 +1,247 @@
+"""A camera as a source: it waits out failures, opens the camera again, and goes on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from streamfuse.capture.camera.device import Camera, Ended
+from streamfuse.capture.camera.driver import Driver
+from streamfuse.capture.camera.options import CameraOptions
+from streamfuse.capture.camera.timeline import CLOCK, Backoff, Timeline
+from streamfuse.capture.camera.watched import Watched
+from streamfuse.errors import CameraError, InputError
+from streamfuse.frame import Frame
+from streamfuse.stage import SourceInfo
+
+_SLICE_SECONDS = 0.2  # how soon `close` is noticed while nothing comes
+_RATE_SECONDS = 5.0  # over which the bracket rate is measured
+_STEADY_SECONDS = 10.0  # of frames after which a failure is a new one: the back-off begins again
+
+
+@dataclass(frozen=True, slots=True)
+class CameraStatus:
+    """A camera at this moment.
+
+    Args:
+        state: `running`, `reconnecting` or `ended`.
+        mode: what it really delivers, in words.
+        discarded: frames that were not used because their exposure was in transition or not due.
+        lost: frames that the camera lost, as far as it tells.
+        reconnects: how often it was opened again.
+        error: the last failure, or what keeps it from doing better, in one sentence; None: nothing is wrong.
+        bracket_rate: pairs of frames per second over the last few seconds.
+        exposures: what the camera was last told, darkest first: (microseconds, gain) each; () if it is not controlled.
+        latency: (fewest, most) frames that a change of exposure took to be seen; None: not measured.
+    """
+
+    state: Literal["running", "reconnecting", "ended"]
+    mode: str
+    discarded: int
+    lost: int
+    reconnects: int
+    error: str | None
+    bracket_rate: float
+    exposures: tuple[tuple[float, float], ...]
+    latency: tuple[int, int] | None
+
+
+class ExposureControl(Protocol):
+    """The bracket controller, as the user of a source sees it; may be called from any thread."""
+
+    def set(self, mode: Literal["auto", "manual"], bias_ev: float = 0.0, gap_ev: float | None = None) -> None:
+        """`auto` follows the light; `manual` holds what there is, shifted by `bias_ev`, with the gap if given.
+
+        Raises:
+            UsageError: a value out of its range.
+        """
+
+
+class CameraSource:
+    """Frames of a camera until `close`, with time stamps that increase whatever happens to the camera.
+
+    The camera is opened, and its first frame taken, at construction, so that what is wrong is said before any work is
+    done. When it is lost later it is opened again (see `CameraOptions`), with pauses that grow.
+
+    Args:
+        connect: opens the camera.
+        drive: what gets frames out of an open camera.
+        options: how to wait and to reconnect.
+        control: the exposures' controller; None: they cannot be set.
+
+    Attributes:
+        info: what the frames are like.
+        control: as given.
+
+    Raises:
+        CameraError: it cannot be opened, or gives no frame; while iterating: it was lost and `reconnect` is off.
+        InputError: while iterating: it came back with another kind of pictures.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Camera],
+        drive: Callable[[Camera], Driver],
+        options: CameraOptions,
+        control: ExposureControl | None = None,
+    ) -> None:
+        self.control = control
+        self._connect, self._drive, self._options = connect, drive, options
+        self._stopped = threading.Event()
+        self._using = threading.Lock()  # the camera is closed by nobody while it is read
+        self._reconnects = self._discarded_before = self._lost_before = 0
+        self._error: str | None = None
+        self._state: Literal["running", "reconnecting", "ended"] = "running"
+        self._recent: deque[float] = deque()
+        self._since = time.monotonic()
+        self._backoff = Backoff(*options.backoff)
+        self._first: Frame | None
+        self._camera, self._driver, self._first = self._open()
+        head = self._first
+        self._mode = self._camera.mode
+        self._timeline = Timeline(float(1 / self._mode.rate))
+        self.info = _describe(head, self._camera, self._driver.stride)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames; ends soon after `close`."""
+        while not self._stopped.is_set():
+            try:
+                frame = self._take()
+            except Ended:
+                self._state = "ended"
+                return
+            except CameraError as error:
+                self._come_back(error)
+                continue
+            if frame is not None:
+                self._check_alike(frame)
+                self._note(frame)
+                yield self._timeline.stamp(frame)
+
+    @property
+    def status(self) -> CameraStatus:
+        """The figures of this moment, from any thread."""
+        driver, camera, recent = self._driver, self._camera, tuple(self._recent)
+        span = recent[-1] - recent[0] if len(recent) > 1 else 0.0
+        stale = self._state != "running" or not recent or time.monotonic() - recent[-1] > _RATE_SECONDS
+        return CameraStatus(
+            state=self._state,
+            mode=str(self._mode),
+            discarded=self._discarded_before + driver.discarded,
+            lost=self._lost_before + camera.lost,
+            reconnects=self._reconnects,
+            error=self._error or driver.note,
+            bracket_rate=0.0 if stale or not span else (len(recent) - 1) / span / 2,
+            exposures=tuple((told.time_us or 0.0, told.gain or 1.0) for told in driver.exposures),
+            latency=driver.latency,
+        )
+
+    def close(self) -> None:
+        """Give the camera back; from another thread, a running iteration ends soon after."""
+        self._stopped.set()
+        with self._using:
+            self._camera.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self) -> tuple[Camera, Driver, Frame]:
+        """Open the camera and wait for its first frame."""
+        camera = Watched(self._connect(), self._options.open_timeout)
+        try:
+            driver = self._drive(camera)
+            frame = None
+            while frame is None and not self._stopped.is_set():
+                frame = driver.next(_SLICE_SECONDS)
+            if frame is None:
+                raise CameraError(f"{camera.name} was closed while it was opened.")
+            camera.limit = self._options.timeout
+            return camera, driver, frame
+        except Ended as end:
+            camera.close()
+            raise CameraError(f"{camera.name} ended before its first picture.") from end
+        except BaseException:
+            camera.close()
+            raise
+
+    def _take(self) -> Frame | None:
+        """The next frame, if one comes soon."""
+        first, self._first = self._first, None
+        if first is not None:
+            return first
+        with self._using:
+            return None if self._stopped.is_set() else self._driver.next(_SLICE_SECONDS)
+
+    def _come_back(self, error: CameraError) -> None:
+        """Close the camera, then try to open it until it works or the source is closed."""
+        with self._using:
+            self._camera.close()
+        if self._stopped.is_set():
+            return
+        if not self._options.reconnect:
+            raise error
+        self._state, self._error = "reconnecting", str(error)
+        if time.monotonic() - self._since > _STEADY_SECONDS:
+            self._backoff.reset()
+        while not self._stopped.wait(self._backoff.next()):
+            try:
+                opened = self._open()
+            except CameraError as again:
+                self._error = str(again)
+                continue
+            self._go_on(*opened)
+            return
+
+    def _go_on(self, camera: Camera, driver: Driver, first: Frame) -> None:
+        """Use a camera that was opened again."""
+        self._discarded_before += self._driver.discarded
+        self._lost_before += self._camera.lost
+        self._reconnects += 1
+        self._since = time.monotonic()
+        self._timeline.restart()
+        self._recent.clear()
+        with self._using:
+            self._camera, self._driver, self._first, self._mode = camera, driver, first, camera.mode
+            if self._stopped.is_set():
+                camera.close()
+        self._state, self._error = "running", None
+
+    def _note(self, frame: Frame) -> None:
+        """Keep when the last frames were taken, for the bracket rate."""
+        self._recent.append(frame.captured_at or time.monotonic())
+        while self._recent[-1] - self._recent[0] > _RATE_SECONDS:
+            self._recent.popleft()
+
+    def _check_alike(self, frame: Frame) -> None:
+        info = self.info
+        found = (frame.width, frame.height, frame.bits, frame.subsampling, len(frame.planes) == 3)
+        if found != (info.width, info.height, info.bits, info.subsampling, info.has_chroma):
+            raise InputError(
+                f"The pictures of {info.name} have changed from {info.width}x{info.height}, {info.bits} bit to "
+                f"{frame.width}x{frame.height}, {frame.bits} bit, or in colour: start again to take them as they are."
+            )
+
+
+def _describe(frame: Frame, camera: Camera, stride: float) -> SourceInfo:
+    return SourceInfo(
+        name=camera.name,
+        width=frame.width,
+        height=frame.height,
+        bits=frame.bits,
+        subsampling=frame.subsampling,
+        color=frame.color,
+        time_base=CLOCK,
+        rate=(camera.mode.rate / Fraction(stride)).limit_denominator(1001),
+        has_chroma=len(frame.planes) == 3,
+    )

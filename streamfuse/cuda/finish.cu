@@ -1,0 +1,104 @@
+// The fused luma packed to codes, and the chroma rule of streamfuse.fusion.chroma, in one pass.
+
+#define CLIP_START 0.85f
+#define CLIP_END 1.0f
+#define NOISE_START 0.02f
+#define NOISE_END 0.25f
+#define GAIN_LIMIT 2.5f
+#define FLOOR 0.1f  // visibility of an exposure when nothing better is there
+
+// R' - Y', G' - Y', B' - Y'.
+__device__ inline void differences(float cb, float cr, float kr, float kb, float out[3]) {
+    out[0] = cr * 2.0f * (1.0f - kr);
+    out[2] = cb * 2.0f * (1.0f - kb);
+    out[1] = -(out[0] * kr + out[2] * kb) / (1.0f - kr - kb);
+}
+
+__device__ inline float visibility(float luma, float cb, float cr, float kr, float kb) {
+    float difference[3];
+    differences(cb, cr, kr, kb, difference);
+    float brightest = luma + fmaxf(fmaxf(difference[0], difference[1]), difference[2]);
+    float unclipped = clamp01((CLIP_END - brightest) / (CLIP_END - CLIP_START));
+    float above_noise = clamp01((luma - NOISE_START) / (NOISE_END - NOISE_START));
+    return unclipped * above_noise + FLOOR;
+}
+
+// Largest factor in [0, 1] on the chroma that keeps R', G' and B' inside [0, 1] at this luma.
+__device__ inline float into_gamut(float luma, float cb, float cr, float kr, float kb) {
+    float difference[3], scale = 1.0f;
+    differences(cb, cr, kr, kb, difference);
+    for (int n = 0; n < 3; ++n) {
+        float room = difference[n] > 0.0f ? 1.0f - luma : luma;
+        scale = fminf(scale, room / fmaxf(fabsf(difference[n]), 1e-6f));
+    }
+    return scale;
+}
+
+// Threshold in (-0.5, 0.5) of an 8 x 8 Bayer matrix.
+__device__ inline float bayer(int y, int x) {
+    int value = 0, mixed = x ^ y;
+    for (int bit = 0; bit < 3; ++bit) value |= (((mixed >> bit) & 1) << (5 - 2 * bit)) | (((y >> bit) & 1) << (4 - 2 * bit));
+    return (value + 0.5f) / 64.0f - 0.5f;
+}
+
+__device__ inline float packed(float v, float low, float high, int dither, int y, int x) {
+    return fminf(fmaxf(rintf(dither ? v + bayer(y, x) : v), low), high);
+}
+
+// fused (H, W) float -> luma_out (H, W) codes. Grid: (W / 32, H / 8) blocks of 32 x 8 threads.
+template <class T>
+__device__ void pack_luma(const float* fused, int height, int width, float black, float range, int dither, T* out) {
+    int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
+    if (x >= width || y >= height) return;
+    size_t here = (size_t)y * width + x;
+    out[here] = (T)packed(clamp01(fused[here]) * range + black, black, black + range, dither, y, x);
+}
+
+// Fused chroma: lumas (N, H, W) codes; chroma (2, N, rows, columns) codes, Cb then Cr; fused (H, W); prior (N,
+// prior_rows, prior_columns), of which step_y x step_x pixels make one of the chroma grid; out (2, rows, columns).
+// Grid: (columns / 32, rows / 8) blocks of 32 x 8 threads.
+template <class T>
+__device__ void fuse_chroma(const T* lumas, const float* fused, int height, int width, float scale, float offset,
+                            const T* chroma, int rows, int columns, int count, const float* prior, int prior_rows,
+                            int prior_columns, float step_y, float step_x, float kr, float kb, float neutral,
+                            float half_range, float top, int dither, T* out) {
+    int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
+    if (x >= columns || y >= rows) return;
+    Span across = span_of(x, (float)width / columns, width), down = span_of(y, (float)height / rows, height);
+    Tap prior_y = tap_of(y, step_y, prior_rows), prior_x = tap_of(x, step_x, prior_columns);
+    size_t plane = (size_t)rows * columns, here = (size_t)y * columns + x;
+    float target = clamp01(area_mean(fused, width, down, across, 1.0f, 0.0f, true));
+    float blue = 0.0f, red = 0.0f, total = 0.0f;
+    for (int k = 0; k < count; ++k) {
+        float luma = area_mean(lumas + (size_t)k * height * width, width, down, across, scale, offset, false);
+        float cb = (chroma[k * plane + here] - neutral) * (0.5f / half_range);
+        float cr = (chroma[(count + k) * plane + here] - neutral) * (0.5f / half_range);
+        float weight = bilinear(prior + (size_t)k * prior_rows * prior_columns, prior_columns, prior_y, prior_x);
+        float share = visibility(luma, cb, cr, kr, kb) * weight;
+        total += share;
+        share *= fminf(fmaxf(sqrtf(target / fmaxf(luma, 1e-4f)), 1.0f), GAIN_LIMIT);
+        blue += share * cb;
+        red += share * cr;
+    }
+    total = fmaxf(total, 1e-6f);
+    blue /= total;
+    red /= total;
+    float factor = into_gamut(target, blue, red, kr, kb) * 2.0f * half_range;
+    out[here] = (T)packed(blue * factor + neutral, 0.0f, top, dither, y, x);
+    out[plane + here] = (T)packed(red * factor + neutral, 0.0f, top, dither, y, x);
+}
+
+#define FOR_TYPE(suffix, T)                                                                                          \
+    extern "C" __global__ void pack_luma_##suffix(const float* fused, int height, int width, float black,            \
+                                                  float range, int dither, T* out) {                                 \
+        pack_luma(fused, height, width, black, range, dither, out);                                                  \
+    }                                                                                                                \
+    extern "C" __global__ void fuse_chroma_##suffix(                                                                 \
+        const T* lumas, const float* fused, int height, int width, float scale, float offset, const T* chroma,       \
+        int rows, int columns, int count, const float* prior, int prior_rows, int prior_columns, float step_y,       \
+        float step_x, float kr, float kb, float neutral, float half_range, float top, int dither, T* out) {          \
+        fuse_chroma(lumas, fused, height, width, scale, offset, chroma, rows, columns, count, prior, prior_rows,     \
+                    prior_columns, step_y, step_x, kr, kb, neutral, half_range, top, dither, out);                   \
+    }
+FOR_TYPE(u8, unsigned char)
+FOR_TYPE(u16, unsigned short)

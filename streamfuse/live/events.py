@@ -1,0 +1,56 @@
+"""What happens in a live run, told once: to people as sentences, to machines as one JSON object per line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, Literal, TextIO
+
+from streamfuse.errors import without_credentials
+
+LOGGER = logging.getLogger("streamfuse")
+Level = Literal["info", "warning", "error"]
+
+
+class Events:
+    """Tells events to Python's logging, under `streamfuse.live`; credentials are taken out."""
+
+    def __init__(self) -> None:
+        self._logger = LOGGER.getChild("live")
+
+    def tell(self, event: str, text: str, *, level: Level = "info", **fields: Any) -> None:
+        """One event: its kind, a sentence, and figures that belong to it."""
+        extra = {"event": event, "fields": fields}
+        self._logger.log(logging.getLevelName(level.upper()), "%s", without_credentials(text), extra=extra)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per record: `time` (UTC, ISO 8601), `level`, `event`, `text`, and the event's own fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line."""
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {
+            "time": moment,
+            "level": record.levelname.lower(),
+            "event": getattr(record, "event", record.name),
+            "text": without_credentials(record.getMessage()),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def log_to(
+    stream: TextIO | None = None, *, as_json: bool = False, level: int = logging.INFO
+) -> logging.Handler:
+    """Send everything under the logger `streamfuse` to a stream, standard error by default; gives the handler."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter() if as_json else logging.Formatter("%(message)s"))
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(level)
+    LOGGER.propagate = False
+    return handler

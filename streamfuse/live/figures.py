@@ -1,0 +1,74 @@
+"""Rates and ages over the last moments."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+
+import numpy as np
+
+_RATE_SECONDS = 5.0
+_AGE_SECONDS = 60.0
+_MOST_AGES = 60 * 240  # of a minute at the highest rate that makes sense
+
+
+class RateMeter:
+    """Events per second over the last `seconds`; one thread ticks, any thread asks."""
+
+    def __init__(self, seconds: float = _RATE_SECONDS) -> None:
+        self.count = 0
+        self._seconds = seconds
+        self._began: float | None = None
+        self._ticks: deque[tuple[float, int]] = deque()
+        self._lock = threading.Lock()
+
+    def tick(self, events: int = 1) -> None:
+        """So many happened just now."""
+        with self._lock:
+            now = time.monotonic()
+            self._began = now if self._began is None else self._began
+            self.count += events
+            self._ticks.append((now, events))
+            self._forget(now)
+
+    @property
+    def rate(self) -> float:
+        """Per second; 0.0 before the second event."""
+        with self._lock:
+            now = time.monotonic()
+            self._forget(now)
+            if self._began is None or not self._ticks:
+                return 0.0
+            # Right after the start there is less than a window to look at; its first event only opens it.
+            whole = now - self._began >= self._seconds
+            events = sum(events for _, events in self._ticks) - (0 if whole else 1)
+            return events / (self._seconds if whole else max(now - self._began, 1e-3))
+
+    def _forget(self, now: float) -> None:
+        while self._ticks and now - self._ticks[0][0] > self._seconds:
+            self._ticks.popleft()
+
+
+class AgeWindow:
+    """Ages of the last minute, and their percentiles."""
+
+    def __init__(self, seconds: float = _AGE_SECONDS) -> None:
+        self._seconds = seconds
+        self._ages: deque[tuple[float, float]] = deque(maxlen=_MOST_AGES)
+        self._lock = threading.Lock()
+
+    def add(self, age: float) -> None:
+        """One age in seconds."""
+        with self._lock:
+            self._ages.append((time.monotonic(), age))
+
+    def percentiles_ms(self) -> tuple[float, float, float]:
+        """p50, p95 and p99 in milliseconds; zeros where there is none."""
+        with self._lock:
+            since = time.monotonic() - self._seconds
+            ages = [age for moment, age in self._ages if moment >= since]
+        if not ages:
+            return 0.0, 0.0, 0.0
+        middle, high, highest = np.percentile(ages, (50, 95, 99)) * 1e3
+        return round(float(middle), 1), round(float(high), 1), round(float(highest), 1)

@@ -1,0 +1,1 @@
+"""What a running stream shows of itself over HTTP: page, pictures, health and metrics."""
