@@ -24,6 +24,7 @@ MEASURES: Mapping[str, tuple[str, bool, int]] = {  # name -> (heading, higher is
     "psnr": ("PSNR dB", True, 2),
     "ssim": ("SSIM", True, 3),
     "delta_e": ("CIEDE2000", False, 2),
+    "delta_color": ("colour", False, 2),
     "noise_gain": ("noise gain", False, 2),
     "halo": ("halo", False, 2),
 }
@@ -48,6 +49,7 @@ class Score:
         mef_ssim: three scales, of the 8-bit grey of the colour picture; at most 1.
         psnr, ssim: of the grey, to the reference; dB (at most 100), at most 1.
         delta_e: mean CIEDE2000 to the reference, both as sRGB.
+        delta_color: the same with the reference's lightness: what is left is hue and chroma.
         noise_gain, halo: see `still_measures`.
     """
 
@@ -57,6 +59,7 @@ class Score:
     psnr: float | None
     ssim: float | None
     delta_e: float | None
+    delta_color: float | None
     noise_gain: float | None
     halo: float | None
 
@@ -145,13 +148,16 @@ class SceneScorer:
 
     def _fidelity(
         self, fused: Rgb, grey: still_measures.Grey
-    ) -> tuple[float | None, float | None, float | None]:
-        """(PSNR, SSIM, mean CIEDE2000) to the reference."""
+    ) -> tuple[float | None, float | None, float | None, float | None]:
+        """(PSNR, SSIM, mean CIEDE2000, the same at the reference's lightness) to the reference."""
         if self._reference is None or self._reference_lab is None:
-            return None, None, None
-        difference = ciede2000(srgb_to_lab(fused / 255), self._reference_lab)
+            return None, None, None, None
+        lab = srgb_to_lab(fused / 255)
+        difference = ciede2000(lab, self._reference_lab)
+        lab[..., 0] = self._reference_lab[..., 0]
         return (
             min(psnr(grey, self._reference), _PSNR_CAP),
             ssim(grey, self._reference),
             float(difference.mean()),
+            float(ciede2000(lab, self._reference_lab).mean()),
         )

@@ -16,6 +16,7 @@ from typing import Any
 
 from streamfuse.errors import OutputError
 from streamfuse.evaluate.cost import PLANES, Cost, measure_cost
+from streamfuse.evaluate.deepfuse_color import deepfuse_color
 from streamfuse.evaluate.environment import describe_environment
 from streamfuse.evaluate.peers_stills import Rgb, StillFuse, still_peers
 from streamfuse.evaluate.report import ReportWriter, Table
@@ -125,6 +126,7 @@ def evaluate_stills(
     scenes = find_scenes(folder, names, exposures or 2)[:limit]
     names = list(dict.fromkeys(fusers or NETWORKS))
     methods: dict[str, StillFuse] = {name: Fuser(fuser=name, device=device) for name in names}
+    methods[f"{names[-1]} with DeepFuse's colour"] = deepfuse_color(methods[names[-1]])
     methods |= still_peers()
     used = "all" if exposures is None else str(exposures)
     environment = {"data": folder.name, "exposures": used, "device": device, **describe_environment()}
@@ -143,7 +145,7 @@ def evaluate_stills(
                 f"{number}/{len(scenes)} {scene.name}: "
                 + ", ".join(f"{score.method} {score.mef_ssim:.4f}" for score in found)
             )
-        costs = _costs(names, methods, progress) if speed else ()
+        costs = _costs(names, progress) if speed else ()
         result = StillsEvaluation(tuple(scores), costs, environment)
         if page is not None:
             for table in _tables(result):
@@ -151,11 +153,9 @@ def evaluate_stills(
     return result
 
 
-def _costs(
-    fusers: Sequence[str], methods: Mapping[str, StillFuse], progress: Callable[[str], None]
-) -> tuple[Cost, ...]:
+def _costs(fusers: Sequence[str], progress: Callable[[str], None]) -> tuple[Cost, ...]:
     names = [*fusers, *(name + PLANES for name in fusers)]
-    names += [name for name in methods if name not in (*fusers, "darkest", "brightest")]
+    names += [name for name in still_peers() if name not in ("darkest", "brightest")]
     costs = []
     for name in names:
         cost = measure_cost(name)

@@ -135,12 +135,16 @@ class Sampler:
         else:
             samples = [self._from_stack(self._plain, exposures) for _ in range(count)]
         if rng.random() < self._sequence_share:
-            return [self._two_frames(sample) for sample in samples]
+            return [self._follow(sample) for sample in samples]
         return samples
 
     def __iter__(self) -> Iterator[Sample]:
         while True:
             yield from self.batch(1)
+
+    def _follow(self, sample: Sample) -> Sample:
+        first, second = two_frames(sample.clean, self._rng)
+        return replace(sample, noisy=first, again=second)
 
     def _from_stack(self, stacks: Sequence[Stack], exposures: int) -> Sample:
         rng = self._rng
@@ -154,7 +158,7 @@ class Sampler:
             crops = crops ** np.float32(np.exp(rng.uniform(-0.3, 0.3)))
         label = crops[-1] if stack.label is not None else None
         clean = crops[: len(chosen)]
-        return Sample(self._with_noise(clean) if rng.random() < 0.3 else clean, clean, label)
+        return Sample(_with_noise(clean, rng) if rng.random() < 0.3 else clean, clean, label)
 
     def _choose(self, available: int, wanted: int, extreme: bool) -> list[int]:
         """Indices dark to bright, repeated where a stack is short: duplicates are legal brackets too."""
@@ -220,27 +224,28 @@ class Sampler:
         )
         return Sample(_develop(noisy), clean, None)
 
-    def _two_frames(self, sample: Sample) -> Sample:
-        """Two neighbouring frames of a still scene, as alignment delivers them.
 
-        The frame's own exposure is sharp and all others are softened by the resampling of a sub-pixel motion; in the
-        next frame it is another exposure that is sharp.
-        """
-        first, second = self._rng.permutation(len(sample.clean))[:2]
-        amount = self._rng.uniform(0.1, 0.5, 2)
-        frames = [
-            self._with_noise(
-                np.stack([e if n == own else _soften(e, amount) for n, e in enumerate(sample.clean)])
-            )
-            for own in (first, second)
-        ]
-        return replace(sample, noisy=frames[0], again=frames[1])
+def two_frames(exposures: Array, seed: int | np.random.Generator) -> tuple[Array, Array]:
+    """Two neighbouring frames (N, H, W) of a still scene, as alignment delivers them.
 
-    def _with_noise(self, clean: Array) -> Array:
-        """Camera noise on developed pictures: Gaussian, stronger in the shadows as after a gamma curve."""
-        sigma = self._rng.uniform(0.5, 4.0) / 255
-        noise = self._rng.standard_normal(clean.shape, np.float32) * np.float32(sigma)
-        return _quantise(clean + noise * (1.3 - 0.6 * clean))
+    A frame's own exposure is sharp and all others are softened by the resampling of a sub-pixel motion; in the next
+    frame it is another exposure that is sharp. Both have noise of their own.
+    """
+    rng = np.random.default_rng(seed)
+    sharp = rng.permutation(len(exposures))[:2]
+    amount = rng.uniform(0.1, 0.5, 2)
+    first, second = (
+        _with_noise(np.stack([e if n == own else _soften(e, amount) for n, e in enumerate(exposures)]), rng)
+        for own in sharp
+    )
+    return first, second
+
+
+def _with_noise(clean: Array, rng: np.random.Generator) -> Array:
+    """Camera noise on developed pictures: Gaussian, stronger in the shadows as after a gamma curve."""
+    sigma = rng.uniform(0.5, 4.0) / 255
+    noise = rng.standard_normal(clean.shape, np.float32) * np.float32(sigma)
+    return _quantise(clean + noise * (1.3 - 0.6 * clean))
 
 
 def _soften(picture: Array, amount: npt.NDArray[np.float64]) -> Array:

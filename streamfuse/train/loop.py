@@ -24,10 +24,11 @@ from streamfuse.evaluate.mef_ssim import MefSsim
 from streamfuse.fusion.device import resolve_device
 from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
 from streamfuse.train.config import NetworkConfig, TrainConfig
-from streamfuse.train.data import Sample, Sampler, Stack, load_panoramas, load_stacks
-from streamfuse.train.losses import total_loss
+from streamfuse.train.data import Sample, Sampler, Stack, load_panoramas, load_stacks, two_frames
+from streamfuse.train.losses import temporal_loss, total_loss
 
 Report = Callable[[str], None]
+_NOISE_SEED = 0  # of the frames on which flicker is measured
 
 
 class _Learner:
@@ -138,13 +139,20 @@ def _fit(picture: np.ndarray, long_side: int) -> Tensor:
 
 @torch.no_grad()
 def validate(network: Lcndr, stacks: list[Stack], device: str, long_side: int = 620) -> dict[str, float]:
-    """MEF-SSIM (mean, worst) on the extreme pair of held-back stacks, PSNR on those with a label."""
-    scores, psnrs = [], []
+    """MEF-SSIM (mean, worst) on the extreme pair of held-back stacks, PSNR on those with a label, and flicker.
+
+    Flicker is the mean difference between two fused frames of the same still scene, in 8-bit code values.
+    """
+    scores, psnrs, flicker = [], [], []
     for stack in stacks:
         pair = torch.stack([_fit(e, long_side) for e in (stack.exposures[0], stack.exposures[-1])])[None].to(
             device
         )
         fused = network(pair).clamp(0, 1)
+        frames = [
+            torch.from_numpy(f)[None].to(device) for f in two_frames(pair[0].cpu().numpy(), _NOISE_SEED)
+        ]
+        flicker.append(255 * float(temporal_loss(*(network(frame) for frame in frames))))
         scores.append(float(MefSsim(pair.double())(fused.double())[0]))
         if stack.label is not None:
             error = (fused[0, 0] - _fit(stack.label, long_side).to(device)).square().mean()
@@ -153,6 +161,7 @@ def validate(network: Lcndr, stacks: list[Stack], device: str, long_side: int = 
         "mef_ssim": float(np.mean(scores)),
         "mef_ssim_worst": float(np.min(scores)),
         "label_psnr": float(np.mean(psnrs)) if psnrs else float("nan"),
+        "flicker": float(np.mean(flicker)),
     }
 
 

@@ -12,6 +12,7 @@ from streamfuse.encode.photo import write_photo
 from streamfuse.errors import InputError, InputNotFoundError, OutputError
 from streamfuse.evaluate import still_measures
 from streamfuse.evaluate.cost import measure_cost
+from streamfuse.evaluate.deepfuse_color import deepfuse_color
 from streamfuse.evaluate.peers_stills import enfuse, opencv_mertens, plain_mean, still_peers
 from streamfuse.evaluate.report import ReportWriter, Table
 from streamfuse.evaluate.still_scores import Scene, SceneScorer, Score, find_scenes, read_scene
@@ -171,9 +172,40 @@ def test_a_fusion_that_hits_the_reference():
     scorer = SceneScorer(Scene("s", exposures, plain_mean(exposures)))
     hit = scorer.score("mean", plain_mean, plain_mean(exposures))
     assert (hit.psnr, hit.ssim, hit.delta_e) == (100.0, pytest.approx(1), 0.0)
+    assert hit.delta_color == 0.0
     missed = scorer.score("mertens", opencv_mertens, opencv_mertens(exposures))
     assert missed.psnr < 40
     assert missed.delta_e > 1
+    assert missed.delta_color < missed.delta_e
+
+
+def test_a_picture_that_is_only_too_dark_has_its_colour_right():
+    grey = np.repeat(rgb_exposures(72, 96, 2)[1].mean(2, keepdims=True), 3, axis=2).astype(np.uint8)
+    score = SceneScorer(Scene("s", (grey // 2, grey), grey)).score("dark", lambda _: grey // 2, grey // 2)
+    assert score.delta_e > 5
+    assert score.delta_color == pytest.approx(0, abs=0.05)
+
+
+def test_scenes_are_chosen_by_name_and_number_of_exposures(scenes):
+    assert [path.name for path in find_scenes(scenes, ["two", "else"])] == ["two"]
+    assert [path.name for path in find_scenes(scenes, fewest=3)] == ["two"]
+    with pytest.raises(InputError, match="wanted names"):
+        find_scenes(scenes, ["else"])
+
+
+# The colour rule to compare with
+
+
+def test_the_colour_rule_of_deepfuse_takes_the_strongest_colour_and_keeps_the_luma():
+    red = np.full((8, 8, 3), (200, 100, 100), np.uint8)
+    grey = np.full((8, 8, 3), 60, np.uint8)
+    fused = deepfuse_color(plain_mean)([grey, red])
+    np.testing.assert_allclose(
+        still_measures.grey(fused), still_measures.grey(plain_mean([grey, red])), atol=0.02
+    )
+    # grey has no weight at all: the mean would hold half of red's colour
+    np.testing.assert_allclose(fused[0, 0, 0].astype(int) - fused[0, 0, 1], 100, atol=3)
+    assert (deepfuse_color(plain_mean)([grey, grey]) == grey).all()
 
 
 def test_summary_finds_the_worst():
@@ -185,6 +217,7 @@ def test_summary_finds_the_worst():
             psnr=None,
             ssim=None,
             delta_e=None,
+            delta_color=None,
             noise_gain=n / 2,
             halo=1.0,
         )
