@@ -5,15 +5,14 @@ const BYTES = { uint8: 1, uint16: 2, float16: 2, float32: 4 };
 export function decode(message) {
   const header = JSON.parse(message[1].toString());
   if (header.streamfuse !== 1) throw new Error(`version ${header.streamfuse} of the protocol, not 1`);
-  const infos = header.parts ?? [];
-  if (infos.length !== message.length - 2) throw new Error("not as many parts as the header names");
+  const payload = message.length === 3 ? message[2] : Buffer.concat(message.slice(2)); // the parts may come joined
   const parts = {};
-  infos.forEach(({ name, dtype, shape }, i) => {
-    const data = message[i + 2];
+  let place = 0;
+  for (const { name, dtype, shape } of header.parts ?? []) {
     const bytes = shape.reduce((a, b) => a * b, 1) * BYTES[dtype];
-    if (bytes !== data.length) throw new Error(`part ${name} has ${data.length} bytes, not ${bytes}`);
-    parts[name] = { dtype, shape, data };
-  });
+    parts[name] = { dtype, shape, data: payload.subarray(place, (place += bytes)) };
+  }
+  if (place !== payload.length) throw new Error(`${payload.length} bytes of payload, not ${place}`);
   return { header, parts };
 }
 

@@ -1,6 +1,7 @@
 """The smallest subscriber: pip install pyzmq numpy; python subscribe.py tcp://127.0.0.1:5556"""
 
 import json
+import math
 import sys
 
 import numpy as np
@@ -14,13 +15,15 @@ def decode(message):
     header = json.loads(bytes(message[1]))
     if header["streamfuse"] != 1:
         raise ValueError(f"version {header['streamfuse']} of the protocol, not 1")
-    infos = header.get("parts", [])
-    if len(infos) != len(message) - 2:
-        raise ValueError("not as many parts as the header names")
-    arrays = zip(infos, message[2:], strict=True)
-    return header, {
-        p["name"]: np.frombuffer(data, DTYPES[p["dtype"]]).reshape(p["shape"]) for p, data in arrays
-    }
+    payload = message[2] if len(message) == 3 else b"".join(message[2:])  # the parts may come joined
+    arrays, place = {}, 0
+    for part in header.get("parts", []):
+        array = np.frombuffer(payload, DTYPES[part["dtype"]], math.prod(part["shape"]), place)
+        arrays[part["name"]] = array.reshape(part["shape"])
+        place += array.nbytes
+    if place != len(payload):
+        raise ValueError("more bytes than the header names")
+    return header, arrays
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from streamfuse import cli_evaluate, cli_stills, cli_zmq
+from streamfuse import cli_bench, cli_evaluate, cli_live, cli_stills, cli_zmq
 from streamfuse._version import __version__
 from streamfuse.errors import StreamfuseError, UsageError
 
@@ -229,13 +229,30 @@ def config_schema() -> None:
 
 
 @main.command()
+@click.option(
+    "--camera",
+    is_flag=False,
+    flag_value="",
+    metavar="[DEVICE]",
+    help="Try a camera instead: its mode, its exposure control and how late it obeys. Default: the first one.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(as_json: bool) -> None:
-    """Say what works here: versions, devices, networks, encoders that really open, cameras."""
-    from streamfuse.doctor import examine, render
+def doctor(camera: str | None, as_json: bool) -> None:
+    """Say what works here: versions, devices, networks, encoders that really open, cameras.
 
-    findings = examine()
-    click.echo(json.dumps(findings, indent=2) if as_json else render(findings))
+    \b
+    streamfuse doctor
+    streamfuse doctor --camera /dev/video0     about ten seconds; the camera's settings are put back
+    """
+    from streamfuse.doctor import examine, examine_camera, render, render_camera
+
+    if camera is None:
+        findings = examine()
+        click.echo(json.dumps(findings, indent=2) if as_json else render(findings))
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that its settings are put back
+    findings = examine_camera(camera)
+    click.echo(json.dumps(findings, indent=2) if as_json else render_camera(findings))
 
 
 @main.command()
@@ -289,6 +306,8 @@ def _rate(text: str | None) -> Fraction | None:
 
 
 cli_zmq.register(main)
+cli_bench.register(main)
+cli_live.register(main)
 
 if __name__ == "__main__":
     main()

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails
 
 from streamfuse.errors import ConfigError
+from streamfuse.live.config import LiveConfig, OutputSpec
 
 Preset = Literal["fast", "balanced", "best"]
 FUSERS = ("lcndr", "lcndr-s", "lcndr-xs", "mertens")
@@ -151,6 +152,7 @@ class Config(_Section):
     fuse: FuseConfig = FuseConfig()
     smooth: SmoothConfig = SmoothConfig()
     output: OutputConfig = OutputConfig()
+    live: LiveConfig = LiveConfig()
 
     @field_validator("smooth", mode="before")
     @classmethod
@@ -317,17 +319,20 @@ def _explained(error: ErrorDetails) -> str:
 def _keys() -> list[str]:
     """All sections, and all settings as section.key."""
     sections = Config().model_dump()
-    return [*sections, *(f"{name}.{key}" for name, section in sections.items() for key in section)]
+    keys = [f"{name}.{key}" for name, section in sections.items() for key in section]
+    return [*sections, *keys, *(f"live.outputs.{key}" for key in OutputSpec.model_fields)]
 
 
 def _siblings(location: tuple[int | str, ...]) -> str:
-    prefix = "".join(f"{part}." for part in location[:-1])
+    prefix = "".join(f"{part}." for part in location[:-1] if not isinstance(part, int))
     return ", ".join(key.removeprefix(prefix) for key in _keys() if key.rpartition(".")[0] == prefix[:-1])
 
 
 def _nearest(word: str, known: Any) -> str:
     """' did you mean ...?' with the known word that is nearest, or nothing."""
-    by_name = {name.rpartition(".")[2]: name for name in known} | {name: name for name in known}
+    # Of settings that share a name those of `live` are the least likely to be meant.
+    names = sorted(known, key=lambda name: not name.startswith("live."))
+    by_name = {name.rpartition(".")[2]: name for name in names} | {name: name for name in names}
     last = word.rpartition(".")[2]
     if last in by_name:
         return f" did you mean {by_name[last]!r}?"

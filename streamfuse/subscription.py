@@ -16,9 +16,10 @@ from typing import Any, Self
 
 from streamfuse.stage import SourceInfo
 from streamfuse.wire.endpoint import parse_endpoint
+from streamfuse.wire.intake import ReceiveSettings
 from streamfuse.wire.message import DEFAULT_LIMITS, Limits
 from streamfuse.wire.order import ReceiverStatistics
-from streamfuse.wire.receive import Receiver, ReceiveSettings
+from streamfuse.wire.receive import Receiver
 from streamfuse.wire.received import ReceivedFrame
 
 DEFAULT_MAX_AGE = 0.05

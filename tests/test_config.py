@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from streamfuse.config import OPTION_KEYS, Config, load_config, schema, shipped_configs
 from streamfuse.errors import ConfigError
 
-SHIPPED = ["best", "default", "fast", "magic-lantern"]
+SHIPPED = [
+    "best",
+    "default",
+    "fast",
+    "live-record-and-publish",
+    "live-rtsp-to-rtsp",
+    "live-webcam",
+    "magic-lantern",
+]
 
 
 @pytest.fixture

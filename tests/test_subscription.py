@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import threading
 import time
@@ -255,6 +256,29 @@ def test_closing_from_another_thread_ends_the_loop(sink):
     began = time.monotonic()
     assert list(frames) == []
     assert time.monotonic() - began < 3
+
+
+def test_closing_in_a_signal_handler_ends_a_loop_that_wants_every_frame(sink):
+    """The handler runs in the thread that waits for a frame."""
+    frames = streamfuse.subscribe(sink.outputs[0], timeout=30, max_age=None)
+    previous = signal.signal(signal.SIGUSR1, lambda *_: frames.close())
+    try:
+        threading.Timer(0.2, signal.raise_signal, [signal.SIGUSR1]).start()
+        began = time.monotonic()
+        assert list(frames) == []
+        assert time.monotonic() - began < 3
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+
+
+def test_asking_what_the_frames_are_like_takes_none_away(tmp_path):
+    address = f"ipc://{tmp_path}/frames"
+    with open_sink(f"push:{address}", stream_info()) as sink:
+        thread = publish(sink, 5)
+        with streamfuse.subscribe(f"pull:{address}", timeout=5) as frames:
+            assert (frames.info.width, frames.info.height) == (64, 48)
+            assert [frame.seq for frame in frames] == list(range(5))
+        thread.join()
 
 
 def test_the_command_reports_and_records(sink, tmp_path):

@@ -12,13 +12,14 @@ from streamfuse.align import flow as motion
 from streamfuse.align import ghost as ghosts
 from streamfuse.align import photometric
 from streamfuse.align import planes as pixels
+from streamfuse.align.dominant import dominant_motion, preferred
 from streamfuse.align.photometric import ToneCurve
 from streamfuse.align.planes import Picture
 from streamfuse.align.recent import Recent
 from streamfuse.align.synthesis import Shares, Side, enlarged, synthesise
 from streamfuse.frame import AlignedBracket, Bracket, Frame, Map, Plane
 
-_UNKNOWN_GAP_EV = 2.0  # between exposures next to each other, where no frame within reach tells
+UNKNOWN_GAP_EV = 2.0  # between exposures next to each other, where no frame within reach tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,11 @@ class Aligner:
         self._mode = mode
         settings = motion.SETTINGS[preset]
         self._interpolation = settings.interpolation
-        self._across = motion.FlowEstimator(mode, settings.finest_scale)
+        self._most_sides = settings.sides
+        self._dominant = settings.dominant
+        self._across = motion.FlowEstimator(mode, settings.finest_scale, settings.refinements)
         # Where the exposures cannot be matched little detail is to be seen: a coarser flow does.
-        self._along = motion.FlowEstimator(mode, min(settings.finest_scale + 1, 2))
+        self._along = motion.FlowEstimator(mode, min(settings.finest_scale + 1, 2), settings.refinements)
         self._pictures: Recent[Picture] = Recent(12)
         self._flows: Recent[Map] = Recent(8)
 
@@ -96,6 +99,7 @@ class Aligner:
         reference, brighter = bracket.reference, rank > bracket.rank
         pair = bracket.missing.get(rank)
         frames = [] if pair is None else [frame for frame in (pair.before, pair.after) if frame is not None]
+        frames = frames[: self._most_sides]
         curve = self._curve(reference, frames, rank - bracket.rank)
         if bracket.simultaneous and frames:
             return _Made(frames[0].planes, curve.gap_ev, None)
@@ -110,7 +114,7 @@ class Aligner:
     def _curve(self, reference: Frame, others: list[Frame], step: int) -> ToneCurve:
         """Between the reference and frames of an exposure `step` ranks brighter: known, else from their luma."""
         if not others:
-            return photometric.ratio_curve(_UNKNOWN_GAP_EV * abs(step))
+            return photometric.ratio_curve(UNKNOWN_GAP_EV * abs(step))
         dark, bright = ([reference], others) if step > 0 else (others, [reference])
         known = photometric.known_gap(dark[0], bright[0])
         if known is not None:
@@ -152,25 +156,30 @@ class Aligner:
     ) -> list[Map]:
         """Flow of the reference towards each neighbour, both in the brighter exposure's scale.
 
-        Matched across exposures where that is well posed, else from frames of one exposure.
+        Matched across exposures where that is well posed, else from frames of one exposure; where the motion of the
+        camera explains the pictures as well, it is that.
         """
         across = [self._across(reference, luma) for luma in neighbours]
-        along = self._even_motion(bracket, frames) if self._mode == "flow" else None
-        if along is None:
+        if self._mode != "flow":
             return across
+        share = motion.usable(reference, curve)
         lumas = (self._luma(frames[0]), self._luma(frames[1])) if len(frames) == 2 else None
-        return motion.combined(across, along, motion.usable(reference, curve), lumas)
+        along = self._even_motion(bracket, frames)
+        flows = across if along is None else motion.combined(across, along, share, lumas)
+        camera = [dominant_motion(flow, share) for flow in across] if self._dominant else []
+        found = [flow for flow in camera if flow is not None]
+        return preferred(reference, neighbours, flows, found, lumas) if len(found) == len(frames) else flows
 
     def _even_motion(self, bracket: Bracket, frames: list[Frame]) -> list[Map] | None:
         """Flow of the reference towards each neighbour as far as frames of one exposure tell, if motion is even."""
         here = bracket.reference
         if len(frames) == 2:
             flow = self._same_flow(frames[0], frames[1])
-            return list(motion.halfway(flow, _part(frames[0], here, frames[1])))
+            return list(motion.halfway(flow, part_of_the_way(frames[0], here, frames[1])))
         same = bracket.same.after if frames[0].index > here.index else bracket.same.before
         if same is None:
             return None
-        return [self._same_flow(here, same) * np.float32(_part(here, frames[0], same))]
+        return [self._same_flow(here, same) * np.float32(part_of_the_way(here, frames[0], same))]
 
     def _same_flow(self, source: Frame, target: Frame) -> Map:
         """Flow between two frames of one exposure; kept, since the next brackets ask for it again."""
@@ -193,6 +202,8 @@ class Aligner:
         for place, frame in ((-1, same.before), (1, same.after)):
             if frame is not None and (every or frame.index == here.index + place):
                 flows[place] = self._same_flow(here, frame)
+        if self._most_sides == 1 and not every:
+            _complete(flows, bracket)
         return flows.get(-1), flows.get(1)
 
     def _luma(self, frame: Frame) -> Map:
@@ -208,7 +219,7 @@ class Aligner:
         return found
 
 
-def _part(first: Frame, middle: Frame, last: Frame) -> float:
+def part_of_the_way(first: Frame, middle: Frame, last: Frame) -> float:
     """Where `middle` lies in time between the others, 0..1, by pts; by count where pts do not say."""
     if first.pts is not None and middle.pts is not None and last.pts is not None:
         part = (middle.pts - first.pts) / ((last.pts - first.pts) or 1)
@@ -216,6 +227,15 @@ def _part(first: Frame, middle: Frame, last: Frame) -> float:
             return part
     part = (middle.index - first.index) / ((last.index - first.index) or 1)
     return part if 0.0 < part < 1.0 else 0.5
+
+
+def _complete(flows: dict[int, Map], bracket: Bracket) -> None:
+    """Where the flow towards one neighbouring instant is known, and the other is there too: motion is even."""
+    frames = [f for pair in bracket.missing.values() for f in (pair.before, pair.after) if f is not None]
+    places = {frame.index - bracket.reference.index for frame in frames}
+    for place in (-1, 1):
+        if place not in flows and place in places and -place in flows:
+            flows[place] = -flows[-place]
 
 
 def _gaps(bracket: Bracket, gaps: dict[int, float]) -> tuple[float, ...]:

@@ -99,6 +99,8 @@ def find_cycle(levels: Sequence[float], count: int | None = None, min_gap: float
     if period is None and count is None:
         return None
     period = period or count or 2
+    if period == 2 and count in (None, 2) and len(values) > 2:
+        return _two(values, min_gap)
     spread = 0.0
     if len(values) > period:
         steps = values[period:] - values[:-period]
@@ -109,11 +111,30 @@ def find_cycle(levels: Sequence[float], count: int | None = None, min_gap: float
     return _classes(values, count, max(min_gap, 3.0 * spread), spread)
 
 
+def _two(values: Levels, min_gap: float) -> Cycle | None:
+    """Two exposures: a frame is over where it is brighter than its neighbours, whatever the scene does meanwhile."""
+    above = _curvature(values)
+    gap = float(np.median(np.abs(above)))
+    if gap < min_gap:
+        return None
+    inner = [int(value > 0) for value in above]
+    spread = float(np.median(np.abs(np.abs(above) - gap)))
+    return Cycle((1 - inner[0], *inner, 1 - inner[-1]), 2, gap, spread)
+
+
+def _curvature(values: Levels) -> Levels:
+    """How far each level but the first and last is above the mean of its neighbours: a steady change cancels."""
+    return np.asarray(values[1:-1] - (values[:-2] + values[2:]) / 2.0, np.float64)
+
+
 def _period(values: Levels) -> int | None:
     """The shortest lag after which levels come back; None if frames that follow each other hardly differ."""
     step = float(np.median(np.abs(np.diff(values))))
     if step < MIN_GAP:
         return None
+    if len(values) > MAX_CYCLE + 4:
+        values = _curvature(values)
+        step = float(np.median(np.abs(np.diff(values))))
     for lag in range(2, MAX_CYCLE + 1):
         if len(values) <= lag:
             return lag

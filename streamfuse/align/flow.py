@@ -22,10 +22,10 @@ Preset = Literal["fast", "balanced", "best"]
 # Of DIS's variational refinement: twice its defaults, since noise is what limits it here. On the exact flow of
 # panoramas, end-point error falls from 0.45 to 0.38 px at 3 EV and from 0.62 to 0.54 px at 5 EV.
 _REFINEMENTS, _SMOOTHNESS = 10, 40.0
-_REACH = 40  # pixels over which well-posed motion corrects ill-posed motion
-_DISAGREEMENT = np.float32(40.0)  # per luma
-_NOISE_FLOOR = (0.02, 0.06)  # luma of the darker frame between which its detail rises out of the noise
-_CLIPPING = (0.95, 0.99)  # luma of the brighter frame between which its detail vanishes
+REACH = 40  # pixels over which well-posed motion corrects ill-posed motion
+DISAGREEMENT = np.float32(40.0)  # per luma
+NOISE_FLOOR = (0.02, 0.06)  # luma of the darker frame between which its detail rises out of the noise
+CLIPPING = (0.95, 0.99)  # luma of the brighter frame between which its detail vanishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,9 @@ class FlowSettings:
         long_side: of the working size, in pixels (never enlarged).
         finest_scale: of `cv2.DISOpticalFlow` (its preset "fast"): motion is refined down to 1 / 2 ** finest_scale of
             the working size. Each step costs four times the time and gains 1 to 2 dB; other knobs gain nothing.
+        refinements: iterations of DIS's variational refinement.
+        sides: neighbours that a missing exposure is made from: 2, or 1 = the one before if there is one.
+        dominant: correct the flow by the motion of the camera, see `align.dominant`.
         interpolation: of `cv2.remap` at full size. Cubic keeps the warped frame as sharp as the reference:
             1.5 to 2 dB, and half of the flicker between instants, for three times the time.
     """
@@ -43,10 +46,13 @@ class FlowSettings:
     long_side: int
     finest_scale: int
     interpolation: int
+    refinements: int = _REFINEMENTS
+    sides: int = 2
+    dominant: bool = True
 
 
 SETTINGS: dict[Preset, FlowSettings] = {
-    "fast": FlowSettings(480, 2, cv2.INTER_LINEAR),
+    "fast": FlowSettings(480, 2, cv2.INTER_LINEAR, refinements=2, sides=1, dominant=False),
     "balanced": FlowSettings(854, 1, cv2.INTER_CUBIC),
     "best": FlowSettings(960, 0, cv2.INTER_CUBIC),
 }
@@ -57,12 +63,13 @@ class FlowEstimator:
 
     Args:
         mode: "global" = a homography; anything else is dense flow.
-        finest_scale: see `FlowSettings`.
+        finest_scale, refinements: see `FlowSettings`.
     """
 
-    def __init__(self, mode: Mode, finest_scale: int) -> None:
+    def __init__(self, mode: Mode, finest_scale: int, refinements: int = _REFINEMENTS) -> None:
         self._mode = mode
         self._finest_scale = finest_scale
+        self._refinements = refinements
         self._dis: Any = None
         self._shape: tuple[int, ...] = ()
 
@@ -76,7 +83,7 @@ class FlowEstimator:
         if self._shape != a.shape:  # an instance that sees another size crashes (OpenCV 5.0)
             self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
             self._dis.setFinestScale(self._finest_scale)
-            self._dis.setVariationalRefinementIterations(_REFINEMENTS)
+            self._dis.setVariationalRefinementIterations(self._refinements)
             self._dis.setVariationalRefinementAlpha(_SMOOTHNESS)
             self._shape = a.shape
         return np.asarray(self._dis.calc(a, b, None), np.float32)
@@ -116,9 +123,9 @@ def usable(bright_scale: Map, curve: ToneCurve) -> Map:
         bright_scale: the picture in the scale of the brighter exposure, (h, w) float32.
         curve: between the two exposures.
     """
-    low, high = curve.brighten(np.array(_NOISE_FLOOR, np.float32))
+    low, high = curve.brighten(np.array(NOISE_FLOOR, np.float32))
     above = (bright_scale - low) * np.float32(1.0 / max(float(high - low), 1e-3))
-    below = (_CLIPPING[1] - bright_scale) * np.float32(1.0 / (_CLIPPING[1] - _CLIPPING[0]))
+    below = (CLIPPING[1] - bright_scale) * np.float32(1.0 / (CLIPPING[1] - CLIPPING[0]))
     share = cv2.blur(np.clip(np.minimum(above, below), 0.0, 1.0), (15, 15))
     return np.clip((share - 0.1) * 2.5, 0.0, 1.0)
 
@@ -152,8 +159,8 @@ def combined(
     if lumas is not None:
         corrected = [b + _spread(a - b, share) for a, b in zip(across, along, strict=True)]
         even = disagreement(lumas, along)
-        share = share * np.clip(2.0 - (disagreement(lumas, across) - even) * _DISAGREEMENT, 0.0, 1.0)
-        better = np.clip(1.0 - (disagreement(lumas, corrected) - even) * _DISAGREEMENT, 0.0, 1.0)[..., None]
+        share = share * np.clip(2.0 - (disagreement(lumas, across) - even) * DISAGREEMENT, 0.0, 1.0)
+        better = np.clip(1.0 - (disagreement(lumas, corrected) - even) * DISAGREEMENT, 0.0, 1.0)[..., None]
         along = [b + better * (c - b) for b, c in zip(along, corrected, strict=True)]
     share = share[..., None]
     return [b + share * (a - b) for a, b in zip(across, along, strict=True)]
@@ -164,7 +171,7 @@ def _spread(field: Map, share: Map) -> Map:
     height, width = share.shape
     size = (max(1, width // 8), max(1, height // 8))
     weighted = cv2.merge([*cv2.split(field * share[..., None]), share])
-    small = cv2.GaussianBlur(cv2.resize(weighted, size, interpolation=cv2.INTER_AREA), (0, 0), _REACH / 8)
+    small = cv2.GaussianBlur(cv2.resize(weighted, size, interpolation=cv2.INTER_AREA), (0, 0), REACH / 8)
     mean = small[..., :2] / (small[..., 2:] + np.float32(0.02))
     return np.asarray(cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
@@ -173,7 +180,7 @@ def warp(picture: Map, flow: Map, interpolation: int = cv2.INTER_LINEAR) -> Map:
     """`picture` seen from where `flow` starts; beyond its border the nearest pixel is repeated."""
     return cv2.remap(
         picture,
-        flow + _grid(flow.shape[0], flow.shape[1]),
+        flow + coordinates(flow.shape[0], flow.shape[1]),
         None,
         interpolation,
         borderMode=cv2.BORDER_REPLICATE,
@@ -190,14 +197,14 @@ def full_size_map(flow: Map, size: tuple[int, int], scale: tuple[float, float]) 
     """
     scaled = flow if scale == (1.0, 1.0) else flow * np.array(scale, np.float32)
     enlarged = cv2.resize(scaled, size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.add(enlarged, _grid(size[1], size[0]), dst=enlarged), np.float32)
+    return np.asarray(cv2.add(enlarged, coordinates(size[1], size[0]), dst=enlarged), np.float32)
 
 
 _GRIDS: dict[tuple[int, int], Map] = {}
 
 
-def _grid(height: int, width: int) -> Map:
-    """Coordinates (x, y) of each pixel; kept for the few sizes that are in use."""
+def coordinates(height: int, width: int) -> Map:
+    """(x, y) of each pixel, (height, width, 2); kept for the few sizes that are in use."""
     grid = _GRIDS.get((height, width))
     if grid is None:
         if len(_GRIDS) >= 6:
@@ -226,6 +233,6 @@ def _global_motion(source: Plane, target: Plane) -> Map:
         homography = np.eye(3, dtype=np.float32)
     up = np.diag([width / size[0], height / size[1], 1.0])
     full = up @ homography @ np.linalg.inv(up)
-    grid = _grid(height, width)
+    grid = coordinates(height, width)
     moved = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), full).reshape(height, width, 2)
     return np.asarray(moved - grid, np.float32)

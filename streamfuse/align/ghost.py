@@ -11,17 +11,17 @@ from streamfuse.align.photometric import ToneCurve
 from streamfuse.align.planes import Picture
 from streamfuse.frame import Map
 
-_CURVE_ERROR = 0.012  # luma by which a ratio may be off: tone curve, compression
-_ROUGH_CURVE_ERROR = 0.04  # the same of a curve from quantiles
-_SHADING = 0.02  # share of luma by which exposures may differ (flicker of lamps, vignetting that moves)
-_MISALIGNMENT = 0.35  # pixels by which a good flow field may be off
-_WINDOW = 5  # pixels over which deviations are pooled
+CURVE_ERROR = 0.012  # luma by which a ratio may be off: tone curve, compression
+ROUGH_CURVE_ERROR = 0.04  # the same of a curve from quantiles
+SHADING = 0.02  # share of luma by which exposures may differ (flicker of lamps, vignetting that moves)
+MISALIGNMENT = 0.35  # pixels by which a good flow field may be off
+WINDOW = 5  # pixels over which deviations are pooled
 _QUIET = 0.5  # share of the pixels that are taken to be well aligned
-_NOISE_SEEN = (0.15, 0.9)  # luma of a dark reference, brightened, between which its noise can be measured
-_FEWEST = 50  # pixels for that
-_LEAST_NOISE, _USUAL_NOISE, _MOST_NOISE = 0.05, 1.0, 8.0  # variance / square of `ToneCurve.noise`
-_ROUNDING = 0.006  # luma: least error of a reference that was brightened: its code values, the curve
-_CLIPPED, _SHADOW = 0.97, 0.25  # R'G'B' and luma of a bright reference
+NOISE_SEEN = (0.15, 0.9)  # luma of a dark reference, brightened, between which its noise can be measured
+FEWEST = 50  # pixels for that
+LEAST_NOISE, USUAL_NOISE, MOST_NOISE = 0.05, 1.0, 8.0  # variance / square of `ToneCurve.noise`
+ROUNDING = 0.006  # luma: least error of a reference that was brightened: its code values, the curve
+CLIPPED, SHADOW = 0.97, 0.25  # R'G'B' and luma of a bright reference
 
 
 def deviation(dark: Map, bright: Map, curve: ToneCurve) -> Map:
@@ -39,22 +39,22 @@ def deviation(dark: Map, bright: Map, curve: ToneCurve) -> Map:
     lower, upper = curve.bounds(dark)
     outside = np.maximum(lower - bright, bright - upper)
     np.maximum(outside, 0.0, out=outside)
-    return cv2.blur(outside, (_WINDOW, _WINDOW)) / _tolerance(bright, curve)
+    return cv2.blur(outside, (WINDOW, WINDOW)) / _tolerance(bright, curve)
 
 
 def squared_error(one: Map, other: Map) -> Map:
     """Mean squared difference of two pictures around each pixel, (h, w) float32."""
     difference = cv2.subtract(one, other)
-    return cv2.blur(cv2.multiply(difference, difference), (_WINDOW, _WINDOW))
+    return cv2.blur(cv2.multiply(difference, difference), (WINDOW, WINDOW))
 
 
 def _tolerance(bright: Map, curve: ToneCurve) -> Map:
     horizontal = cv2.Sobel(bright, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
     vertical = cv2.Sobel(bright, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
-    tolerance = cv2.blur(np.abs(horizontal) + np.abs(vertical), (_WINDOW, _WINDOW))
-    tolerance *= _MISALIGNMENT
-    tolerance += bright * np.float32(_SHADING)
-    tolerance += _CURVE_ERROR if curve.exact else _ROUGH_CURVE_ERROR
+    tolerance = cv2.blur(np.abs(horizontal) + np.abs(vertical), (WINDOW, WINDOW))
+    tolerance *= MISALIGNMENT
+    tolerance += bright * np.float32(SHADING)
+    tolerance += CURVE_ERROR if curve.exact else ROUGH_CURVE_ERROR
     return tolerance
 
 
@@ -92,7 +92,7 @@ def brighter_share(raised: Map, errors: Sequence[Map], curve: ToneCurve, zoom: f
     """
     shape = np.square(curve.noise(raised))
     error = errors[0] if len(errors) == 1 else cv2.min(errors[0], errors[1])
-    noise = shape * np.float32(_noise_level(raised, error, shape)) + np.float32(_ROUNDING**2)
+    noise = shape * np.float32(_noise_level(raised, error, shape)) + np.float32(ROUNDING**2)
     excess = np.maximum(error - noise, 0.0)
     noise *= np.float32(zoom * zoom)
     return noise / (noise + excess + np.float32(1e-9))
@@ -100,13 +100,13 @@ def brighter_share(raised: Map, errors: Sequence[Map], curve: ToneCurve, zoom: f
 
 def _noise_level(raised: Map, error: Map, shape: Map) -> float:
     """How many times `shape` the noise is, from a sparse grid of pixels that are neither black nor clipped."""
-    grid = slice(_WINDOW // 2, None, _WINDOW)
+    grid = slice(WINDOW // 2, None, WINDOW)
     raised, error, shape = raised[grid, grid], error[grid, grid], shape[grid, grid]
-    telling = (raised > _NOISE_SEEN[0]) & (raised < _NOISE_SEEN[1])
-    if np.count_nonzero(telling) < _FEWEST:
-        return _USUAL_NOISE
+    telling = (raised > NOISE_SEEN[0]) & (raised < NOISE_SEEN[1])
+    if np.count_nonzero(telling) < FEWEST:
+        return USUAL_NOISE
     level = float(np.quantile(error[telling] / shape[telling], _QUIET))
-    return min(max(level, _LEAST_NOISE), _MOST_NOISE)
+    return min(max(level, LEAST_NOISE), MOST_NOISE)
 
 
 def darker_share(reference: Picture) -> Map:
@@ -121,7 +121,7 @@ def darker_share(reference: Picture) -> Map:
     Returns:
         (h, w) float32 in [0, 1].
     """
-    unclipped = (_CLIPPED - reference.peak) * np.float32(15.0)
-    lit = (reference.luma - np.float32(_SHADOW)) * np.float32(5.0)
+    unclipped = (CLIPPED - reference.peak) * np.float32(15.0)
+    lit = (reference.luma - np.float32(SHADOW)) * np.float32(5.0)
     usable = np.clip(cv2.min(unclipped, lit), 0.0, 1.0)
     return 1.0 - cv2.blur(cv2.erode(usable, np.ones((3, 3), np.uint8)), (3, 3))

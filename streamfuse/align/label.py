@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -14,7 +13,6 @@ from streamfuse.align.evidence import (
     MIN_GAP,
     Cycle,
     Evidence,
-    distance,
     evidence_of,
     find_cycle,
     likeness,
@@ -23,17 +21,14 @@ from streamfuse.align.metadata import MetadataRanks
 from streamfuse.align.photometric import estimate_curve
 from streamfuse.align.sequence import Sequence
 from streamfuse.align.slots import Slots
+from streamfuse.align.tracker import Tracker, offsets_of
 from streamfuse.errors import ExposureError, UsageError
 from streamfuse.frame import Frame, LabelledFrame
 
 WINDOW = 24
 """Frames that are held until the cycle is known; twice that if they do not alternate yet (a start in black)."""
-_EXPECTED_BONUS = (
-    0.3  # share of the gap between exposures by which a frame may be nearer to an unexpected one
-)
 _CUT_LIKENESS = 0.4  # rank correlation with all the last frames below which the scene has changed
 _NO_EVIDENCE = 0.03  # level gap below which exposures cannot be told apart at all
-_NEAR = 0.02  # histogram distance that motion alone explains
 _CLEAR_STEP = 0.1  # difference of level that says for certain which of two frames is brighter
 
 First = Literal["under", "over"]
@@ -76,9 +71,10 @@ class _Held:
 class Labeller:
     """Turns `Frame` into `LabelledFrame`, one for one and in order.
 
-    The first `WINDOW` frames are held until the cycle is known. From then on a frame is compared with the last frame of
-    each exposure; the expected one has a bonus. A frame of an unexpected exposure means that frames were lost or
-    doubled: it is marked `repaired`, and the order goes on from there. After a cut a few frames are held again.
+    The first `WINDOW` frames are held until the cycle is known. From then on a `Tracker` finds the order that explains
+    the brightness of the frames best; a frame is held only while two explanations are about as good. An exposure that
+    is not the expected one means that frames were lost or doubled: it is marked `repaired`, and the order goes on from
+    there.
 
     Metadata (`frame.exposure`) come first where all of the first frames have them and their luma does not contradict
     most of it. `first` decides only where luma does not: clear evidence against it is counted as a disagreement.
@@ -110,6 +106,7 @@ class Labeller:
         self._metadata = MetadataRanks(())
         self._last: dict[int, Evidence] = {}  # the last frame of each exposure, in this shot
         self._sequence = Sequence()
+        self._tracker: Tracker | None = None
         self._previous: tuple[int, float] | None = None  # rank and level of the last labelled frame
         self._order: tuple[str, ...] = ()
         self._gap_ev = 0.0
@@ -152,6 +149,7 @@ class Labeller:
             return []
         self._known = known
         self._sequence = Sequence(known.ranks)
+        self._tracker = self._make_tracker(known)
         waiting, self._held = self._held, []
         out = [labelled for held in waiting for labelled in self._go_on(held)]
         if ended:
@@ -186,12 +184,8 @@ class Labeller:
         return Cycle(tuple(ranks), count, MIN_GAP, 0.0)
 
     def _by_luma(self) -> Cycle | None:
-        shots: list[list[float]] = [[]]
-        for held in self._held:
-            if held.cut:
-                shots.append([])
-            shots[-1].append(held.evidence.level)
-        known = find_cycle(max(shots, key=len), self._cycle, MIN_GAP if self._cycle is None else MIN_GAP / 3)
+        levels = [held.evidence.level for held in max(_shots(self._held), key=len)]
+        known = find_cycle(levels, self._cycle, MIN_GAP if self._cycle is None else MIN_GAP / 3)
         if known is None and self._first is not None:  # nothing to see: the user's word is all there is
             return Cycle((0, 1, 0, 1) if self._first == "under" else (1, 0, 1, 0), 2, 0.0, 0.0)
         return known
@@ -222,19 +216,21 @@ class Labeller:
     # Every frame after that
 
     def _go_on(self, held: _Held) -> list[LabelledFrame]:
+        out = self._resolve() if held.cut else []
         told = self._told(held)
         if told is not None:
-            return [*self._resolve(), self._label(held, told)]
+            out += self._resolve()
+            if self._tracker is not None:
+                self._tracker.told(told, held.evidence.level)
+            return [*out, self._label(held, told)]
+        if self._tracker is None:
+            return [*out, self._label(held, self._usual())]
         if held.cut:
-            out = self._resolve()
             self._last.clear()
-            self._held = [held]
-            return out
-        rank = None if self._held or not self._last else self._track(held.evidence)
-        if rank is not None:
-            return [self._label(held, rank)]
+            self._tracker.cut()
         self._held.append(held)
-        return self._resolve() if len(self._held) >= self._count + 2 else []
+        decided = self._tracker.add(held.evidence.level)
+        return out + self._labelled(decided)
 
     def _told(self, held: _Held) -> int | None:
         """Rank by metadata or by place."""
@@ -245,44 +241,30 @@ class Labeller:
             return exposure.rank
         return self._slots.ranks[held.place]
 
-    def _track(self, evidence: Evidence) -> int | None:
-        """The exposure whose last frame is the nearest; None if that is not certain."""
-        assert self._known is not None
+    def _usual(self) -> int:
+        """The rank that the order alone gives, where nothing is to be seen."""
         expected = self._sequence.expected()
-        if self._known.gap < _NO_EVIDENCE or len(self._last) < self._count:
-            return expected
-        gap = min(distance(self._last[k], self._last[k + 1]) for k in range(self._count - 1))
-        costs = {rank: distance(evidence, last) for rank, last in self._last.items()}
-        if min(costs.values()) > max(0.5 * gap, _NEAR):
-            return None
-        if expected is not None:
-            costs[expected] -= _EXPECTED_BONUS * gap
-        rank = min(costs, key=lambda k: costs[k])
-        levels = [(evidence if k == rank else self._last[k]).level for k in range(self._count)]
-        inverted = any(low > high + _CLEAR_STEP for low, high in pairwise(levels))
-        return None if inverted else rank
+        assert self._known is not None
+        return (self._known.ranks or (0,))[0] if expected is None else expected
 
     def _resolve(self) -> list[LabelledFrame]:
-        """Label the frames that are held, together: by the gaps between their levels, else by the usual order."""
-        waiting, self._held = self._held, []
-        if not waiting:
-            return []
-        assert self._known is not None
-        levels = [held.evidence.level for held in waiting]
-        found = (
-            find_cycle(levels, self._count, max(0.4 * self._known.gap, _NO_EVIDENCE))
-            if len(levels) > 1
-            else None
-        )
-        if found is not None:
-            self._last.clear()
-            return [self._label(held, rank) for held, rank in zip(waiting, found.ranks, strict=True)]
-        out = []
-        for held in waiting:
-            expected = self._sequence.expected()
-            first = self._known.ranks[0] if self._known.ranks else 0
-            out.append(self._label(held, first if expected is None else expected))
-        return out
+        """Label the frames that are held, by the best explanation there is."""
+        return [] if self._tracker is None else self._labelled(self._tracker.finish())
+
+    def _labelled(self, ranks: list[int]) -> list[LabelledFrame]:
+        ready, self._held = self._held[: len(ranks)], self._held[len(ranks) :]
+        return [self._label(held, rank) for held, rank in zip(ready, ranks, strict=True)]
+
+    def _make_tracker(self, known: Cycle) -> Tracker | None:
+        """None where nothing is to be seen."""
+        if known.gap < _NO_EVIDENCE or self._slots is not None:
+            return None
+        shot = max(_shots(self._held), key=len)
+        levels = [held.evidence.level for held in shot]
+        offsets = offsets_of(levels, known.ranks, known.count) if len(levels) == len(known.ranks) else None
+        if offsets is None:
+            offsets = [max(known.gap, MIN_GAP) * rank for rank in range(known.count)]
+        return Tracker(offsets, Sequence(known.ranks))
 
     def _label(self, held: _Held, rank: int) -> LabelledFrame:
         expected = self._sequence.expected()
@@ -308,6 +290,16 @@ class Labeller:
     @property
     def _count(self) -> int:
         return 0 if self._known is None else self._known.count
+
+
+def _shots(frames: list[_Held]) -> list[list[_Held]]:
+    """The frames, split at cuts."""
+    shots: list[list[_Held]] = [[]]
+    for held in frames:
+        if held.cut:
+            shots.append([])
+        shots[-1].append(held)
+    return shots
 
 
 def _names(count: int) -> tuple[str, ...]:

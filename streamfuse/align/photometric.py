@@ -18,6 +18,7 @@ from streamfuse.frame import Frame, Map
 
 GAMMA = 2.2
 NODES = 1024  # of a tone curve over [0, 1]
+HISTOGRAM_END = 1.0 + 1e-6  # so that 1.0 lies in the last bin
 Levels = npt.NDArray[np.float64]
 
 _DARK = 0.03  # below this luma a frame is noise and quantisation
@@ -106,6 +107,19 @@ def estimate_curve(dark: list[Map], bright: list[Map]) -> ToneCurve:
         dark: normalised pictures of the darker exposure, at least one: G' rather than luma, since it clips at once.
         bright: the same of the brighter exposure.
     """
+    return curve_of_histograms(histogram(dark), histogram(bright))
+
+
+def histogram(pictures: list[Map]) -> Levels:
+    """How many pixels of normalised pictures lie in each of `NODES` bins over [0, 1]."""
+    counts = np.zeros(NODES)
+    for picture in pictures:
+        counts += cv2.calcHist([picture], [0], None, [NODES], [0.0, HISTOGRAM_END]).ravel()
+    return counts
+
+
+def curve_of_histograms(dark: Levels, bright: Levels) -> ToneCurve:
+    """The curve between two exposures from `histogram` of each."""
     d, b = _quantiles(dark), _quantiles(bright)
     usable = (d > _DARK) & (b < _BRIGHT)
     if usable.mean() >= _MIN_SHARE:
@@ -130,10 +144,7 @@ def _apply(table: Map, luma: Map) -> Map:
     return np.take(table, (luma * np.float32(NODES - 1) + np.float32(0.5)).astype(np.uint16), mode="clip")
 
 
-def _quantiles(pictures: list[Map]) -> Map:
-    histogram = np.zeros(NODES)
-    for picture in pictures:
-        histogram += cv2.calcHist([picture], [0], None, [NODES], [0.0, 1.0 + 1e-6]).ravel()
+def _quantiles(histogram: Levels) -> Map:
     # A code value stands for all that is rounded to it: half of its share lies below. Bins between codes are empty.
     bins = np.flatnonzero(histogram)
     share = (np.cumsum(histogram) - histogram / 2)[bins] / histogram.sum()

@@ -74,11 +74,23 @@ def normalised_luma(frame: Frame, size: tuple[int, int]) -> Map:
     black, white = luma_range(frame.bits, frame.color.full_range)
     luma = frame.luma
     if size != (frame.width, frame.height):
-        luma = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+        luma = reduced(luma, size)
     scaled = luma.astype(np.float32)
     scaled -= black
     scaled *= 1.0 / (white - black)
     return np.clip(scaled, 0.0, 1.0, out=scaled)
+
+
+def reduced(plane: Plane, size: tuple[int, int]) -> Plane:
+    """A plane at a smaller `size` (width, height), by means of areas; by halves first, which OpenCV is fastest at."""
+    while plane.shape[1] % 2 == plane.shape[0] % 2 == 0 and plane.shape[1] >= 2 * size[0]:
+        if plane.shape[0] < 2 * size[1]:
+            break
+        half = (plane.shape[1] // 2, plane.shape[0] // 2)
+        plane = cv2.resize(plane, half, interpolation=cv2.INTER_AREA)
+    if plane.shape == size[::-1]:
+        return plane
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), plane.dtype)
 
 
 def map_planes(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[Plane, ...]:
@@ -90,18 +102,60 @@ def map_planes(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[Plane
     luma = _lookup(_luma_lut(frame.bits, full, _Key(curve), to_brighter), frame.luma)
     if len(frame.planes) == 1:
         return (luma,)
+    if curve.exact and not to_brighter:  # nothing clips: luma and chroma shrink alike
+        return (luma, *(_scaled(plane, 1 / curve.factor, None, frame) for plane in frame.planes[1:]))
     apply = curve.brighten if to_brighter else curve.darken
     rows, columns = frame.planes[1].shape
+    if curve.exact:
+        rows, columns = (rows + 1) // 2, (columns + 1) // 2
     small = picture(frame, (columns, rows))
     assert small.rgb is not None
-    mapped = cv2.split(cv2.transform(apply(small.rgb), np.linalg.inv(_to_rgb(*_coefficients(frame)))))
-    black, white = luma_range(frame.bits, full)
-    lost = (apply(small.luma) - mapped[0]) * np.float32(white - black)
-    if cv2.norm(lost, cv2.NORM_INF) > _VISIBLE:
-        whole = cv2.resize(lost, (frame.width, frame.height), interpolation=cv2.INTER_LINEAR)
-        luma = _coded(luma - whole, frame)
+    mapped = cv2.transform(apply(small.rgb), np.linalg.inv(_to_rgb(*_coefficients(frame))))
+    lost = apply(small.luma) - cv2.extractChannel(mapped, 0)
+    luma = _without(luma, lost, frame)
+    if curve.exact:
+        kept = _chroma_kept(small.rgb * curve.factor, mapped, frame)
+        return (luma, *(_scaled(plane, curve.factor, kept, frame) for plane in frame.planes[1:]))
     neutral, half = chroma_range(frame.bits, full)
-    return (luma, *(_coded(chroma * np.float32(2 * half) + neutral, frame) for chroma in mapped[1:]))
+    chroma = cv2.split(mapped)[1:]
+    return (luma, *(_coded(plane * np.float32(2 * half) + neutral, frame) for plane in chroma))
+
+
+def _without(luma: Plane, lost: Map, frame: Frame) -> Plane:
+    """Luma less what the clipping of colours takes from it, which comes at a smaller size in [0, 1]."""
+    black, white = luma_range(frame.bits, frame.color.full_range)
+    if cv2.norm(lost, cv2.NORM_INF) * (white - black) <= _VISIBLE:
+        return luma
+    codes = cv2.resize(lost * np.float32(white - black), luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    left = np.asarray(cv2.subtract(luma, codes, dtype=_DEPTHS[luma.dtype]))
+    return np.minimum(left, np.array((1 << frame.bits) - 1, left.dtype), out=left)
+
+
+def _chroma_kept(wanted: Map, clipped: Map, frame: Frame) -> Map | None:
+    """What is left of chroma after the clipping of colours, 0..1; None if nothing is clipped.
+
+    Args:
+        wanted: R'G'B' (h, w, 3) as brightened, not clipped.
+        clipped: luma and chroma (h, w, 3) of the clipped one.
+    """
+    if cv2.norm(wanted, cv2.NORM_INF) <= 1:
+        return None
+    whole = cv2.transform(wanted, np.linalg.inv(_to_rgb(*_coefficients(frame))))
+    before, after = (np.abs(c[..., 1]) + np.abs(c[..., 2]) for c in (whole, clipped))
+    return np.asarray(np.minimum((after + np.float32(1e-4)) / (before + np.float32(1e-4)), 1.0), np.float32)
+
+
+def _scaled(plane: Plane, factor: float, kept: Map | None, frame: Frame) -> Plane:
+    """Chroma times `factor`, and times `kept`, which comes at a smaller size."""
+    neutral = chroma_range(frame.bits, frame.color.full_range)[0]
+    if kept is None:
+        codes = (np.arange(1 << frame.bits) - neutral) * float(factor) + neutral
+        table = np.clip(np.rint(codes), 0, (1 << frame.bits) - 1).astype(plane.dtype)
+        return _lookup(table, plane)
+    factors = cv2.resize(kept * np.float32(factor), plane.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    factors *= np.subtract(plane, np.float32(neutral), dtype=np.float32)
+    factors += np.float32(neutral)
+    return _coded(factors, frame)
 
 
 def _coded(values: Map, like: Frame) -> Plane:
@@ -148,6 +202,9 @@ def _luma_lut(bits: int, full_range: bool, key: _Key, to_brighter: bool) -> Plan
     x = np.clip((codes - black) / (white - black), 0.0, 1.0)
     y = np.interp(x, np.linspace(0, 1, NODES), key.curve.up if to_brighter else key.curve.down)
     return np.round(black + y * (white - black)).astype(np.uint8 if bits == 8 else np.uint16)
+
+
+_DEPTHS = {np.dtype(np.uint8): cv2.CV_8U, np.dtype(np.uint16): cv2.CV_16U}
 
 
 def _lookup(table: Plane, plane: Plane) -> Plane:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter, defaultdict
 from itertools import pairwise
 
@@ -34,3 +35,9 @@ class Sequence:
     def note(self, rank: int) -> None:
         """This rank came."""
         self._past = (self._past[1], rank)
+
+    def followed_by(self, rank: int) -> Sequence:
+        """The same order after this rank came, as an object of its own."""
+        other = copy.copy(self)
+        other.note(rank)
+        return other

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from streamfuse.capture.sample import stamp as stamps
 from streamfuse.capture.sample.paint import Image
 from streamfuse.capture.sample.scene import Scene, scene
 from streamfuse.color import rgb_to_planes
@@ -60,6 +61,7 @@ class SampleSource:
         first: the exposure of instant 0; the others follow in order (`over` counts down).
         metadata: give each frame its exposure time and gain.
         paced: deliver in real time, with `captured_at`.
+        stamp: burn the time of capture and the rank into the picture, see `streamfuse.capture.sample.stamp`.
 
     Attributes:
         info: what is known before the first frame.
@@ -85,6 +87,7 @@ class SampleSource:
         first: First = "under",
         metadata: bool = False,
         paced: bool = False,
+        stamp: bool = False,
     ) -> None:
         _require(
             "size",
@@ -101,11 +104,12 @@ class SampleSource:
         _require("drop", drop, 0 <= drop < 1, "at least 0 and below 1")
         _require("double", double, 0 <= double < 1, "at least 0 and below 1")
         _require("first", first, first in get_args(First), "under or over")
+        _require("size", f"{width}x{height}", not stamp or stamps.fits(width, height), "128x16 or more for a stamp")
         self.rate = Fraction(rate)
         self.gap_ev, self.cycle, self.first = gap_ev, cycle, first
         self._frames, self._seed, self._noise = frames, seed, noise
         self._drop, self._double = drop, double
-        self._metadata, self._paced = metadata, paced
+        self._metadata, self._paced, self._stamp = metadata, paced, stamp
         self._closed = threading.Event()
         self.info = SourceInfo(
             name="sample:",
@@ -193,8 +197,13 @@ class SampleSource:
         rank = self.rank(instant)
         light = self._scene().radiance(float(instant / self.rate))
         time_us = _BASE_TIME_US * 2.0 ** (self.gap_ev * rank)
+        planes = self._expose(light, instant, rank, self._noise)
+        now = time.monotonic()
+        if self._stamp:
+            mark = stamps.Stamp(stamps.milliseconds(now), rank)
+            planes = stamps.burn(planes, mark, self.info.bits, _SUBSAMPLING, _COLOR)
         return Frame(
-            planes=self._expose(light, instant, rank, self._noise),
+            planes=planes,
             bits=self.info.bits,
             subsampling=_SUBSAMPLING,
             color=_COLOR,
@@ -202,7 +211,7 @@ class SampleSource:
             time_base=self.info.time_base,
             index=index,
             exposure=Exposure(time_us=time_us, gain=1.0) if self._metadata else None,
-            captured_at=time.monotonic() if self._paced else None,
+            captured_at=now if self._paced else None,
         )
 
     def _expose(self, light: Image, instant: int, rank: int, noisy: bool) -> tuple[Plane, ...]:
@@ -229,7 +238,7 @@ def open_sample(spec: str) -> SampleSource:
     """Open `sample:` with options, such as `sample:?size=1280x720&frames=90&gap=4&cycle=3&first=over`.
 
     Keys: size, frames (a number, or `endless`), rate, gap, cycle, bits, noise (on, off), seed, drop, double,
-    first, metadata (on, off). `sim:` takes the same and behaves like a camera: in real time, and
+    first, metadata (on, off), stamp (on, off). `sim:` takes the same and behaves like a camera: in real time, and
     endless unless `frames` is given.
 
     Raises:
@@ -277,6 +286,7 @@ _PARSERS: dict[str, Callable[[str], dict[str, Any]]] = {
     "double": _option("double", float),
     "first": _option("first", str),
     "metadata": _option("metadata", _switch),
+    "stamp": _option("stamp", _switch),
 }
 
 

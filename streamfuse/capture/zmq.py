@@ -12,9 +12,10 @@ from typing import Any, Self
 from streamfuse.errors import InputError
 from streamfuse.frame import Frame
 from streamfuse.wire.endpoint import Endpoint, parse_endpoint, read_options
+from streamfuse.wire.intake import ReceiveSettings
 from streamfuse.wire.message import Limits
 from streamfuse.wire.order import ReceiverStatistics
-from streamfuse.wire.receive import Receiver, ReceiveSettings
+from streamfuse.wire.receive import Receiver
 from streamfuse.wire.received import ReceivedFrame
 
 _DEFAULT_SETTINGS = ReceiveSettings()

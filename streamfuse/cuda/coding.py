@@ -44,4 +44,6 @@ def coding(bits: int, color: ColorInfo, height: int) -> Coding:
     black, white = luma_range(bits, color.full_range)
     neutral, half = chroma_range(bits, color.full_range)
     kr, kb = color.luma_coefficients(height)
-    return Coding(float(black), float(white - black), float(neutral), float(half), float((1 << bits) - 1), kr, kb)
+    return Coding(
+        float(black), float(white - black), float(neutral), float(half), float((1 << bits) - 1), kr, kb
+    )

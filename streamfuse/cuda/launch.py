@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-FILES = ("unpack", "warp", "blend", "finish")
+FILES = ("unpack", "warp", "blend", "finish", "flow")
 ARCHITECTURES = (75, 80, 86, 89, 90)  # compute capabilities that the tests compile for
 BLOCK = (32, 8, 1)  # threads of kernels that work pixel by pixel
 
@@ -26,7 +26,10 @@ Grid = tuple[int, int, int]
 class Launcher(Protocol):
     """Starts a kernel of one of `FILES`; does not wait for it."""
 
-    def __call__(self, file: str, kernel: str, grid: Grid, block: Grid, arguments: Sequence[Argument]) -> None: ...
+    def __call__(
+        self, file: str, kernel: str, grid: Grid, block: Grid, arguments: Sequence[Argument]
+    ) -> None:
+        """Queue it."""
 
 
 def source(file: str) -> str:
@@ -62,7 +65,9 @@ class CupyLauncher:
         self._functions: dict[str, Any] = {}
         self._modules: dict[str, Any] = {}
 
-    def __call__(self, file: str, kernel: str, grid: Grid, block: Grid, arguments: Sequence[Argument]) -> None:
+    def __call__(
+        self, file: str, kernel: str, grid: Grid, block: Grid, arguments: Sequence[Argument]
+    ) -> None:
         """As `Launcher`, on torch's current stream."""
         stream = torch.cuda.current_stream(self._device).cuda_stream
         with self._cupy.cuda.Device(self._index), self._cupy.cuda.ExternalStream(stream, self._index):

@@ -48,7 +48,7 @@ def linear(picture: Tensor, size: tuple[int, int], step: tuple[float, float] | N
     return torch.lerp(lines[..., left], lines[..., right], across)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=256)  # kept: a captured graph reads them again
 def _taps(
     count: int, step: float, size: int, device: torch.device, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -73,7 +73,9 @@ def sample(picture: Tensor, x: Tensor, y: Tensor, cubic: bool = False) -> Tensor
         for i, column_weight in enumerate(across):
             at = row + (left.long() + (i - first)).clamp(0, width - 1)
             index = at.expand(*picture.shape[:-2], *at.shape[-2:]).flatten(-2)
-            value = flat.gather(-1, index).unflatten(-1, tuple(at.shape[-2:])) * (row_weight * column_weight)
+            value = flat.gather(-1, index).reshape(*picture.shape[:-2], *at.shape[-2:]) * (
+                row_weight * column_weight
+            )
             total = value if total is None else total + value
     assert total is not None
     return total

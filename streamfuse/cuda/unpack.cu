@@ -1,7 +1,7 @@
 // Code values to float planes, and whole planes in the scale of another exposure.
 
 // (H, W) codes, reduced to (h, w) by area, as min(clip(code x scale + offset) x gain, 1).
-// A reduced code is rounded, as cv2.resize does. Grid: (w / 32, h / 8) blocks of 32 x 8 threads.
+// A reduced code is rounded, halves up, as cv2.resize does. Grid: (w / 32, h / 8) blocks of 32 x 8 threads.
 template <class T>
 __device__ void unpack(const T* codes, int height, int width, float* out, int rows, int columns, float scale,
                        float offset, float gain) {
@@ -12,7 +12,7 @@ __device__ void unpack(const T* codes, int height, int width, float* out, int ro
         code = codes[(size_t)y * width + x];
     } else {
         Span across = span_of(x, (float)width / columns, width), down = span_of(y, (float)height / rows, height);
-        code = rintf(area_mean(codes, width, down, across, 1.0f, 0.0f, true));
+        code = floorf(area_mean(codes, width, down, across, 1.0f, 0.0f, true) + 0.5f);
     }
     out[(size_t)y * columns + x] = fminf(clamp01(code * scale + offset) * gain, 1.0f);
 }
@@ -36,7 +36,7 @@ __device__ void match_chroma(const T* luma, int height, int width, const T* cb, 
     if (x >= columns || y >= rows) return;
     size_t here = (size_t)y * columns + x;
     Span across = span_of(x, (float)width / columns, width), down = span_of(y, (float)height / rows, height);
-    float code = rintf(area_mean(luma, width, down, across, 1.0f, 0.0f, true));
+    float code = floorf(area_mean(luma, width, down, across, 1.0f, 0.0f, true) + 0.5f);
     float own = clamp01((code - black) / range);
     float blue_difference = (cb[here] - neutral) * (0.5f / half_range);
     float red_difference = (cr[here] - neutral) * (0.5f / half_range);

@@ -63,7 +63,7 @@ def unpack_reference(
     """What `unpack` does, in torch."""
     values = codes.to(dtype)
     if tuple(values.shape) != size:
-        values = area(values, size).round()
+        values = (area(values, size) + 0.5).floor()
     return ((values * coding.scale + coding.offset).clamp(0, 1) * gain).clamp(max=1.0)
 
 
@@ -89,12 +89,12 @@ def match(
         rows, columns = chroma.shape[1:]
         out_chroma = torch.empty_like(chroma)
         lost = torch.empty((rows, columns), dtype=torch.float32, device=luma.device)
-        arguments = (
+        coloured = (
             luma, height, width, chroma[0], chroma[1], rows, columns, tone.table, nodes, tone.factor,
             coding.kr, coding.kb, coding.black, coding.luma_range, coding.neutral, coding.chroma_half, coding.top,
             out_chroma[0], out_chroma[1], lost,
         )  # fmt: skip
-        launcher("unpack", f"match_chroma_{kind}", blocks(rows, columns), BLOCK, arguments)
+        launcher("unpack", f"match_chroma_{kind}", blocks(rows, columns), BLOCK, coloured)
     arguments = (
         luma, height, width, lost, rows, columns, tone.table, nodes,
         coding.black, coding.luma_range, coding.top, out_luma,
@@ -115,7 +115,7 @@ def match_reference(
     codes = (coding.black + mapped * coding.luma_range).round()
     if chroma is None:
         return _coded(codes, coding.top, luma.dtype), None
-    small = area(luma.to(dtype), (chroma.shape[1], chroma.shape[2])).round()
+    small = (area(luma.to(dtype), (chroma.shape[1], chroma.shape[2])) + 0.5).floor()
     own = ((small - coding.black) / coding.luma_range).clamp(0, 1)
     cb, cr = (chroma.to(dtype) - coding.neutral) * (0.5 / coding.chroma_half)
     kr, kb, kg = coding.kr, coding.kb, 1 - coding.kr - coding.kb

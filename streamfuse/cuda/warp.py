@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from streamfuse.cuda.filters import box, reflected
 from streamfuse.cuda.launch import BLOCK, Launcher, blocks, suffix
 from streamfuse.cuda.sampling import grid, linear, rounded, sample
 
@@ -92,7 +92,12 @@ def synthesise_reference(
 
 
 def _warped(
-    side: Neighbour, size: tuple[int, int], scale: tuple[float, float], top: float, cubic: bool, dtype: torch.dtype
+    side: Neighbour,
+    size: tuple[int, int],
+    scale: tuple[float, float],
+    top: float,
+    cubic: bool,
+    dtype: torch.dtype,
 ) -> Tensor:
     planes = side.planes.to(dtype)
     if side.flow is None:
@@ -174,22 +179,6 @@ def compare_reference(
     tolerance = box(_slope(bright), _POOL) * settings.misalignment
     tolerance = tolerance + bright * settings.shading + settings.curve_error
     return box(outside, _POOL) / tolerance, box((own - seen) ** 2, _POOL)
-
-
-def box(maps: Tensor, window: int) -> Tensor:
-    """Mean of (S, h, w) over window x window pixels, the border reflected as `cv2.blur` does."""
-    return F.avg_pool2d(reflected(maps, window // 2)[None], window, stride=1)[0]
-
-
-def reflected(maps: Tensor, margin: int) -> Tensor:
-    """(S, h, w) with `margin` pixels more on each side, reflected without repeating the border pixel."""
-    rows, columns = (_mirror(side, margin, maps.device) for side in maps.shape[-2:])
-    return maps[..., rows, :][..., columns]
-
-
-def _mirror(size: int, margin: int, device: torch.device) -> Tensor:
-    at = torch.arange(-margin, size + margin, device=device).abs()
-    return torch.where(at >= size, 2 * size - 2 - at, at).clamp(0, size - 1)
 
 
 def _slope(maps: Tensor) -> Tensor:

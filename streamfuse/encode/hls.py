@@ -36,7 +36,12 @@ class HlsSink:
     """
 
     def __init__(
-        self, target: str | Path, info: SourceInfo, *, segment_seconds: float = _SEGMENT_SECONDS, **options: Any
+        self,
+        target: str | Path,
+        info: SourceInfo,
+        *,
+        segment_seconds: float = _SEGMENT_SECONDS,
+        **options: Any,
     ) -> None:
         self._path = playlist(target)
         self.outputs = [str(self._path)]
@@ -52,9 +57,7 @@ class HlsSink:
         }
         try:
             self._container = av.open(str(self._path), "w", format="hls", container_options=muxer)
-            self._encoder = StreamEncoder(
-                self._container, info, keyframe_seconds=segment_seconds, **options
-            )
+            self._encoder = StreamEncoder(self._container, info, keyframe_seconds=segment_seconds, **options)
             self._container.start_encoding()
         except av.FFmpegError as error:
             raise self._failure(error) from error
@@ -101,7 +104,9 @@ class HlsSink:
         self.close()
 
     def _failure(self, error: av.FFmpegError) -> OutputError:
-        return OutputError(f"{self._path} cannot be written ({error.strerror}); free space or choose another folder.")
+        return OutputError(
+            f"{self._path} cannot be written ({error.strerror}); free space or choose another folder."
+        )
 
 
 def playlist(target: str | Path) -> Path:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import select
+import subprocess
+import sys
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import av
-import av.container
 
+from streamfuse.encode.pusher import READY
 from streamfuse.encode.stream import StreamEncoder
-from streamfuse.errors import EncoderError, OutputError, StreamAccessError, UsageError, without_credentials
+from streamfuse.errors import OutputError, StreamAccessError, UsageError, without_credentials
 from streamfuse.frame import FusedFrame
 from streamfuse.stage import SourceInfo
 
@@ -31,11 +37,16 @@ _OPTIONS = {
     "mpegts": {"flush_packets": "1", "muxdelay": "0", "muxpreload": "0"},
     "flv": {"flvflags": "no_duration_filesize"},
 }
-_OPEN_SECONDS = 10.0
+_SHAPE = "write it like rtsp://HOST:PORT/PATH or udp://HOST:PORT"
+_WRITE_SECONDS = 10.0
+_CLOSE_SECONDS = 3.0
+_REFUSED = ("HTTPUnauthorizedError", "HTTPForbiddenError")
 
 
 class NetworkSink:
-    """Encodes with low latency and pushes.
+    """Encodes with low latency and pushes, by a process of its own (`streamfuse.encode.pusher`).
+
+    The connection is made with the first packet, so a server that is not there is told by one of the first writes.
 
     Args:
         url: `rtsp://`, `rtsps://`, `rtmp://`, `rtmps://`, `udp://`, `tcp://` or `srt://`; UDP, TCP and SRT carry
@@ -45,8 +56,6 @@ class NetworkSink:
 
     Raises:
         UsageError: no address, or a protocol that this build of FFmpeg does not have.
-        OutputError: nobody answers there.
-        StreamAccessError: the server refuses the user or the password.
         EncoderError: as `StreamEncoder`.
     """
 
@@ -55,38 +64,36 @@ class NetworkSink:
         self._name = without_credentials(url)
         self.outputs = [self._name]
         self._closed = False
-        format_name = _FORMATS[urlsplit(url).scheme]
+        self._pusher = _Pusher(url, _FORMATS[urlsplit(url).scheme])
         try:
             self._container = av.open(
-                url, "w", format=format_name, container_options=_OPTIONS[format_name], timeout=_OPEN_SECONDS
+                self._pusher, "w", format="nut", container_options={"flush_packets": "1"}
             )
-        except av.FFmpegError as error:
-            raise self._failure(error, "reached") from error
-        self._info = info
-        try:
             self._encoder = StreamEncoder(self._container, info, **options)
-            self._container.start_encoding()
-        except av.FFmpegError as error:
-            self._abandon()
-            raise self._failure(error, "reached") from error
         except BaseException:
-            self._abandon()
+            self._pusher.end(0)
             raise
+
+    @property
+    def ready(self) -> bool:
+        """Whether the other end has taken something."""
+        return self._pusher.ready
 
     def write(self, frame: FusedFrame) -> None:
         """Encode and send one frame.
 
         Raises:
-            OutputError: the connection is lost.
+            OutputError: nobody answers there, or the connection is lost.
+            StreamAccessError: the server refuses the user or the password.
         """
         if self._closed:
             raise OutputError(f"{self._name} is closed: no frame can be sent.")
         try:
+            self._pusher.check()
             for packet in self._encoder.encode(frame):
                 self._container.mux(packet)
-        except av.FFmpegError as error:
-            self._abandon()
-            raise self._failure(error, "written to any more") from error
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
 
     def close(self) -> None:
         """Send what is left and hang up; a second call does nothing."""
@@ -94,10 +101,11 @@ class NetworkSink:
             return
         self._closed = True
         # Whoever listened may have hung up before: nothing is lost then that could be kept.
-        with suppress(av.FFmpegError):
+        with suppress(av.FFmpegError, OSError):
             for packet in self._encoder.flush():
                 self._container.mux(packet)
-        self._abandon()
+            self._container.close()
+        self._pusher.end(_CLOSE_SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -107,19 +115,85 @@ class NetworkSink:
     ) -> None:
         self.close()
 
-    def _abandon(self) -> None:
+    def _failure(self, error: Exception) -> Exception:
         self._closed = True
-        with suppress(av.FFmpegError):
+        kind, text = self._pusher.end(0)
+        with suppress(av.FFmpegError, OSError):
             self._container.close()
-
-    def _failure(self, error: av.FFmpegError, verb: str) -> Exception:
-        if isinstance(error, av.error.ProtocolNotFoundError):
+        if kind == "ProtocolNotFoundError":
             return _no_protocol(self._name)
-        if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
-            return StreamAccessError(f"{self._name} refuses the user or the password: check them in the address.")
+        if kind in _REFUSED:
+            return StreamAccessError(
+                f"{self._name} refuses the user or the password: check them in the address."
+            )
+        problem = text or getattr(error, "strerror", None) or str(error) or type(error).__name__
         return OutputError(
-            f"{self._name} cannot be {verb} ({error.strerror}): check the address, and that a server listens there."
+            f"{self._name} cannot be reached ({problem}): check the address, and that a server listens there."
         )
+
+
+class _Pusher:
+    """The other process, as a file to write to; writing takes a limited time."""
+
+    def __init__(self, url: str, form: str) -> None:
+        order = {"url": url, "format": form, "options": _OPTIONS[form]}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "streamfuse.encode.pusher"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
+            start_new_session=True,
+        )  # fmt: skip
+        assert self._process.stdin is not None
+        self._ready = False
+        self._told = b""
+        self._pipe = self._process.stdin.fileno()
+        os.set_blocking(self._pipe, False)
+        self.write(json.dumps(order).encode() + b"\n")
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has told that the first packet was sent."""
+        out = self._process.stdout
+        if not self._ready and out is not None and not out.closed and select.select([out], [], [], 0)[0]:
+            self._told += out.readline()
+            self._ready = READY.encode() in self._told
+        return self._ready
+
+    def check(self) -> None:
+        """Raises BrokenPipeError if the process has ended."""
+        if self._process.poll() is not None:
+            raise BrokenPipeError("the connection has ended")
+
+    def write(self, data: bytes) -> int:
+        """All of it, or TimeoutError."""
+        rest = memoryview(data)
+        until = time.monotonic() + _WRITE_SECONDS
+        while rest:
+            if not select.select([], [self._pipe], [], max(0.0, until - time.monotonic()))[1]:
+                raise TimeoutError(f"nothing was taken for {_WRITE_SECONDS:g} s")
+            with suppress(BlockingIOError):
+                rest = rest[os.write(self._pipe, rest) :]
+        return len(data)
+
+    def end(self, patience: float) -> tuple[str, str]:
+        """Let it finish for so long, then end it; what it told of its end, or empty."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        if process.stdin.closed:
+            return "", ""
+        with suppress(OSError):
+            process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+        if process.poll() is None:
+            process.kill()
+        else:
+            self._told += process.stdout.read()
+        process.wait()
+        process.stdout.close()
+        lines = self._told.splitlines()
+        found = json.loads(lines[-1]) if lines else {}
+        return found.get("kind", ""), found.get("text", "")
 
 
 def check_url(url: str) -> None:
@@ -133,19 +207,20 @@ def check_url(url: str) -> None:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise UsageError(f"{name} is no address: write it like rtsp://HOST:PORT/PATH or udp://HOST:PORT.") from error
+        raise UsageError(f"{name} is no address: {_SHAPE}.") from error
     if parts.scheme not in _FORMATS:
-        raise UsageError(f"{name} is no network output: it begins with {', '.join(f'{s}://' for s in SCHEMES)}.")
+        raise UsageError(
+            f"{name} is no network output: it begins with {', '.join(f'{s}://' for s in SCHEMES)}."
+        )
     needs_port = parts.scheme in {"udp", "tcp", "srt"}
     if not host or (needs_port and not port):
-        raise UsageError(
-            f"{name} has no {'port' if host else 'host'}: write it like rtsp://HOST:PORT/PATH or udp://HOST:PORT."
-        )
+        raise UsageError(f"{name} has no {'port' if host else 'host'}: {_SHAPE}.")
     if parts.scheme == "srt" and not _has_srt():
         raise _no_protocol(name)
 
 
 def _has_srt() -> bool:
+    """Whether FFmpeg knows the protocol: else it says so before it looks at the address."""
     try:
         av.open("srt://", "r").close()
     except av.error.ProtocolNotFoundError:
@@ -160,6 +235,3 @@ def _no_protocol(name: str) -> UsageError:
         f"{name}: the FFmpeg in this installation of PyAV has no such protocol; push to rtsp:// or udp://, or install "
         "a PyAV that was built with it (pip install av --no-binary av)."
     )
-
-
-__all__ = ["SCHEMES", "EncoderError", "NetworkSink", "check_url"]

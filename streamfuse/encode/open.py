@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from streamfuse.encode.file import CONTAINERS, VideoFileSink
 from streamfuse.encode.images import SUFFIXES, ImageSink
 from streamfuse.encode.null import NullSink
-from streamfuse.errors import EncoderError
+from streamfuse.errors import EncoderError, UsageError, without_credentials
 from streamfuse.stage import Sink, SourceInfo
-from streamfuse.wire.endpoint import is_endpoint
+from streamfuse.wire.endpoint import is_endpoint, parse_endpoint
 
 NULL = "null:"
+NETWORK = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt")
+MJPEG = "mjpeg"
+_PREFIXES = ("hls:", "virtual:", "preview:")
+_STREAM_OPTIONS = ("codec", "bitrate", "crf", "speed")
 _IMAGE_OPTIONS = ("bits", "overwrite")
 
 
@@ -20,11 +26,14 @@ def open_sink(target: str | Path, info: SourceInfo | None = None, **options: Any
     """Open what the user named.
 
     Args:
-        target: a video file, a folder or name pattern for images, 'null:' (count and forget), or a ZeroMQ endpoint
-            such as 'zmq+pub://127.0.0.1:5556' (see `streamfuse.wire.endpoint`).
+        target: a video file, a folder or name pattern for images, 'null:' (count and forget), a ZeroMQ endpoint
+            such as 'zmq+pub://127.0.0.1:5556' (see `streamfuse.wire.endpoint`), or one for people who watch now:
+            rtsp://, rtmp://, udp://, tcp://, srt:// (see `NetworkSink`), 'hls:FOLDER' or FOLDER/NAME.m3u8,
+            'mjpeg://HOST:PORT', 'virtual:' (a virtual camera), 'preview:' (a window).
         info: the source of the frames to come: what is wrong is then said at once, and its sound and metadata are
             copied. None: the first frame decides, and the output opens with it.
-        options: those of `VideoFileSink`; images use `bits` and `overwrite` and leave the others alone.
+        options: those of `VideoFileSink`, for streams those of `StreamEncoder`; images use `bits` and `overwrite`,
+            and what a kind of output has no use for is left alone.
 
     Raises:
         OutputExistsError, OutputError, EncoderError: as the message says.
@@ -35,17 +44,94 @@ def open_sink(target: str | Path, info: SourceInfo | None = None, **options: Any
         from streamfuse.encode.deferred import DeferredSink
 
         return DeferredSink(target, options)
+    check_target(str(target))
     if is_endpoint(str(target)):
         from streamfuse.encode.zmq import open_publisher
 
         return open_publisher(str(target), info, rate=options.get("rate"))
+    if is_live(str(target)):
+        return _open_live(str(target), info, options)
     path = Path(target)
-    suffix = path.suffix.lower()
-    if suffix in CONTAINERS:
+    if path.suffix.lower() in CONTAINERS:
         return VideoFileSink(path, info, **options)
-    if path.is_dir() or not suffix or suffix in SUFFIXES:
-        return ImageSink(path, **{key: value for key, value in options.items() if key in _IMAGE_OPTIONS})
-    raise EncoderError(
-        f"{target} does not name an output: end it with one of {', '.join((*CONTAINERS, *SUFFIXES))}, "
-        "or name a folder."
-    )
+    return ImageSink(path, **{key: value for key, value in options.items() if key in _IMAGE_OPTIONS})
+
+
+def is_live(target: str) -> bool:
+    """Whether this names a stream, a virtual camera or a window, and not files."""
+    scheme = target.partition("://")[0] if "://" in target else ""
+    return scheme in (*NETWORK, MJPEG) or target.startswith(_PREFIXES) or target.endswith(".m3u8")
+
+
+def check_target(target: str) -> None:
+    """Refuse the name of an output that can never work, without opening it.
+
+    Raises:
+        UsageError, EncoderError, OutputError: as the message says.
+    """
+    scheme = target.partition("://")[0] if "://" in target else ""
+    if is_endpoint(target):
+        parse_endpoint(target, "sink")
+    elif scheme in NETWORK:
+        from streamfuse.encode.network import check_url
+
+        check_url(target)
+    elif scheme == MJPEG:
+        from streamfuse.encode.mjpeg import check_url as check_mjpeg
+
+        check_mjpeg(target)
+    elif target.startswith("virtual:"):
+        from streamfuse.encode.virtual import check_library
+
+        check_library()
+    elif target.startswith("preview:"):
+        from streamfuse.encode.preview import check_windows
+
+        check_windows()
+    elif target.startswith("hls:") or target.endswith(".m3u8"):
+        from streamfuse.encode.hls import check_folder, playlist
+
+        check_folder(playlist(target))
+    elif scheme:
+        known = (*NETWORK, MJPEG, "zmq+pub", "zmq+push")
+        near = difflib.get_close_matches(scheme, known, 1)
+        hint = f"did you mean {near[0]}://? " if near else ""
+        raise UsageError(
+            f"{without_credentials(target)} is no output: {hint}There are {', '.join(f'{name}://' for name in known)}, "
+            "hls:FOLDER, virtual:, preview: and files."
+        )
+    elif target != NULL:
+        _check_path(Path(target))
+
+
+def _check_path(path: Path) -> None:
+    suffix = path.suffix.lower()
+    if not (path.is_dir() or not suffix or suffix in (*CONTAINERS, *SUFFIXES)):
+        raise EncoderError(
+            f"{path} does not name an output: end it with one of {', '.join((*CONTAINERS, *SUFFIXES))}, "
+            "or name a folder."
+        )
+
+
+def _open_live(target: str, info: SourceInfo, options: Mapping[str, Any]) -> Sink:
+    encoding = {key: value for key, value in options.items() if key in _STREAM_OPTIONS}
+    if target.startswith("hls:") or target.endswith(".m3u8"):
+        from streamfuse.encode.hls import HlsSink
+
+        seconds = {key: options[key] for key in ("segment_seconds",) if options.get(key)}
+        return HlsSink(target, info, **seconds, **encoding)
+    if target.startswith("virtual:"):
+        from streamfuse.encode.virtual import VirtualCameraSink
+
+        return VirtualCameraSink(target, info)
+    if target.startswith("preview:"):
+        from streamfuse.encode.preview import PreviewSink
+
+        return PreviewSink()
+    if target.startswith(f"{MJPEG}://"):
+        from streamfuse.encode.mjpeg import MjpegSink
+
+        return MjpegSink(target)
+    from streamfuse.encode.network import NetworkSink
+
+    return NetworkSink(target, info, **encoding)

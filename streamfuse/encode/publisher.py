@@ -18,6 +18,7 @@ import zmq
 
 from streamfuse.errors import OutputError, StreamTimeoutError, UsageError
 from streamfuse.wire.endpoint import Endpoint
+from streamfuse.wire.joined import join
 from streamfuse.wire.message import (
     TOPIC_BYTES,
     Encoding,
@@ -171,11 +172,15 @@ class Publisher:
         Raises:
             StreamTimeoutError: push, and nobody took it in time.
         """
-        self._wait_for_room()
         message: list[Any] = [self.topic.encode(), encode_header(header)]
-        message += (np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data for array in arrays)
-        with suppress(zmq.Again):  # pub: nobody who listens has room
-            self._socket.send_multipart(message, zmq.NOBLOCK, copy=self._settings.copy)
+        parts = [np.ascontiguousarray(array, array.dtype.newbyteorder("<")) for array in arrays]
+        joined = join(parts)
+        message += (part.data for part in (parts if joined is None else [joined]))
+        if self._endpoint.live:
+            with suppress(zmq.Again):  # nobody who listens has room
+                self._socket.send_multipart(message, zmq.NOBLOCK, copy=self._settings.copy)
+        else:
+            self._send_waiting(message)
         self._sent_at = time.monotonic()
 
     def close(self) -> None:
@@ -205,6 +210,8 @@ class Publisher:
             socket.xpub_verboser = (
                 True  # each one that comes or goes is told, not the first and the last only
             )
+        else:
+            socket.sndtimeo = round(_SERVE_SECONDS * 1000)
         if settings.keys is not None:
             secure_server(socket, load_keys(settings.keys, secret=True))
         elif endpoint.public:
@@ -228,17 +235,19 @@ class Publisher:
             self._authenticator.stop()
         self._context.destroy() if self._closed.is_set() else self._context.destroy(linger=0)
 
-    def _wait_for_room(self) -> None:
+    def _send_waiting(self, message: list[Any]) -> None:
         end = time.monotonic() + self._settings.wait
-        if self._endpoint.live or self._has(zmq.POLLOUT):
-            return
-        while not self._socket.poll(int(_SERVE_SECONDS * 1000), zmq.POLLOUT):
-            if time.monotonic() > end:
-                self.failed = True
-                raise StreamTimeoutError(
-                    f"Nobody took a frame from {self.address} for {self._settings.wait:g} s: start the receiver "
-                    "first, or give more time by wait=SECONDS."
-                )
+        while True:
+            try:
+                self._socket.send_multipart(message, copy=self._settings.copy)
+                return
+            except zmq.Again:  # there was no room for `_SERVE_SECONDS`
+                if time.monotonic() > end:
+                    self.failed = True
+                    raise StreamTimeoutError(
+                        f"Nobody took a frame from {self.address} for {self._settings.wait:g} s: start the receiver "
+                        "first, or give more time by wait=SECONDS."
+                    ) from None
 
     def _has(self, event: int) -> bool:
         """Whether a message is there, or there is room for one; cheaper than a poll."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any, cast
 
 import av
@@ -51,7 +50,11 @@ class StreamEncoder:
         self._info = info
         even = info.width % 2 == 0 and info.height % 2 == 0
         chosen = choose(
-            codec or "h264", info, crf=_CRF if crf is None else crf, bits=8, pix_fmt="yuv420p" if even else None
+            codec or "h264",
+            info,
+            crf=_CRF if crf is None else crf,
+            bits=8,
+            pix_fmt="yuv420p" if even else None,
         )
         self._settings = _low_latency(chosen, info, bitrate, speed, keyframe_seconds)
         self._color = replace(info.color, full_range=self._settings.full_range)
@@ -98,7 +101,11 @@ class StreamEncoder:
 
 
 def _low_latency(
-    settings: EncoderSettings, info: SourceInfo, bitrate: int | None, speed: str | None, keyframe_seconds: float
+    settings: EncoderSettings,
+    info: SourceInfo,
+    bitrate: int | None,
+    speed: str | None,
+    keyframe_seconds: float,
 ) -> EncoderSettings:
     options = dict(settings.options)
     options |= _NVENC if settings.encoder.endswith("_nvenc") else _LOW_LATENCY.get(settings.encoder, {})
@@ -112,8 +119,3 @@ def _low_latency(
         options["x265-params"] = "log-level=error:bframes=0"
     gop = max(1, round(float(info.rate) * keyframe_seconds))
     return replace(settings, options=options, gop=gop, threads=0)
-
-
-def rate_of(info: SourceInfo) -> Fraction:
-    """Nominal frames per second, for containers that want one."""
-    return info.rate if info.rate > 0 else Fraction(30)

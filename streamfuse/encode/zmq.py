@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import fields
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
-
+from streamfuse.encode.header import Content, HeaderMaker
 from streamfuse.encode.payload import Payload, make_encoder
 from streamfuse.encode.publisher import Publisher, PublishSettings
 from streamfuse.errors import EncoderError, OutputError, StreamTimeoutError
-from streamfuse.frame import ColorInfo, Exposure, Frame, FusedFrame
+from streamfuse.frame import Frame, FusedFrame
 from streamfuse.stage import SourceInfo
 from streamfuse.wire.endpoint import Endpoint, parse_endpoint, read_options
-from streamfuse.wire.message import DTYPES, Color, ExposureInfo, FrameHeader, HelloHeader, PartInfo
-from streamfuse.wire.pixels import planes_of
+from streamfuse.wire.message import HelloHeader
 from streamfuse.wire.socket import LinkCounts
-
-Content = Literal["fused", "exposure"]
 
 _POLL_SECONDS = 0.02
 _DEFAULT_SETTINGS = PublishSettings()
-_DTYPE_NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
 _PARSERS: dict[str, tuple[str, Any]] = {
     "topic": ("topic", str),
     "encoding": ("encoding", str),
@@ -94,23 +85,23 @@ class ZmqSink:
         content: Content = "fused",
     ) -> None:
         self._endpoint, self._info, self._settings = endpoint, info, settings
-        self._rate = rate or info.rate
-        self._content: Content = content
+        rate = rate or info.rate
         self._encoder = make_encoder(
             settings.encoding,
             info,
             pixels=settings.pixels,
             quality=settings.quality,
             crf=settings.crf,
-            rate=self._rate,
+            rate=rate,
         )
+        self._headers = HeaderMaker(info, self._encoder, rate, content)
         self._need_keyframe = True
         self._closed = False
         self._publisher = Publisher(
             endpoint,
             settings,
             settings.topic or content,
-            lambda known: HelloHeader(**known, **self._picture()),
+            lambda known: HelloHeader(**known, **self._headers.picture()),
         )
         self._jobs: deque[tuple[Frame | FusedFrame, int, Future[Payload]]] = deque()
         self._pool = ThreadPoolExecutor(settings.workers, "jpeg") if self._encoder.parallel else None
@@ -151,8 +142,8 @@ class ZmqSink:
         publisher = self._publisher
         with publisher.lock:
             if publisher.seq == 0:
-                self._content = "exposure" if isinstance(frame, Frame) else "fused"
-                publisher.topic = self._settings.topic or self._content
+                self._headers.content = "exposure" if isinstance(frame, Frame) else "fused"
+                publisher.topic = self._settings.topic or self._headers.content
             publisher.serve()
             seq = publisher.seq
             publisher.seq += 1
@@ -203,42 +194,9 @@ class ZmqSink:
     ) -> None:
         self.close()
 
-    def _picture(self) -> dict[str, Any]:
-        """What the headers say of the pictures."""
-        info, encoder = self._info, self._encoder
-        return {
-            "content": self._content,
-            "encoding": encoder.encoding,
-            "pixel_format": encoder.pixel_format,
-            "width": info.width,
-            "height": info.height,
-            "color": _color(encoder.color),
-            "time_base": info.time_base.as_integer_ratio(),
-            "rate": self._rate.as_integer_ratio(),
-            "simultaneous": info.simultaneous if self._content == "exposure" else 1,
-        }
-
     def _send(self, frame: Frame | FusedFrame, seq: int, payload: Payload) -> None:
-        maps = getattr(frame, "maps", {})
-        stats = getattr(frame, "stats", {})
-        if self._encoder.encoding == "raw":
-            parts = _raw_parts(self._encoder.pixel_format, frame.width, frame.height)
-        else:
-            parts = (PartInfo(name=self._encoder.encoding, dtype="uint8", shape=payload.arrays[0].shape),)
-        picture = self._picture() | {"time_base": frame.time_base.as_integer_ratio()}
-        header = FrameHeader(
-            **self._publisher.envelope(seq),
-            **picture,
-            index=frame.index,
-            pts=frame.pts,
-            captured_at=_unix_time(frame.captured_at),
-            keyframe=payload.keyframe,
-            exposures=getattr(frame, "exposures", ()),
-            exposure=_exposure(getattr(frame, "exposure", None)),
-            stats={key: float(value) for key, value in stats.items() if math.isfinite(value)},
-            parts=parts + tuple(_map_part(name, array) for name, array in maps.items()),
-        )
-        self._publisher.send(header, (*payload.arrays, *maps.values()))
+        header = self._headers.frame(frame, payload, self._publisher.envelope(seq))
+        self._publisher.send(header, (*payload.arrays, *getattr(frame, "maps", {}).values()))
 
     def _submit(self, frame: Frame | FusedFrame, seq: int) -> None:
         """Have it encoded by a worker; too many at work: leave it out (pub), or wait (push)."""
@@ -294,31 +252,3 @@ class ZmqSink:
                 f"A frame of {frame.width}x{frame.height}, {frame.bits} bit does not fit {self._endpoint}, which "
                 f"was opened for {info.width}x{info.height}, {info.bits} bit."
             )
-
-
-@lru_cache(maxsize=16)
-def _raw_parts(pixel_format: str, width: int, height: int) -> tuple[PartInfo, ...]:
-    found = planes_of(pixel_format, width, height)
-    return tuple(PartInfo(name=plane.name, dtype=plane.dtype, shape=plane.shape) for plane in found)
-
-
-@lru_cache(maxsize=16)
-def _color(color: ColorInfo) -> Color:
-    return Color(**{field.name: getattr(color, field.name) for field in fields(color)})
-
-
-def _map_part(name: str, array: npt.NDArray[Any]) -> PartInfo:
-    found = _DTYPE_NAMES.get(array.dtype)
-    if found is None:
-        raise EncoderError(f"The map {name!r} is {array.dtype}: only {', '.join(DTYPES)} can be published.")
-    return PartInfo.model_validate({"name": name, "dtype": found, "shape": array.shape})
-
-
-def _exposure(exposure: Exposure | None) -> ExposureInfo | None:
-    if exposure is None:
-        return None
-    return ExposureInfo(time_us=exposure.time_us, gain=exposure.gain, rank=exposure.rank)
-
-
-def _unix_time(monotonic: float | None) -> float | None:
-    return None if monotonic is None else time.time() - (time.monotonic() - monotonic)

@@ -21,6 +21,8 @@ import numpy.typing as npt
 Rgb = npt.NDArray[np.uint8]
 
 PLANES = " (4:2:0 planes)"  # after a fuser's name: as the video pipeline calls it, without R'G'B' around it
+GUIDED = "guided fusion (like MEF-Net, random weights)"
+RELEASED = "LCNDR as released (its layers, random weights)"
 _REPEATS = 5
 _TIMEOUT_S = 600
 
@@ -81,6 +83,11 @@ def _call(method: str, pictures: Sequence[Rgb]) -> Callable[[], object]:
     peers = still_peers()
     if method in peers:
         return lambda: peers[method](pictures)
+    if method in (GUIDED, RELEASED):
+        from streamfuse.evaluate.peers_networks import guided_fusion, released_lcndr
+
+        network = guided_fusion if method == GUIDED else released_lcndr
+        return lambda: network(pictures)
     if not method.endswith(PLANES):
         from streamfuse.stills import Fuser
 
@@ -118,7 +125,7 @@ def _forget_peak() -> None:
 
 def _measure(method: str, width: int, height: int, exposures: int) -> Cost:
     cv2.setNumThreads(1)
-    if method.startswith("lcndr"):
+    if method.startswith("lcndr") or method in (GUIDED, RELEASED):
         import torch
 
         torch.set_num_threads(1)

@@ -73,7 +73,7 @@ def score_labels(clip: SimulatedClip, scenario: str = "steady") -> LabelScore:
     refused = False
     try:
         for frame in clip:
-            alike.append(_alike(clip, frame.index))
+            alike.append(_alike(clip, clip.truth[frame.index].instant))
             labels += [item.rank for item in labeller.push(frame)]
         labels += [item.rank for item in labeller.flush()]
     except ExposureError:
@@ -199,7 +199,7 @@ class LabelTrials:
 def evaluate_labels(trials: LabelTrials, *, report: Callable[[str], None] = print) -> dict[str, Any]:
     """Run all trials; the result is what `--json` writes."""
     scenes = [_small_frames(clip, trials) for clip in trials.clips]
-    scores = []
+    scores: list[LabelScore] = []
     for number, (clip, frames) in enumerate(zip(trials.clips, scenes, strict=True)):
         other = _like(scenes[(number + 1) % len(scenes)], frames[0])
         for scenario in trials.scenarios:
@@ -255,8 +255,9 @@ def _line(score: LabelScore) -> str:
     )
 
 
-def _alike(clip: SimulatedClip, index: int) -> bool:
-    means = [255 * float(luma.mean()) for luma in clip.scene_lumas(clip.truth[index].instant)]
+def _alike(clip: SimulatedClip, instant: int) -> bool:
+    """The exposures of an instant, as filmed, are the same or drown in the noise: nobody could tell which is which."""
+    means = [float(frame.luma.mean()) for frame in clip.exposures(instant)]
     return bool(np.diff(means).min() < _ALIKE)
 
 

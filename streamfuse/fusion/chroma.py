@@ -55,13 +55,13 @@ def fuse_chroma(
     sums = np.zeros((3, height, width), np.float32)
     for planes, luma, weight in zip(chroma, small, weights, strict=True):
         cb, cr = ((p.astype(np.float32) - np.float32(neutral)) * np.float32(0.5 / half) for p in planes)
-        share = _visibility(luma, cb, cr, kr, kb) * weight
+        share = visibility(luma, cb, cr, kr, kb) * weight
         sums[2] += share
         share *= np.clip(np.sqrt(target / np.maximum(luma, 1e-4)), 1.0, GAIN_LIMIT)
         sums[0] += share * cb
         sums[1] += share * cr
     cb, cr = sums[:2] / np.maximum(sums[2], 1e-6)
-    scale = _into_gamut(target, cb, cr, kr, kb)
+    scale = into_gamut(target, cb, cr, kr, kb)
     dtype = chroma[0][0].dtype
     top = (1 << bits) - 1
     out = [
@@ -83,7 +83,7 @@ def _differences(cb: Map, cr: Map, kr: float, kb: float) -> tuple[Map, Map, Map]
     return red, green, blue
 
 
-def _visibility(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> Map:
+def visibility(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> Map:
     """Near 1 where an exposure's colour can be trusted, near `_FLOOR` where it is clipped or in the noise."""
     red, green, blue = _differences(cb, cr, kr, kb)
     brightest = luma + cv2.max(cv2.max(red, green), blue)
@@ -92,7 +92,7 @@ def _visibility(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> Map:
     return np.asarray(unclipped * above_noise + np.float32(_FLOOR), np.float32)
 
 
-def _into_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> Map:
+def into_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> Map:
     """Largest factor in [0, 1] on the chroma that keeps R'G'B' inside [0, 1] at this luma."""
     scale = np.ones_like(luma)
     for difference in _differences(cb, cr, kr, kb):

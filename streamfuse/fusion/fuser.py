@@ -54,20 +54,32 @@ class LcndrFuser:
 
     def weigh(self, lumas: Sequence[Map]) -> FusionMaps:
         """As `Fuser.weigh`; priors are at most a quarter of the network's long side."""
+        from streamfuse.fusion.lcndr import LEVELS
+
+        extra = self.halvings(lumas[0].shape)
+        small = [_halve(y, extra, 1 << (extra + LEVELS)) for y in lumas]
+        return self.weigh_small(small, lumas[0].shape)
+
+    def weigh_small(self, small: Sequence[Map], shape: Sequence[int]) -> FusionMaps:
+        """Weights of every exposure from what the network sees.
+
+        Args:
+            small: N arrays float32 in [0, 1], darkest first: the pictures, padded or not, halved `halvings` times.
+            shape: (H, W) of the pictures.
+        """
         import torch
 
         from streamfuse.fusion.lcndr import LEVELS
         from streamfuse.fusion.pyramid import pad_to_multiple
 
-        extra = self.halvings(lumas[0].shape)
-        small = np.stack([_halve(y, extra, 1 << (extra + LEVELS)) for y in lumas])
+        extra = self.halvings(shape)
         with torch.inference_mode():
-            stack = pad_to_multiple(torch.from_numpy(small)[None].to(self._device), 1 << LEVELS)
+            stack = pad_to_multiple(torch.from_numpy(np.stack(small))[None].to(self._device), 1 << LEVELS)
             maps = self._network.maps(stack)
             priors = tuple(p[0].float().cpu().numpy() for p in maps.priors)
             gains = tuple(g[0, 0].float().cpu().numpy() for g in maps.gains)
         rows, columns = (side << extra for side in stack.shape[-2:])
-        return FusionMaps(priors, gains, (rows / lumas[0].shape[0], columns / lumas[0].shape[1]))
+        return FusionMaps(priors, gains, (rows / shape[0], columns / shape[1]))
 
     def blend(self, lumas: Sequence[Map], maps: FusionMaps) -> Map:
         """As `Fuser.blend`: in OpenCV on the CPU, in torch on a GPU."""

@@ -1,79 +1,79 @@
-"""The full-size blend of two exposures in 16-bit integers: the pixels of `blend.blend_luma` at a fifth of its time.
+"""The full-size blend of two exposures in 16-bit integers: the pixels of `blend.blend_luma` at a quarter of its time.
 
-Above the network's scale one weight map serves every band, so with weights w_k (times the gain of edge revision) a
-level of the fused pyramid is
-
-    Y_l = up(Y_(l+1)) + sum_k w_k (G_k,l - up(G_k,(l+1)))  =  up(Y_(l+1) - sum_k w_k G_k,(l+1)) + sum_k up(w_k) G_k,l
-
-where the second form takes the weights, smooth by construction, at half the resolution of the level. All that is left
-to do per pixel of the level is to look up three small maps and two products. Pictures are held as 12-bit values in
-int16, in which OpenCV and NumPy work on 32 pixels at a time.
+Pictures are held as 12-bit values in int16, in which OpenCV and NumPy work on 32 pixels at a time. The weights of a
+band, smooth by construction, are computed at half its resolution; the local energy is the square of the mean of
+|band| over 6x6 pixels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from streamfuse.frame import ColorInfo, FusionMaps, Map, Plane, luma_range
+from streamfuse.fusion.blend import blend_luma
 from streamfuse.fusion.pyramid import ENERGY_FLOOR
-from streamfuse.grid import resample
 
 Fixed = npt.NDArray[np.int16]  # 12-bit pictures, or weights in units of 1 / _ONE
-Whole = Callable[[Sequence[Map], FusionMaps], Map]  # the blend of float32 pictures at the network's scale
 
-MOST_BITS = 12
+_BITS = 12
 _ONE = 1 << 14
+_CELL = 4  # pixels at the network's scale per value of its finest maps
 _STRIP_PIXELS = 1 << 18  # temporaries of half a megabyte stay in a core's own cache
 # The mean of |x| over a window stands for the root of the mean of x^2; for normal x they differ by sqrt(2 / pi).
 _MEAN_ABSOLUTE = float(np.sqrt(2 / np.pi))
 _DETAIL_SHIFT = 2  # |band| is kept as 8 bits in units of 4 / 4095, and saturates at a quarter of the range
 
 
+def reduced(plane: Plane, bits: int, color: ColorInfo, extra: int) -> Map:
+    """Luma as the network sees it: halved `extra` times, float32 in [0, 1]."""
+    return _as_float(_halvings(_to_fixed(plane, bits, color, 1 << extra), extra)[-1], _peak(bits, color))
+
+
 def blend_pair(
     planes: tuple[Plane, Plane],
     maps: FusionMaps,
-    exponent: float,
+    exponents: Sequence[float],
     extra: int,
     bits: int,
     color: ColorInfo,
-    whole: Whole,
 ) -> Plane:
     """Fuse the luma of two exposures.
 
     Args:
-        planes: (H, W), the darker one first; at most `MOST_BITS` deep.
+        planes: (H, W), the darker one first; at most 12 bits deep.
         maps: as `blend.blend_luma` takes them.
-        exponent: of the local energy, for the network's finest band.
+        exponents: of the local energy, per network band.
         extra: how many times the picture was halved before the network saw it, 1 or more.
         bits, color: as in `Frame`.
-        whole: blends the pictures at the network's scale, of float32 in [0, 1].
 
     Returns:
         (H, W) of the planes' dtype, clipped to the nominal range.
     """
     pyramids = [_halvings(_to_fixed(plane, bits, color, 1 << extra), extra) for plane in planes]
     peak = _peak(bits, color)
-    small = [pyramid[-1].astype(np.float32) * np.float32(1 / peak) for pyramid in pyramids]
-    picture = np.rint(whole(small, maps) * np.float32(peak)).astype(np.int16)
-    prior = maps.priors[0][1]
-    gain = maps.gains[0] if maps.gains else None
+    small = [_as_float(pyramid[-1], peak) for pyramid in pyramids]
+    picture = np.rint(blend_luma(small, maps, exponents, 0) * np.float32(peak)).astype(np.int16)
+    table = _energy_table(exponents[0], peak)
     for level in range(extra - 1, -1, -1):
         fine = pyramids[0][level], pyramids[1][level]
         coarse = pyramids[0][level + 1], pyramids[1][level + 1]
-        shares = _shares(fine, coarse, prior, gain, exponent, peak, _coverage(maps, planes[0], extra))
-        rest = picture - _products(coarse, shares)
-        picture = _refine(rest, fine, shares)
+        shares = _shares(fine, coarse, maps, _CELL << (extra - level - 1), table)
+        picture = _refine(picture, fine, coarse, shares)
     return _to_codes(picture, planes[0], bits, color)
 
 
 def _peak(bits: int, color: ColorInfo) -> int:
     """White, where black is 0."""
     black, white = luma_range(bits, color.full_range)
-    return (white - black) << (MOST_BITS - bits)
+    return (white - black) << (_BITS - bits)
+
+
+def _as_float(picture: Fixed, peak: int) -> Map:
+    return picture.astype(np.float32) * np.float32(1 / peak)
 
 
 def _to_fixed(plane: Plane, bits: int, color: ColorInfo, multiple: int) -> Fixed:
@@ -86,19 +86,22 @@ def _to_fixed(plane: Plane, bits: int, color: ColorInfo, multiple: int) -> Fixed
     for lines in _strips(plane.shape):
         part = plane[lines]
         if black:
-            part = np.clip(part, black, white) - plane.dtype.type(black)
-        np.multiply(part, np.int16(1 << (MOST_BITS - bits)), out=out[lines], dtype=np.int16, casting="unsafe")
+            part = np.clip(part, black, white)
+            part -= plane.dtype.type(black)
+        np.copyto(out[lines], part, casting="unsafe")
+        np.left_shift(out[lines], _BITS - bits, out=out[lines])
     return out
 
 
 def _to_codes(picture: Fixed, like: Plane, bits: int, color: ColorInfo) -> Plane:
     black, white = luma_range(bits, color.full_range)
-    height, width = like.shape
-    shift = MOST_BITS - bits
+    width = like.shape[1]
+    shift = _BITS - bits
     out = np.empty_like(like)
     for lines in _strips(like.shape):
         part = picture[lines, :width]
-        rounded = np.right_shift(part + np.int16((1 << shift) >> 1), shift)
+        rounded = part + np.int16((1 << shift) >> 1)
+        np.right_shift(rounded, shift, out=rounded)
         np.clip(rounded, 0, white - black, out=rounded)
         np.add(rounded, black, out=out[lines], casting="unsafe")
     return out
@@ -111,36 +114,43 @@ def _halvings(picture: Fixed, times: int) -> list[Fixed]:
         height, width = pyramid[-1].shape
         # OpenCV is faster at unsigned numbers, and none is negative here.
         finer = pyramid[-1].view(np.uint16)
-        pyramid.append(cv2.resize(finer, (width // 2, height // 2), interpolation=cv2.INTER_AREA).view(np.int16))
+        pyramid.append(
+            cv2.resize(finer, (width // 2, height // 2), interpolation=cv2.INTER_AREA).view(np.int16)
+        )
     return pyramid
-
-
-def _coverage(maps: FusionMaps, like: Plane, extra: int) -> tuple[float, float]:
-    """What the maps span, in units of the picture padded to a multiple of 2 ** extra."""
-    multiple = 1 << extra
-    rows, columns = (side + -side % multiple for side in like.shape)
-    return maps.coverage[0] * like.shape[0] / rows, maps.coverage[1] * like.shape[1] / columns
 
 
 def _shares(
     fine: tuple[Fixed, Fixed],
     coarse: tuple[Fixed, Fixed],
-    prior: Map,
-    gain: Map | None,
-    exponent: float,
-    peak: int,
-    coverage: tuple[float, float],
+    maps: FusionMaps,
+    cell: int,
+    table: Map,
 ) -> tuple[Fixed, Fixed]:
-    """Weight x gain of both exposures for a band, at half its resolution, in units of 1 / `_ONE`."""
-    size = coarse[0].shape
-    brighter = resample(prior, size, coverage=coverage)
-    table = _energy_table(exponent, peak)
-    raw = [cv2.LUT(_detail(f, c), table) for f, c in zip(fine, coarse, strict=True)]
-    raw[1] *= brighter
-    raw[0] *= 1 - brighter
-    total = raw[0] + raw[1]
-    scale = np.float32(_ONE) / total if gain is None else resample(gain, size, coverage=coverage) * np.float32(_ONE) / total
-    return (raw[0] * scale).astype(np.int16), (raw[1] * scale).astype(np.int16)
+    """Weight x gain of both exposures for a band, at half its resolution, in units of 1 / `_ONE`.
+
+    Args:
+        fine, coarse: both exposures at the band's resolution, and at half of it.
+        maps: of the whole picture.
+        cell: lines of `coarse` per line of the finest maps.
+        table: from `_energy_table`.
+    """
+    dark, bright = (cv2.LUT(_detail(f, c), table) for f, c in zip(fine, coarse, strict=True))
+    prior = _spread(maps.priors[0][1], cell, bright.shape)
+    bright *= prior
+    dark *= np.subtract(1, prior, out=prior)
+    scale = np.divide(np.float32(_ONE), np.add(dark, bright, out=prior), out=prior)
+    if maps.gains:
+        scale *= _spread(maps.gains[0], cell, bright.shape)
+    bright *= scale
+    dark *= scale
+    return dark.astype(np.int16), bright.astype(np.int16)
+
+
+def _spread(field: Map, cell: int, size: tuple[int, ...]) -> Map:
+    """A map whose values stand for cells of `cell` x `cell` pixels, bilinear, cut to `size`."""
+    rows, columns = field.shape
+    return np.asarray(cv2.resize(field, (columns * cell, rows * cell))[: size[0], : size[1]], np.float32)
 
 
 def _detail(fine: Fixed, coarse: Fixed) -> Plane:
@@ -161,20 +171,18 @@ def _energy_table(exponent: float, peak: int) -> Map:
     return ((steps**2 + ENERGY_FLOOR) ** exponent).astype(np.float32)
 
 
-def _products(pictures: tuple[Fixed, Fixed], shares: tuple[Fixed, Fixed]) -> Fixed:
-    """Sum of picture x share, of one size."""
-    first = cv2.multiply(pictures[0], shares[0], scale=1 / _ONE)
-    second = cv2.multiply(pictures[1], shares[1], scale=1 / _ONE)
-    return np.asarray(cv2.add(first, second, dst=first), np.int16)
-
-
-def _refine(rest: Fixed, fine: tuple[Fixed, Fixed], shares: tuple[Fixed, Fixed]) -> Fixed:
-    """The next finer level of the fused picture."""
+def _refine(
+    picture: Fixed, fine: tuple[Fixed, Fixed], coarse: tuple[Fixed, Fixed], shares: tuple[Fixed, Fixed]
+) -> Fixed:
+    """The next finer level of the fused picture: its bands, weighted, upon the level below."""
     out = np.empty_like(fine[0])
     for lines in _strips(out.shape):
-        enlarged = _enlarge(shares[0], lines), _enlarge(shares[1], lines)
-        part = _products((fine[0][lines], fine[1][lines]), enlarged)
-        cv2.add(part, _enlarge(rest, lines), dst=out[lines])
+        total = _enlarge(picture, lines)
+        for own, below, share in zip(fine, coarse, shares, strict=True):
+            band = cv2.subtract(own[lines], _enlarge(below, lines))
+            weighted = cv2.multiply(band, _enlarge(share, lines), dst=band, scale=1 / _ONE)
+            total = cv2.add(total, weighted, dst=weighted)
+        out[lines] = total
     return out
 
 

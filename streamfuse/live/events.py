@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Literal, TextIO
+from typing import Any, Literal
 
 from streamfuse.errors import without_credentials
 
@@ -44,13 +45,26 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def log_to(
-    stream: TextIO | None = None, *, as_json: bool = False, level: int = logging.INFO
-) -> logging.Handler:
-    """Send everything under the logger `streamfuse` to a stream, standard error by default; gives the handler."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+class StderrHandler(logging.Handler):
+    """Prints records on whatever standard error is at that moment: a status line may have taken its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        with suppress(OSError, ValueError):  # nobody reads it any more: no reason to end a run
+            print(self.format(record), file=sys.stderr, flush=True)
+
+
+def log_to_stderr(*, as_json: bool = False, level: int = logging.INFO) -> logging.Handler:
+    """Print everything under the logger `streamfuse`; gives the handler, for `stop_logging`."""
+    handler = StderrHandler()
     handler.setFormatter(JsonFormatter() if as_json else logging.Formatter("%(message)s"))
     LOGGER.addHandler(handler)
     LOGGER.setLevel(level)
     LOGGER.propagate = False
     return handler
+
+
+def stop_logging(handler: logging.Handler) -> None:
+    """Print no more."""
+    LOGGER.removeHandler(handler)
+    LOGGER.propagate = True

@@ -1,4 +1,4 @@
-"""The fast part of a live run, in the camera's own thread: stamp, label and pair every frame."""
+"""The fast part of a live run, in the camera's own thread: label and pair every frame."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from streamfuse.config import InputConfig
 from streamfuse.errors import ExposureError
 from streamfuse.frame import Bracket, Frame, LabelledFrame
 from streamfuse.live.figures import RateMeter
-from streamfuse.live.timeline import Timeline
 from streamfuse.stage import SourceInfo
 
 _Format = tuple[int, int, int, tuple[int, int], int]
+_BREAK_SECONDS = 1.0
 
 
 class Front:
@@ -36,14 +36,16 @@ class Front:
         """Why no brackets come, in one sentence."""
         self._info = info
         self._settings = settings
-        self._period = float(1 / info.rate) if info.rate > 0 else 1 / 30
-        self._timeline = Timeline(self._period, info.simultaneous)
+        self._patience = max(_BREAK_SECONDS, 5 / float(info.rate)) if info.rate > 0 else _BREAK_SECONDS
+        self._captured: float | None = None
         self._format: _Format | None = None
         self._repaired = 0
         self._seen: set[int] = set()
-        self._cut = False
-        self._held = 0  # frames that went in and have not come out
-        self._forget()
+        self._breaks: set[int] = set()  # numbers of the frames that come after a silence
+        self._unlabelled = 0  # frames that the labeller holds
+        self._unpaired = 0  # frames that the pairer holds and that were no reference yet
+        self._labeller = self._new_labeller()
+        self._pairer = self._new_pairer()
 
     @property
     def report(self) -> LabelReport | None:
@@ -62,11 +64,12 @@ class Front:
 
     def reset(self) -> None:
         """The source was opened again: begin afresh."""
-        self.discarded += self._held
-        self._held = 0
-        self._repaired += self._pairer.repaired_pairs
+        self.discarded += self._unlabelled
+        self._unlabelled = 0
+        self._breaks.clear()
         self._seen.clear()
-        self._forget()
+        self._labeller = self._new_labeller()
+        self._break_pairing()
 
     def push(self, frame: Frame) -> Sequence[Bracket]:
         """Take the next frame; give the brackets that are complete now."""
@@ -75,24 +78,32 @@ class Front:
             self.reset()
         self._format = form
         self.frames_in.tick()
-        self._held += 1
-        placed = self._timeline.place(frame)
-        self._cut |= self._timeline.broken
-        brackets: list[Bracket] = []
-        for labelled in self._fresh(self._labelled(placed)):
-            brackets += self._paired(labelled)
-        self._held = max(0, self._held - len(brackets) * self._frames_per_bracket)
-        return brackets
+        self._note_time(frame)
+        self._unlabelled += 1
+        return self._paired(self._labelled(frame))
 
-    @property
-    def _frames_per_bracket(self) -> int:
-        found = self.report
-        return found.cycle if self.unit == 1 and found else 1
+    def flush(self) -> Sequence[Bracket]:
+        """The camera has ended: give what is still held."""
+        labelled: list[LabelledFrame] = []
+        try:
+            labelled = list(self._labeller.flush())
+        except ExposureError as error:
+            self.error = str(error)
+        return [*self._paired(labelled), *self._pairer.flush()]
 
-    def _forget(self) -> None:
-        settings, simultaneous = self._settings, self._info.simultaneous
-        self._labeller = Labeller(settings.cycle, settings.first, simultaneous)
-        self._pairer = Pairer(settings.rate, simultaneous)
+    def _new_labeller(self) -> Labeller:
+        return Labeller(self._settings.cycle, self._settings.first, self._info.simultaneous)
+
+    def _new_pairer(self) -> Pairer:
+        return Pairer(self._settings.rate, self._info.simultaneous)
+
+    def _note_time(self, frame: Frame) -> None:
+        """Nothing is paired across a silence of the camera."""
+        captured = frame.captured_at
+        if captured is not None:
+            if self._captured is not None and captured - self._captured > self._patience:
+                self._breaks.add(frame.index)
+            self._captured = captured
 
     def _labelled(self, frame: Frame) -> list[LabelledFrame]:
         try:
@@ -106,26 +117,35 @@ class Front:
             self.error = None
         return labelled
 
+    def _paired(self, labelled: list[LabelledFrame]) -> list[Bracket]:
+        self._unlabelled -= len(labelled)
+        brackets: list[Bracket] = []
+        for item in self._fresh(labelled):
+            self._count_cycle(item)
+            if item.frame.index in self._breaks:
+                self._breaks.discard(item.frame.index)
+                self._break_pairing()
+            self._unpaired += 1
+            brackets += self._pairer.push(item)
+        per_bracket = labelled[0].cycle if labelled and self.unit == 1 else 1
+        self._unpaired = max(0, self._unpaired - len(brackets) * per_bracket)
+        return brackets
+
     def _fresh(self, labelled: list[LabelledFrame]) -> list[LabelledFrame]:
         """Without those that waited so long for the first labels that nobody wants them any more."""
-        if not labelled:
-            return []
-        stale = max(0, len(labelled) - 2 * labelled[0].cycle)
+        stale = max(0, len(labelled) - 2 * labelled[0].cycle) if labelled else 0
         self.discarded += stale
-        self._held = max(0, self._held - stale)
         return labelled[stale:]
 
-    def _paired(self, labelled: LabelledFrame) -> list[Bracket]:
-        self._seen.add(labelled.rank)
-        if len(self._seen) == labelled.cycle:
+    def _count_cycle(self, item: LabelledFrame) -> None:
+        self._seen.add(item.rank)
+        if len(self._seen) == item.cycle:
             self.brackets.tick()
             self._seen.clear()
-        if not self._cut:
-            return list(self._pairer.push(labelled))
-        # What waits in the pairer is as old as the break is long: it is not shown any more.
-        self._cut = False
+
+    def _break_pairing(self) -> None:
+        """What waits in the pairer is as old as the silence is long: it is not shown any more."""
         self._repaired += self._pairer.repaired_pairs
-        self.discarded += self._held - 1
-        self._held = 1
-        self._pairer = Pairer(self._settings.rate, self._info.simultaneous)
-        return list(self._pairer.push(labelled))
+        self.discarded += self._unpaired
+        self._unpaired = 0
+        self._pairer = self._new_pairer()

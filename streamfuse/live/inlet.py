@@ -21,6 +21,7 @@ class Inlet:
     """
 
     def __init__(self, cycles: int = 2, unit: int | None = None) -> None:
+        self.arrived = 0
         self.drops = 0
         self._cycles = cycles
         self._unit = unit
@@ -32,6 +33,7 @@ class Inlet:
         """Add the newest instant; what is too much goes, oldest first."""
         unit = self._unit or bracket.cycle
         with self._changed:
+            self.arrived += 1
             self._items.append(bracket)
             if len(self._items) > self._cycles * unit:
                 for _ in range(unit):

@@ -69,9 +69,9 @@ class GuardedOutput:
         self._opened = 0
         self._hung = 0
         self._error: str | None = None
-        self._state: State = "running"
+        self._state: State = "waiting"
         self._closing = threading.Event()
-        self._worker = self._start()
+        self._start()
 
     def offer(self, frame: FusedFrame) -> None:
         """Give it the next frame; never waits."""
@@ -91,7 +91,7 @@ class GuardedOutput:
                 self._give_up()
             else:
                 self._state = "waiting"
-                self._worker = self._start()
+                self._start()
 
     def begin_close(self) -> None:
         """Ask it to write what waits and to finish; returns at once."""
@@ -121,10 +121,9 @@ class GuardedOutput:
 
     # In the thread of a worker
 
-    def _start(self) -> _Worker:
-        worker = _Worker(self, Channel(self._guard.queue, "drop-oldest"))
-        worker.start()
-        return worker
+    def _start(self) -> None:
+        self._worker = _Worker(self, Channel(self._guard.queue, "drop-oldest"))
+        self._worker.start()
 
     def work(self, worker: _Worker) -> None:
         """Open, write, close, and again, until told to end."""
@@ -155,7 +154,7 @@ class GuardedOutput:
                     form = _format(frame)
                 with worker.timed():
                     sink.write(frame)
-                self._wrote(worker)
+                self._wrote(sink, worker)
         except Exception as error:
             self._dropped += 1
             with suppress(Exception):
@@ -176,22 +175,29 @@ class GuardedOutput:
             sink.close()
             raise TimeoutError
         self._opened += 1
-        self.outputs = list(dict.fromkeys([*self.outputs, *sink.outputs]))
         return sink
 
     def _close(self, sink: Sink | None, worker: _Worker) -> None:
         if sink is not None:
             with worker.timed():
                 sink.close()
-            self.outputs = list(dict.fromkeys([*self.outputs, *sink.outputs]))
+            if self._state == "running":
+                self._remember(sink)
 
-    def _wrote(self, worker: _Worker) -> None:
+    def _wrote(self, sink: Sink, worker: _Worker) -> None:
         if worker is not self._worker:
             raise TimeoutError
+        if not getattr(sink, "ready", True):  # it takes frames and still tries to reach somebody
+            return
         self._frames += 1
-        if self._state == "waiting":
-            self._events.tell("output", f"{self.name} is running again.", output=self.name)
+        if self._state != "running":
+            self._remember(sink)
+            if self._error is not None:
+                self._events.tell("output", f"{self.name} is running again.", output=self.name)
         self._state, self._hung = "running", 0
+
+    def _remember(self, sink: Sink) -> None:
+        self.outputs = list(dict.fromkeys([*self.outputs, *sink.outputs]))
 
     def _failed(self, error: Exception, worker: _Worker, pause: float) -> None:
         with self._lock:
@@ -207,7 +213,8 @@ class GuardedOutput:
 
     def _note(self, sentence: str, then: str = "") -> None:
         self._error = without_credentials(sentence)
-        self._events.tell("output", f"{self.name}: {self._error}{then}.", level="warning", output=self.name)
+        whose = "" if self._error.startswith(self.name) else f"{self.name}: "
+        self._events.tell("output", f"{whose}{self._error}{then}.", level="warning", output=self.name)
 
     def _give_up(self) -> None:
         self._state = "failed"

@@ -14,7 +14,7 @@ from streamfuse.serve.address import is_loopback
 
 SHORTEST_TOKEN = 8
 COOKIE_SECONDS = 30 * 24 * 3600
-_TOKEN_LETTERS = frozenset(string.ascii_letters + string.digits + string.punctuation) - set("\"\\;,")
+_TOKEN_LETTERS = frozenset(string.ascii_letters + string.digits + string.punctuation) - set('"\\;,')
 
 
 def checked_token(token: str) -> str:
@@ -95,5 +95,5 @@ def is_foreign(request: Request) -> bool:
 
 def _cookie_name(request: Request) -> str:
     """Browsers keep no cookies apart by port, so the name has it: two runs on one machine have two tokens."""
-    host, port = request.scope.get("server") or ("", 0)
+    _, port = request.scope.get("server") or ("", 0)
     return f"streamfuse_{port}"

@@ -10,7 +10,9 @@ from typing import Any
 
 from streamfuse.errors import OutputError, UsageError
 
-_ADDRESS = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^\s:/\[\]@]*)):(?P<port>\d{1,5})", re.ASCII)
+_ADDRESS = re.compile(
+    r"(?:\[(?P<six>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^\s:/\[\]@]*)):(?P<port>\d{1,5})", re.ASCII
+)
 _LOOPBACK_NAME = "localhost"
 # A slow reader holds at most about twice this in the kernel, so what it sees is never many pictures old.
 _SEND_BYTES = 256 * 1024

@@ -54,7 +54,9 @@ def with_headers(send: Send) -> Send:
             headers = list(message.get("headers", ()))
             present = {name.lower() for name, _ in headers}
             headers += [
-                (name.encode(), value.encode()) for name, value in HEADERS.items() if name.encode() not in present
+                (name.encode(), value.encode())
+                for name, value in HEADERS.items()
+                if name.encode() not in present
             ]
             message = {**message, "headers": headers}
         await send(message)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -245,7 +245,7 @@ class _Web:
 
 def _view(request: Request) -> View | None:
     name = request.query_params.get("view", "fused")
-    return cast(View, name) if name in VIEWS else None
+    return next((view for view in VIEWS if view == name), None)
 
 
 def _no_such_view() -> Response:

@@ -34,6 +34,7 @@ class Guard:
         self._token = None if token is None else Token(token)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or refuse."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -46,7 +47,9 @@ class Guard:
         except Exception:
             _log.exception("%s of the page failed.", scope["method"])
             if not answering.begun:
-                await refusal(500, "That failed inside streamfuse; its log says why.")(scope, receive, answering)
+                await refusal(500, "That failed inside streamfuse; its log says why.")(
+                    scope, receive, answering
+                )
 
     async def _refuse(self, request: Request) -> Response | None:
         if self._token is None and not names_this_machine(request):
@@ -57,14 +60,19 @@ class Guard:
             )
         if is_foreign(request):
             return refusal(403, "A page of another site asked for this.")
+        if request.url.path == "/login" and (self._token is None or self._token.admits(request)):
+            return RedirectResponse("/", 303)
+        return None if self._token is None else await self._ask_for(self._token, request)
+
+    async def _ask_for(self, token: Token, request: Request) -> Response | None:
         path = request.url.path
-        if self._token is None or self._token.admits(request):
-            return RedirectResponse("/", 303) if path == "/login" else None
+        if token.admits(request):
+            return None
         if path == "/login" and request.method == "POST":
-            return await self._log_in(request, self._token)
+            return await self._log_in(request, token)
         given = request.query_params.get("token") if request.method in {"GET", "HEAD"} else None
         if given is not None:
-            return await self._by_query(request, self._token, given)
+            return await self._by_query(request, token, given)
         if path in _OPEN - {"/login"} or path.startswith("/static/"):
             return None
         return _ask_for_token(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import get_args, get_type_hints
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -49,9 +49,7 @@ class RunCollector(Collector):
         encoded: how many JPEGs were made for them.
     """
 
-    def __init__(
-        self, control: LiveControl, clients: Callable[[], int], encoded: Callable[[], int]
-    ) -> None:
+    def __init__(self, control: LiveControl, clients: Callable[[], int], encoded: Callable[[], int]) -> None:
         self._control = control
         self._clients = clients
         self._encoded = encoded
@@ -68,17 +66,21 @@ class RunCollector(Collector):
             "What is fused, and what fuses.",
             {name: str(getattr(status, name)) for name in ("source", "preset", "device", "fuser")},
         )
-        yield _states("state", "State of the run.", _STATES, {(): status.state})
+        yield _states("state", "State of the run.", _STATES, {"": status.state})
         for name, text, field in _COUNTERS:
             yield CounterMetricFamily(f"streamfuse_{name}", text, getattr(status, field))
         for name, text, field in _GAUGES:
             yield GaugeMetricFamily(f"streamfuse_{name}", text, getattr(status, field))
         yield from self._ages(status)
-        yield GaugeMetricFamily("streamfuse_recording", "Whether a file is recorded.", status.recording is not None)
+        yield GaugeMetricFamily(
+            "streamfuse_recording", "Whether a file is recorded.", status.recording is not None
+        )
         yield from _exposures(status)
         yield from _outputs(status)
         yield GaugeMetricFamily("streamfuse_web_stream_clients", "Clients of /stream.mjpg.", self._clients())
-        yield CounterMetricFamily("streamfuse_web_pictures_encoded", "JPEGs made for the page.", self._encoded())
+        yield CounterMetricFamily(
+            "streamfuse_web_pictures_encoded", "JPEGs made for the page.", self._encoded()
+        )
 
     def _ages(self, status: LiveStatus) -> Iterator[Metric]:
         ages = GaugeMetricFamily(
@@ -119,22 +121,19 @@ def _outputs(status: LiveStatus) -> Iterator[Metric]:
         for label, output in zip(names, status.outputs, strict=True):
             family.add_metric([label], getattr(output, field))
         yield family
-    states = {(label,): output.state for label, output in zip(names, status.outputs, strict=True)}
-    yield _states("output_state", "State of the output.", _OUTPUT_STATES, states, ("output",))
+    states = {label: output.state for label, output in zip(names, status.outputs, strict=True)}
+    yield _states("output_state", "State of the output.", _OUTPUT_STATES, states, "output")
 
 
 def _states(
-    name: str,
-    text: str,
-    possible: Sequence[str],
-    found: dict[tuple[str, ...], str],
-    labels: tuple[str, ...] = (),
+    name: str, text: str, possible: Sequence[str], found: Mapping[str, str], label: str | None = None
 ) -> Metric:
     """1 for the state that holds and 0 for the others, so that each can be plotted and alarmed on."""
-    family = GaugeMetricFamily(f"streamfuse_{name}", text, labels=[*labels, "state"])
-    for values, current in found.items():
+    labels = ["state"] if label is None else [label, "state"]
+    family = GaugeMetricFamily(f"streamfuse_{name}", text, labels=labels)
+    for of, current in found.items():
         for state in possible:
-            family.add_metric([*values, state], float(state == current))
+            family.add_metric([of, state][-len(labels) :], float(state == current))
     return family
 
 

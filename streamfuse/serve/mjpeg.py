@@ -36,6 +36,7 @@ class MotionJpeg(StreamingResponse):
         self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them."""
         self._streams.count += 1
         try:
             await super().__call__(scope, receive, send)

@@ -11,10 +11,11 @@ STALL_SECONDS = 20.0
 
 
 class TimedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 connection with two limits that it lacks.
+    """uvicorn's HTTP/1.1 connection with limits that it lacks.
 
     A client has `HEAD_SECONDS` to say what it wants, and the data that waits for it has to go out in
-    `STALL_SECONDS`. Else a few clients that send or read a byte a second would use up all connections.
+    `STALL_SECONDS`. Else a few clients that send or read a byte a second would use up all connections. Where more
+    than twice as many are open as are answered, further ones are cut at once.
     """
 
     _head: asyncio.TimerHandle | None = None
@@ -23,6 +24,10 @@ class TimedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has come."""
         super().connection_made(transport)
+        if self.limit_concurrency is not None and len(self.connections) > 2 * self.limit_concurrency:
+            # uvicorn would keep it until it can tell it to go, and the run needs its file descriptors itself.
+            transport.abort()
+            return
         self._head = self.loop.call_later(HEAD_SECONDS, self._head_too_late)
 
     def data_received(self, data: bytes) -> None:
@@ -58,6 +63,7 @@ class TimedProtocol(H11Protocol):
             self.transport.abort()
 
 
-def _cancelled(timer: asyncio.TimerHandle | None) -> None:
+def _cancelled(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
     if timer is not None:
         timer.cancel()
+    return None

@@ -81,7 +81,7 @@ def temporal_loss(fused: Tensor, again: Tensor) -> Tensor:
 def label_loss(fused: Tensor, label: Tensor) -> Tensor:
     """L1 of 16x16 means (tone) and 1 - SSIM with a uniform 7x7 window (structure) to the label, (B, 1, H, W)."""
     tone = (F.avg_pool2d(fused, 16) - F.avg_pool2d(label, 16)).abs().mean()
-    return 0.4 * tone + 0.3 * (1 - _ssim(fused, label))
+    return 0.4 * tone + 0.15 * (1 - _ssim(fused, label))
 
 
 def _ssim(a: Tensor, b: Tensor) -> Tensor:
@@ -117,10 +117,10 @@ def total_loss(
     if label is not None:
         parts["label"] = label_loss(fused, label)
     else:
-        parts["tone"] = 0.2 * tone_loss(fused) + 0.4 * exposedness_loss(fused, exposures)
-    parts["contrast"] = 0.5 * contrast_loss(fused, exposures)
+        parts["tone"] = 0.2 * tone_loss(fused) + 0.25 * exposedness_loss(fused, exposures)
+    parts["contrast"] = 0.25 * contrast_loss(fused, exposures)
     if again is not None:
-        parts["temporal"] = 3 * temporal_loss(fused, again)
+        parts["temporal"] = 2 * temporal_loss(fused, again)
     counted = [value for name, value in parts.items() if name not in without]
     loss = torch.stack([leaving, *counted]).sum()
     values = {name: float(parts[name].detach()) if name in parts else 0.0 for name in get_args(Term)}

@@ -57,10 +57,15 @@ class Endpoint:
         return self.kind in {"pub", "sub"}
 
     @property
+    def local(self) -> bool:
+        """Whether both ends are on this machine, as far as the address tells."""
+        found = _TCP.fullmatch(self.address.removeprefix("tcp://"))
+        return found is None or _LOOPBACK.fullmatch(found["host"]) is not None
+
+    @property
     def public(self) -> bool:
         """Whether other machines can reach a socket bound here."""
-        found = _TCP.fullmatch(self.address.removeprefix("tcp://"))
-        return self.bind and found is not None and not _LOOPBACK.fullmatch(found["host"])
+        return self.bind and not self.local
 
     def __str__(self) -> str:
         return f"{self.kind}+{_ATTACH[not self.bind]}:{self.address}"

@@ -5,41 +5,27 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
-from typing import Final
 
-from streamfuse.wire.decode import Arrived
+from streamfuse.wire.decode import END, Arrived
 from streamfuse.wire.received import ReceivedFrame
 
 Item = Arrived | ReceivedFrame
-END: Final = "end"
 _MOST_ITEMS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class InboxPolicy:
-    """What happens when frames come faster than they are taken.
+class Inbox:
+    """A queue from one writer to one reader, who may be slow.
 
     Args:
-        max_age: seconds that a frame may wait while there is a newer one; 0 keeps the newest frame only; None
-            never leaves a frame out but lets the publisher wait.
-        size: frames that wait, for `max_age` None.
-    """
-
-    max_age: float | None
-    size: int = 1
-
-
-class Inbox:
-    """A queue from one writer to one reader.
+        max_age: seconds that a frame may wait while there is a newer one; 0 keeps the newest frame only.
 
     Attributes:
         skipped: frames that were left out.
     """
 
-    def __init__(self, policy: InboxPolicy) -> None:
+    def __init__(self, max_age: float) -> None:
         self.skipped = 0
-        self._policy = policy
+        self._max_age = max_age
         self._items: deque[Item] = deque()
         self._ended = False
         self._closed = False
@@ -47,10 +33,8 @@ class Inbox:
         self._changed = threading.Condition()
 
     def put(self, item: Item) -> None:
-        """Hand over a frame; waits for room only if no frame may be left out."""
+        """Hand over a frame."""
         with self._changed:
-            if self._policy.max_age is None:
-                self._changed.wait_for(lambda: self._closed or len(self._items) < self._policy.size)
             self._items.append(item)
             self._leave_out()
             self._changed.notify_all()
@@ -78,18 +62,14 @@ class Inbox:
             self._changed.wait_for(lambda: self._items or self._ended or self._closed, seconds)
             if self._items:
                 self._leave_out()
-                item = self._items.popleft()
-                self._changed.notify_all()
-                return item
+                return self._items.popleft()
             if self._error is not None and not self._closed:
                 raise self._error
             return END if self._ended or self._closed else None
 
     def _leave_out(self) -> None:
         """Drop frames that have waited too long while newer ones are there."""
-        if self._policy.max_age is None:
-            return
-        oldest = time.monotonic() - self._policy.max_age
+        oldest = time.monotonic() - self._max_age
         while len(self._items) > 1 and (
             self._items[0].received_at <= oldest or len(self._items) > _MOST_ITEMS
         ):

@@ -1,7 +1,8 @@
 """The messages of wire protocol version 1: `[topic, header, part, part ...]`; docs/zmq.md is their specification.
 
-The header is JSON and says what each part is. Nothing is believed before it was compared with what really came:
-a message that does not fit is refused as a whole, by an error of its kind. Nothing is ever unpickled.
+The header is JSON and says what each part is; all parts may also come joined to one. Nothing is believed before it
+was compared with what really came: a message that does not fit is refused as a whole, by an error of its kind.
+Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from streamfuse.errors import WireError, WireLimitError, WireVersionError
+from streamfuse.wire.joined import split
 from streamfuse.wire.pixels import FORMATS, PlaneShape, planes_of
 
 VERSION: Final = 1
@@ -217,6 +219,8 @@ def decode_message(parts: Sequence[bytes | memoryview], limits: Limits = DEFAULT
         if payload:
             raise WireError(f"A {header.kind} message has no payload; this one has {len(payload)} part(s).")
         return Message(name, header)
+    if len(payload) == 1 < len(header.parts):
+        payload = split(payload[0], [info.nbytes for info in header.parts])
     _check_parts(header, payload, limits)
     return Message(name, header, tuple(map(_array, header.parts, payload)))
 

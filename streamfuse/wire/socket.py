@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket as os_socket
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,12 +15,17 @@ from streamfuse.wire.endpoint import Endpoint
 
 _TYPES = {"pub": zmq.XPUB, "push": zmq.PUSH, "sub": zmq.SUB, "pull": zmq.PULL}
 _EVENTS = (
-    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    zmq.EVENT_ACCEPTED
+    | zmq.EVENT_CONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_DISCONNECTED
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 )
+# Of connections within the machine: a frame needs fewer wake-ups than with the kernel's 200 KB, and stays in the
+# cache, which it does not in the megabytes that TCP may take.
+_LOCAL_BUFFER_BYTES = 1 << 20
 _RECONNECT_MS = (100, 2000)  # first pause, longest pause
 _KEEPALIVE_SECONDS = {"idle": 5, "intvl": 2, "cnt": 3}  # a pulled cable is noticed after 11 s
 
@@ -40,6 +47,8 @@ def make_socket(
     socket.maxmsgsize = max_bytes
     socket.ipv6 = "[" in endpoint.address
     socket.reconnect_ivl, socket.reconnect_ivl_max = _RECONNECT_MS
+    if endpoint.local and endpoint.kind in {"pub", "push"}:
+        socket.sndbuf = _LOCAL_BUFFER_BYTES
     # ZeroMQ's own heartbeats are no choice: they cut off a receiver that makes the sender wait.
     socket.tcp_keepalive = 1
     socket.tcp_keepalive_idle = _KEEPALIVE_SECONDS["idle"]
@@ -108,8 +117,11 @@ class LinkMonitor:
     def read(self) -> None:
         """Count what has happened since; returns at once."""
         while self.socket.poll(0):
-            event = parse_monitor_message(self.socket.recv_multipart())["event"]
-            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            message = parse_monitor_message(self.socket.recv_multipart())
+            event = message["event"]
+            if event in {zmq.EVENT_ACCEPTED, zmq.EVENT_CONNECTED}:
+                _enlarge_ipc_buffer(message["value"], message["endpoint"].decode())
+            elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self.counts.connects += 1
             elif event == zmq.EVENT_DISCONNECTED:
                 self.counts.disconnects += 1
@@ -121,6 +133,19 @@ class LinkMonitor:
                 self.counts.failed += 1
 
     def close(self) -> None:
-        """Stop watching."""
-        self._watched.disable_monitor()
-        self.socket.close(0)
+        """Stop watching; more than once does nothing."""
+        if not self.socket.closed:
+            self._watched.disable_monitor()
+            self.socket.close(0)
+
+
+def _enlarge_ipc_buffer(descriptor: int, address: str) -> None:
+    """Do for a Unix socket what ZeroMQ does for TCP only.
+
+    It may be closed by now, and its number another file's: the path tells.
+    """
+    if not address.startswith("ipc://"):
+        return
+    with suppress(OSError), os_socket.socket(fileno=os.dup(descriptor)) as link:
+        if address.removeprefix("ipc://") in {link.getsockname(), link.getpeername()}:
+            link.setsockopt(os_socket.SOL_SOCKET, os_socket.SO_SNDBUF, _LOCAL_BUFFER_BYTES)

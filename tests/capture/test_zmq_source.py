@@ -152,8 +152,9 @@ def test_three_processes_give_the_file_of_one(tmp_path):
     options = ["--preset", "fast", "--fuser", "mertens", "--quiet"]
     finish(command("fuse", SAMPLE + "30", "-o", tmp_path / "one.mp4", *options))
     first, second = (f"ipc://{tmp_path}/{name}" for name in ("captured", "fused"))
-    record = command("record", f"pull:{second}", "-o", tmp_path / "three.mp4", "--quiet")
-    fuse = command("fuse", f"pull:{first}", "-o", f"push:{second}", *options)
+    patient = "?timeout=100"  # on a busy machine Python alone takes half a minute to start
+    record = command("record", f"pull:{second}{patient}", "-o", tmp_path / "three.mp4", "--quiet")
+    fuse = command("fuse", f"pull:{first}{patient}", "-o", f"push:{second}", *options)
     capture = command("capture-publish", SAMPLE + "30", "--to", f"push:{first}", "--quiet")
     for process in (capture, fuse, record):
         finish(process)
@@ -165,7 +166,7 @@ def test_the_middle_of_the_chain_may_be_killed_and_started_again(tmp_path):
     """What was inside the killed process is lost, and nothing else: the rest is recorded in one file."""
     options = ["--preset", "fast", "--fuser", "mertens", "--quiet"]
     first, second = (f"ipc://{tmp_path}/{name}" for name in ("captured", "fused"))
-    record = command("record", f"pull:{second}", "-o", tmp_path / "all.mkv", "--json", "--quiet")
+    record = command("record", f"pull:{second}?timeout=100", "-o", tmp_path / "all.mkv", "--quiet")
     fuse = command("fuse", f"pull:{first}", "-o", f"push:{second}", *options)
     capture = command("capture-publish", SAMPLE + "240", "--to", f"push:{first}", "--quiet", "--pace")
     while not (tmp_path / "all.mkv").exists() and record.poll() is None:

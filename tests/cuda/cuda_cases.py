@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from streamfuse.cuda.blend import DeviceMaps
 from streamfuse.cuda.coding import Coding, coding
-from streamfuse.frame import ColorInfo
+from streamfuse.frame import ColorInfo, Exposure, Frame
 
 # height, width: square, odd, wide, the size of a tile and next to it
 SIZES = [(16, 16), (33, 31), (45, 130), (64, 32), (97, 201)]
 LARGE = (481, 641)
-DEPTHS = [(8, False), (8, True), (10, False), (16, True)]
+# size, bits, full range
+FORMATS = [
+    ((16, 16), 8, False),
+    ((33, 31), 8, True),
+    ((45, 130), 10, False),
+    ((64, 32), 16, True),
+    ((97, 201), 16, False),
+    (LARGE, 8, False),
+]
 EXPONENTS = (0.3, 0.1, 0.25, 0.0, 0.4)
 
 
@@ -55,3 +67,33 @@ def the_maps(height: int, width: int, count: int, extra: int, seed: int, gains: 
         tuple(torch.rand(rows // 4, columns // 4) + 0.5 for _ in range(3 if gains else 0)),
         (rows * (1 << extra) / height, columns * (1 << extra) / width),
     )
+
+
+def clip(
+    count: int, bits: int = 8, subsampling: tuple[int, int] | None = (1, 1), known: bool = True
+) -> list[Frame]:
+    """A moving scene of 160x96, in turns under- and overexposed by 3 EV; `known`: its exposures are."""
+    noise = np.random.default_rng(0).random((96, 160 + 2 * count), np.float32)
+    scene = sum(
+        cv2.normalize(cv2.GaussianBlur(noise, (0, 0), s), None, 0, 0.5, cv2.NORM_MINMAX) for s in (2.0, 12.0)
+    )
+    frames = []
+    for index in range(count):
+        ev, white = 3.0 * (index % 2), (1 << bits) - 1
+        light = 0.002 * 500.0 ** scene[:, 2 * index : 2 * index + 160] * 2.0**ev
+        luma = np.round(np.clip(light, 0, 1) ** (1 / 2.2) * white).astype(
+            np.uint8 if bits == 8 else np.uint16
+        )
+        planes = [luma]
+        if subsampling is not None:
+            half = (luma[:: 1 << subsampling[1], :: 1 << subsampling[0]] - white / 2) * 0.2 + (
+                1 << (bits - 1)
+            )
+            planes += [np.round(half).astype(luma.dtype)] * 2
+        frames.append(
+            Frame(
+                tuple(planes), bits, subsampling or (0, 0), ColorInfo(1, full_range=True), index,
+                Fraction(1, 25), index, Exposure(time_us=1000 * 2**ev) if known else None,
+            )
+        )  # fmt: skip
+    return frames

@@ -24,7 +24,7 @@ struct Index {
 static Index blockIdx, threadIdx, blockDim, gridDim;
 
 namespace emulation {
-const size_t STACK = 64 * 1024;
+const size_t STACK = 32 * 1024;
 struct Thread {
     ucontext_t context;
     std::vector<char> stack;

@@ -26,7 +26,9 @@ def kernel_names(file: str) -> list[str]:
     text = source(file)
     suffixes = re.findall(r"^FOR_TYPE\((\w+),", text, re.MULTILINE)
     names: list[str] = []
-    for declared in re.findall(r'extern "C" __global__ void\s+(?:__launch_bounds__\(\w+\)\s+)?([\w#]+)\(', text):
+    for declared in re.findall(
+        r'extern "C" __global__ void\s+(?:__launch_bounds__\([^)]*\)\s+)?([\w#]+)\(', text
+    ):
         plain = declared.replace("##suffix", "")
         names += [plain + suffix for suffix in suffixes] if "##" in declared else [plain]
     return names
@@ -53,11 +55,17 @@ class Emulator:
         values = [_value(argument) for argument in arguments]
         sizes = (ctypes.c_int * 64)()
         count = getattr(library, f"sizes_{kernel}")(sizes)
-        assert [ctypes.sizeof(v) for v in values] == list(sizes[:count]), f"{kernel}: wrong kinds of arguments"
-        pointers = (ctypes.c_void_p * len(values))(*(ctypes.cast(ctypes.byref(v), ctypes.c_void_p) for v in values))
+        assert [ctypes.sizeof(v) for v in values] == list(sizes[:count]), (
+            f"{kernel}: wrong kinds of arguments"
+        )
+        pointers = (ctypes.c_void_p * len(values))(
+            *(ctypes.cast(ctypes.byref(v), ctypes.c_void_p) for v in values)
+        )
         shapes = [(ctypes.c_uint * 3)(*shape) for shape in (grid, block)]
         status = getattr(library, f"run_{kernel}")(*shapes, pointers)
-        assert status == 0, f"{kernel}: " + {1: "not all threads reach a barrier", 2: "impossible launch"}[status]
+        assert status == 0, (
+            f"{kernel}: " + {1: "not all threads reach a barrier", 2: "impossible launch"}[status]
+        )
         self.launched.add(kernel)
 
     def _compile(self, file: str) -> ctypes.CDLL:
@@ -95,3 +103,8 @@ def fenced(values: Tensor) -> Tensor:
     inner = whole[fence : fence + values.numel()].view(values.shape)
     inner.copy_(values)
     return inner
+
+
+def put(values: Tensor, device: torch.device) -> Tensor:
+    """On the device; on the CPU between fences."""
+    return fenced(values) if device.type == "cpu" else values.to(device)

@@ -5,96 +5,68 @@ from __future__ import annotations
 import cuda_cases as make
 import pytest
 import torch
-from emulator import Emulator, fenced, kernel_names
+from emulator import kernel_names, put
 from torch import Tensor
 
 from streamfuse.cuda import blend, finish, launch, unpack, warp
-from streamfuse.cuda.launch import Launcher, launcher_for
 
 # Float arithmetic in another order: half a thousandth of a code value at 8 bit.
 CLOSE = {"atol": 2e-6, "rtol": 2e-5}
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
-def device(request: pytest.FixtureRequest) -> torch.device:
-    return torch.device(request.param)
-
-
-@pytest.fixture
-def start(device: torch.device, request: pytest.FixtureRequest) -> Launcher:
-    if device.type == "cuda":
-        launcher = launcher_for(device)
-        assert launcher is not None, f"CuPy: {launch.cupy_problem()}"
-        return launcher
-    emulator: Emulator = request.getfixturevalue("emulator")
-    return emulator
-
-
-def put(values: Tensor, device: torch.device) -> Tensor:
-    """On the device; on the CPU between fences."""
-    return fenced(values) if device.type == "cpu" else values.to(device)
-
-
-def same_codes(ours: Tensor, expected: Tensor, share: float = 2e-3) -> None:
-    """Equal but for single codes where a value lies between two of them."""
+def same_codes(ours: Tensor, expected: Tensor, bits: int, most: int = 1) -> None:
+    """Equal but where a value lies between two codes; at 16 bit that is as near as float32 gets."""
     difference = (ours.cpu().to(torch.float64) - expected.cpu().to(torch.float64)).abs()
-    assert difference.max() <= 1
-    assert (difference > 0).to(torch.float64).mean() <= share
+    assert difference.max() <= most + (bits == 16)
+    assert (difference > 0).to(torch.float64).mean() <= (0.02 if bits < 16 else 0.3)
 
 
-@pytest.mark.parametrize("size", [*make.SIZES, make.LARGE])
-@pytest.mark.parametrize(("bits", "full"), make.DEPTHS)
+@pytest.mark.parametrize(("size", "bits", "full"), make.FORMATS)
 def test_unpack(start, device, size, bits, full):
     codes, how = make.codes(size, bits, 1), make.the_coding(bits, full)
     for small in (size, (size[0] // 2, size[1] // 2), (max(1, size[0] * 3 // 7), max(1, size[1] * 3 // 7))):
         ours = unpack.unpack(put(codes, device), how, small, 1.7, start)
         expected = unpack.unpack_reference(codes, how, small, 1.7, torch.float64)
-        code = 1.7 * how.scale * 1.001  # a reduced code between two may be rounded either way
+        code = 1.7 * how.scale + 1e-6  # a reduced code between two may be rounded either way
         difference = (ours.cpu() - expected).abs()
         assert difference.max() <= code
-        assert (difference > 1e-5).double().mean() < 2e-3
+        assert (difference > 1e-5).double().mean() < (2e-3 if bits < 16 else 0.1)
 
 
-def a_tone(exact: bool, brighten: bool, device: torch.device) -> unpack.Tone:
+def a_tone(factor: float, power: float, device: torch.device | None = None) -> unpack.Tone:
+    """A plain ratio, or (factor 0) a curve from a table."""
     x = torch.linspace(0, 1, 1024)
-    factor = 2.0 if brighten else 0.5
-    table = (x * factor).clamp(max=1.0) if exact else (x ** (0.6 if brighten else 1.7))
-    return unpack.Tone(put(table, device), factor if exact else 0.0)
+    table = (x * factor).clamp(max=1.0) if factor else x**power
+    return unpack.Tone(table if device is None else put(table, device), factor)
 
 
-@pytest.mark.parametrize("size", [*make.SIZES, make.LARGE])
-@pytest.mark.parametrize(("bits", "full"), make.DEPTHS)
+@pytest.mark.parametrize(("size", "bits", "full"), make.FORMATS)
 @pytest.mark.parametrize("subsampling", [(1, 1), (1, 0), (0, 0), None])
 def test_match(start, device, size, bits, full, subsampling):
-    how, luma = make.the_coding(bits, full), make.codes(size, bits, 2)
-    chroma = None
+    how, luma, chroma = make.the_coding(bits, full), make.codes(size, bits, 2), None
     if subsampling is not None:
         chroma = make.codes((2, -(-size[0] >> subsampling[1]), -(-size[1] >> subsampling[0])), bits, 3)
-    for exact, brighten in ((True, True), (True, False), (False, True)):
-        expected = unpack.match_reference(luma, chroma, a_tone(exact, brighten, device).__class__(
-            a_tone(exact, brighten, torch.device("cpu")).table, a_tone(exact, brighten, device).factor
-        ), how, torch.float64)
-        ours = unpack.match(
-            put(luma, device), None if chroma is None else put(chroma, device),
-            a_tone(exact, brighten, device), how, start,
-        )  # fmt: skip
-        if exact:
-            same_codes(ours[0], expected[0], 0.02)
-        if chroma is not None:
-            same_codes(ours[1], expected[1], 0.02) if exact else None
+    for tone in ((2.1, 0.0), (0.53, 0.0), (0.0, 0.6)):
+        expected = unpack.match_reference(luma, chroma, a_tone(*tone), how, torch.float64)
+        moved = None if chroma is None else put(chroma, device)
+        ours = unpack.match(put(luma, device), moved, a_tone(*tone, device), how, start)
+        # A reduced luma between two codes, and a value between two nodes of a table, may take either.
+        most = 3 if tone[0] else 4 * 2 ** (bits - 8)
+        for one, other in zip(ours, expected, strict=True):
+            if other is not None:
+                same_codes(one, other, bits, most)
 
 
-@pytest.mark.parametrize("size", [*make.SIZES, make.LARGE])
-@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize(("size", "bits", "full"), make.FORMATS)
 @pytest.mark.parametrize("cubic", [False, True])
 @pytest.mark.parametrize("count", [1, 2])
-def test_synthesise(start, device, size, bits, cubic, count):
+def test_synthesise(start, device, size, bits, full, cubic, count):
     rows, columns = max(2, size[0] * 3 // 7), max(2, size[1] * 3 // 7)
     scale = (size[0] / rows, size[1] / columns)
     planes = [make.codes((2, *size), bits, 10 + n) for n in range(3)]
     flows = [make.a_flow(rows, columns, 20 + n) for n in range(2)]
     weight, share = (make.floats((rows, columns), 30 + n) for n in range(2))
-    top = float((1 << bits) - 1)
+    top = make.the_coding(bits, full).top
 
     def sides(place):
         return tuple(
@@ -108,7 +80,7 @@ def test_synthesise(start, device, size, bits, cubic, count):
         sides(lambda t: put(t, device)), put(planes[2], device), put(weight, device), put(share, device),
         scale, top, cubic, start,
     )  # fmt: skip
-    same_codes(ours, expected, 0.01)
+    same_codes(ours, expected, bits)
 
 
 def test_a_neighbour_without_motion_is_taken_as_it_is(start, device):
@@ -118,7 +90,7 @@ def test_a_neighbour_without_motion_is_taken_as_it_is(start, device):
     assert torch.equal(ours.cpu(), plane)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 2), *make.SIZES, (240, 427)])
+@pytest.mark.parametrize("size", [(1, 1), (5, 4), *make.SIZES])
 @pytest.mark.parametrize("brighter", [False, True])
 @pytest.mark.parametrize("count", [1, 2])
 def test_compare(start, device, size, brighter, count):
@@ -130,9 +102,7 @@ def test_compare(start, device, size, brighter, count):
         return warp.Comparison(place((table - 0.02).clamp(min=0)), place(table + 0.03), 0.35, 0.02, 0.012)
 
     for motion in (flows, None):
-        expected = warp.compare_reference(
-            here, there, motion, brighter, settings(lambda t: t), torch.float64
-        )
+        expected = warp.compare_reference(here, there, motion, brighter, settings(lambda t: t), torch.float64)
         ours = warp.compare(
             put(here, device), put(there, device), None if motion is None else put(motion, device),
             brighter, settings(lambda t: put(t, device)), start,
@@ -165,19 +135,17 @@ def check_blend(start, device, size, bits, count, extra, gains):
     torch.testing.assert_close(ours.cpu().double(), expected, atol=2e-5, rtol=0)
 
 
-@pytest.mark.parametrize("size", [*make.SIZES, make.LARGE])
-@pytest.mark.parametrize(("bits", "full"), make.DEPTHS)
+@pytest.mark.parametrize(("size", "bits", "full"), make.FORMATS)
 @pytest.mark.parametrize("dither", [False, True])
 def test_pack_luma(start, device, size, bits, full, dither):
     how = make.the_coding(bits, full)
     fused = make.floats(size, 7) * 1.2 - 0.1
     out = torch.empty(size, dtype=torch.uint8 if bits == 8 else torch.uint16)
     ours = finish.pack_luma(put(fused, device), how, put(out.fill_(0), device), dither, start)
-    same_codes(ours, finish.pack_luma_reference(fused, how, dither, torch.float64))
+    same_codes(ours, finish.pack_luma_reference(fused, how, dither, torch.float64), bits)
 
 
-@pytest.mark.parametrize("size", [*make.SIZES, make.LARGE])
-@pytest.mark.parametrize(("bits", "full"), make.DEPTHS)
+@pytest.mark.parametrize(("size", "bits", "full"), make.FORMATS)
 @pytest.mark.parametrize("subsampling", [(1, 1), (1, 0), (0, 0)])
 @pytest.mark.parametrize("count", [2, 3])
 def test_fuse_chroma(start, device, size, bits, full, subsampling, count):
@@ -190,7 +158,7 @@ def test_fuse_chroma(start, device, size, bits, full, subsampling, count):
     out = put(torch.zeros((2, *small), dtype=lumas.dtype), device)
     placed = (put(a, device) for a in arguments)
     ours = finish.fuse_chroma(*placed, maps.coverage, how, out, launcher=start)
-    same_codes(ours, expected)
+    same_codes(ours, expected, bits)
 
 
 def test_dithering_keeps_the_mean_of_a_gradient_that_rounding_would_step():

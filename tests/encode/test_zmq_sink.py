@@ -7,6 +7,7 @@ import json
 import threading
 import time
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -70,6 +71,19 @@ def test_a_fused_frame_as_the_header_says(plain):
     for data, plane in zip(parts, expected, strict=True):
         assert data == plane.tobytes()
     assert abs(header["published_at"] - time.time()) < 5
+
+
+def test_planes_of_one_buffer_go_as_one_part(plain):
+    pixels = np.random.default_rng(0).integers(16, 235, 64 * 48 * 3 // 2, np.uint8)
+    y, cb, cr = np.split(pixels, [64 * 48, 64 * 48 * 5 // 4])
+    frame = replace(fused_frame(), planes=(y.reshape(48, 64), cb.reshape(24, 32), cr.reshape(24, 32)))
+    with open_sink("zmq+pub://:*", stream_info()) as sink:
+        subscriber = plain(sink.outputs[0])
+        sink.wait_for_subscribers(1, 5)
+        sink.write(frame)
+        _, header, parts = subscriber.next()
+    assert [part["name"] for part in header["parts"]] == ["y", "cb", "cr"]
+    assert parts == [pixels.tobytes()]
 
 
 def test_a_single_exposure_carries_what_is_known_of_it(plain):

@@ -47,6 +47,19 @@ def raw(name, parts, **changes):
     return frame(name, parts, **changes), [ramp(dtype, shape) for _, dtype, shape in parts]
 
 
+def apart(header, parts):
+    """The bytes of each array, also of a joined payload."""
+    whole, place = b"".join(parts), 0
+    for info in header.get("parts", []):
+        size = int(np.prod(info["shape"])) * np.dtype(DTYPES[info["dtype"]]).itemsize
+        yield whole[place : place + size]
+        place += size
+
+
+def joined(header, parts):
+    return header, [b"".join(parts)]
+
+
 YUV420 = [("y", "uint8", (4, 6)), ("cb", "uint8", (2, 3)), ("cr", "uint8", (2, 3))]
 ODD = [("y", "uint8", (3, 5)), ("cb", "uint8", (2, 3)), ("cr", "uint8", (2, 3))]
 TEN_BIT = [("y", "uint16", (4, 6)), ("cb", "uint16", (2, 3)), ("cr", "uint16", (2, 3))]
@@ -72,6 +85,8 @@ def good():
     yield "gray", *raw("gray", [("y", "uint8", (4, 6))])
     yield "gray16le", *raw("gray16le", [("y", "uint16", (4, 6))])
     yield "maps", *raw("yuv420p", YUV420 + MAPS)
+    yield "yuv420p, joined", *joined(*raw("yuv420p", YUV420))
+    yield "maps, joined", *joined(*raw("yuv420p", YUV420 + MAPS))
     yield "single exposure", *raw("yuv420p", YUV420, **SINGLE)
     yield "no time stamp", *raw("yuv420p", YUV420, pts=None, captured_at=None)
     yield "field of a later minor version", *raw("yuv420p", YUV420, sharpness=0.5)
@@ -90,6 +105,8 @@ def bad():
     yield "part too long", "WireError", header, [parts[0] + b"\0", *parts[1:]]
     yield "part missing", "WireError", header, parts[:2]
     yield "part too many", "WireError", header, [*parts, b"x"]
+    yield "joined, too short", "WireError", header, [b"".join(parts)[:-1]]
+    yield "joined, too long", "WireError", header, [b"".join(parts) + b"\0"]
     yield "header cut off", "WireError", json.dumps(header).encode()[:-20], parts
     yield "header is not JSON", "WireError", b"\x80\x04\x95", parts
 
@@ -104,7 +121,7 @@ def vectors():
                 "shape": info["shape"],
                 "sha256": hashlib.sha256(part).hexdigest(),
             }
-            for info, part in zip(header.get("parts", []), parts, strict=True)
+            for info, part in zip(header.get("parts", []), apart(header, parts), strict=True)
         }
         expect = {"kind": header["kind"], "seq": header["seq"], "parts": arrays}
         found.append({"name": name, "message": packed(b"fused", data, *parts), "expect": expect})

@@ -58,26 +58,32 @@ class ExposureLimits:
         )
 
 
-class Ended(Exception):
+class EndedError(Exception):
     """The source has come to its end and will not go on (a simulated one with a number of frames)."""
 
 
 class Camera(Protocol):
-    """An open camera; used by one thread at a time.
+    """An open camera; used by one thread at a time."""
 
-    Attributes:
-        name: what to call it in messages; never holds a credential.
-        mode: what it really delivers.
-        limits: the exposures that it can be told; None: it cannot be told any.
-        exposure: what it was found at when it was opened; None: unknown.
-        lost: frames so far that it lost, as far as it tells.
-    """
+    @property
+    def name(self) -> str:
+        """What to call it in messages; never holds a credential."""
 
-    name: str
-    mode: CameraMode
-    limits: ExposureLimits | None
-    exposure: Exposure | None
-    lost: int
+    @property
+    def mode(self) -> CameraMode:
+        """What it really delivers."""
+
+    @property
+    def limits(self) -> ExposureLimits | None:
+        """The exposures that it can be told; None: it cannot be told any."""
+
+    @property
+    def exposure(self) -> Exposure | None:
+        """What it was found at when it was opened; None: unknown."""
+
+    @property
+    def lost(self) -> int:
+        """Frames so far that it lost, as far as it tells."""
 
     def set_exposure(self, exposure: Exposure) -> None:
         """Ask for an exposure; real cameras obey some frames later, and not always.
@@ -93,7 +99,7 @@ class Camera(Protocol):
 
         Raises:
             CameraError: it was lost.
-            Ended: there will be no more.
+            EndedError: there will be no more.
         """
 
     def close(self) -> None:

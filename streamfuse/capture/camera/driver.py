@@ -9,28 +9,34 @@ from streamfuse.frame import Exposure, Frame
 
 
 class Driver(Protocol):
-    """What gets labelled, or at least usable, frames out of one open camera.
+    """What gets labelled, or at least usable, frames out of one open camera."""
 
-    Attributes:
-        discarded: frames so far that it has not passed on.
-        exposures: what the camera was last told, darkest first.
-        latency: (fewest, most) frames until a change of exposure was seen; None: not measured.
-        stride: frames of the camera for each one that is passed on.
-        note: what keeps it from doing better, in one sentence.
-    """
+    @property
+    def discarded(self) -> int:
+        """Frames so far that it has not passed on."""
 
-    discarded: int
-    exposures: tuple[Exposure, ...]
-    latency: tuple[int, int] | None
-    stride: float
-    note: str | None
+    @property
+    def exposures(self) -> tuple[Exposure, ...]:
+        """What the camera was last told, darkest first; () if nothing."""
+
+    @property
+    def latency(self) -> tuple[int, int] | None:
+        """(fewest, most) frames until a change of exposure was seen; None: not measured."""
+
+    @property
+    def stride(self) -> float:
+        """Frames of the camera for each one that is passed on."""
+
+    @property
+    def note(self) -> str | None:
+        """What keeps it from doing better, in one sentence."""
 
     def next(self, timeout: float) -> Frame | None:
         """The next frame to use; None if there was none within `timeout` seconds.
 
         Raises:
             CameraError: the camera was lost.
-            Ended: there will be no more.
+            EndedError: there will be no more.
         """
 
 

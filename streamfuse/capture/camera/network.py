@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import threading
 import time
 from collections import deque
@@ -17,12 +19,12 @@ from streamfuse.errors import CameraError, without_credentials
 from streamfuse.frame import Exposure, Frame
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "tcp", "srt", "rtmp", "rtmps")
+_LISTEN = re.compile(r"[?&]listen=1\b")
 _WAITING = 3  # decoded frames held for the consumer; the oldest is dropped: this is live
 _DEFAULT_RATE = Fraction(25)
 # A stream must not make us open files, or a playlist other kinds of addresses.
 _PROTOCOLS = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto,srt,rtmp,rtmps"
 _OPTIONS = {
-    "rtsp_transport": "tcp",
     "fflags": "nobuffer",
     "flags": "low_delay",
     "max_delay": "500000",
@@ -36,7 +38,7 @@ class NetworkCamera:
     """A stream that is decoded in a thread of its own, so that the sender never waits for the consumer.
 
     Args:
-        url: where it is; `?listen=1` of tcp, http and rtmp waits for the sender to connect.
+        url: where it is; `?listen=1` (rtsp, tcp, http, rtmp) waits for the sender to connect.
         open_timeout: seconds until it counts as unreachable.
         timeout: seconds of silence until it counts as lost.
 
@@ -99,8 +101,14 @@ class NetworkCamera:
 
     def _connect(self, url: str, open_timeout: float, timeout: float) -> av.container.InputContainer:
         options = dict(_OPTIONS)
-        if not url.startswith("rtsp"):
-            del options["rtsp_transport"]
+        if url.lower().startswith("rtsp"):
+            address, listens = _LISTEN.subn("", url)
+            options |= {"rtsp_transport": "tcp"}
+            if listens:  # other protocols know it by themselves
+                url, options = (
+                    address,
+                    options | {"rtsp_flags": "listen", "listen_timeout": str(math.ceil(open_timeout))},
+                )
         try:
             return av.open(
                 url,

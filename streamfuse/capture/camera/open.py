@@ -2,55 +2,98 @@
 
 from __future__ import annotations
 
+import platform
 import re
-import sys
 from collections.abc import Callable
 
 from streamfuse.capture.camera.device import Camera
-from streamfuse.capture.camera.driver import PassThrough
 from streamfuse.capture.camera.network import SCHEMES, NetworkCamera
 from streamfuse.capture.camera.options import CameraOptions
 from streamfuse.capture.camera.sample import SampleCamera
+from streamfuse.capture.camera.simulated import SimulatedCamera, SimulatedSensor, parse_simulated
 from streamfuse.capture.camera.source import CameraSource
 from streamfuse.errors import UsageError, without_credentials
 
-_DEVICE = re.compile(r"\d+|/dev/\S+")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://.+", re.IGNORECASE)
+_INDEX = re.compile(r"\d{1,4}")
+_LATE = re.compile(r"sim:\?(.*&)?camera=late(&|$)")
+_KINDS = ("sim:", "simcam:", "picamera2:", "pylon:", "genicam:")
 _DEFAULTS = CameraOptions()
 
 
 def is_camera(spec: str) -> bool:
     """Whether this names a camera or a network stream, and not a file."""
-    found = _URL.fullmatch(spec)
-    if found:
-        return found[1].lower() in SCHEMES
-    return bool(_DEVICE.fullmatch(spec)) or spec.startswith(("sim:",))
+    url = _URL.fullmatch(spec)
+    if url:
+        return url[1].lower() in SCHEMES
+    return bool(_INDEX.fullmatch(spec)) or spec.startswith(("/dev/", *_KINDS))
 
 
 def open_camera(spec: str, options: CameraOptions = _DEFAULTS) -> CameraSource:
-    """Open a camera and wait for its first frame.
+    """Open a camera, measure how it obeys if it is to be driven, and wait for its first frame.
 
     Args:
-        spec: an index or /dev/videoN; a URL (rtsp, rtsps, http, https, udp, tcp, srt, rtmp); `sim:` for the built-in
-            scene.
+        spec: an index or /dev/videoN; a URL (rtsp, rtsps, http, https, udp, tcp, srt, rtmp); `sim:` (the built-in
+            scene in real time), `simcam:` (a simulated camera that obeys late, see `parse_simulated`); `picamera2:`,
+            `pylon:` or `genicam:`, each with the number or the serial number of the camera behind it.
         options: how to drive it.
 
     Raises:
         UsageError: that is no camera.
         CameraError: it cannot be opened or used, as the message says.
     """
-    connect = _connector(spec, options)
-    return CameraSource(connect, PassThrough, options)
+    return CameraSource(connector(spec, options), options)
 
 
-def _connector(spec: str, options: CameraOptions) -> Callable[[], Camera]:
-    """What opens the camera of that name, each time that it has to be opened."""
-    found = _URL.fullmatch(spec)
-    if found and found[1].lower() in SCHEMES:
+def connector(spec: str, options: CameraOptions = _DEFAULTS) -> Callable[[], Camera]:
+    """What opens the camera of that name, each time that it has to be opened.
+
+    Raises:
+        UsageError: that is no camera.
+    """
+    url = _URL.fullmatch(spec)
+    if url and url[1].lower() in SCHEMES:
         return lambda: NetworkCamera(spec, options.open_timeout, options.timeout)
+    if spec.startswith("simcam:") or _LATE.match(spec):
+        sensor = SimulatedSensor(parse_simulated(spec))
+        return lambda: SimulatedCamera(sensor)
     if spec.startswith("sim:"):
         return lambda: SampleCamera(spec)
+    if _INDEX.fullmatch(spec) or spec.startswith("/dev/"):
+        return _local(spec, options)
+    return _industrial(spec, options)
+
+
+def _local(spec: str, options: CameraOptions) -> Callable[[], Camera]:
+    """A camera of this machine."""
+    if platform.system() == "Linux":
+        from streamfuse.capture.camera.v4l2 import V4L2Camera
+
+        path = spec if spec.startswith("/") else f"/dev/video{spec}"
+        return lambda: V4L2Camera(path, options)
+    from streamfuse.capture.camera.opencv import OpenCVCamera
+
+    if not _INDEX.fullmatch(spec):
+        raise UsageError(f"{spec!r} is a device of Linux: give the number of a camera, such as 0.")
+    return lambda: OpenCVCamera(int(spec), options)
+
+
+def _industrial(spec: str, options: CameraOptions) -> Callable[[], Camera]:
+    """A camera that needs a package of its own."""
+    kind, _, which = spec.partition(":")
+    if kind == "picamera2":
+        from streamfuse.capture.camera.picamera import PiCamera
+
+        return lambda: PiCamera(which, options)
+    if kind == "pylon":
+        from streamfuse.capture.camera.pylon import PylonCamera
+
+        return lambda: PylonCamera(which, options)
+    if kind == "genicam":
+        from streamfuse.capture.camera.genicam import GenICamCamera
+
+        return lambda: GenICamCamera(which, options)
     raise UsageError(
         f"{without_credentials(spec)!r} is no camera: give an index such as 0, /dev/videoN, a URL "
-        f"({', '.join(SCHEMES)}), or sim:."
+        f"({', '.join(SCHEMES)}), or one of {', '.join(_KINDS)}."
     )

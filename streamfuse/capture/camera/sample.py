@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streamfuse.capture.camera.device import CameraMode, Ended, ExposureLimits
+from streamfuse.capture.camera.device import CameraMode, EndedError, ExposureLimits
 from streamfuse.capture.simulated import open_sample
 from streamfuse.errors import CameraError
 from streamfuse.frame import Exposure, Frame
@@ -43,11 +43,11 @@ class SampleCamera:
         """The next frame.
 
         Raises:
-            Ended: there are no more.
+            EndedError: there are no more.
         """
         frame = next(self._frames, None)
         if frame is None:
-            raise Ended
+            raise EndedError
         return frame
 
     def close(self) -> None:

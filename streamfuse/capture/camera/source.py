@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Self
 
-from streamfuse.capture.camera.device import Camera, Ended
-from streamfuse.capture.camera.driver import Driver
+from streamfuse.capture.camera.bracketing import Bracketing
+from streamfuse.capture.camera.device import Camera, EndedError
+from streamfuse.capture.camera.driver import Driver, PassThrough
+from streamfuse.capture.camera.exposure_control import BracketController
 from streamfuse.capture.camera.options import CameraOptions
 from streamfuse.capture.camera.timeline import CLOCK, Backoff, Timeline
 from streamfuse.capture.camera.watched import Watched
-from streamfuse.errors import CameraError, InputError
+from streamfuse.errors import CameraError
 from streamfuse.frame import Frame
 from streamfuse.stage import SourceInfo
 
@@ -52,17 +54,6 @@ class CameraStatus:
     latency: tuple[int, int] | None
 
 
-class ExposureControl(Protocol):
-    """The bracket controller, as the user of a source sees it; may be called from any thread."""
-
-    def set(self, mode: Literal["auto", "manual"], bias_ev: float = 0.0, gap_ev: float | None = None) -> None:
-        """`auto` follows the light; `manual` holds what there is, shifted by `bias_ev`, with the gap if given.
-
-        Raises:
-            UsageError: a value out of its range.
-        """
-
-
 class CameraSource:
     """Frames of a camera until `close`, with time stamps that increase whatever happens to the camera.
 
@@ -71,28 +62,25 @@ class CameraSource:
 
     Args:
         connect: opens the camera.
-        drive: what gets frames out of an open camera.
-        options: how to wait and to reconnect.
-        control: the exposures' controller; None: they cannot be set.
+        options: how to drive it, to wait and to reconnect.
+        clock: what `captured_at` counts in.
 
     Attributes:
-        info: what the frames are like.
-        control: as given.
+        info: what the frames are like; a camera that comes back may have another size, as its frames tell.
+        control: sets the exposures; None: this camera's are not driven.
 
     Raises:
         CameraError: it cannot be opened, or gives no frame; while iterating: it was lost and `reconnect` is off.
-        InputError: while iterating: it came back with another kind of pictures.
     """
 
     def __init__(
         self,
         connect: Callable[[], Camera],
-        drive: Callable[[Camera], Driver],
         options: CameraOptions,
-        control: ExposureControl | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.control = control
-        self._connect, self._drive, self._options = connect, drive, options
+        self.control: BracketController | None = None
+        self._connect, self._options, self._clock = connect, options, clock
         self._stopped = threading.Event()
         self._using = threading.Lock()  # the camera is closed by nobody while it is read
         self._reconnects = self._discarded_before = self._lost_before = 0
@@ -113,14 +101,13 @@ class CameraSource:
         while not self._stopped.is_set():
             try:
                 frame = self._take()
-            except Ended:
+            except EndedError:
                 self._state = "ended"
                 return
             except CameraError as error:
                 self._come_back(error)
                 continue
             if frame is not None:
-                self._check_alike(frame)
                 self._note(frame)
                 yield self._timeline.stamp(frame)
 
@@ -145,6 +132,7 @@ class CameraSource:
     def close(self) -> None:
         """Give the camera back; from another thread, a running iteration ends soon after."""
         self._stopped.set()
+        self._camera.closing = True
         with self._using:
             self._camera.close()
 
@@ -156,7 +144,7 @@ class CameraSource:
     ) -> None:
         self.close()
 
-    def _open(self) -> tuple[Camera, Driver, Frame]:
+    def _open(self) -> tuple[Watched, Driver, Frame]:
         """Open the camera and wait for its first frame."""
         camera = Watched(self._connect(), self._options.open_timeout)
         try:
@@ -168,12 +156,23 @@ class CameraSource:
                 raise CameraError(f"{camera.name} was closed while it was opened.")
             camera.limit = self._options.timeout
             return camera, driver, frame
-        except Ended as end:
+        except EndedError as end:
             camera.close()
             raise CameraError(f"{camera.name} ended before its first picture.") from end
         except BaseException:
             camera.close()
             raise
+
+    def _drive(self, camera: Camera) -> Driver:
+        """Alternate the exposures, if the camera lets itself be told; the controller stays over reconnects."""
+        options = self._options
+        if camera.limits is None or not options.drive:
+            return PassThrough(camera)
+        if self.control is None:
+            self.control = BracketController(
+                camera.limits, options.exposures, camera.exposure, options.gap_ev, options.auto
+            )
+        return Bracketing(camera, self.control, self._clock)
 
     def _take(self) -> Frame | None:
         """The next frame, if one comes soon."""
@@ -203,7 +202,7 @@ class CameraSource:
             self._go_on(*opened)
             return
 
-    def _go_on(self, camera: Camera, driver: Driver, first: Frame) -> None:
+    def _go_on(self, camera: Watched, driver: Driver, first: Frame) -> None:
         """Use a camera that was opened again."""
         self._discarded_before += self._driver.discarded
         self._lost_before += self._camera.lost
@@ -222,15 +221,6 @@ class CameraSource:
         self._recent.append(frame.captured_at or time.monotonic())
         while self._recent[-1] - self._recent[0] > _RATE_SECONDS:
             self._recent.popleft()
-
-    def _check_alike(self, frame: Frame) -> None:
-        info = self.info
-        found = (frame.width, frame.height, frame.bits, frame.subsampling, len(frame.planes) == 3)
-        if found != (info.width, info.height, info.bits, info.subsampling, info.has_chroma):
-            raise InputError(
-                f"The pictures of {info.name} have changed from {info.width}x{info.height}, {info.bits} bit to "
-                f"{frame.width}x{frame.height}, {frame.bits} bit, or in colour: start again to take them as they are."
-            )
 
 
 def _describe(frame: Frame, camera: Camera, stride: float) -> SourceInfo:

@@ -68,7 +68,7 @@ class Backoff:
 
     def __init__(self, first: float, longest: float, chance: random.Random | None = None) -> None:
         self._first, self._longest = first, longest
-        self._chance = chance or random.Random()  # noqa: S311 (nothing depends on its secrecy)
+        self._chance = chance or random.Random()
         self._attempts = 0
 
     def next(self) -> float:

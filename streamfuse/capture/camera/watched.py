@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from streamfuse.capture.camera.device import Camera
+from streamfuse.capture.camera.device import Camera, EndedError
 from streamfuse.errors import CameraError
 from streamfuse.frame import Exposure, Frame
 
@@ -20,6 +20,7 @@ class Watched:
     def __init__(self, camera: Camera, limit: float) -> None:
         self._camera = camera
         self.limit = limit
+        self.closing = False  # set by another thread: no frame is wanted any more
         self._silent = 0.0  # seconds waited since the last frame; the consumer's own pauses do not count
         self.name = camera.name
         self.mode = camera.mode
@@ -40,7 +41,10 @@ class Watched:
 
         Raises:
             CameraError: it was lost, or silent for too long.
+            EndedError: it is being closed.
         """
+        if self.closing:
+            raise EndedError
         began = time.monotonic()
         frame = self._camera.grab(timeout)
         if frame is not None:

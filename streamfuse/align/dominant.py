@@ -1,0 +1,110 @@
+"""Dominant motion: the camera's, as a homography, for the pixels that it explains as well as dense flow does.
+
+A camera that turns, or looks at something flat or far away, moves the whole background by one homography. Fitted to
+all pixels whose motion is well posed, it is more exact than dense flow in noise, and it reaches into clipped areas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from streamfuse.align.flow import coordinates, warp
+from streamfuse.frame import Map
+
+_STEP = 8  # pixels from one sample of the flow field to the next
+_FEWEST = 60  # samples
+_SURE = 0.5  # share of well-posed pixels around a sample that is used
+_INLIER = 1.0  # pixels from the homography
+_DOMINANT = 0.4  # share of the samples that have to be inliers
+_WINDOW = (7, 7)  # pixels, at half of the working size, over which errors are pooled
+_UNSEEN = np.float32(1 / 255**2)  # squared error that does not show
+_WORSE = np.float32(1.5)  # times the error of dense flow: from there on dense flow is right
+_WORSE_PER_PIXEL = np.float32(
+    0.15
+)  # less than that by which the two differ: much of it is an object that moves
+_FARTHEST = 4.0  # pixels of difference beyond which that grows no more
+
+
+def dominant_motion(flow: Map, share: Map) -> Map | None:
+    """The homography that most of a flow field follows, as a flow field of the same shape; None if there is none.
+
+    Args:
+        flow: (h, w, 2), in pixels.
+        share: how well posed it is, (h, w), 0..1.
+    """
+    grid = coordinates(*share.shape)
+    samples = slice(_STEP // 2, None, _STEP)
+    sure = share[samples, samples] > _SURE
+    if np.count_nonzero(sure) < _FEWEST:
+        return None
+    source = grid[samples, samples][sure]
+    target = source + flow[samples, samples][sure]
+    homography, inliers = cv2.findHomography(source, target, cv2.RANSAC, _INLIER, None, 200, 0.999)
+    if homography is None or inliers.mean() < _DOMINANT:
+        return None
+    moved = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), homography).reshape(grid.shape)
+    field = np.asarray(moved - grid, np.float32)
+    # Far from the samples a poor homography can run off to infinity.
+    return field if float(np.abs(field).max()) < max(share.shape) else None
+
+
+def preferred(
+    reference: Map,
+    neighbours: Sequence[Map],
+    dense: Sequence[Map],
+    dominant: Sequence[Map],
+    lumas: tuple[Map, Map] | None,
+) -> list[Map]:
+    """Flow fields that follow the homographies wherever these explain the pictures as well as dense flow.
+
+    Args:
+        reference: luma (h, w).
+        neighbours: one or two, in the same scale of exposure.
+        dense: flow of the reference towards each.
+        dominant: the same by homographies.
+        lumas: of the two neighbours, where there are two, in their own scale: what is clipped in the reference shows
+            only there.
+    """
+    here, there = _half(reference), [_half(luma) for luma in neighbours]
+    flows, homographies = [_half(flow) / 2 for flow in dense], [_half(flow) / 2 for flow in dominant]
+    between = np.float32(0.0)
+    if lumas is not None:
+        one, other = (
+            cv2.sqrt(_half(luma)) for luma in lumas
+        )  # the root brings out the shadows of dark frames
+        between = _ratio(
+            (warp(one, homographies[0]), warp(other, homographies[1])),
+            (warp(one, flows[0]), warp(other, flows[1])),
+        )
+    size = (reference.shape[1], reference.shape[0])
+    out = []
+    for number, luma in enumerate(there):
+        ratio = _ratio((here, warp(luma, homographies[number])), (here, warp(luma, flows[number])))
+        apart = np.minimum(_length(homographies[number] - flows[number]) * 2, _FARTHEST)
+        limit = _WORSE - _WORSE_PER_PIXEL * apart
+        share = cv2.blur(np.clip((limit - np.maximum(ratio, between)) * 4, 0.0, 1.0), (3, 3))
+        whole = cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)[..., None]
+        out.append(dense[number] + whole * (dominant[number] - dense[number]))
+    return out
+
+
+def _half(picture: Map) -> Map:
+    size = (max(1, picture.shape[1] // 2), max(1, picture.shape[0] // 2))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _ratio(pair: tuple[Map, Map], against: tuple[Map, Map]) -> Map:
+    """Squared error of a pair of pictures / that of another pair, around each pixel."""
+    return _error(*pair) / (_error(*against) + _UNSEEN)
+
+
+def _error(one: Map, other: Map) -> Map:
+    difference = cv2.subtract(one, other)
+    return cv2.blur(cv2.multiply(difference, difference), _WINDOW)
+
+
+def _length(vectors: Map) -> Map:
+    return cv2.magnitude(vectors[..., 0], vectors[..., 1])

@@ -1,0 +1,276 @@
+"""The aligner on the device: all exposures of an instant in one stack, as `streamfuse.align.Aligner` makes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from streamfuse.align import flow as rule
+from streamfuse.align import photometric
+from streamfuse.align.aligner import UNKNOWN_GAP_EV, part_of_the_way
+from streamfuse.align.photometric import ToneCurve
+from streamfuse.align.recent import Recent
+from streamfuse.cuda import ghosts, motion
+from streamfuse.cuda.flow import dense_flow
+from streamfuse.cuda.frames import DeviceFrame, Uploader
+from streamfuse.cuda.graph import Graphed
+from streamfuse.cuda.launch import Launcher
+from streamfuse.cuda.settings import comparison, noise_table, tone
+from streamfuse.cuda.unpack import match
+from streamfuse.cuda.warp import Neighbour, compare, synthesise
+from streamfuse.frame import Bracket, Frame
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceBracket:
+    """All exposures of one instant on the device, in one geometry.
+
+    Args:
+        bracket: where it came from.
+        reference: its reference frame.
+        lumas: (N, H, W) codes, darkest first.
+        chroma: (2, N, h, w) codes, Cb then Cr; None of grey frames.
+        untrusted: share of the pixels of the synthesised exposures that fell back to the reference; one value.
+        flow_before, flow_after: (2, h, w), towards the pictures of the instants before and after, in pixels of the
+            working grid; None where unknown.
+    """
+
+    bracket: Bracket
+    reference: DeviceFrame
+    lumas: Tensor
+    chroma: Tensor | None
+    untrusted: Tensor
+    flow_before: Tensor | None
+    flow_after: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A neighbour and the flow of the reference towards it, (2, h, w)."""
+
+    frame: DeviceFrame
+    flow: Tensor | None
+
+
+class DeviceAligner:
+    """`Bracket` -> `DeviceBracket`.
+
+    Args:
+        device: where.
+        launcher: None = the torch references.
+        preset, ghost, rate: as `streamfuse.align.Aligner` takes them.
+        mode: "flow" or "off".
+        graphs: record the motion search as a CUDA graph.
+    """
+
+    def __init__(
+        self,
+        device: torch.device,
+        launcher: Launcher | None,
+        preset: rule.Preset = "balanced",
+        mode: Literal["flow", "off"] = "flow",
+        ghost: bool = True,
+        rate: Literal["full", "half"] = "full",
+        graphs: bool = True,
+    ) -> None:
+        self._device, self._launcher = device, launcher
+        self._preset, self._mode, self._ghost, self._rate = preset, mode, ghost, rate
+        settings = rule.SETTINGS[preset]
+        self._cubic = settings.interpolation == cv2.INTER_CUBIC
+        self._upload = Uploader(device, launcher)
+        self._frames: Recent[DeviceFrame] = Recent(12)
+        self._flows: Recent[Tensor] = Recent(8)
+        coarser = min(settings.finest_scale + 1, 2)
+        self._across = Graphed(lambda a, b: (dense_flow(a, b, settings.finest_scale, launcher),), graphs)
+        self._along = Graphed(lambda a, b: (dense_flow(a, b, coarser, launcher),), graphs)
+
+    def __call__(self, item: Bracket) -> DeviceBracket:
+        """Align one bracket; queues the work and does not wait for it."""
+        reference = self._frame(item.reference)
+        count = item.cycle
+        lumas = torch.empty((count, *reference.luma.shape), dtype=reference.luma.dtype, device=self._device)
+        lumas[item.rank].copy_(reference.luma)
+        chroma = None
+        if reference.chroma is not None:
+            shape = (2, count, *reference.chroma.shape[1:])
+            chroma = torch.empty(shape, dtype=reference.luma.dtype, device=self._device)
+            chroma[:, item.rank].copy_(reference.chroma)
+        trusts, sides = [], []
+        for rank in range(count):
+            if rank != item.rank:
+                trust, used = self._make(item, reference, rank, lumas, chroma)
+                trusts.append(trust)
+                sides += used
+        before, after = self._instant_flows(item, sides)
+        untrusted = 1.0 - torch.stack(trusts).mean() if trusts else torch.zeros((), device=self._device)
+        return DeviceBracket(item, reference, lumas, chroma, untrusted, before, after)
+
+    def _make(
+        self, item: Bracket, reference: DeviceFrame, rank: int, lumas: Tensor, chroma: Tensor | None
+    ) -> tuple[Tensor, list[_Side]]:
+        """Write one missing exposure into the stacks; gives its mean trust and the neighbours it came from."""
+        brighter = rank > item.rank
+        pair = item.missing.get(rank)
+        found = [] if pair is None else [frame for frame in (pair.before, pair.after) if frame is not None]
+        frames = [self._frame(frame) for frame in found]
+        one, none = torch.ones((), device=self._device), torch.zeros((), device=self._device)
+        if item.simultaneous and frames:
+            _store(frames[0].luma, frames[0].chroma, rank, lumas, chroma)
+            return one, []
+        curve = self._curve(reference, frames, rank - item.rank)
+        own = match(
+            reference.luma,
+            reference.chroma,
+            tone(curve, brighter, self._device),
+            reference.coding,
+            self._launcher,
+        )
+        if not frames:
+            _store(*own, rank, lumas, chroma)
+            return none, []
+        sides, shares, weight, trust = self._sides(item, reference, frames, curve, brighter)
+        self._synthesise(reference, own, sides, shares, weight, rank, lumas, chroma)
+        return trust, sides
+
+    def _sides(
+        self,
+        item: Bracket,
+        reference: DeviceFrame,
+        frames: list[DeviceFrame],
+        curve: ToneCurve,
+        brighter: bool,
+    ) -> tuple[list[_Side], tuple[Tensor | None, Tensor | None], Tensor | None, Tensor]:
+        """(neighbours with motion, shares of luma and chroma, weight of the first neighbour, mean trust)."""
+        up = tone(curve, True, self._device)
+        here = reference.brightened(up) if brighter else reference.small
+        there = torch.stack([frame.small if brighter else frame.brightened(up) for frame in frames])
+        flows = self._motion(item, frames, here, there, curve) if self._mode == "flow" else None
+        explained = comparison(curve, self._device)
+        deviations, errors = compare(here, there, flows, brighter, explained, self._launcher)
+        sides = [_Side(f, None if flows is None else flows[n]) for n, f in enumerate(frames)]
+        weight = ghosts.side_weights(deviations).contiguous() if len(frames) == 2 else None
+        if not self._ghost:
+            return sides, (None, None), weight, torch.ones((), device=self._device)
+        trust = ghosts.trust_map(deviations)
+        if brighter:
+            zoom = reference.frame.width / reference.small.shape[1]
+            noise = ghosts.Noise(here, noise_table(curve, self._device), zoom)
+            share = ghosts.brighter_share(noise, errors)
+        else:
+            share = ghosts.darker_share(reference.small, reference.peak)
+        return sides, ((trust * share).contiguous(), trust.contiguous()), weight, trust.mean()
+
+    def _synthesise(
+        self,
+        reference: DeviceFrame,
+        own: tuple[Tensor, Tensor | None],
+        sides: list[_Side],
+        shares: tuple[Tensor | None, Tensor | None],
+        weight: Tensor | None,
+        rank: int,
+        lumas: Tensor,
+        chroma: Tensor | None,
+    ) -> None:
+        rows, columns = reference.small.shape
+        scale = (reference.frame.height / rows, reference.frame.width / columns)
+        top = reference.coding.top
+        neighbours = tuple(Neighbour(side.frame.luma[None], side.flow) for side in sides)
+        synthesise(
+            neighbours,
+            own[0][None],
+            weight,
+            shares[0],
+            scale,
+            top,
+            self._cubic,
+            self._launcher,
+            lumas[rank : rank + 1],
+        )
+        if chroma is None or own[1] is None:
+            return
+        across, down = reference.frame.subsampling
+        pairs = tuple(Neighbour(s.frame.chroma, s.flow) for s in sides if s.frame.chroma is not None)
+        scale = (scale[0] / (1 << down), scale[1] / (1 << across))
+        made = synthesise(pairs, own[1], weight, shares[1], scale, top, False, self._launcher)
+        chroma[:, rank].copy_(made)
+
+    # Exposure
+
+    def _curve(self, reference: DeviceFrame, others: list[DeviceFrame], step: int) -> ToneCurve:
+        """As `Aligner` finds it; histograms come from the device, the curve is made on the host."""
+        if not others:
+            return photometric.ratio_curve(UNKNOWN_GAP_EV * abs(step))
+        dark, bright = ([reference], others) if step > 0 else (others, [reference])
+        known = photometric.known_gap(dark[0].frame, bright[0].frame)
+        if known is not None:
+            return photometric.ratio_curve(known)
+        counts = [np.sum([frame.histogram() for frame in frames], axis=0) for frames in (dark, bright)]
+        return photometric.curve_of_histograms(counts[0], counts[1])
+
+    # Motion
+
+    def _motion(
+        self, item: Bracket, frames: list[DeviceFrame], here: Tensor, there: Tensor, curve: ToneCurve
+    ) -> Tensor:
+        """(S, 2, h, w): of the reference towards each neighbour."""
+        sources = here.expand_as(there).contiguous()
+        across = self._across(sources, there)[0].clone()
+        along = self._even_motion(item, frames)
+        if along is None:
+            return across
+        lumas = torch.stack([frame.small for frame in frames]) if len(frames) == 2 else None
+        low, high = (float(v) for v in curve.brighten(np.array(rule.NOISE_FLOOR, np.float32)))
+        share = motion.usable(here, low, high)
+        return motion.combined(across, along, share, lumas, self._launcher).contiguous()
+
+    def _even_motion(self, item: Bracket, frames: list[DeviceFrame]) -> Tensor | None:
+        """The same as far as frames of one exposure tell, if motion is even."""
+        here = item.reference
+        if len(frames) == 2:
+            flow = self._same_flow(frames[0].frame, frames[1].frame)
+            part = part_of_the_way(frames[0].frame, here, frames[1].frame)
+            return torch.stack(motion.halfway(flow, part))
+        same = item.same.after if frames[0].frame.index > here.index else item.same.before
+        if same is None:
+            return None
+        return (self._same_flow(here, same) * part_of_the_way(here, frames[0].frame, same))[None]
+
+    def _same_flow(self, source: Frame, target: Frame) -> Tensor:
+        """Between two frames of one exposure; kept, since the next brackets ask for it again."""
+        found = self._flows.get(source, target)
+        if found is None:
+            small = [self._frame(frame).small.sqrt()[None] for frame in (source, target)]
+            found = self._flows.put(self._along(*small)[0][0].clone(), source, target)
+        return found
+
+    def _instant_flows(self, item: Bracket, sides: list[_Side]) -> tuple[Tensor | None, Tensor | None]:
+        """Towards the pictures of the instants before and after."""
+        if self._mode == "off":
+            return None, None
+        here, same = item.reference, item.same
+        flows: dict[int, Tensor] = {}
+        if self._rate == "full" and not item.simultaneous:
+            flows = {s.frame.frame.index - here.index: s.flow for s in sides if s.flow is not None}
+        every = self._rate == "half" or item.simultaneous
+        for place, frame in ((-1, same.before), (1, same.after)):
+            if frame is not None and (every or frame.index == here.index + place):
+                flows[place] = self._same_flow(here, frame)
+        return flows.get(-1), flows.get(1)
+
+    def _frame(self, frame: Frame) -> DeviceFrame:
+        found = self._frames.get(frame)
+        if found is None:
+            columns, rows = rule.working_size(frame.width, frame.height, self._preset)
+            found = self._frames.put(self._upload(frame, (rows, columns)), frame)
+        return found
+
+
+def _store(luma: Tensor, planes: Tensor | None, rank: int, lumas: Tensor, chroma: Tensor | None) -> None:
+    lumas[rank].copy_(luma)
+    if chroma is not None and planes is not None:
+        chroma[:, rank].copy_(planes)

@@ -1,0 +1,220 @@
+"""Speed of stages, of the fusion alone and of whole runs, beside peers and beside what the machine can do."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from streamfuse.capture.simulated import SampleSource
+from streamfuse.encode.open import open_sink
+from streamfuse.errors import UsageError
+from streamfuse.evaluate.bench_ceiling import Ceiling, measure_ceiling
+from streamfuse.evaluate.bench_peers import ALONE, DIS, MTB
+from streamfuse.evaluate.bench_runs import NULL, SPEED, measure_run
+from streamfuse.evaluate.bench_stages import measure_stages
+from streamfuse.evaluate.cost import GUIDED, PLANES, RELEASED, measure_cost
+from streamfuse.evaluate.environment import describe_environment
+from streamfuse.frame import FusedFrame
+from streamfuse.fusion.models import PRESET_NETWORK
+
+Part = Literal["stages", "fusion", "runs"]
+PARTS: tuple[Part, ...] = get_args(Part)
+_TINY = (96, 54)  # a frame with hardly a pixel: what is left of the time is Python and calls
+_RELEASED_SIZE = (480, 270)  # its attention grows with the square of the pixels
+
+
+@dataclass(frozen=True, slots=True)
+class BenchPlan:
+    """What to measure.
+
+    Args:
+        sizes: (width, height) of the clips, even numbers.
+        presets: fast, balanced, best.
+        frames: of each clip.
+        repeats: of each run; the median counts.
+        peers: measure the peers too.
+        parts: stages alone, fusion alone, whole runs.
+    """
+
+    sizes: Sequence[tuple[int, int]] = ((1280, 720), (1920, 1080))
+    presets: Sequence[str] = ("fast", "balanced")
+    frames: int = 60
+    repeats: int = 3
+    peers: bool = True
+    parts: Sequence[Part] = PARTS
+
+
+def run_bench(plan: BenchPlan, report: Callable[[str], None]) -> dict[str, Any]:
+    """Measure; the result is ready for JSON.
+
+    Args:
+        plan: what.
+        report: told what is being measured, a line each.
+
+    Raises:
+        UsageError: odd or too small sizes, too few frames.
+    """
+    _check(plan)
+    ceiling = measure_ceiling()
+    figures: dict[str, Any] = {
+        "environment": describe_environment(),
+        "clip": f"sample:, {plan.frames} frames, 8-bit 4:2:0, H.264, {SPEED}",
+        "ceiling": ceiling.as_dict(),
+        **{part: [] for part in plan.parts},
+    }
+    with tempfile.TemporaryDirectory(prefix="streamfuse-bench-") as name:
+        folder = Path(name)
+        if "fusion" in plan.parts:
+            figures["fusion"] = _fusion(plan, report)
+        for size in plan.sizes:
+            if set(plan.parts) == {"fusion"}:
+                break
+            report(f"Making a clip of {size[0]}x{size[1]}")
+            clip = make_clip(folder / f"{size[1]}.mp4", size, plan.frames)
+            if "stages" in plan.parts:
+                figures["stages"] += _stages(plan, size, clip, folder, ceiling, report)
+            if "runs" in plan.parts:
+                figures["runs"] += _runs(plan, size, clip, folder, report)
+    return figures
+
+
+def make_clip(path: Path, size: tuple[int, int], frames: int) -> Path:
+    """Encode the built-in sample scene: an alternating clip."""
+    source = SampleSource(*size, frames)
+    with open_sink(path, source.info, preset=SPEED) as sink:
+        for f in source:
+            sink.write(FusedFrame(f.planes, f.bits, f.subsampling, f.color, f.pts, f.time_base, f.index))
+    return path
+
+
+def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Figures of two calls on one machine and one version: the newer ones of each kind and size count.
+
+    Raises:
+        UsageError: they come from different machines, versions or commits.
+    """
+    for key in ("machine", "versions", "commit"):
+        if old["environment"].get(key) != new["environment"][key]:
+            raise UsageError(
+                f"The figures there are of another {key} ({old['environment'].get(key)}): name another file."
+            )
+    result = {**old, **new}
+    for part in PARTS:
+        rows = [_key(row) for row in new.get(part, [])]
+        both = [*(row for row in old.get(part, []) if _key(row) not in rows), *new.get(part, [])]
+        if both:
+            result[part] = both
+    return result
+
+
+def ratios(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """Frame rate of each run to disk over those of the peers at its size."""
+    rows = [row for row in figures.get("runs", []) if row["output"] == "disk"]
+    found = []
+    for row in rows:
+        others = {other["method"]: other["fps"] for other in rows if other["size"] == row["size"]}
+        if row["method"].startswith("streamfuse"):
+            over = {
+                name: round(row["fps"] / others[name], 2) for name in (ALONE, MTB, DIS) if others.get(name)
+            }
+            found.append({"method": row["method"], "size": row["size"], "over": over})
+    return found
+
+
+def write_figures(figures: dict[str, Any], path: Path, add: bool) -> dict[str, Any]:
+    """Write them as JSON, added to those that are there already if `add`; returns what was written.
+
+    Raises:
+        UsageError: see `merged`, or the file holds no figures.
+    """
+    if add and path.is_file():
+        try:
+            old = json.loads(path.read_text(encoding="utf-8"))
+            figures = merged(old, figures)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(f"{path} holds no figures of this command: name another file.") from error
+    figures = {**figures, "ratios": ratios(figures)}
+    path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return figures
+
+
+def _stages(
+    plan: BenchPlan,
+    size: tuple[int, int],
+    clip: Path,
+    folder: Path,
+    ceiling: Ceiling,
+    report: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    rows = []
+    tiny = (
+        make_clip(folder / "tiny.mp4", _TINY, plan.frames)
+        if not (folder / "tiny.mp4").exists()
+        else folder / "tiny.mp4"
+    )
+    for preset in plan.presets:
+        report(f"Stages alone, {preset}, {size[0]}x{size[1]}")
+        least = {c.stage: c.cpu_ms for c in measure_stages(tiny, preset, folder / "tiny_out.mkv", ceiling)}
+        costs = measure_stages(clip, preset, folder / "out.mkv", ceiling)
+        rows += [
+            {"preset": preset, "size": _named(size), **cost.as_dict(), "calls_ms": least.get(cost.stage, 0.0)}
+            for cost in costs
+        ]
+    return rows
+
+
+def _fusion(plan: BenchPlan, report: Callable[[str], None]) -> list[dict[str, Any]]:
+    """The fusion alone, of the largest size, beside other fusions."""
+    width, height = max(plan.sizes)
+    methods = [(f"{PRESET_NETWORK[preset]}{PLANES}", (width, height)) for preset in plan.presets]
+    if plan.peers:
+        methods += [(name, (width, height)) for name in ("opencv-mertens", "enfuse", GUIDED)]
+        methods.append((RELEASED, _RELEASED_SIZE))
+    rows = []
+    for method, (columns, lines) in methods:
+        report(f"Fusion alone, {method}, {columns}x{lines}")
+        cost = measure_cost(method, columns, lines)
+        if cost is not None:
+            rows.append({"size": _named((columns, lines)), **cost.as_dict()})
+    return rows
+
+
+def _runs(
+    plan: BenchPlan, size: tuple[int, int], clip: Path, folder: Path, report: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Whole runs; the file that is written lies beside the clip."""
+    disk = str(folder / "run.mkv")
+    wanted = [(ALONE, disk), *((preset, output) for preset in plan.presets for output in (disk, NULL))]
+    if plan.peers:
+        wanted += [(MTB, disk), (DIS, disk)]
+    rows = []
+    for method, output in wanted:
+        report(f"{method}, {size[0]}x{size[1]}, to {'null' if output == NULL else 'disk'}")
+        run = measure_run(method, clip, output, plan.repeats)
+        if run is not None:
+            rows.append({"size": _named(size), **run.as_dict()})
+    return rows
+
+
+def _check(plan: BenchPlan) -> None:
+    for width, height in plan.sizes:
+        if min(width, height) < 32 or width % 2 or height % 2:
+            raise UsageError(
+                f"A clip of {width}x{height} cannot be made: give even numbers from 32 on, such as 1280x720."
+            )
+    if plan.frames < 8:
+        raise UsageError(f"{plan.frames} frames are too few to measure: give 8 or more.")
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in ("size", "preset", "method", "output", "stage"))
+
+
+def _named(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

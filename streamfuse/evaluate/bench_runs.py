@@ -1,0 +1,125 @@
+"""Whole runs, each in a process of its own: `python -m streamfuse.evaluate.bench_runs METHOD CLIP OUTPUT`."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from streamfuse.errors import StreamfuseError
+from streamfuse.evaluate.bench_peers import PEER_STAGES
+from streamfuse.statistics import Statistics
+
+NULL = "null:"
+SPEED = "ultrafast"  # the encoder's preset, in all runs alike
+_TIMEOUT_S = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A method over a clip, from the decoded file to the output.
+
+    Args:
+        method: `streamfuse PRESET` or a peer.
+        output: `disk` or `null`.
+        frames: that came out.
+        fps: of the pipeline, without starting Python.
+        cpu_s_per_mp: CPU seconds of the process per megapixel that came out.
+        peak_mb: largest resident size of the process, MB (1e6 bytes).
+        busy_ms: thread -> milliseconds per frame in which it had work (waiting for a core included).
+    """
+
+    method: str
+    output: str
+    frames: int
+    fps: float
+    cpu_s_per_mp: float
+    peak_mb: float
+    busy_ms: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def measure_run(method: str, clip: Path, output: str, repeats: int) -> Run | None:
+    """The run of median speed out of `repeats`; None where the method fails here.
+
+    Args:
+        method: `fast`, `balanced`, `best`, or one of `PEER_STAGES`.
+        clip: a video.
+        output: a file to write, or `NULL`.
+        repeats: 1 or more.
+    """
+    command = [sys.executable, "-m", "streamfuse.evaluate.bench_runs", method, str(clip), output]
+    runs = []
+    for _ in range(repeats):
+        try:
+            done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_TIMEOUT_S)
+        except (subprocess.SubprocessError, OSError):
+            return None
+        runs.append(Run(**json.loads(done.stdout)))
+    middle = median(run.fps for run in runs)
+    return min(runs, key=lambda run: abs(run.fps - middle))
+
+
+def _measure(method: str, clip: str, output: str) -> Run:
+    began = time.process_time()
+    if method in PEER_STAGES:
+        statistics, pixels = _run_peer(method, clip, output)
+        name = method
+    else:
+        began, statistics, pixels = _run_preset(method, clip, output)
+        name = f"streamfuse {method}"
+    cpu = time.process_time() - began
+    frames = max(statistics.frames_out, 1)
+    return Run(
+        method=name,
+        output="null" if output == NULL else "disk",
+        frames=statistics.frames_out,
+        fps=round(statistics.fps, 3),
+        cpu_s_per_mp=round(cpu / frames / (pixels / 1e6), 5),
+        peak_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1),
+        busy_ms={stage.name: round(stage.busy_seconds / frames * 1e3, 2) for stage in statistics.stages},
+    )
+
+
+def _run_preset(preset: str, clip: str, output: str) -> tuple[float, Statistics, int]:
+    """(CPU seconds of the process when all was open, statistics, pixels of a frame)."""
+    from streamfuse.config import Config
+    from streamfuse.run import FileFusion
+
+    config = Config().with_overrides(
+        preset=preset, device="cpu", overwrite=True, speed=None if output == NULL else SPEED
+    )
+    last: list[Statistics] = []
+    fusion = FileFusion([clip], output, config, progress=lambda statistics, *_: last.append(statistics))
+    began = time.process_time()
+    fusion.run()
+    return began, last[-1], fusion.source_info.width * fusion.source_info.height
+
+
+def _run_peer(method: str, clip: str, output: str) -> tuple[Statistics, int]:
+    from streamfuse.capture.open import open_source
+    from streamfuse.encode.open import open_sink
+    from streamfuse.pipeline import NamedStage, Pipeline
+
+    with open_source(clip) as source:
+        info = source.info
+        sink = open_sink(output, info, overwrite=True, preset=None if output == NULL else SPEED)
+        with sink:
+            statistics = Pipeline(source, [NamedStage(method, PEER_STAGES[method]())], [sink]).run()
+        return statistics, info.width * info.height
+
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps(_measure(*sys.argv[1:4]).as_dict()))
+    except StreamfuseError as error:
+        sys.exit(str(error))

@@ -1,0 +1,65 @@
+"""Figures of `streamfuse bench` as tables on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.table import Table
+
+
+def tables(figures: dict[str, Any]) -> Iterator[Table]:
+    """One table for each part that was measured."""
+    if figures.get("stages"):
+        yield _table(
+            "Stages alone, one thread, per frame",
+            ("preset", "size", "stage", "CPU ms", "p50", "p95", "p99", "calls ms", "roofline"),
+            [
+                (
+                    row["preset"], row["size"], row["stage"], f"{row['cpu_ms']:.2f}", f"{row['p50_ms']:.2f}",
+                    f"{row['p95_ms']:.2f}", f"{row['p99_ms']:.2f}", f"{row['calls_ms']:.2f}", f"{row['share']:.0%}",
+                )
+                for row in figures["stages"]
+            ],
+        )  # fmt: skip
+    if figures.get("fusion"):
+        yield _table(
+            "Fusion alone, one thread, two exposures",
+            ("method", "size", "CPU s / MP", "peak MB"),
+            [
+                (row["method"], row["size"], f"{row['cpu_s_per_mp']:.4f}", f"{row['peak_mb']:.0f}")
+                for row in figures["fusion"]
+            ],
+        )
+    if figures.get("runs"):
+        yield _table(
+            "Whole runs",
+            ("method", "size", "to", "fps", "CPU s / MP", "peak MB"),
+            [
+                (
+                    row["method"], row["size"], row["output"], f"{row['fps']:.1f}", f"{row['cpu_s_per_mp']:.4f}",
+                    f"{row['peak_mb']:.0f}",
+                )
+                for row in figures["runs"]
+            ],
+        )  # fmt: skip
+    if figures.get("ratios"):
+        yield _table(
+            "Frame rate over others, to disk",
+            ("method", "size", "times"),
+            [
+                (
+                    row["method"],
+                    row["size"],
+                    ", ".join(f"{times:g} x {name}" for name, times in row["over"].items()),
+                )
+                for row in figures["ratios"]
+            ],
+        )
+
+
+def _table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+    table = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    return table

@@ -1,0 +1,127 @@
+"""Settings of a live run: the section `live` of a configuration file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from streamfuse.errors import UsageError
+
+if TYPE_CHECKING:
+    from streamfuse.capture.camera import CameraOptions
+
+AutoPreset = Literal["auto", "fast", "balanced", "best"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OutputSpec(_Section):
+    """One output of a live run."""
+
+    to: str = Field(
+        description="where to: a file, a folder, a URL, hls:FOLDER, mjpeg://HOST:PORT, zmq+pub://..."
+    )
+    codec: str | None = Field(default=None, description="h264, hevc ...; null: that of the output")
+    bitrate: Annotated[int, Field(ge=10_000)] | None = Field(
+        default=None, description="bits per second of a stream; null: constant quality"
+    )
+    crf: Annotated[float, Field(ge=0, le=63)] | None = Field(
+        default=None, description="constant rate factor, lower is better; null: that of the output"
+    )
+    speed: str | None = Field(default=None, description="the encoder's preset; null: that of the output")
+    segment: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="seconds per file or HLS segment; null: one file, 2 s for HLS"
+    )
+    keep: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="files to keep of a segmented recording; null: all"
+    )
+    queue: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="frames that may wait for this output; null: 8, files 64"
+    )
+    restart: bool = Field(default=True, description="open it again after a failure; false: give it up")
+    overwrite: bool = Field(default=False, description="replace a file that is there already")
+
+
+class LiveConfig(_Section):
+    """How to run a camera live."""
+
+    camera: str | None = Field(
+        default=None, description="index, /dev/videoN, URL or sim:; null: named on the command line"
+    )
+    preset: AutoPreset | None = Field(
+        default="auto", description="auto: the best that holds the camera's rate; null: that of fuse.preset"
+    )
+    size: Annotated[str, Field(pattern=r"^\d+x\d+$")] | None = Field(
+        default=None, description="WIDTHxHEIGHT to ask of the camera; null: its own"
+    )
+    fps: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+        default=None, description="frames per second to ask of the camera; null: its own"
+    )
+    exposures: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = Field(
+        default=None, description="under and over to begin with, in microseconds; null: found out"
+    )
+    auto_exposure: bool = Field(default=True, description="under and over follow the light")
+    gap_ev: Annotated[float, Field(ge=1, le=8)] | None = Field(
+        default=None, description="fixed difference between under and over in EV; null: as the scene needs it"
+    )
+    drive: bool = Field(
+        default=True, description="alternate the exposure; false: the camera does so by itself"
+    )
+    outputs: tuple[OutputSpec, ...] = Field(default=(), description="where the fused frames go")
+    record_dir: Path | None = Field(
+        default=None, description="folder for recordings that the page starts; null: none"
+    )
+    segment: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="seconds per file of recordings; null: one file"
+    )
+    keep: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="files to keep of each segmented recording; null: all"
+    )
+    web: Annotated[str, Field(pattern=r"^.+:\d+$")] | None = Field(
+        default=None, description="HOST:PORT of the web page; null: none"
+    )
+
+    @classmethod
+    def checked(cls, settings: Self, changes: Mapping[str, Any]) -> Self:
+        """The settings with some replaced.
+
+        Raises:
+            UsageError: a value that does not fit.
+        """
+        try:
+            return cls.model_validate({**settings.model_dump(), **changes})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "-".join(str(part) for part in first["loc"][:1]).replace("_", "-")
+            raise UsageError(f"--{name} {first['input']!r} does not fit: {first['msg']}.") from error
+
+
+def camera_options(live: LiveConfig) -> CameraOptions:
+    """What is asked of the camera.
+
+    Raises:
+        UsageError: a value out of its range.
+    """
+    from streamfuse.capture.camera import CameraOptions
+    from streamfuse.frame import Exposure
+
+    size = None
+    if live.size is not None:
+        width, height = live.size.split("x")
+        size = int(width), int(height)
+    exposures = None
+    if live.exposures is not None:
+        exposures = Exposure(time_us=live.exposures[0], rank=0), Exposure(time_us=live.exposures[1], rank=1)
+    return CameraOptions(
+        size=size,
+        fps=live.fps,
+        drive=live.drive,
+        auto=live.auto_exposure,
+        exposures=exposures,
+        gap_ev=live.gap_ev,
+    )

@@ -1,0 +1,402 @@
+"""A live run: a camera, fusion that keeps up with it, outputs that do not harm each other, figures at any time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from streamfuse.chain import Chain, build_chain
+from streamfuse.config import Config, Preset
+from streamfuse.errors import DeviceError, UsageError, WeightsError
+from streamfuse.frame import FusedFrame, WeighedBracket
+from streamfuse.live.config import LiveConfig
+from streamfuse.live.events import Events
+from streamfuse.live.figures import AgeWindow, RateMeter
+from streamfuse.live.front import Front
+from streamfuse.live.governor import Governor, LoadMeter
+from streamfuse.live.inlet import Inlet
+from streamfuse.live.output_set import OutputSet
+from streamfuse.live.session import Session
+from streamfuse.live.status import LiveStatus, Picture, View
+from streamfuse.live.views import ViewBoard
+from streamfuse.stage import Source
+from streamfuse.temporal.smooth import Smoother
+
+_TICK_SECONDS = 0.1
+_SOURCE_SECONDS = 5.0  # to end after it was closed
+_FUSION_SECONDS = 15.0  # to finish what is on its way
+_MOST_FAILURES = 5  # of the stages in a row, without a frame between them
+_MOST_WARNINGS = 1000
+
+Progress = Callable[[LiveStatus], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSummary:
+    """What a live run did; `as_dict` is what `--json` prints.
+
+    Args:
+        status: the figures at its end.
+        seconds: how long it ran.
+        interrupted: ended by Ctrl-C, with the outputs finished.
+        files: files and addresses that were written.
+        warnings: what went wrong and did not end the run, a sentence each.
+    """
+
+    status: LiveStatus
+    seconds: float
+    interrupted: bool
+    files: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON: the status with the rest beside it."""
+        rest = {key: value for key, value in asdict(self).items() if key != "status"}
+        return {**self.status.as_dict(), **rest}
+
+
+class LiveRun:
+    """One run of `streamfuse live`; it is its own `LiveControl`.
+
+    Args:
+        source: a camera; closed at the end. What it has of `status` and `control` (see
+            `streamfuse.capture.camera.CameraSource`) is used.
+        config: the settings; `config.live.outputs` are opened. The preset is that of `config.live`, and where that
+            is None the one of `config.fuse`.
+        events: where the run tells what happens.
+
+    Raises:
+        StreamfuseError: an output that can never work, or is in use; the source is closed then.
+    """
+
+    def __init__(self, source: Source, config: Config, *, events: Events | None = None) -> None:
+        from streamfuse.fusion.device import share_cpu
+
+        share_cpu()
+        self._source = source
+        self._config = config
+        self._events = events or Events()
+        info = source.info
+        rate = info.rate / (info.simultaneous if info.simultaneous > 1 else _stride(config))
+        self._front = Front(info, config.input)
+        self._inlet = Inlet(unit=self._front.unit)
+        self._board = ViewBoard()
+        self._rate_out = RateMeter()
+        self._ages = AgeWindow()
+        self._governor = Governor()
+        self._meter = LoadMeter()
+        self._stopping = False
+        self._state: Literal["starting", "running", "stopping", "stopped"] = "starting"
+        self._fatal: BaseException | None = None
+        self._warnings: deque[str] = deque(maxlen=_MOST_WARNINGS)
+        self._began = time.monotonic()
+        self._seconds = 0.0
+        self._interrupted = False
+        self._discarded = 0
+        self._reconnects = 0
+        try:
+            self._outputs = OutputSet(config.live, info, rate, self._events)
+        except BaseException:
+            source.close()
+            raise
+        try:
+            self._chain = self._new_chain()
+        except BaseException:
+            source.close()
+            self._outputs.close()
+            raise
+        self._session: Session | None = None
+        self._capture = threading.Thread(target=self._read, name="streamfuse camera", daemon=True)
+        self._fusion = threading.Thread(target=self._fuse, name="streamfuse fusion", daemon=True)
+
+    # The run
+
+    def run(self, duration: float | None = None, on_progress: Progress | None = None) -> LiveSummary:
+        """Run until the camera ends, until `stop`, for `duration` seconds, or until a Ctrl-C; finish the outputs.
+
+        Raises:
+            StreamfuseError: the camera was lost for good, or the stages fail whatever is tried.
+        """
+        self._began = time.monotonic()
+        self._capture.start()
+        self._fusion.start()
+        try:
+            self._supervise(duration, on_progress)
+        except KeyboardInterrupt:
+            self._interrupted = True
+            self._events.tell("stop", "Interrupted: finishing the outputs.")
+        finally:
+            with suppress(KeyboardInterrupt):  # a second one gives up what is in flight
+                self._wind_up()
+            self._outputs.close()
+            self._seconds = time.monotonic() - self._began
+            self._state = "stopped"
+        if self._fatal is not None:
+            raise self._fatal
+        return self.summary()
+
+    def stop(self) -> None:
+        """End soon and cleanly; from any thread or a signal handler."""
+        self._stopping = True
+
+    def close(self) -> None:
+        """Let go of everything without having run."""
+        self._source.close()
+        self._outputs.close()
+        self._state = "stopped"
+
+    def reload(self, config: Config) -> None:
+        """Take over what can change while a run goes on: outputs and the preset; the rest is told to need a restart.
+
+        Raises:
+            StreamfuseError: a new output that cannot work; nothing has changed then.
+        """
+        opened, closed = self._outputs.exchange(config.live.outputs)
+        self._tell_unchanged(config)
+        new_preset = (config.live.preset, config.fuse.preset) != (
+            self._config.live.preset,
+            self._config.fuse.preset,
+        )
+        live = self._config.live.model_copy(
+            update={"preset": config.live.preset, "outputs": config.live.outputs}
+        )
+        fuse = self._config.fuse.model_copy(update={"preset": config.fuse.preset})
+        self._config = self._config.model_copy(update={"live": live, "fuse": fuse})
+        if new_preset:
+            self._governor = Governor()
+            self._switch()
+        self._events.tell("reload", f"Reloaded: {opened} outputs opened, {closed} closed.")
+
+    def summary(self) -> LiveSummary:
+        """What was done so far."""
+        return LiveSummary(
+            self.status(),
+            round(self._seconds, 2),
+            self._interrupted,
+            tuple(self._outputs.files),
+            (*self._warnings, *self._outputs.warnings),
+        )
+
+    # LiveControl
+
+    def status(self) -> LiveStatus:
+        """As `LiveControl.status`."""
+        found, camera, info = self._front.report, getattr(self._source, "status", None), self._source.info
+        running = self._state in ("starting", "running")
+        reconnecting = running and camera is not None and camera.state == "reconnecting"
+        session = self._session
+        return LiveStatus(
+            source=info.name,
+            state="reconnecting" if reconnecting else self._state,
+            uptime=round(self._seconds or time.monotonic() - self._began, 2),
+            width=info.width,
+            height=info.height,
+            rate_in=round(self._front.frames_in.rate, 2),
+            rate_out=round(self._rate_out.rate, 2),
+            preset=self._preset,
+            device=self._chain.fuser.device,
+            fuser=self._chain.fuser.name,
+            cycle=found.cycle if found else 0,
+            order=found.order if found else (),
+            gap_ev=round(found.gap_ev, 2) if found else 0.0,
+            frames_in=self._front.frames_in.count,
+            frames_out=self._rate_out.count,
+            dropped=self._inlet.drops,
+            discarded=self._front.discarded
+            + self._discarded
+            + (session.discarded if session else 0)
+            + (camera.discarded if camera else 0),
+            repaired=self._front.repaired,
+            reconnects=camera.reconnects if camera else 0,
+            age_ms=self._ages.percentiles_ms(),
+            delay_frames=(found.cycle if found else 0) + (Smoother.delay if self._chain.smooth else 0),
+            bracket_rate=round(self._front.brackets.rate, 2),
+            exposures=camera.exposures if camera else (),
+            recording=self._outputs.recording,
+            outputs=self._outputs.statuses,
+            error=(camera.error if camera else None) or self._front.error,
+        )
+
+    def picture(self, view: View, after: int = -1, timeout: float = 0.0) -> tuple[int, Picture] | None:
+        """As `LiveControl.picture`."""
+        return self._board.picture(view, after, timeout)
+
+    def start_recording(self) -> str:
+        """As `LiveControl.start_recording`."""
+        return self._outputs.start_recording()
+
+    def stop_recording(self) -> str:
+        """As `LiveControl.stop_recording`."""
+        return self._outputs.stop_recording()
+
+    def set_exposures(
+        self, mode: Literal["auto", "manual"], bias_ev: float = 0.0, gap_ev: float | None = None
+    ) -> None:
+        """As `LiveControl.set_exposures`."""
+        control = getattr(self._source, "control", None)
+        if control is None:
+            raise UsageError(f"The exposures of {self._source.info.name} cannot be set from here.")
+        control.set(mode, bias_ev, gap_ev)
+
+    # In the camera's thread
+
+    def _read(self) -> None:
+        try:
+            for frame in self._source:
+                if self._stopping:
+                    break
+                self._notice_reconnect()
+                for bracket in self._front.push(frame):
+                    self._inlet.put(bracket)
+            for bracket in self._front.flush():
+                self._inlet.put(bracket)
+        except Exception as error:
+            if not self._stopping:  # a source that is closed while it reads may well fail in that read
+                self._fatal = error
+        finally:
+            self._inlet.end()
+
+    def _notice_reconnect(self) -> None:
+        camera = getattr(self._source, "status", None)
+        if camera is not None and camera.reconnects != self._reconnects:
+            self._reconnects = camera.reconnects
+            self._front.reset()
+            self._events.tell("source", f"{self._source.info.name} is back.", reconnects=self._reconnects)
+
+    # In the fusion thread
+
+    def _fuse(self) -> None:
+        failures, done = 0, 0
+        while not self._inlet.ended:
+            self._session = session = Session(self._chain, self._inlet, self._source.info, self._publish)
+            self._meter.restart()
+            try:
+                session.run()
+            except Exception as error:
+                failures = 1 if self._rate_out.count > done else failures + 1
+                if failures >= _MOST_FAILURES or isinstance(error, DeviceError | WeightsError | UsageError):
+                    self._fatal = self._fatal or error
+                    self._stopping = True
+                    return
+                self._warn("fusion", f"Fusion failed and begins again: {error}")
+                time.sleep(min(failures, 5) * _TICK_SECONDS * 5)
+                self._chain = self._new_chain()
+            done = self._rate_out.count
+            self._session = None
+            self._discarded += session.discarded
+
+    def _publish(self, frame: FusedFrame) -> None:
+        if frame.captured_at is not None:
+            self._ages.add(time.monotonic() - frame.captured_at)
+        self._rate_out.tick()
+        if self._state == "starting":
+            self._state = "running"
+        self._outputs.offer(frame)
+
+    # In the thread of `run`
+
+    def _supervise(self, duration: float | None, on_progress: Progress | None) -> None:
+        until = None if duration is None else self._began + duration
+        while self._fusion.is_alive() and not self._stopping:
+            time.sleep(_TICK_SECONDS)
+            if until is not None and time.monotonic() >= until:
+                return
+            self._outputs.check()
+            if self._config.live.preset == "auto":
+                self._govern()
+            if on_progress is not None:
+                on_progress(self.status())
+
+    def _govern(self) -> None:
+        session = self._session
+        if session is None or session.statistics.frames_out == 0:  # the first frames take longer
+            self._meter.restart()
+            return
+        busy = max(stage.busy_seconds for stage in session.statistics.stages[1:])
+        load = self._meter.take(time.monotonic(), self._inlet.arrived, self._inlet.drops, busy)
+        sentence = self._governor.judge(load) if load else None
+        if sentence is not None:
+            self._warn("preset", sentence)
+            if self._governor.preset != self._preset:
+                self._switch()
+
+    def _switch(self) -> None:
+        """Go on with stages of the preset that is wanted now."""
+        chain, session = self._new_chain(), self._session
+        self._chain = chain
+        if session is not None:
+            session.end()
+
+    def _wind_up(self) -> None:
+        """Let the camera go, and finish what is on its way."""
+        self._stopping = True
+        self._state = "stopping"
+        closer = threading.Thread(target=self._source.close, name="streamfuse camera closer", daemon=True)
+        closer.start()
+        closer.join(_SOURCE_SECONDS)
+        self._capture.join(_SOURCE_SECONDS)
+        if closer.is_alive() or self._capture.is_alive():
+            self._warn("source", f"{self._source.info.name} did not close in time and was left behind.")
+            self._inlet.end()
+        self._fusion.join(_FUSION_SECONDS)
+        if self._fusion.is_alive():
+            self._warn("fusion", "Fusion did not finish in time: the last frames are missing.")
+
+    # Making
+
+    @property
+    def _preset(self) -> Preset:
+        return self._governor.preset if self._config.live.preset == "auto" else _fixed_preset(self._config)
+
+    def _new_chain(self) -> Chain:
+        """The stages for the preset of now, with the network loaded and warm."""
+        fuse = self._config.fuse.model_copy(update={"preset": self._preset})
+        chain = build_chain(
+            self._config.model_copy(update={"fuse": fuse}),
+            self._source.info.simultaneous,
+            [_with_rank, self._board.show],
+        )
+        _warm_up(chain, self._source)
+        return chain
+
+    def _warn(self, event: str, sentence: str) -> None:
+        self._warnings.append(sentence)
+        self._events.tell(event, sentence, level="warning")
+
+    def _tell_unchanged(self, config: Config) -> None:
+        old, new = self._config.live, config.live
+        fixed = [key for key in LiveConfig.model_fields if key not in ("preset", "outputs")]
+        names = [f"live.{key}" for key in fixed if getattr(old, key) != getattr(new, key)]
+        sections = ("input", "align", "smooth")
+        names += [name for name in sections if getattr(self._config, name) != getattr(config, name)]
+        if names:
+            self._warn("reload", f"{', '.join(names)} changed and needs a restart: the old value stays.")
+
+
+def _stride(config: Config) -> int:
+    """Input frames for each fused one."""
+    return (config.input.cycle or 2) if config.input.rate == "half" else 1
+
+
+def _fixed_preset(config: Config) -> Preset:
+    chosen = config.live.preset
+    return config.fuse.preset if chosen is None or chosen == "auto" else chosen
+
+
+def _with_rank(weighed: WeighedBracket, fused: FusedFrame) -> FusedFrame:
+    """Says which exposure the reference is, as labelled."""
+    return replace(fused, stats={**fused.stats, "rank": float(weighed.aligned.bracket.rank)})
+
+
+def _warm_up(chain: Chain, source: Source) -> None:
+    """Run the network once: the first time takes far longer, and would count as a machine that is too slow."""
+    import numpy as np
+
+    info = source.info
+    picture = np.full((info.height, info.width), 0.5, np.float32)
+    chain.fuser.weigh([picture, picture])

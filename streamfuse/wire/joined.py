@@ -1,0 +1,44 @@
+"""Arrays that lie one after another in one buffer travel as one message part, which costs a third of three parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+def join(arrays: Sequence[Array]) -> Array | None:
+    """One uint8 view of several arrays that follow each other in memory; None if they do not."""
+    owner = _owner(arrays[0]) if len(arrays) > 1 else None
+    if owner is None or not owner.flags.c_contiguous:
+        return None
+    begin = end = _address(arrays[0])
+    for array in arrays:
+        if _owner(array) is not owner or _address(array) != end or not array.flags.c_contiguous:
+            return None
+        end += array.nbytes
+    first = begin - _address(owner)
+    return owner.reshape(-1).view(np.uint8)[first : first + end - begin]
+
+
+def split(part: bytes | memoryview, sizes: Sequence[int]) -> list[memoryview]:
+    """The inverse: pieces of so many bytes. One that is too long or too short shows in the size of the last pieces."""
+    view, pieces, place = memoryview(part), [], 0
+    for size in sizes[:-1]:
+        pieces.append(view[place : place + size])
+        place += size
+    return [*pieces, view[place:]]
+
+
+def _owner(array: Array) -> Array:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _address(array: Array) -> int:
+    return int(array.ctypes.data)

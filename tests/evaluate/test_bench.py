@@ -1,0 +1,140 @@
+"""The benchmark: figures of every part, merged and written, and refusals in one sentence."""
+
+import json
+
+import numpy as np
+import pytest
+from runs import streamfuse
+
+from streamfuse.capture.simulated import SampleSource
+from streamfuse.errors import UsageError
+from streamfuse.evaluate.bench import BenchPlan, make_clip, merged, ratios, run_bench, write_figures
+from streamfuse.evaluate.bench_ceiling import Ceiling, measure_ceiling
+from streamfuse.evaluate.bench_peers import DIS, MTB, PEER_STAGES, PassOn
+from streamfuse.evaluate.bench_runs import NULL, measure_run
+from streamfuse.evaluate.bench_stages import measure_stages
+from streamfuse.evaluate.bench_table import tables
+from streamfuse.evaluate.cost import synthetic_exposures
+from streamfuse.evaluate.peers_networks import guided_fusion, released_lcndr
+
+SIZE = (96, 64)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return make_clip(tmp_path_factory.mktemp("bench") / "clip.mp4", SIZE, 10)
+
+
+def figures(fps, commit="a", method="streamfuse fast"):
+    environment = {"machine": "m", "versions": "v", "commit": commit}
+    rows = [
+        {"size": "2x2", "method": name, "output": "disk", "fps": rate}
+        for name, rate in ((method, fps), (MTB, 5.0))
+    ]
+    return {"environment": environment, "runs": rows}
+
+
+def test_a_ceiling_bounds_time_by_bytes_or_by_operations():
+    ceiling = Ceiling(bytes_per_s=100.0, operations_per_s=10.0)
+    assert ceiling.least_seconds(200.0, 5.0) == 2.0
+    assert ceiling.least_seconds(200.0, 50.0) == 5.0
+    measured = measure_ceiling()
+    assert measured.bytes_per_s > 1e8
+    assert measured.operations_per_s > 1e8
+
+
+def test_every_stage_has_its_cost(clip, tmp_path):
+    output = tmp_path / "out.mkv"
+    costs = measure_stages(clip, "fast", output, Ceiling(1e10, 1e10))
+    names = ["decode", "label", "pair", "align", "weigh", "smooth", "blend", "encode", "publish"]
+    assert [cost.stage for cost in costs] == names
+    assert all(cost.cpu_ms > 0 and cost.p50_ms <= cost.p95_ms <= cost.p99_ms for cost in costs)
+    assert {cost.stage for cost in costs if cost.operations_m > 0} == {"weigh"}
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("name", sorted(PEER_STAGES))
+def test_peers_fuse_pairs_of_frames(name):
+    frames = list(SampleSource(*SIZE, 4))
+    stage = PEER_STAGES[name]()
+    fused = [frame for item in frames for frame in stage.push(item)] + list(stage.flush())
+    assert len(fused) == (4 if PEER_STAGES[name] is PassOn else 3)
+    for frame in fused:
+        assert [(p.shape, p.dtype) for p in frame.planes] == [(p.shape, p.dtype) for p in frames[0].planes]
+    if name in (MTB, DIS):  # brighter than the dark frame, darker than the bright one
+        means = sorted(float(frame.luma.mean()) for frame in frames[:2])
+        assert means[0] < float(fused[0].luma.mean()) < means[1]
+
+
+@pytest.mark.parametrize("fusion", [guided_fusion, released_lcndr])
+def test_networks_of_others_give_a_picture(fusion):
+    fused = fusion(synthetic_exposures(64, 48, 2))
+    assert (fused.shape, fused.dtype) == ((48, 64), np.uint8)
+    assert fused.std() > 1
+
+
+def test_a_run_is_measured_in_a_process_of_its_own(clip):
+    run = measure_run("fast", clip, NULL, 1)
+    assert run is not None
+    assert (run.method, run.output, run.frames) == ("streamfuse fast", "null", 10)
+    assert run.fps > 0
+    assert run.cpu_s_per_mp > 0
+    assert run.peak_mb > 10
+    assert {"source", "align", "weigh", "blend", "sinks"} <= set(run.busy_ms)
+
+
+def test_what_fails_is_left_out(tmp_path):
+    assert measure_run("fast", tmp_path / "nothing.mp4", NULL, 1) is None
+
+
+def test_figures_of_two_calls_come_together_and_the_newer_ones_count():
+    both = merged(figures(10.0), figures(20.0))
+    assert [row["fps"] for row in both["runs"]] == [20.0, 5.0]
+    both = merged(figures(10.0), figures(20.0, method="streamfuse best"))
+    assert sorted(row["method"] for row in both["runs"]) == sorted(
+        ["streamfuse fast", "streamfuse best", MTB]
+    )
+    with pytest.raises(UsageError, match="another commit"):
+        merged(figures(10.0), figures(20.0, commit="b"))
+
+
+def test_ratios_over_the_peers_of_the_same_size():
+    assert ratios(figures(20.0)) == [{"method": "streamfuse fast", "size": "2x2", "over": {MTB: 4.0}}]
+
+
+def test_figures_are_added_to_a_file_of_figures_only(tmp_path):
+    path = tmp_path / "figures.json"
+    write_figures(figures(10.0), path, add=True)
+    assert write_figures(figures(20.0), path, add=True) == json.loads(path.read_text())
+    path.write_text("[]")
+    with pytest.raises(UsageError, match="holds no figures"):
+        write_figures(figures(10.0), path, add=True)
+
+
+@pytest.mark.parametrize(("size", "frames"), [((33, 32), 10), ((16, 16), 10), ((64, 64), 3)])
+def test_what_cannot_be_measured_is_refused(size, frames):
+    with pytest.raises(UsageError):
+        run_bench(BenchPlan([size], frames=frames), print)
+
+
+def test_the_command_writes_json_and_prints_tables(tmp_path):
+    path = tmp_path / "bench.json"
+    result = streamfuse(
+        "bench", "--size", "64x48", "--frames", "8", "--preset", "fast", "--part", "stages", "--json", path
+    )
+    assert result.exit_code == 0, result.stderr
+    written = json.loads(path.read_text())
+    assert {"machine", "versions", "commit", "date"} <= set(written["environment"])
+    assert {row["stage"] for row in written["stages"]} >= {"decode", "align", "encode"}
+    assert all(row["size"] == "64x48" and row["preset"] == "fast" for row in written["stages"])
+    assert "Stages alone" in result.stdout
+    assert len(list(tables(written))) == 1
+
+
+def test_the_command_refuses_what_is_no_size(tmp_path):
+    result = streamfuse("bench", "--size", "big")
+    assert result.exit_code == 2
+    assert "'big' is not a size" in result.stderr
+    result = streamfuse("bench", "--quick", "--json", tmp_path / "none" / "x.json")
+    assert result.exit_code != 0
+    assert "no folder" in result.stderr

@@ -1,0 +1,334 @@
+"""A whole live run in one process: figures, outputs, views, recordings, failures."""
+
+import threading
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from live_parts import Camera, Sink, Told, config, wait_for
+
+from streamfuse.capture.sample import stamp
+from streamfuse.capture.simulated import open_sample
+from streamfuse.errors import CameraError, EncoderError, OutputError, UsageError
+from streamfuse.live import run as live_run
+from streamfuse.live import targets
+from streamfuse.live.config import OutputSpec
+from streamfuse.live.run import LiveRun
+
+
+@pytest.fixture
+def sinks(monkeypatch):
+    """`null:` and `null:2` open these."""
+    kept = {}
+    monkeypatch.setattr(targets, "check_target", lambda to: None)
+    monkeypatch.setattr(targets, "open_sink", lambda to, info, **options: kept[to])
+    return kept
+
+
+def background(run, **options):
+    """Run in a thread; gives it and where its summary will be."""
+    result = []
+    thread = threading.Thread(target=lambda: result.append(run.run(**options)), daemon=True)
+    thread.start()
+    return thread, result
+
+
+def test_a_run_to_the_end_of_the_camera(tmp_path):
+    camera = Camera(60)
+    summary = LiveRun(camera, config(tmp_path / "out.mkv")).run()
+    status = summary.status
+    assert status.frames_in == 60
+    assert status.frames_out + status.dropped + status.discarded == 60
+    assert (status.state, status.cycle, status.order) == ("stopped", 2, ("under", "over"))
+    assert (status.width, status.height, status.preset, status.fuser) == (96, 64, "fast", "mertens")
+    assert status.exposures == ((500.0, 1.0), (4000.0, 1.0))
+    assert 0 < status.age_ms[0] <= status.age_ms[1] <= status.age_ms[2]
+    assert camera.closed >= 1
+    assert summary.files == (str(tmp_path / "out.mkv"),)
+    with av.open(str(tmp_path / "out.mkv")) as film:
+        stamps = [frame.pts for frame in film.decode(video=0)]
+    assert len(stamps) == status.outputs[0].frames == status.frames_out
+    assert stamps[0] == 0
+    assert stamps == sorted(set(stamps))
+    assert {"seconds", "interrupted", "files", "warnings", "age_ms"} <= set(summary.as_dict())
+
+
+def test_labels_are_the_cameras(sinks):
+    sinks["null:"] = Sink()
+    camera = Camera(60)
+    LiveRun(camera, config("null:")).run()
+    frames = sinks["null:"].frames
+    assert len(frames) > 10
+    assert all(frame.stats["rank"] == frame.index % 2 for frame in frames)
+
+
+def test_age_is_what_the_burnt_in_time_says(sinks):
+    moments = []
+    sinks["null:"] = Sink(before=lambda frame: moments.append(time.monotonic()))
+    run = LiveRun(open_sample("sim:?size=160x90&rate=10&frames=60&stamp=on"), config("null:"))
+    summary = run.run()
+    burnt, booked = [], []
+    for frame, moment in zip(sinks["null:"].frames, moments, strict=True):
+        found = stamp.read(frame.luma, frame.bits, frame.color)
+        if found is not None:
+            assert found.rank == frame.stats["rank"]
+            burnt.append(stamp.age_ms(found, moment))
+            booked.append((moment - frame.captured_at) * 1e3)
+    assert len(burnt) > 10
+    assert np.abs(np.subtract(burnt, booked)).max() < 2  # one and the same picture
+    assert abs(np.median(burnt) - summary.status.age_ms[0]) < 100  # a frame's period
+
+
+def test_a_slow_and_a_failing_output_leave_the_others_alone(sinks):
+    def fail(frame):
+        raise OutputError("It is broken.")
+
+    sinks |= {"slow": Sink(before=lambda f: time.sleep(0.2)), "bad": Sink(before=fail), "good": Sink()}
+    specs = [OutputSpec(to=name, queue=2 if name == "slow" else 64, restart=name != "bad") for name in sinks]
+    summary = LiveRun(Camera(60), config(*specs)).run()
+    by_name = {output.name: output for output in summary.status.outputs}
+    assert by_name["good"].frames == summary.status.frames_out
+    assert by_name["slow"].dropped > 0
+    assert by_name["bad"].state == "failed"
+    assert summary.warnings == ("bad: It is broken.",)
+
+
+def test_a_camera_that_is_pulled_out_ends_the_run_with_its_words_and_a_film(tmp_path):
+    def pulled_out(number):
+        if number == 50:
+            raise CameraError("The camera /dev/video0 was unplugged.")
+
+    run = LiveRun(Camera(60, before=pulled_out), config(tmp_path / "out.mkv"))
+    with pytest.raises(CameraError, match="/dev/video0 was unplugged"):
+        run.run()
+    with av.open(str(tmp_path / "out.mkv")) as film:
+        assert sum(1 for _ in film.decode(video=0)) > 10
+
+
+def test_a_camera_that_comes_back_is_taken_up_afresh(sinks):
+    sinks["null:"] = Sink()
+    told = Told()
+
+    def lost(number):
+        if number == 51:  # the order of exposures is broken here
+            camera.status.reconnects = 1
+
+    camera = Camera(100, before=lost)
+    summary = LiveRun(camera, config("null:"), events=told).run()
+    assert summary.status.reconnects == 1
+    assert "sample: is back." in told.sentences
+    assert all(frame.stats["rank"] == frame.index % 2 for frame in sinks["null:"].frames)
+    assert max(frame.index for frame in sinks["null:"].frames) > 75
+
+
+def test_fusion_that_fails_begins_again(sinks, monkeypatch):
+    sinks["null:"] = Sink()
+    failures = []
+    original = live_run.build_chain
+
+    def build(config, simultaneous, finish):
+        def fail(weighed, fused):
+            if not failures and fused.index > 30:
+                failures.append(fused.index)
+                raise RuntimeError("out of memory")
+            return fused
+
+        return original(config, simultaneous, [*finish, fail])
+
+    monkeypatch.setattr(live_run, "build_chain", build)
+    summary = LiveRun(Camera(80), config("null:")).run()
+    assert failures
+    assert max(frame.index for frame in sinks["null:"].frames) > failures[0] + 20
+    assert any("Fusion failed and begins again: out of memory" in warning for warning in summary.warnings)
+
+
+def test_fusion_that_always_fails_ends_the_run(sinks, monkeypatch):
+    sinks["null:"] = Sink()
+    original = live_run.build_chain
+
+    def build(config, simultaneous, finish):
+        def fail(weighed, fused):
+            raise RuntimeError("out of memory")
+
+        return original(config, simultaneous, [*finish, fail])
+
+    monkeypatch.setattr(live_run, "build_chain", build)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        LiveRun(Camera(400), config("null:")).run(duration=60)
+
+
+def test_views_are_there_for_whoever_asks():
+    run = LiveRun(Camera(1000, rate=10), config())
+    thread, result = background(run)
+    try:
+        number = -1
+        pictures = {}
+        for view in ("fused", "under", "over", "weights"):
+            found = run.picture(view, after=number, timeout=20)
+            assert found is not None
+            assert found[0] > number
+            number, pictures[view] = found
+            assert pictures[view].shape == (64, 96, 3)
+            assert pictures[view].dtype == np.uint8
+        assert pictures["under"].mean() < pictures["fused"].mean() < pictures["over"].mean()
+        assert run.picture("fused", after=10**9, timeout=0.05) is None
+    finally:
+        run.stop()
+        thread.join(20)
+    assert result[0].status.state == "stopped"
+
+
+def test_recording_by_request(tmp_path):
+    run = LiveRun(Camera(1000, rate=20), config(record_dir=tmp_path))
+    thread, _ = background(run)
+    try:
+        assert wait_for(lambda: run.status().state == "running")
+        with pytest.raises(UsageError, match="Nothing is being recorded"):
+            run.stop_recording()
+        name = run.start_recording()
+        assert run.status().recording == name
+        with pytest.raises(UsageError, match="is being recorded already"):
+            run.start_recording()
+        assert wait_for(lambda: run.status().outputs[-1].frames >= 5)
+        assert run.stop_recording() == name
+        assert run.status().recording is None
+        other = run.start_recording()
+        assert other != name
+        assert wait_for(lambda: run.status().outputs[-1].frames >= 2)
+    finally:
+        run.stop()
+        thread.join(20)
+    for file in (name, other):  # the second one was finished by the end of the run
+        with av.open(file) as film:
+            stamps = [frame.pts for frame in film.decode(video=0)]
+        assert stamps[0] == 0
+        assert len(stamps) >= 2
+
+
+def test_nothing_is_recorded_without_a_folder():
+    run = LiveRun(Camera(10), config())
+    with pytest.raises(UsageError, match="--record-dir"):
+        run.start_recording()
+    run.close()
+
+
+def test_exposures_are_for_the_camera_to_set():
+    camera = Camera(10)
+    run = LiveRun(camera, config())
+    with pytest.raises(UsageError, match="cannot be set from here"):
+        run.set_exposures("auto")
+    calls = []
+    camera.control = type("Control", (), {"set": lambda self, *arguments: calls.append(arguments)})()
+    run.set_exposures("manual", -1.0, 3.0)
+    assert calls == [("manual", -1.0, 3.0)]
+    run.close()
+    assert camera.closed
+
+
+def test_the_preset_steps_down_while_it_runs(sinks, monkeypatch):
+    sinks["null:"] = Sink()
+    original = live_run.build_chain
+
+    def build(config, simultaneous, finish):
+        seconds = {"best": 0.3, "balanced": 0.3, "fast": 0.0}[config.fuse.preset]
+        return original(config, simultaneous, [*finish, lambda w, f: time.sleep(seconds) or f])
+
+    monkeypatch.setattr(live_run, "build_chain", build)
+    told = Told()
+    run = LiveRun(Camera(10_000, rate=15), config("null:", preset="auto"), events=told)
+    thread, result = background(run)
+    assert wait_for(lambda: run.status().preset == "fast", 40)
+    frames = len(sinks["null:"].frames)
+    assert wait_for(lambda: len(sinks["null:"].frames) > frames + 10)
+    run.stop()
+    thread.join(20)
+    assert [text.split(" holds")[0] for text in told.sentences[:2]] == ["The preset best", "The preset balanced"]
+    numbers = [frame.index for frame in sinks["null:"].frames]
+    assert numbers == sorted(set(numbers))
+    assert all(frame.stats["rank"] == frame.index % 2 for frame in sinks["null:"].frames)
+    assert result[0].status.dropped > 0
+
+
+def test_reload_exchanges_outputs_and_keeps_the_rest(sinks):
+    sinks |= {"one": Sink(), "two": Sink(), "three": Sink()}
+    told = Told()
+    run = LiveRun(Camera(10_000, rate=20), config("one", "two"), events=told)
+    thread, _ = background(run)
+    assert wait_for(lambda: len(sinks["two"].frames) > 2)
+    run.reload(config("two", "three", preset="best", fps=5))
+    assert sinks["one"].closed == 1
+    assert sinks["two"].closed == 0
+    assert wait_for(lambda: len(sinks["three"].frames) > 2)
+    assert run.status().preset == "best"
+    assert "live.fps changed and needs a restart: the old value stays." in told.sentences
+    run.stop()
+    thread.join(20)
+    assert [sink.closed for sink in sinks.values()] == [1, 1, 1]
+
+
+def test_an_output_that_hangs_at_the_end_does_not_hold_the_run(sinks, monkeypatch):
+    from streamfuse.live import output_set
+
+    monkeypatch.setattr(output_set, "_CLOSE_SECONDS", 0.5)
+    stuck = threading.Event()
+    sinks |= {"good": Sink(), "stuck": Sink(on_close=lambda: stuck.wait(60))}
+    began = time.monotonic()
+    summary = LiveRun(Camera(40), config("stuck", "good")).run()
+    assert time.monotonic() - began < 25
+    stuck.set()
+    assert sinks["good"].closed == 1
+    assert any("stuck: it did not close within" in warning for warning in summary.warnings)
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "words"),
+    [
+        ("rtps://10.0.0.1/x", UsageError, "did you mean rtsps://?"),
+        ("out.avi", EncoderError, "does not name an output"),
+        ("/no/such/folder/out.mp4", OutputError, "There is no folder /no/such/folder"),
+        ("hls:/no/such/folder/hls", OutputError, "There is no folder /no/such/folder"),
+        ("srt://user:secret@127.0.0.1:9000", UsageError, "has no such protocol"),
+        ("mjpeg://0.0.0.0:8090", UsageError, "add ?token=SECRET"),
+        ("udp://239.0.0.1", UsageError, "has no port"),
+    ],
+)
+def test_what_can_never_work_is_said_before_the_run(spec, error, words):
+    camera = Camera(10)
+    with pytest.raises(error) as caught:
+        LiveRun(camera, config(spec))
+    assert words in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert camera.closed
+
+
+def test_a_port_that_is_taken_is_said_before_the_run():
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for spec in (f"mjpeg://127.0.0.1:{port}", f"zmq+pub://127.0.0.1:{port}"):
+            camera = Camera(10)
+            with pytest.raises(OutputError, match=str(port)):
+                LiveRun(camera, config(spec))
+            assert camera.closed
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_the_run(tmp_path, monkeypatch):
+    from streamfuse.encode import file
+
+    monkeypatch.setattr(file.os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(OutputError, match="you have no permission"):
+        LiveRun(Camera(10), config(tmp_path / "out.mp4"))
+    with pytest.raises(OutputError, match="you have no permission"):
+        LiveRun(Camera(10), config(record_dir=Path(tmp_path)))
+
+
+def test_an_output_that_is_there_already_is_not_replaced(tmp_path):
+    from streamfuse.errors import OutputExistsError
+
+    (tmp_path / "out.mp4").write_bytes(b"precious")
+    with pytest.raises(OutputExistsError, match="exists already"):
+        LiveRun(Camera(10), config(tmp_path / "out.mp4"))
+    assert (tmp_path / "out.mp4").read_bytes() == b"precious"

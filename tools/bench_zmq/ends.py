@@ -1,0 +1,161 @@
+"""Sender and receiver of every contender. They send the same picture; each receiver adds up one of its lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from fractions import Fraction
+
+from processes import HEIGHT, PORT, WIDTH, address, tell
+
+BYTES = {"4:4:4": HEIGHT * WIDTH * 3, "4:2:0": HEIGHT * WIDTH * 3 // 2}
+SUBSAMPLING = {"4:4:4": (0, 0), "4:2:0": (1, 1)}
+
+
+def pixels(size: int = BYTES["4:4:4"], count: int = 4):
+    import numpy as np
+
+    return list(np.random.default_rng(0).integers(0, 256, (count, size), np.uint8))
+
+
+def pictures():
+    """B'G'R', as the peers take it."""
+    return [data.reshape(HEIGHT, WIDTH, 3) for data in pixels()]
+
+
+def timed(frames, count: int) -> None:
+    """Take all frames; tell the rate, and the CPU time of this process, from the first one on."""
+    began = cpu = None
+    for received, frame in enumerate(frames, 1):
+        frame[HEIGHT // 2].sum()
+        if began is None:
+            began, cpu = time.perf_counter(), time.process_time()
+        if received == count:
+            break
+    seconds, busy = time.perf_counter() - began, time.process_time() - cpu
+    tell(fps=(count - 1) / seconds, cpu_ms=busy / (count - 1) * 1e3)
+
+
+def sending(send, frames, count: int) -> None:
+    """Send `count` frames; tell the CPU time of this process for each."""
+    cpu = time.process_time()
+    for number in range(count):
+        send(number, frames[number % len(frames)])
+    tell(cpu_ms=(time.process_time() - cpu) / count * 1e3)
+
+
+def bare_send(transport: str, count: int, layout: str) -> None:
+    import zmq
+
+    socket = zmq.Context.instance().socket(zmq.PUSH)
+    socket.sndhwm = 2
+    socket.bind(address(transport))
+    frames = pixels(BYTES[layout])
+    sending(lambda _, frame: socket.send(frame, copy=False), frames, count)
+    socket.close(10000)
+    zmq.Context.instance().term()  # else the frames are freed before they are sent
+
+
+def bare_receive(transport: str, count: int, layout: str) -> None:
+    import numpy as np
+    import zmq
+
+    socket = zmq.Context.instance().socket(zmq.PULL)
+    socket.rcvhwm = 2
+    socket.connect(address(transport))
+    lines = BYTES[layout] // WIDTH
+    received = (socket.recv(copy=False) for _ in range(count))
+    timed((np.frombuffer(part.buffer, np.uint8).reshape(lines, WIDTH) for part in received), count)
+
+
+def stream_info(subsampling, width=WIDTH, height=HEIGHT):
+    from streamfuse.frame import ColorInfo
+    from streamfuse.stage import SourceInfo
+
+    color = ColorInfo(1, 1, 1)
+    return SourceInfo("bench", width, height, 8, subsampling, color, Fraction(1, 30), Fraction(30))
+
+
+def fused(planes, number: int, subsampling):
+    from streamfuse.frame import ColorInfo, FusedFrame
+
+    return FusedFrame(planes, 8, subsampling, ColorInfo(1, 1, 1), number, Fraction(1, 30), number)
+
+
+def planes_of(data, subsampling, width=WIDTH, height=HEIGHT):
+    """Y', Cb and Cr, one after another in one buffer, as decoders give them."""
+    luma, chroma = width * height, (height >> subsampling[1]) * (width >> subsampling[0])
+    coloured = data[luma:].reshape(2, -1)[:, :chroma].reshape(2, -1, width >> subsampling[0])
+    return data[:luma].reshape(height, width), *coloured
+
+
+def streamfuse_send(transport: str, count: int, layout: str, apart: str = "") -> None:
+    from streamfuse.encode.open import open_sink
+
+    subsampling = SUBSAMPLING[layout]
+    frames = [planes_of(data, subsampling) for data in pixels(BYTES[layout])]
+    if apart:
+        frames = [tuple(plane.copy() for plane in planes) for planes in frames]
+    with open_sink(f"push:{address(transport)}", stream_info(subsampling)) as sink:
+        sending(lambda number, planes: sink.write(fused(planes, number, subsampling)), frames, count)
+
+
+def streamfuse_receive(transport: str, count: int, *_: str) -> None:
+    from streamfuse import subscribe
+
+    timed((frame.planes[0] for frame in subscribe(f"pull:{address(transport)}")), count)
+
+
+def imagezmq_send(transport: str, count: int, pattern: str) -> None:
+    import imagezmq
+
+    wait = pattern == "REQ/REP"
+    sender = imagezmq.ImageSender(connect_to=address(transport), REQ_REP=wait)
+    if not wait:
+        time.sleep(1.5)  # until the subscriber is there
+    sending(lambda _, frame: sender.send_image("bench", frame), pictures(), count)
+    time.sleep(0.0 if wait else 10.0)
+
+
+def imagezmq_receive(transport: str, count: int, pattern: str) -> None:
+    import imagezmq
+
+    wait = pattern == "REQ/REP"
+    hub = imagezmq.ImageHub(open_port=address(transport), REQ_REP=wait)
+
+    def frames():
+        while True:
+            _, image = hub.recv_image()
+            if wait:
+                hub.send_reply(b"OK")
+            yield image
+
+    timed(frames(), count)
+
+
+def netgear(transport: str, coding: str, receive: bool):
+    from vidgear.gears import NetGear
+
+    where = "127.0.0.1" if transport == "tcp" else "/tmp/bench_netgear"
+    options = {} if coding == "JPEG" else {"jpeg_compression": False}
+    return NetGear(address=where, port=str(PORT), protocol=transport, receive_mode=receive, **options)
+
+
+def netgear_send(transport: str, count: int, coding: str) -> None:
+    server = netgear(transport, coding, receive=False)
+    sending(lambda _, frame: server.send(frame), pictures(), count)
+    time.sleep(1.0)
+    server.close()
+
+
+def netgear_receive(transport: str, count: int, coding: str) -> None:
+    client = netgear(transport, coding, receive=True)
+
+    def frames():
+        while (frame := client.recv()) is not None:
+            yield frame
+
+    timed(frames(), count)
+    sys.stdout.flush()
+    os._exit(0)  # its close waits for a sender that is gone

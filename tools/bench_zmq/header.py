@@ -1,0 +1,47 @@
+"""What the header costs: microseconds a frame beyond moving its bytes."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+
+from processes import HEIGHT, WIDTH
+
+
+def header_cost() -> dict[str, float]:
+    """`ZmqSink`'s header, made and encoded; a whole message, decoded and checked."""
+    from ends import SUBSAMPLING, fused, pixels, planes_of, stream_info
+
+    from streamfuse.encode.header import HeaderMaker
+    from streamfuse.encode.payload import Payload, make_encoder
+    from streamfuse.wire.joined import join
+    from streamfuse.wire.message import decode_message, encode_header
+
+    info = stream_info(SUBSAMPLING["4:2:0"])
+    encoder = make_encoder("raw", info, pixels="native", quality=85, crf=None, rate=info.rate)
+    headers = HeaderMaker(info, encoder, info.rate, "fused")
+    planes = planes_of(pixels(WIDTH * HEIGHT * 3 // 2, 1)[0], SUBSAMPLING["4:2:0"])
+    frame = fused(planes, 1, SUBSAMPLING["4:2:0"])
+
+    def make() -> bytes:
+        known = {"stream": "0123456789abcdef", "seq": 1, "published_at": time.time(), "dropped": 0}
+        return encode_header(headers.frame(frame, Payload(planes), known))
+
+    message = [b"fused", make(), join(planes).data]
+    return {
+        "bytes": len(message[1]),
+        "make_and_encode_us": best_of(make),
+        "join_planes_us": best_of(lambda: join(planes)),
+        "decode_and_check_us": best_of(lambda: decode_message(message)),
+    }
+
+
+def best_of(action, loops: int = 2000, rounds: int = 7) -> float:
+    """Median of several rounds of the mean of many calls, in microseconds of CPU time."""
+    found = []
+    for _ in range(rounds):
+        began = time.process_time()
+        for _ in range(loops):
+            action()
+        found.append((time.process_time() - began) / loops * 1e6)
+    return round(median(found), 2)

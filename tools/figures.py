@@ -1,0 +1,192 @@
+"""Fill the tables of README.md and docs/ from benchmarks/*.json, between `<!-- figures: NAME -->` and `<!-- end -->`.
+
+python tools/figures.py           # write
+python tools/figures.py --check   # exit with 1 and name the tables that are out of date
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("README.md", "docs/lcndr.md")
+LABELS = {
+    "lcndr-xs": "`lcndr-xs` (fast)",
+    "lcndr-s": "`lcndr-s` (balanced)",
+    "lcndr": "`lcndr` (best)",
+    "lcndr with DeepFuse's colour": "`lcndr`, colour by DeepFuse's rule",
+    "opencv-mertens": "OpenCV MergeMertens",
+    "enfuse": "enfuse",
+    "mean": "plain mean",
+}
+NETWORKS = ("lcndr-xs", "lcndr-s", "lcndr")
+_MARKED = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Json = Mapping[str, Any]
+
+
+def read(name: str) -> Json:
+    """benchmarks/NAME.json."""
+    found: Json = json.loads((ROOT / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def stills() -> str:
+    """MEF-SSIM on half of MEFB."""
+    summary = read("stills-mefb-half")["summary"]
+    rows = [
+        [label, f"{mef['mean']:.4f}", f"{mef['worst']:.4f}"]
+        for name, label in LABELS.items()
+        if name in summary and "DeepFuse" not in name and (mef := summary[name]["mef_ssim"])
+    ]
+    return table(["50 pairs of MEFB", "MEF-SSIM, mean", "worst pair"], rows)
+
+
+def stills_detail() -> str:
+    """Noise, halo and cost on half of MEFB."""
+    found = read("stills-mefb-half")
+    costs = {cost["method"]: cost for cost in found["costs"]}
+    rows = []
+    for name, label in LABELS.items():
+        if name not in found["summary"] or "DeepFuse" in name:
+            continue
+        cost = costs.get(f"{name} (4:2:0 planes)", costs.get(name))
+        spent = [f"{cost['cpu_s_per_mp']:.3f}", f"{cost['working_mb']:.0f}"] if cost else ["-", "-"]
+        measures = found["summary"][name]
+        rows.append([label, *(f"{measures[m]['mean']:.2f}" for m in ("noise_gain", "halo")), *spent])
+    return table(["", "noise gain", "halo, code values", "CPU-s per MP", "working MB at 2 MP"], rows)
+
+
+def worst() -> str:
+    """The five worst pairs of each network."""
+    summary = read("stills-mefb-half")["summary"]
+    return "".join(
+        f"- `{name}`: "
+        + ", ".join(f"{scene} {value:.3f}" for scene, value in summary[name]["mef_ssim"]["worst_five"])
+        + "\n"
+        for name in NETWORKS
+    )
+
+
+def sice() -> str:
+    """The three references that were held back."""
+    scores = read("stills-sice")["scores"]
+    scenes = sorted({s["scene"] for s in scores})
+    rows = []
+    for name, label in LABELS.items():
+        mine = {s["scene"]: s for s in scores if s["method"] == name}
+        if not mine:
+            continue
+        cells = [f"{mine[scene]['psnr']:.1f} / {mine[scene]['ssim']:.3f}" for scene in scenes]
+        means = [
+            sum(s[m] for s in mine.values()) / len(mine) for m in ("psnr", "ssim", "delta_e", "delta_color")
+        ]
+        rows.append([label, *cells, f"{means[0]:.1f} / {means[1]:.3f}", f"{means[2]:.1f}", f"{means[3]:.1f}"])
+    head = ["", *scenes, "mean PSNR / SSIM", "CIEDE2000", "at the reference's lightness"]
+    return table(head, rows)
+
+
+def held_back() -> str:
+    """Stacks that were held back, with more than two exposures."""
+    rows = []
+    for name in NETWORKS:
+        cells = []
+        for count in (3, 5):
+            scores = read(f"stills-held-back-{count}")["scores"]
+            ours = {s["scene"]: s["mef_ssim"] for s in scores if s["method"] == name}
+            theirs = {s["scene"]: s["mef_ssim"] for s in scores if s["method"] == "opencv-mertens"}
+            above = sum(ours[scene] > theirs[scene] for scene in ours)
+            means = [sum(x.values()) / len(x) for x in (ours, theirs)]
+            cells.append(f"{above} of {len(ours)} ({means[0]:.4f}, Mertens {means[1]:.4f})")
+        rows.append([LABELS[name], *cells])
+    return table(["above Mertens on", "3 exposures", "5 exposures"], rows)
+
+
+def ablation() -> str:
+    """Small networks with one part or one term of the objective left out."""
+    found = read("ablation")
+    measures = (
+        ("mef_ssim", 4),
+        ("mef_ssim_worst", 4),
+        ("label_psnr", 1),
+        ("flicker", 2),
+        ("noise_gain", 2),
+        ("halo", 2),
+    )
+    rows = [
+        [name.replace("-", " "), *(f"{values[m]:.{digits}f}" for m, digits in measures)]
+        for name, values in found["networks"].items()
+    ]
+    return table(["", "MEF-SSIM", "worst", "PSNR to references", "flicker", "noise gain", "halo"], rows)
+
+
+def video() -> str:
+    """PSNR to the oracle: whole picture / where it moves."""
+    by_clip: dict[tuple[str, float], dict[str, Any]] = {}
+    for row in read("video-oracle")["rows"]:
+        by_clip.setdefault((row["clip"], row["gap_ev"]), {})[row["method"]] = row
+    methods = {
+        "streamfuse": "streamfuse `balanced`",
+        "dis": "DIS matched + Mertens",
+        "mtb": "AlignMTB + Mertens",
+    }
+
+    def cell(rows: Json, part: str) -> str:
+        found = next((r for name, r in rows.items() if part in name.lower()), None)
+        return f"{found['psnr']:.1f} / {found['motion_psnr']:.1f}" if found else "-"
+
+    rows = [
+        [f"{clip.removesuffix('.mp4')}, {gap:g} EV", *(cell(found, part) for part in methods)]
+        for (clip, gap), found in by_clip.items()
+    ]
+    return table(["clip, gap", *methods.values()], rows)
+
+
+FIGURES: Mapping[str, Callable[[], str]] = {
+    "stills": stills,
+    "stills-detail": stills_detail,
+    "worst": worst,
+    "sice": sice,
+    "held-back": held_back,
+    "ablation": ablation,
+    "video": video,
+}
+
+
+def fill(text: str) -> str:
+    """`text` with every marked table made anew."""
+    return _MARKED.sub(lambda found: f"{found[1]}{FIGURES[found[2]]()}{found[3]}", text)
+
+
+def main() -> int:
+    """Write or check all pages."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if a table is out of date")
+    check = parser.parse_args().check
+    stale = []
+    for name in PAGES:
+        page = ROOT / name
+        text = page.read_text(encoding="utf-8")
+        filled = fill(text)
+        if filled != text:
+            stale.append(name)
+            if not check:
+                page.write_text(filled, encoding="utf-8")
+    for name in stale:
+        print(f"{name}: {'out of date, run tools/figures.py' if check else 'filled'}")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,500 @@
+"""Everything that only a GPU can tell, in one call: tests, parity of each kernel, memory checks, speed; one JSON file.
+
+    python tools/gpu_suite.py --out benchmarks/gpu.json
+    python tools/gpu_suite.py --dry-run --out /tmp/gpu.json      # tiny, on the CPU: does the script itself work?
+
+It needs torch, NumPy, OpenCV, click, safetensors, pytest and (for the kernels) CuPy; nothing else of streamfuse's
+dependencies. What fails is written down, the rest goes on, and the exit status is then 1. See docs/gpu.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+import cv2
+import numpy as np
+import torch
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "cuda")]
+
+import cuda_cases as make  # noqa: E402
+
+from streamfuse.cuda import blend, finish, flow, unpack, warp  # noqa: E402
+from streamfuse.cuda.align import DeviceAligner  # noqa: E402
+from streamfuse.cuda.cost import counted  # noqa: E402
+from streamfuse.cuda.frames import Uploader  # noqa: E402
+from streamfuse.cuda.launch import cupy_problem, launcher_for  # noqa: E402
+from streamfuse.cuda.stage import ResidentFusion, ResidentSettings  # noqa: E402
+from streamfuse.cuda.weigh import DeviceWeigher  # noqa: E402
+from streamfuse.evaluate.environment import describe_environment  # noqa: E402
+from streamfuse.frame import Bracket, ColorInfo, Exposure, Frame, Neighbours  # noqa: E402
+from streamfuse.fusion.fuser import CHROMA_LEVEL, LcndrFuser  # noqa: E402
+from streamfuse.fusion.models import PRESET_NETWORK, load_network  # noqa: E402
+
+SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160), "8K": (7680, 4320)}
+TINY = {"tiny": (192, 112)}
+PRESETS = ("fast", "balanced", "best")
+KERNEL_SIZE = (481, 641)
+_INI = "[pytest]\nmarkers =\n    cuda: needs a GPU\n    slow: slow\n    camera: needs a camera\n"
+
+
+class Suite:
+    """Runs one part after the other; what a part raises is written down in its place."""
+
+    def __init__(self, dry: bool) -> None:
+        self.dry = dry
+        self.device = torch.device("cpu" if dry else "cuda")
+        self.results: dict[str, Any] = {}
+        self.failed: list[str] = []
+
+    def part(self, name: str, action: Callable[[], Any]) -> None:
+        click.echo(f"{name} ...", err=True)
+        begin = time.perf_counter()
+        try:
+            self.results[name] = action()
+        except Exception as error:
+            self.failed.append(name)
+            self.results[name] = {"error": repr(error), "trace": traceback.format_exc().splitlines()[-6:]}
+        click.echo(f"{name}: {time.perf_counter() - begin:.1f} s", err=True)
+
+    def check(self, name: str, good: bool) -> None:
+        if not good and name not in self.failed:
+            self.failed.append(name)
+
+    def timed(self, action: Callable[[], Any], repeats: int = 20) -> float:
+        """Median milliseconds of a call, on the device's clock."""
+        action()
+        if self.device.type == "cpu":
+            spans = [_elapsed(action) for _ in range(2)]
+            return float(np.median(spans)) * 1e3
+        marks = [
+            (torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True))
+            for _ in range(repeats)
+        ]
+        for begin, end in marks:
+            begin.record()
+            action()
+            end.record()
+        torch.cuda.synchronize()
+        return float(np.median([begin.elapsed_time(end) for begin, end in marks]))
+
+    def wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+
+def _elapsed(action: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    action()
+    return time.perf_counter() - begin
+
+
+def machine(suite: Suite) -> dict[str, Any]:
+    """Where this was measured."""
+    found: dict[str, Any] = dict(describe_environment())
+    found["cupy"] = cupy_problem() or "works"
+    if suite.device.type == "cuda":
+        of = torch.cuda.get_device_properties(0)
+        found |= {
+            "gpu": of.name,
+            "capability": f"{of.major}.{of.minor}",
+            "memory_gib": round(of.total_memory / 2**30, 1),
+            "multiprocessors": of.multi_processor_count,
+            "cuda": torch.version.cuda,
+        }
+    return found
+
+
+def ceilings(suite: Suite) -> dict[str, float]:
+    """What this machine can do at best, measured: copies in GB/s, a bf16 matrix product in TFLOP/s."""
+    count, side = (1 << 16, 64) if suite.dry else (1 << 30, 8192)
+    first, second = (torch.zeros(count, dtype=torch.uint8, device=suite.device) for _ in range(2))
+    host = torch.zeros(count // 8, dtype=torch.uint8, pin_memory=suite.device.type == "cuda")
+    part = first[: len(host)]
+    # Random numbers: zeros need less power, and so run at a higher clock.
+    one, other = (torch.randn(side, side, device=suite.device, dtype=torch.bfloat16) for _ in range(2))
+    return {
+        "device_copy_gb_s": 2 * count / suite.timed(lambda: second.copy_(first)) / 1e6,
+        "upload_gb_s": len(host) / suite.timed(lambda: part.copy_(host, non_blocking=True)) / 1e6,
+        "download_gb_s": len(host) / suite.timed(lambda: host.copy_(part, non_blocking=True)) / 1e6,
+        "matmul_bf16_tflop_s": 2 * side**3 / suite.timed(lambda: one @ other) / 1e9,
+    }
+
+
+def tests(suite: Suite) -> dict[str, Any]:
+    """The tests marked `cuda`, with a missing GPU as a failure; in a dry run the same tests are only collected."""
+    with tempfile.TemporaryDirectory() as folder:
+        ini, report = Path(folder) / "pytest.ini", Path(folder) / "report.xml"
+        ini.write_text(_INI)
+        # An ini file of its own: the project's asks for plugins that a GPU machine need not have.
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-c",
+            str(ini),
+            f"--rootdir={REPOSITORY}",
+            "-q",
+            "-m",
+            "cuda",
+        ]
+        command += ["--collect-only"] if suite.dry else [f"--junitxml={report}"]
+        command += [str(REPOSITORY / "tests" / part) for part in ("cuda", "fusion")]
+        environment = {**os.environ, "STREAMFUSE_REQUIRE_CUDA": "1", "PYTHONPATH": str(REPOSITORY)}
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=folder, env=environment, check=False
+        )
+        found: dict[str, Any] = {"status": done.returncode, "tail": done.stdout.splitlines()[-25:]}
+        if report.exists():
+            for one in ET.parse(report).getroot().iter("testsuite"):
+                found |= {key: int(one.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")}
+    suite.check("tests", done.returncode == 0)
+    return found
+
+
+def parity(suite: Suite) -> dict[str, float]:
+    """Largest difference of each kernel to its reference in float64; codes where codes come out, else luma 0..1."""
+    launcher, device = launcher_for(suite.device), suite.device
+    height, width = (33, 45) if suite.dry else KERNEL_SIZE
+    size, how, f64 = (height, width), make.the_coding(8), torch.float64
+    half = ((height + 1) // 2, (width + 1) // 2)
+    lumas, chroma = make.codes((2, *size), 8, 1), make.codes((2, 2, *half), 8, 2)
+    maps = make.the_maps(*size, 2, 1, 3)
+    grid = (height // 2, width // 2)
+    motion, share, fused = make.a_flow(*grid, 4), make.floats(grid, 5), make.floats(size, 6)
+    here, there = make.floats(grid, 7), make.floats((2, *grid), 8)
+    table = torch.linspace(0, 1, 1024)
+    scale = (height / grid[0], width / grid[1])
+
+    def put(t: torch.Tensor) -> torch.Tensor:
+        return t.to(device)
+
+    def apart(ours: torch.Tensor, exact: torch.Tensor) -> float:
+        return float((ours.cpu().to(f64) - exact.cpu().to(f64)).abs().max())
+
+    def both(place: Callable[[torch.Tensor], torch.Tensor]) -> tuple[warp.Neighbour, ...]:
+        return tuple(warp.Neighbour(place(p[None]), place(motion)) for p in lumas)
+
+    def explained(place: Callable[[torch.Tensor], torch.Tensor]) -> warp.Comparison:
+        return warp.Comparison(place((table - 0.02).clamp(min=0)), place(table + 0.03), 0.35, 0.02, 0.012)
+
+    ratio, placed_ratio = (
+        unpack.Tone(t, 2.1) for t in ((table * 2.1).clamp(max=1), put((table * 2.1).clamp(max=1)))
+    )
+    moved = blend.DeviceMaps(tuple(map(put, maps.priors)), tuple(map(put, maps.gains)), maps.coverage)
+    flows = torch.stack([motion, motion + 1])
+    pictures = there * 255
+    start = put(flows.clamp(-4, 4))
+    coloured = (lumas, fused, chroma, maps.priors[2])
+    matched = unpack.match(put(lumas[0]), put(chroma[:, 0].contiguous()), placed_ratio, how, launcher)
+    exact_match = unpack.match_reference(lumas[0], chroma[:, 0], ratio, how, f64)
+    assert matched[1] is not None
+    assert exact_match[1] is not None
+    compared = warp.compare(put(here), put(there), put(flows), True, explained(put), launcher)
+    exact_compared = warp.compare_reference(here, there, flows, True, explained(lambda t: t), f64)
+    seen = flow.look_along(pictures.to(f64), start.cpu().to(f64))
+    system = flow.linearise_reference(pictures.flip(0).to(f64), seen, start.cpu().to(f64))
+    out = put(torch.zeros((2, *half), dtype=torch.uint8))
+    return {
+        "unpack": apart(
+            unpack.unpack(put(lumas[0]), how, launcher=launcher),
+            unpack.unpack_reference(lumas[0], how, size, 1.0, f64),
+        ),
+        "match_luma_codes": apart(matched[0], exact_match[0]),
+        "match_chroma_codes": apart(matched[1], exact_match[1]),
+        "synthesise_codes": apart(
+            warp.synthesise(both(put), put(lumas[:1]), put(share), put(share), scale, 255.0, True, launcher),
+            warp.synthesise_reference(both(lambda t: t), lumas[:1], share, share, scale, 255.0, True, f64),
+        ),
+        "compare_error": apart(compared[1], exact_compared[1]),
+        "blend": apart(
+            blend.blend(put(lumas), how, moved, make.EXPONENTS, 1, launcher),
+            blend.blend_reference(lumas, how, maps, make.EXPONENTS, 1, f64),
+        ),
+        "pack_luma_codes": apart(
+            finish.pack_luma(put(fused), how, put(torch.zeros(size, dtype=torch.uint8)), False, launcher),
+            finish.pack_luma_reference(fused, how, False, f64),
+        ),
+        "fuse_chroma_codes": apart(
+            finish.fuse_chroma(*map(put, coloured), maps.coverage, how, out, launcher=launcher),
+            finish.fuse_chroma_reference(*coloured, maps.coverage, how, False, f64),
+        ),
+        "look_along_255": apart(flow.look_along(put(pictures), start, launcher), seen),
+        "relax_px": apart(
+            flow.relax(start, put(system.float()), launcher),
+            flow.relax_reference(start.cpu().to(f64), system),
+        ),
+    }
+
+
+def sanitizer(suite: Suite) -> dict[str, Any]:
+    """compute-sanitizer on the kernels' tests: bad memory accesses, and races in shared memory."""
+    tool = shutil.which("compute-sanitizer")
+    if suite.dry or tool is None:
+        return {"left_out": "a dry run" if suite.dry else "compute-sanitizer is not installed"}
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        ini = Path(folder) / "pytest.ini"
+        ini.write_text(_INI)
+        few = "size0 or size1 or not size"  # each access is checked: small pictures only
+        for check in ("memcheck", "racecheck"):
+            command = [
+                tool,
+                "--tool",
+                check,
+                "--error-exitcode",
+                "9",
+                sys.executable,
+                "-m",
+                "pytest",
+                "-c",
+                str(ini),
+            ]
+            command += [f"--rootdir={REPOSITORY}", "-q", "-m", "cuda", "-k", few]
+            command += [str(REPOSITORY / "tests" / "cuda" / "test_kernels.py")]
+            environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
+            try:
+                done = subprocess.run(
+                    command,
+                    capture_output=True,
+                    text=True,
+                    cwd=folder,
+                    env=environment,
+                    timeout=150,
+                    check=False,
+                )
+                found[check] = {"status": done.returncode, "tail": done.stdout.splitlines()[-6:]}
+                suite.check("sanitizer", done.returncode != 9)
+            except subprocess.TimeoutExpired:
+                found[check] = {"left_out": "it took more than 150 s"}
+    return found
+
+
+def clip(width: int, height: int, count: int) -> list[Frame]:
+    """A textured scene that moves by two pixels a frame, in turns under- and overexposed by 3 EV; 8 bit, 4:2:0."""
+    rng = np.random.default_rng(0)
+    rough = rng.random((max(8, height // 8), max(8, (width + 2 * count) // 8)), np.float32)
+    scene = cv2.resize(rough, (width + 2 * count, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    scene += (rng.random(scene.shape, np.float32) - 0.5) * 0.02
+    frames = []
+    for index in range(count):
+        ev = 3 * (index % 2)
+        light = np.clip(scene[:, 2 * index : 2 * index + width], 0, 1) * np.float32(0.4 * 2 ** (ev / 2.2))
+        luma = np.round(16 + 219 * np.minimum(light, 1)).astype(np.uint8)
+        chroma = np.ascontiguousarray(luma[::2, ::2] // 8 + 112)
+        info = ColorInfo(matrix=1, primaries=1, transfer=1)
+        frames.append(
+            Frame(
+                (luma, chroma, chroma), 8, (1, 1), info, index, Fraction(1, 60), index, Exposure(1000 * 2**ev)
+            )
+        )
+    return frames
+
+
+def brackets(frames: list[Frame]) -> list[Bracket]:
+    """One per frame, as the pairing makes them of alternating exposures."""
+
+    def at(n: int) -> Frame | None:
+        return frames[n] if 0 <= n < len(frames) else None
+
+    return [
+        Bracket(f, n % 2, 2, {1 - n % 2: Neighbours(at(n - 1), at(n + 1))}, Neighbours(at(n - 2), at(n + 2)))
+        for n, f in enumerate(frames)
+    ]
+
+
+def speed(suite: Suite, size: tuple[int, int], preset: str, limits: dict[str, float]) -> dict[str, Any]:
+    """Milliseconds per output frame of each step and of the whole stage, beside what was counted."""
+    width, height = size
+    frames = clip(width, height, 8)
+    items = brackets(frames)
+    fuser = LcndrFuser(PRESET_NETWORK[preset], str(suite.device))
+    found: dict[str, Any] = {"whole_ms": whole(suite, fuser, ResidentSettings(preset), items)}
+    found["fps"] = 1e3 / found["whole_ms"]
+    for name, settings in {
+        "whole_fp32_ms": ResidentSettings(preset, precision="fp32"),
+        "whole_without_graphs_ms": ResidentSettings(preset, graphs=False),
+        "whole_without_motion_ms": ResidentSettings(preset, mode="off"),
+    }.items():
+        found[name] = whole(suite, fuser, settings, items)
+    found |= steps(suite, fuser, preset, items)
+    what = counted(height, width, 1, preset, fuser)
+    floor = {
+        "upload_ms": what.upload / limits["upload_gb_s"] / 1e6,
+        "download_ms": what.download / limits["download_gb_s"] / 1e6,
+        "memory_ms": what.memory / limits["device_copy_gb_s"] / 1e6,
+        "network_ms": what.network / limits["matmul_bf16_tflop_s"] / 1e9,
+    }
+    found["counted"] = {
+        "bytes": what.memory,
+        "transferred": what.upload + what.download,
+        "network_flop": what.network,
+    }
+    found["floor"] = {**floor, "sum_ms": sum(floor.values())}
+    found["times_floor"] = found["whole_ms"] / sum(floor.values())
+    if suite.device.type == "cuda":
+        found["peak_memory_mib"] = torch.cuda.max_memory_allocated() / 2**20
+        torch.cuda.reset_peak_memory_stats()
+    return found
+
+
+def whole(suite: Suite, fuser: LcndrFuser, settings: ResidentSettings, items: list[Bracket]) -> float:
+    """Steady state of the stage, from planes in host memory to planes in host memory; median of three rounds."""
+    stage = ResidentFusion(fuser, settings)
+    rounds = []
+    for number in range(2 if suite.dry else 5):
+        suite.wait()
+        begin, made = time.perf_counter(), 0
+        for _ in range(1 if suite.dry else 4):
+            # New objects each time: a frame that was seen is not uploaded again.
+            for item in brackets([_again(b.reference) for b in items]):
+                made += len(list(stage.push(item)))
+        suite.wait()
+        if number or suite.dry:  # the first round compiles and records
+            rounds.append((time.perf_counter() - begin) / max(made, 1) * 1e3)
+    list(stage.flush())
+    return float(np.median(rounds[-3:]))
+
+
+def _again(frame: Frame) -> Frame:
+    return Frame(
+        frame.planes,
+        frame.bits,
+        frame.subsampling,
+        frame.color,
+        frame.pts,
+        frame.time_base,
+        frame.index,
+        frame.exposure,
+    )
+
+
+def steps(suite: Suite, fuser: LcndrFuser, preset: Any, items: list[Bracket]) -> dict[str, float]:
+    """Milliseconds of each step alone, on the device's clock."""
+    launcher = launcher_for(suite.device)
+    upload, align = Uploader(suite.device, launcher), DeviceAligner(suite.device, launcher, preset)
+    weigher = DeviceWeigher(load_network(fuser.name), suite.device, launcher)
+    item = items[3]
+    with torch.inference_mode():
+        aligned = align(item)
+        grid = tuple(aligned.reference.small.shape)
+        lumas, coding = aligned.lumas, aligned.reference.coding
+        extra = fuser.halvings(lumas.shape[1:])
+        maps, pyramid = weigher(lumas, coding, extra)
+        fused = blend.blend(lumas, coding, maps, fuser.exponents, extra, launcher, pyramid)
+        luma_out = torch.empty_like(lumas[0])
+        assert aligned.chroma is not None
+        chroma_out = torch.empty_like(aligned.chroma[:, 0])
+        prior = maps.priors[CHROMA_LEVEL]
+        small = torch.stack([aligned.reference.small] * 2)
+        settings = flow.dense_flow
+
+        def finished() -> None:
+            finish.pack_luma(fused, coding, luma_out, launcher=launcher)
+            finish.fuse_chroma(
+                lumas, fused, aligned.chroma, prior, maps.coverage, coding, chroma_out, launcher=launcher
+            )
+
+        return {
+            "upload_ms": suite.timed(lambda: upload(item.reference, grid)),
+            "align_ms": suite.timed(lambda: align(item)),
+            "motion_without_graph_ms": suite.timed(lambda: settings(small, small, 1, launcher)),
+            "weigh_ms": suite.timed(lambda: weigher(lumas, coding, extra)),
+            "blend_ms": suite.timed(
+                lambda: blend.blend(lumas, coding, maps, fuser.exponents, extra, launcher, pyramid)
+            ),
+            "finish_ms": suite.timed(finished),
+        }
+
+
+def training(suite: Suite) -> dict[str, Any]:
+    """A few steps of the network's forward and backward pass: does it train on this device, and how fast?"""
+    network = load_network("lcndr-xs").requires_grad_(True).train().to(suite.device)
+    size = (1, 2, 64, 64) if suite.dry else (8, 2, 256, 384)
+    luma = torch.rand(size, device=suite.device)
+    optimiser = torch.optim.AdamW(network.parameters(), 1e-4)
+
+    def step() -> None:
+        with torch.autocast(suite.device.type, torch.bfloat16, enabled=suite.device.type == "cuda"):
+            loss = (network(luma) - luma.mean(1, keepdim=True)).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    return {"step_ms": suite.timed(step, 10), "batch": list(size)}
+
+
+@click.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None, help="The JSON file; default: $OUT or benchmarks."
+)
+@click.option(
+    "--dry-run", "dry", is_flag=True, help="Tiny sizes on the CPU: checks this script, measures nothing."
+)
+@click.option("--size", "sizes", multiple=True, type=click.Choice(list(SIZES)), help="Only these sizes.")
+@click.option("--preset", "presets", multiple=True, type=click.Choice(PRESETS), help="Only these presets.")
+@click.option("--skip", multiple=True, help="Parts to leave out: tests, sanitizer, training, ...")
+@click.option("--train", is_flag=True, help="A few training steps too.")
+def main(
+    out: Path | None,
+    dry: bool,
+    sizes: tuple[str, ...],
+    presets: tuple[str, ...],
+    skip: tuple[str, ...],
+    train: bool,
+) -> None:
+    """Tests, parity, memory checks and speed on the GPU of this machine."""
+    if not dry and not torch.cuda.is_available():
+        raise click.ClickException("torch finds no CUDA device; --dry-run checks the script on the CPU.")
+    suite = Suite(dry)
+    chosen = TINY if dry else {name: SIZES[name] for name in sizes or SIZES}
+    folder = Path(os.environ.get("OUT", REPOSITORY / "benchmarks"))
+    path = out or folder / "gpu.json"
+    parts: dict[str, Callable[[], Any]] = {
+        "machine": lambda: machine(suite),
+        "ceilings": lambda: ceilings(suite),
+        "parity": lambda: parity(suite),
+    }
+    for name, size in chosen.items():
+        for preset in presets or (("fast",) if dry else PRESETS):
+            parts[f"speed {name} {preset}"] = lambda size=size, preset=preset: speed(  # type: ignore[misc]
+                suite, size, preset, suite.results["ceilings"]
+            )
+    if train:
+        parts["training"] = lambda: training(suite)
+    parts["tests"] = lambda: tests(suite)
+    parts["sanitizer"] = lambda: sanitizer(suite)
+    for name, action in parts.items():
+        if name.split()[0] not in skip:
+            suite.part(name, action)
+            # Written after each part: a call that is cut off still leaves what it found.
+            path.parent.mkdir(parents=True, exist_ok=True)
+            report = {
+                "schema": 1,
+                "dry_run": dry,
+                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+                "failed": suite.failed,
+                **suite.results,
+            }
+            path.write_text(json.dumps(report, indent=1) + "\n")
+    click.echo(f"{path}: {'failed: ' + ', '.join(suite.failed) if suite.failed else 'all good'}", err=True)
+    sys.exit(1 if suite.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
