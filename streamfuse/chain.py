@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from streamfuse.align.aligner import Aligner
@@ -12,10 +14,11 @@ from streamfuse.align.label import Labeller
 from streamfuse.align.pair import Pairer
 from streamfuse.config import Config
 from streamfuse.frame import FusedFrame, WeighedBracket
-from streamfuse.fusion.fuser import Fuser, create_fuser
+from streamfuse.fusion.fuser import Fuser, LcndrFuser, create_fuser
 from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.pipeline import NamedStage
 from streamfuse.stage import Stage
+from streamfuse.temporal.flicker import Deflicker
 from streamfuse.temporal.smooth import Smoother
 
 Finish = Callable[[WeighedBracket, FusedFrame], FusedFrame]
@@ -30,21 +33,29 @@ class Chain:
     pairer: Pairer
     fuser: Fuser
     smooth: bool
+    deflicker: bool = False
 
     @property
     def delay_frames(self) -> int:
         """Input frames that come after an instant before its fused frame is complete (not counting queues)."""
         found = self.labeller.report
-        return (found.cycle if found else 0) + (Smoother.delay if self.smooth else 0)
+        return (found.cycle if found else 0) + self._smoothing_delay
+
+    @property
+    def _smoothing_delay(self) -> int:
+        return Smoother.delay * self.smooth + Deflicker.delay * self.deflicker
 
 
-def build_chain(config: Config, simultaneous: int = 1, finish: Sequence[Finish] = ()) -> Chain:
-    """label -> pair -> align -> weigh -> smooth -> blend.
+def build_chain(
+    config: Config, simultaneous: int = 1, finish: Sequence[Finish] = (), resident: bool = False
+) -> Chain:
+    """label -> pair -> align -> weigh -> smooth -> blend -> flicker.
 
     Args:
         config: the settings.
         simultaneous: as in `SourceInfo`.
         finish: called in order with each weighed bracket and its fused frame; what they return goes on.
+        resident: on a GPU, and where nothing has to `finish`, one stage "fuse" stands for all from align to blend.
 
     Raises:
         UsageError, WeightsError, DeviceError: as the parts.
@@ -52,6 +63,10 @@ def build_chain(config: Config, simultaneous: int = 1, finish: Sequence[Finish] 
     fuser = create_fuser(config.fuser_name, preset=config.fuse.preset, device=config.fuse.device)
     labeller = Labeller(config.input.cycle, config.input.first, simultaneous)
     pairer = Pairer(config.input.rate, simultaneous)
+    if resident and not finish and (fusion := _resident(config, fuser)) is not None:
+        front = (NamedStage("label", labeller), NamedStage("pair", pairer), NamedStage("fuse", fusion))
+        end = (NamedStage("flicker", Deflicker()),) if config.smooth.flicker else ()
+        return Chain((*front, *end), labeller, pairer, fuser, config.smooth.enabled, config.smooth.flicker)
     aligner = Aligner(config.align_preset, config.align.mode, config.align.ghost, config.input.rate)
     stages: list[NamedStage] = [
         NamedStage("label", labeller),
@@ -61,23 +76,57 @@ def build_chain(config: Config, simultaneous: int = 1, finish: Sequence[Finish] 
     ]
     if config.smooth.enabled:
         stages.append(NamedStage("smooth", Smoother()))
-    stages.append(NamedStage("blend", _Finishing(BlendStage(fuser), finish) if finish else BlendStage(fuser)))
-    return Chain(tuple(stages), labeller, pairer, fuser, config.smooth.enabled)
+    last = [NamedStage("blend", BlendStage(fuser))]
+    if config.smooth.flicker:
+        last.append(NamedStage("flicker", Deflicker()))
+    if finish:
+        last = [NamedStage("blend", _Finishing([named.stage for named in last], finish))]
+    stages += last
+    return Chain(tuple(stages), labeller, pairer, fuser, config.smooth.enabled, config.smooth.flicker)
+
+
+def _resident(config: Config, fuser: Fuser) -> Stage | None:
+    """From align to blend on the GPU; None where there is none, or no such form of the fuser or of the settings."""
+    mode = config.align.mode
+    if not isinstance(fuser, LcndrFuser) or not fuser.device.startswith("cuda") or mode == "global":
+        return None
+    if os.environ.get("STREAMFUSE_RESIDENT") == "0":
+        return None
+    from streamfuse.cuda.stage import ResidentFusion, ResidentSettings
+
+    return ResidentFusion(
+        fuser,
+        ResidentSettings(
+            config.align_preset, mode, config.align.ghost, config.input.rate, config.smooth.enabled
+        ),
+    )
 
 
 class _Finishing:
-    """A blend stage whose output the `finish` functions see beside its input."""
+    """The last stages, one frame out for each one in, whose output the `finish` functions see beside its input."""
 
-    def __init__(self, blend: BlendStage, finish: Sequence[Finish]) -> None:
-        self._blend = blend
+    def __init__(self, stages: Sequence[Stage], finish: Sequence[Finish]) -> None:
+        self._stages = stages
         self._finish = finish
+        self._waiting: deque[WeighedBracket] = deque()
 
     def push(self, item: WeighedBracket) -> Iterable[FusedFrame]:
-        for frame in self._blend.push(item):
-            yield reduce(lambda result, finish: finish(item, result), self._finish, frame)
+        self._waiting.append(item)
+        yield from self._finished([item])
 
     def flush(self) -> Iterable[FusedFrame]:
-        return self._blend.flush()
+        for number, stage in enumerate(self._stages):
+            yield from self._finished(stage.flush(), number + 1)
+
+    def _finished(self, items: Iterable[Any], first: int = 0) -> Iterator[FusedFrame]:
+        for stage in self._stages[first:]:
+            items = [result for item in items for result in stage.push(item)]
+        for frame in items:
+            yield reduce(partial(_applied, self._waiting.popleft()), self._finish, frame)
+
+
+def _applied(bracket: WeighedBracket, frame: FusedFrame, finish: Finish) -> FusedFrame:
+    return finish(bracket, frame)
 
 
 def through(stages: Sequence[Stage], items: Iterable[Any]) -> Iterator[Any]:

@@ -123,6 +123,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--ghost", type=click.Choice(["on", "off"]), help="Fall back to the reference where exposures disagree."
 )
 @click.option("--smooth", type=click.Choice(["on", "off"]), help="Smooth weights and tone over time.")
+@click.option("--flicker", type=click.Choice(["on", "off"]), help="Damp the flicker of lamps; default: off.")
 @click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name.")
 @click.option("--crf", type=float, help="Constant rate factor: lower is better and larger.")
 @click.option("--pix-fmt", help="Pixel format to store, such as yuv420p10le.")
@@ -165,7 +166,7 @@ def fuse(
             bits=bits, overwrite=bool(options["overwrite"]), as_json=as_json, quiet=quiet,
         )  # fmt: skip
         return
-    for switch in ("ghost", "smooth"):
+    for switch in ("ghost", "smooth", "flicker"):
         if options[switch] is not None:
             options[switch] = options[switch] == "on"
     config = load_config(config_name or "default")
@@ -191,6 +192,7 @@ def fuse(
 
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_video)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_labels)
+cli_stills.evaluate.add_command(cli_evaluate.evaluate_ablation)
 for command in (cli_stills.still, cli_stills.evaluate, cli_stills.export):
     main.add_command(command)
 
@@ -250,7 +252,9 @@ def doctor(camera: str | None, as_json: bool) -> None:
         findings = examine()
         click.echo(json.dumps(findings, indent=2) if as_json else render(findings))
         return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that its settings are put back
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # so that its settings are put back
     findings = examine_camera(camera)
     click.echo(json.dumps(findings, indent=2) if as_json else render_camera(findings))
 

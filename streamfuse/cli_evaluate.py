@@ -18,6 +18,7 @@ import click
 @click.option("--align", type=click.Choice(["off", "global", "flow"]), help="Alignment; default: flow.")
 @click.option("--ghost", type=click.Choice(["on", "off"]), help="Ghost fallback; default: on.")
 @click.option("--smooth", type=click.Choice(["on", "off"]), help="Temporal smoothing; default: on.")
+@click.option("--deflicker", type=click.Choice(["on", "off"]), help="Damping of flicker; default: off.")
 @click.option(
     "--gap",
     "gaps",
@@ -76,6 +77,7 @@ def evaluate_video(
     align: str | None,
     ghost: str | None,
     smooth: str | None,
+    deflicker: str | None,
     gaps: tuple[float, ...],
     flow: bool,
     objects: int | None,
@@ -105,6 +107,7 @@ def evaluate_video(
         align=align,
         ghost=None if ghost is None else ghost == "on",
         smooth=None if smooth is None else smooth == "on",
+        flicker=None if deflicker is None else deflicker == "on",
     )
     if objects is None:
         objects = 2 if flow else 0
@@ -119,6 +122,45 @@ def evaluate_video(
                 page.fact(name, value)
         click.echo(f"Report written to {report_file}.")
     _write(json_file, figures)
+
+
+@click.command(name="ablation")
+@click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CLIP...")
+@click.option(
+    "--preset", type=click.Choice(["fast", "balanced", "best"]), default="balanced", show_default=True
+)
+@click.option(
+    "--gap",
+    "gaps",
+    type=click.FloatRange(0.5, 16),
+    multiple=True,
+    default=(3.0,),
+    show_default=True,
+    help="EV between exposures; repeatable.",
+)
+@click.option(
+    "--frames", "count", type=click.IntRange(min=3), default=30, show_default=True, help="Of each clip."
+)
+@click.option("--width", type=click.IntRange(min=32), help="Scale videos to this width.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures."
+)
+def evaluate_ablation(
+    clips: tuple[Path, ...], preset: str, gaps: tuple[float, ...], json_file: Path | None, **filming: Any
+) -> None:
+    """Measure CLIPs with each stage of alignment and smoothing switched off in turn.
+
+    \b
+    streamfuse evaluate ablation clip.mp4 hdr_frames/ --json ablation.json
+    """
+    from streamfuse.config import load_config
+    from streamfuse.evaluate import ablation
+    from streamfuse.evaluate.videos import VideoTrial
+
+    _check_folder(json_file)
+    config = load_config("default").with_overrides(preset=preset)
+    trials = [VideoTrial(clip, gap, **filming) for clip in clips for gap in gaps]
+    _write(json_file, ablation.evaluate_ablation(trials, config, say=click.echo))
 
 
 @click.command(name="labels")

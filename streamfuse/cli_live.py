@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import sys
 from collections.abc import Callable
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamfuse.config import Config
-    from streamfuse.live.run import LiveRun, LiveSummary
+    from streamfuse.live.run import LiveRun
+    from streamfuse.live.status import LiveSummary
 
 _INTERRUPTED = 130
 _TOKEN = "STREAMFUSE_WEB_TOKEN"
@@ -132,7 +134,7 @@ def live(
     """
     from streamfuse.live.events import log_to_stderr, stop_logging
 
-    handler = log_to_stderr(as_json=log_json)
+    handler = log_to_stderr(as_json=log_json, level=logging.WARNING if quiet else logging.INFO)
     try:
         with ExitStack() as stack:
             summary = _run(stack, camera, config_name, options, duration, web_token, quiet or log_json)

@@ -116,6 +116,9 @@ class SmoothConfig(_Section):
     """How to keep the picture calm in time."""
 
     enabled: bool = Field(default=True, description="smooth the weight maps and the tone along the motion")
+    flicker: bool = Field(
+        default=False, description="damp flicker of the whole picture (lamps on the mains); files, not live"
+    )
 
 
 class OutputConfig(_Section):
@@ -210,6 +213,7 @@ OPTION_KEYS: Mapping[str, str] = {
     "fuser": "fuse.fuser",
     "device": "fuse.device",
     "smooth": "smooth.enabled",
+    "flicker": "smooth.flicker",
 }
 
 

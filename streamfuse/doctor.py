@@ -32,6 +32,7 @@ def examine() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "packages": {name: found for name in _PACKAGES if (found := _version(name))},
         "devices": _devices(),
+        "gpu": _gpu(),
         "networks": _networks(),
         "encoders": _encoders(),
         "cameras": sorted(str(path) for path in Path("/dev").glob("video*")),
@@ -48,6 +49,7 @@ def render(findings: dict[str, Any]) -> str:
         f"{findings['cpus']} CPUs",
         "packages   " + ", ".join(f"{name} {found}" for name, found in findings["packages"].items()),
         "devices    " + ", ".join(findings["devices"]),
+        "gpu        " + findings["gpu"],
         *(f"network    {name}: {text}" for name, text in findings["networks"].items()),
         f"encoders   {working or 'none'}" + (f" (do not open here: {failing})" if failing else ""),
         "cameras    " + (", ".join(findings["cameras"]) or "none found under /dev/video*"),
@@ -69,6 +71,23 @@ def _devices() -> list[str]:
     if torch.cuda.is_available():
         names += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     return names
+
+
+def _gpu() -> str:
+    """How fusion runs: resident on the GPU with kernels, in torch alone, or on the CPU."""
+    import torch
+
+    from streamfuse.cuda.launch import cupy_problem
+
+    if not torch.cuda.is_available():
+        built = (
+            "this torch is built without CUDA" if torch.version.cuda is None else "torch finds no CUDA device"
+        )
+        return f"none: {built}; fusion runs on the CPU"
+    problem = cupy_problem()
+    if problem is None:
+        return "fusion stays on the GPU, with CUDA kernels"
+    return f"fusion stays on the GPU in torch, without CUDA kernels: CuPy is {problem}"
 
 
 def _networks() -> dict[str, str]:

@@ -101,7 +101,7 @@ class FileFusion:
             info = self._source.info
             _refuse_one_picture(output, info)
             finish = _finishers(config, dump)
-            self._chain = build_chain(config, info.simultaneous, finish)
+            self._chain = build_chain(config, info.simultaneous, finish, resident=True)
             self._sink = self._open_sink(output, info)
         except BaseException:
             self._source.close()
@@ -299,7 +299,7 @@ def fuse_video(
     named = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     source = _open([str(name) for name in named], settings, None)
     try:
-        chain = build_chain(settings, source.info.simultaneous)
+        chain = build_chain(settings, source.info.simultaneous, resident=True)
         yield from through([named_stage.stage for named_stage in chain.stages], source)
     finally:
         source.close()

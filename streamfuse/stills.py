@@ -24,7 +24,8 @@ Picture = npt.NDArray[Any]  # (H, W, 3) R'G'B' or (H, W) luma; uint8 or uint16
 # Inside, pictures are 16-bit Y'CbCr 4:4:4: converting costs less than half a code value of 8 bits.
 _BITS = 16
 _SUBSAMPLING = (0, 0)
-_COLOR = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=True)
+# BT.601 and full range: the Y'CbCr of JPEG files, and the luma that the networks were trained on.
+_COLOR = ColorInfo(matrix=6, primaries=1, transfer=1, full_range=True)
 
 
 class Fuser:

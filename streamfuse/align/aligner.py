@@ -116,11 +116,10 @@ class Aligner:
         if not others:
             return photometric.ratio_curve(UNKNOWN_GAP_EV * abs(step))
         dark, bright = ([reference], others) if step > 0 else (others, [reference])
-        known = photometric.known_gap(dark[0], bright[0])
-        if known is not None:
-            return photometric.ratio_curve(known)
         greens = [[self._picture(frame).green for frame in frames] for frames in (dark, bright)]
-        return photometric.estimate_curve(greens[0], greens[1])
+        measured = photometric.estimate_curve(greens[0], greens[1])
+        known = photometric.known_gap(dark[0], bright[0])
+        return measured if known is None else photometric.with_known_gap(measured, known)
 
     def _sides(self, bracket: Bracket, frames: list[Frame], curve: ToneCurve, brighter: bool) -> list[Side]:
         """The neighbours with their motion; `brighter`: they are the brighter exposure."""

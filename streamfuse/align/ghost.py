@@ -54,7 +54,7 @@ def _tolerance(bright: Map, curve: ToneCurve) -> Map:
     tolerance = cv2.blur(np.abs(horizontal) + np.abs(vertical), (WINDOW, WINDOW))
     tolerance *= MISALIGNMENT
     tolerance += bright * np.float32(SHADING)
-    tolerance += CURVE_ERROR if curve.exact else ROUGH_CURVE_ERROR
+    tolerance += ROUGH_CURVE_ERROR if curve.rough else CURVE_ERROR
     return tolerance
 
 

@@ -285,7 +285,7 @@ class Labeller:
         for held in self._held[-MAX_CYCLE:]:
             shot = [held.evidence] if held.cut else [*shot, held.evidence]
         enough = len(shot) >= (self._count or 2)
-        return enough and max(likeness(evidence, other) for other in shot) < _CUT_LIKENESS
+        return enough and all(likeness(evidence, other) < _CUT_LIKENESS for other in shot)
 
     @property
     def _count(self) -> int:

@@ -1,14 +1,15 @@
 """Photometry: bring frames of different exposures to one scale.
 
 The model of a camera or codec is linear light = normalised luma ** 2.2, so that an exposure ratio of `gap_ev` EV is a
-factor 2 ** (gap_ev / 2.2) on luma *and* on chroma, until the brighter one clips. Where a factor does not explain the
-two histograms (tone curves of real cameras), their quantiles give a monotone curve instead: no alignment is needed for
-either, because frames that follow each other show nearly the same scene.
+factor 2 ** (gap_ev / 2.2) on luma *and* on chroma, until the brighter one clips. Where the transfer function of BT.709
+or sRGB explains the two histograms far better, it is taken; where nothing does (tone curves of real cameras), their
+quantiles give a monotone curve instead. No alignment is needed for any of this, because frames that follow each other
+show nearly the same scene.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -20,11 +21,18 @@ GAMMA = 2.2
 NODES = 1024  # of a tone curve over [0, 1]
 HISTOGRAM_END = 1.0 + 1e-6  # so that 1.0 lies in the last bin
 Levels = npt.NDArray[np.float64]
+Transfer = tuple[float, float]  # a, gamma; see `_decoded`
+SRGB: Transfer = (0.055, 2.4)  # IEC 61966-2-1
+BT709: Transfer = (0.099, 1 / 0.45)  # ITU-R BT.709
 
 _DARK = 0.03  # below this luma a frame is noise and quantisation
 _BRIGHT = 0.96  # above this luma a frame may be clipped
+_CLIPPED = 0.998  # from this luma on it surely is
 _MIN_SHARE = 0.06  # of the quantiles must be usable in both frames for a ratio to be measured
 _MAX_RESIDUAL = 0.025  # mean deviation in luma up to which one ratio explains the histograms
+_TRANSFERS = (SRGB, BT709)
+_BETTER = 0.6  # times the deviation of a plain factor, from which on another transfer function is believed
+_MAX_TRANSFER_RESIDUAL = 0.008  # mean deviation in luma up to which it explains the histograms
 _NOISE = 1.5e-3  # two sigma of a dark frame at working size, in linear light
 _NOISE_FLOOR = 0.02  # luma of a dark frame below which its noise no longer grows
 _QUANTISATION = 0.004  # one code value of 8 bit
@@ -40,13 +48,15 @@ class ToneCurve:
         up: `NODES` float32 values in [0, 1], dark luma i / (NODES - 1) in the brighter frame's scale; monotone.
         down: the same from bright to dark; what is clipped in the brighter frame maps to the value at which it clips.
         gap_ev: exposure difference in EV, >= 0; a rough figure where `exact` is False.
-        exact: a plain ratio, known or measured; False = a curve from quantiles.
+        exact: a plain ratio, known or measured.
+        rough: a curve from quantiles.
     """
 
     up: Map
     down: Map
     gap_ev: float
     exact: bool
+    rough: bool = False
 
     def brighten(self, values: Map) -> Map:
         """Normalised values (luma, R', G' or B') of the darker frame, any shape, in the brighter frame's scale."""
@@ -100,6 +110,38 @@ def ratio_curve(gap_ev: float) -> ToneCurve:
     return ToneCurve(np.minimum(x * factor, 1.0), x / factor, gap_ev, True)
 
 
+def transfer_curve(gap_ev: float, transfer: Transfer) -> ToneCurve:
+    """The curve of an exposure difference for a camera with this transfer function."""
+    light = _decoded(np.linspace(0.0, 1.0, NODES), transfer)
+    up, down = (
+        _encoded(np.minimum(light * ratio, 1.0), transfer).astype(np.float32)
+        for ratio in (2.0**gap_ev, 2.0**-gap_ev)
+    )
+    return ToneCurve(up, down, gap_ev, False)
+
+
+def _decoded(luma: Levels, transfer: Transfer) -> Levels:
+    """Linear light of luma in [0, 1]: ((luma + a) / (1 + a)) ** gamma, continued by its tangent through 0."""
+    a, gamma = transfer
+    toe, knee = _join(transfer)
+    power = ((np.maximum(luma, toe) + a) / (1 + a)) ** gamma
+    return np.where(luma < toe, luma * knee / toe, power)
+
+
+def _encoded(light: Levels, transfer: Transfer) -> Levels:
+    a, gamma = transfer
+    toe, knee = _join(transfer)
+    power = (1 + a) * np.maximum(light, knee) ** (1 / gamma) - a
+    return np.where(light < knee, light * toe / knee, power)
+
+
+def _join(transfer: Transfer) -> tuple[float, float]:
+    """Luma and linear light where tangent and power meet."""
+    a, gamma = transfer
+    toe = a / (gamma - 1)
+    return toe, ((toe + a) / (1 + a)) ** gamma
+
+
 def estimate_curve(dark: list[Map], bright: list[Map]) -> ToneCurve:
     """The curve between two exposures from the histograms of a few frames of each.
 
@@ -122,14 +164,24 @@ def curve_of_histograms(dark: Levels, bright: Levels) -> ToneCurve:
     """The curve between two exposures from `histogram` of each."""
     d, b = _quantiles(dark), _quantiles(bright)
     usable = (d > _DARK) & (b < _BRIGHT)
-    if usable.mean() >= _MIN_SHARE:
-        factor = max(float(np.median(b[usable] / d[usable])), 1.0)
-        residual = float(np.abs(d[usable] * factor - b[usable]).mean())
-        gap = GAMMA * float(np.log2(factor))
-        if residual < _MAX_RESIDUAL:
-            return ratio_curve(gap)
-        return _quantile_curve(d, b, gap)
-    return _quantile_curve(d, b, _rough_gap(d, b))
+    if usable.mean() < _MIN_SHARE:
+        return _quantile_curve(d, b, _rough_gap(d, b))
+    low, high = d[usable].astype(np.float64), b[usable].astype(np.float64)
+    factor = max(float(np.median(high / low)), 1.0)
+    residual = float(np.abs(low * factor - high).mean())
+    fits = [_fitted(low, high, transfer) for transfer in _TRANSFERS]
+    best, gap = min(fits)
+    if gap > 0 and best < min(_BETTER * residual, _MAX_TRANSFER_RESIDUAL):
+        return transfer_curve(gap, _TRANSFERS[fits.index((best, gap))])
+    gap = GAMMA * float(np.log2(factor))
+    return ratio_curve(gap) if residual < _MAX_RESIDUAL else _quantile_curve(d, b, gap)
+
+
+def _fitted(low: Levels, high: Levels, transfer: Transfer) -> tuple[float, float]:
+    """(Mean deviation in luma, exposure difference in EV) of levels that belong together."""
+    light = _decoded(low, transfer)
+    ratio = float(np.median(_decoded(high, transfer) / light))
+    return float(np.abs(_encoded(light * ratio, transfer) - high).mean()), float(np.log2(ratio))
 
 
 def known_gap(dark: Frame, bright: Frame) -> float | None:
@@ -138,6 +190,13 @@ def known_gap(dark: Frame, bright: Frame) -> float | None:
         return None
     low, high = dark.exposure.ev, bright.exposure.ev
     return None if low is None or high is None or high <= low else high - low
+
+
+def with_known_gap(measured: ToneCurve, gap_ev: float) -> ToneCurve:
+    """The curve for an exposure difference that metadata tell: footage says which transfer function it went through."""
+    if measured.exact or measured.rough:
+        return ratio_curve(gap_ev)
+    return replace(measured, gap_ev=gap_ev)
 
 
 def _apply(table: Map, luma: Map) -> Map:
@@ -155,7 +214,7 @@ def _quantile_curve(d: Map, b: Map, gap: float) -> ToneCurve:
     x = np.linspace(0.0, 1.0, NODES, dtype=np.float32)
     up = np.maximum.accumulate(np.interp(x, *_knots(d, b))).astype(np.float32)
     down = np.maximum.accumulate(np.interp(x, *_knots(b, d))).astype(np.float32)
-    return ToneCurve(up, down, gap, False)
+    return ToneCurve(up, down, gap, False, rough=True)
 
 
 def _knots(x: Map, y: Map) -> tuple[Levels, Levels]:
@@ -171,6 +230,9 @@ def _knots(x: Map, y: Map) -> tuple[Levels, Levels]:
 
 
 def _rough_gap(d: Map, b: Map) -> float:
-    """Where hardly a pixel is usable in both: the dark level at the quantile where the bright frame clips."""
-    at = min(int(np.searchsorted(b, _BRIGHT)), len(b) - 1)
-    return max(GAMMA * float(np.log2(max(float(b[at]), _LEAST) / max(float(d[at]), _LEAST))), 0.0)
+    """Where hardly a pixel is usable in both: what clips lies between two quantiles, and the gap between theirs."""
+    gaps = []
+    for level in (_BRIGHT, _CLIPPED):
+        at = min(int(np.searchsorted(b, level)), len(b) - 1)
+        gaps.append(GAMMA * float(np.log2(max(float(b[at]), _LEAST) / max(float(d[at]), _LEAST))))
+    return max(sum(gaps) / 2, 0.0)

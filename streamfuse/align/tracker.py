@@ -24,6 +24,7 @@ Vector = npt.NDArray[np.float64]
 _BROKEN = 5.0  # frames lost or doubled: about one in 150
 _BROKEN_AT_CUT = 1.0  # films are cut without regard to the order
 _JUMP = 8.0  # the light changes from one frame to the next
+_JUMP_SIZE = 2.0  # more for each unit of level: of two explanations with a jump the smaller one is better
 _CLEAR = 4.0  # an explanation that is so much worse than the best does not count any more
 _HOPELESS = 12.0  # and is forgotten
 _MOST = 24  # explanations that are followed
@@ -34,10 +35,7 @@ _STEADY = 0.02  # sigma by which brightness, its speed and offsets change from f
 _UNSTEADY = 0.3  # the same as a share of the speed
 _UNKNOWN = 9.0  # variance of a brightness that nothing is known of
 _LEAST_OFFSET = 0.03  # between exposures next to each other
-_OFFSET_RANGE = (
-    0.35,
-    3.0,
-)  # times its first value: what clipping and darkness make of an offset, and no more
+_OFFSET_RANGE = (0.35, 3.0)  # times its first value: what clipping or darkness makes of an offset
 _FASTEST = 0.4  # share of the smallest offset by which brightness moves from one frame to the next
 
 
@@ -130,14 +128,18 @@ class Tracker:
         error = level - float(row @ state)
         variance = float(row @ covariance @ row) + noise
         surprise = 0.5 * error**2 / variance + 0.5 * float(np.log(variance / _LEVEL_NOISE**2))
-        jump = _JUMP + 0.5 * float(np.log(max(noise, _LEVEL_NOISE**2) / _LEVEL_NOISE**2))
+        jump = (
+            _JUMP
+            + _JUMP_SIZE * abs(error)
+            + 0.5 * float(np.log(max(noise, _LEVEL_NOISE**2) / _LEVEL_NOISE**2))
+        )
         if surprise < jump:
             gain = covariance @ row / variance
             state = state + gain * error
             covariance = covariance - np.outer(gain, row @ covariance)
-            state[2:] = np.maximum.accumulate(
-                np.maximum(state[2:], _LEAST_OFFSET * np.arange(1, self._count))
-            )
+            # Without limits a wrong explanation would in time make itself true.
+            state[1] = np.clip(state[1], -self._fastest, self._fastest)
+            state[2:] = np.clip(state[2:], *self._limits)
         else:
             state, covariance = _forgotten(state, covariance)
             state[0] = level - (state[1 + rank] if rank else 0.0)
@@ -211,7 +213,7 @@ def _moved(state: Vector, covariance: Vector) -> tuple[Vector, Vector]:
 def _forgotten(state: Vector, covariance: Vector) -> tuple[Vector, Vector]:
     """Without brightness and speed; the offsets stay, less certain."""
     state, kept = state.copy(), np.zeros_like(covariance)
-    kept[2:, 2:] = covariance[2:, 2:] + np.diag((0.1 * state[2:]) ** 2)
+    kept[2:, 2:] = covariance[2:, 2:] + np.diag((0.2 * state[2:]) ** 2)
     state[1] = 0.0
     kept[1, 1] = _STEADY**2
     return state, kept

@@ -104,7 +104,9 @@ class SampleSource:
         _require("drop", drop, 0 <= drop < 1, "at least 0 and below 1")
         _require("double", double, 0 <= double < 1, "at least 0 and below 1")
         _require("first", first, first in get_args(First), "under or over")
-        _require("size", f"{width}x{height}", not stamp or stamps.fits(width, height), "128x16 or more for a stamp")
+        _require(
+            "size", f"{width}x{height}", not stamp or stamps.fits(width, height), "128x16 or more for a stamp"
+        )
         self.rate = Fraction(rate)
         self.gap_ev, self.cycle, self.first = gap_ev, cycle, first
         self._frames, self._seed, self._noise = frames, seed, noise

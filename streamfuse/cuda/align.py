@@ -20,7 +20,7 @@ from streamfuse.cuda.flow import dense_flow
 from streamfuse.cuda.frames import DeviceFrame, Uploader
 from streamfuse.cuda.graph import Graphed
 from streamfuse.cuda.launch import Launcher
-from streamfuse.cuda.settings import comparison, noise_table, tone
+from streamfuse.cuda.settings import Tables, tables
 from streamfuse.cuda.unpack import match
 from streamfuse.cuda.warp import Neighbour, compare, synthesise
 from streamfuse.frame import Bracket, Frame
@@ -122,11 +122,11 @@ class DeviceAligner:
         if item.simultaneous and frames:
             _store(frames[0].luma, frames[0].chroma, rank, lumas, chroma)
             return one, []
-        curve = self._curve(reference, frames, rank - item.rank)
+        curve = tables(self._curve(reference, frames, rank - item.rank), self._device)
         own = match(
             reference.luma,
             reference.chroma,
-            tone(curve, brighter, self._device),
+            curve.up if brighter else curve.down,
             reference.coding,
             self._launcher,
         )
@@ -142,16 +142,14 @@ class DeviceAligner:
         item: Bracket,
         reference: DeviceFrame,
         frames: list[DeviceFrame],
-        curve: ToneCurve,
+        curve: Tables,
         brighter: bool,
     ) -> tuple[list[_Side], tuple[Tensor | None, Tensor | None], Tensor | None, Tensor]:
         """(neighbours with motion, shares of luma and chroma, weight of the first neighbour, mean trust)."""
-        up = tone(curve, True, self._device)
-        here = reference.brightened(up) if brighter else reference.small
-        there = torch.stack([frame.small if brighter else frame.brightened(up) for frame in frames])
+        here = reference.brightened(curve.up) if brighter else reference.small
+        there = torch.stack([frame.small if brighter else frame.brightened(curve.up) for frame in frames])
         flows = self._motion(item, frames, here, there, curve) if self._mode == "flow" else None
-        explained = comparison(curve, self._device)
-        deviations, errors = compare(here, there, flows, brighter, explained, self._launcher)
+        deviations, errors = compare(here, there, flows, brighter, curve.explained, self._launcher)
         sides = [_Side(f, None if flows is None else flows[n]) for n, f in enumerate(frames)]
         weight = ghosts.side_weights(deviations).contiguous() if len(frames) == 2 else None
         if not self._ghost:
@@ -159,7 +157,7 @@ class DeviceAligner:
         trust = ghosts.trust_map(deviations)
         if brighter:
             zoom = reference.frame.width / reference.small.shape[1]
-            noise = ghosts.Noise(here, noise_table(curve, self._device), zoom)
+            noise = ghosts.Noise(here, curve.noise, zoom)
             share = ghosts.brighter_share(noise, errors)
         else:
             share = ghosts.darker_share(reference.small, reference.peak)
@@ -215,7 +213,7 @@ class DeviceAligner:
     # Motion
 
     def _motion(
-        self, item: Bracket, frames: list[DeviceFrame], here: Tensor, there: Tensor, curve: ToneCurve
+        self, item: Bracket, frames: list[DeviceFrame], here: Tensor, there: Tensor, curve: Tables
     ) -> Tensor:
         """(S, 2, h, w): of the reference towards each neighbour."""
         sources = here.expand_as(there).contiguous()
@@ -224,8 +222,7 @@ class DeviceAligner:
         if along is None:
             return across
         lumas = torch.stack([frame.small for frame in frames]) if len(frames) == 2 else None
-        low, high = (float(v) for v in curve.brighten(np.array(rule.NOISE_FLOOR, np.float32)))
-        share = motion.usable(here, low, high)
+        share = motion.usable(here, *curve.floor)
         return motion.combined(across, along, share, lumas, self._launcher).contiguous()
 
     def _even_motion(self, item: Bracket, frames: list[DeviceFrame]) -> Tensor | None:

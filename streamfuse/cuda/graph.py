@@ -48,7 +48,8 @@ class _Recording:
                 function(*self._inputs)
         torch.cuda.current_stream(arguments[0].device).wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        # Other threads may use the GPU meanwhile.
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self._outputs = function(*self._inputs)
 
     def replay(self, arguments: Sequence[Tensor]) -> Sequence[Tensor]:

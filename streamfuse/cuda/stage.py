@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,7 @@ from streamfuse.cuda.finish import fuse_chroma, pack_luma
 from streamfuse.cuda.launch import launcher_for
 from streamfuse.cuda.smooth import DeviceInstant, smoothed
 from streamfuse.cuda.weigh import DeviceWeigher, Precision
+from streamfuse.errors import DeviceError
 from streamfuse.frame import Bracket, Frame, FusedFrame
 from streamfuse.fusion.fuser import CHROMA_LEVEL, LcndrFuser
 from streamfuse.fusion.models import load_network
@@ -84,7 +86,15 @@ class ResidentFusion:
 
     @torch.inference_mode()
     def push(self, item: Bracket) -> Iterable[FusedFrame]:
-        """Queue one bracket; give the frames that are not the newest in the queue."""
+        """Queue one bracket; give the frames that are not the newest in the queue.
+
+        Raises:
+            DeviceError: the device has too little memory.
+        """
+        with _on(self._device, item.reference):
+            return self._push(item)
+
+    def _push(self, item: Bracket) -> list[FusedFrame]:
         instant = self._instant(item)
         if not self._settings.smooth:
             self._finish(instant)
@@ -99,10 +109,11 @@ class ResidentFusion:
     @torch.inference_mode()
     def flush(self) -> Iterable[FusedFrame]:
         """The last instant, and all that is in the queue."""
-        if len(self._window) == 1:
-            self._finish(self._window[0])
-        elif self._window:
-            self._finish(smoothed(self._window[-2], self._window[-1], None))
+        if self._window:
+            newest = self._window[-1]
+            with _on(self._device, newest.aligned.bracket.reference):
+                before = self._window[-2] if len(self._window) > 1 else None
+                self._finish(smoothed(before, newest, None))
         self._window.clear()
         return list(self._done(0))
 
@@ -133,6 +144,18 @@ class ResidentFusion:
     def _done(self, keep: int) -> Iterator[FusedFrame]:
         while len(self._downloads) > keep:
             yield self._downloads.popleft().frame()
+
+
+@contextmanager
+def _on(device: torch.device, frame: Frame) -> Iterator[None]:
+    """Work on this device, for a frame of this size; what goes wrong is said in a sentence."""
+    try:
+        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+            yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(
+            f"The memory of {device} does not hold frames of {frame.width}x{frame.height}; use --device cpu."
+        ) from error
 
 
 class _Download:

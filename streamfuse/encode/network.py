@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 
 import av
 
-from streamfuse.encode.pusher import READY
+from streamfuse.encode.pusher import LIMIT_SECONDS, READY
 from streamfuse.encode.stream import StreamEncoder
 from streamfuse.errors import OutputError, StreamAccessError, UsageError, without_credentials
 from streamfuse.frame import FusedFrame
@@ -191,6 +192,8 @@ class _Pusher:
             self._told += process.stdout.read()
         process.wait()
         process.stdout.close()
+        if process.returncode == -signal.SIGALRM:
+            return "", f"no answer for {LIMIT_SECONDS} s"
         lines = self._told.splitlines()
         found = json.loads(lines[-1]) if lines else {}
         return found.get("kind", ""), found.get("text", "")

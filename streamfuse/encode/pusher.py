@@ -18,6 +18,8 @@ import av.container
 from av.bitstream import BitStreamFilterContext
 
 READY = "ready"
+LIMIT_SECONDS = 15
+"""For each call into the network. A signal ends the process then: it needs nothing that a hanging call would hold."""
 _PROBE = {"probesize": "32", "analyzeduration": "0", "fflags": "nobuffer"}
 
 
@@ -40,15 +42,19 @@ def main() -> int:
 def _push(stdin: BinaryIO, url: str, form: str, options: dict[str, str]) -> None:
     with av.open(stdin, "r", format="nut", options=_PROBE) as source:
         taken = source.streams.video[0]
+        signal.alarm(LIMIT_SECONDS)
         with av.open(url, "w", format=form, container_options=options) as target:
             stream = target.add_stream_from_template(taken)
             # MPEG-TS has no place for the parameter sets but the pictures themselves.
             repeat = BitStreamFilterContext("dump_extra=freq=keyframe", taken) if form == "mpegts" else None
             packets = (packet for packet in source.demux(taken) if packet.size)
             for number, packet in enumerate(packets):
+                signal.alarm(LIMIT_SECONDS)
                 _send(target, stream, packet, repeat)
+                signal.alarm(0)
                 if number == 0:
                     _tell(READY)
+            signal.alarm(LIMIT_SECONDS)
 
 
 def _tell(kind: str, text: str = "") -> None:

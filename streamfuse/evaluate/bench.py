@@ -60,12 +60,9 @@ def run_bench(plan: BenchPlan, report: Callable[[str], None]) -> dict[str, Any]:
     """
     _check(plan)
     ceiling = measure_ceiling()
-    figures: dict[str, Any] = {
-        "environment": describe_environment(),
-        "clip": f"sample:, {plan.frames} frames, 8-bit 4:2:0, H.264, {SPEED}",
-        "ceiling": ceiling.as_dict(),
-        **{part: [] for part in plan.parts},
-    }
+    environment = describe_environment()
+    clip_kind = f"sample:, {plan.frames} frames, 8-bit 4:2:0, H.264, {SPEED}"
+    figures: dict[str, Any] = {part: [] for part in plan.parts}
     with tempfile.TemporaryDirectory(prefix="streamfuse-bench-") as name:
         folder = Path(name)
         if "fusion" in plan.parts:
@@ -79,7 +76,15 @@ def run_bench(plan: BenchPlan, report: Callable[[str], None]) -> dict[str, Any]:
                 figures["stages"] += _stages(plan, size, clip, folder, ceiling, report)
             if "runs" in plan.parts:
                 figures["runs"] += _runs(plan, size, clip, folder, report)
-    return figures
+    for part in plan.parts:
+        figures[part] = [{**row, "call": environment["date"]} for row in figures[part]]
+    call = {
+        "environment": environment,
+        "clip": clip_kind,
+        "repeats": plan.repeats,
+        "ceiling": ceiling.as_dict(),
+    }
+    return {"calls": [call], **figures}
 
 
 def make_clip(path: Path, size: tuple[int, int], frames: int) -> Path:
@@ -92,36 +97,29 @@ def make_clip(path: Path, size: tuple[int, int], frames: int) -> Path:
 
 
 def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Figures of two calls on one machine and one version: the newer ones of each kind and size count.
+    """Figures of several calls on one machine; each row says by its date which call it is of.
 
     Raises:
-        UsageError: they come from different machines, versions or commits.
+        UsageError: they come from different machines.
     """
-    for key in ("machine", "versions", "commit"):
-        if old["environment"].get(key) != new["environment"][key]:
-            raise UsageError(
-                f"The figures there are of another {key} ({old['environment'].get(key)}): name another file."
-            )
-    result = {**old, **new}
-    for part in PARTS:
-        rows = [_key(row) for row in new.get(part, [])]
-        both = [*(row for row in old.get(part, []) if _key(row) not in rows), *new.get(part, [])]
-        if both:
-            result[part] = both
-    return result
+    was, now = (figures["calls"][-1]["environment"]["machine"] for figures in (old, new))
+    if was != now:
+        raise UsageError(f"The figures there are of another machine ({was}): name another file.")
+    return {name: [*old.get(name, []), *new.get(name, [])] for name in ("calls", *PARTS)}
 
 
 def ratios(figures: dict[str, Any]) -> list[dict[str, Any]]:
-    """Frame rate of each run to disk over those of the peers at its size."""
+    """Frame rate of each run to disk over those of the peers at its size, in the same call."""
     rows = [row for row in figures.get("runs", []) if row["output"] == "disk"]
     found = []
     for row in rows:
-        others = {other["method"]: other["fps"] for other in rows if other["size"] == row["size"]}
+        same = [other for other in rows if (other["size"], other["call"]) == (row["size"], row["call"])]
+        others = {other["method"]: other["fps"] for other in same}
         if row["method"].startswith("streamfuse"):
             over = {
                 name: round(row["fps"] / others[name], 2) for name in (ALONE, MTB, DIS) if others.get(name)
             }
-            found.append({"method": row["method"], "size": row["size"], "over": over})
+            found.append({"method": row["method"], "size": row["size"], "call": row["call"], "over": over})
     return found
 
 
@@ -210,10 +208,6 @@ def _check(plan: BenchPlan) -> None:
             )
     if plan.frames < 8:
         raise UsageError(f"{plan.frames} frames are too few to measure: give 8 or more.")
-
-
-def _key(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row.get(name) for name in ("size", "preset", "method", "output", "stage"))
 
 
 def _named(size: tuple[int, int]) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from streamfuse.encode.open import open_sink
 from streamfuse.evaluate.bench_ceiling import Ceiling
 from streamfuse.evaluate.bench_runs import SPEED
 from streamfuse.frame import Frame, FusedFrame
-from streamfuse.stage import SourceInfo
+from streamfuse.stage import SourceInfo, Stage
 
 _WARM_UP = 0.25  # share of the items at the beginning that do not count: caches, and labels found all at once
 _FRAME = 1.5  # bytes per pixel of 8 bit 4:2:0
@@ -147,7 +148,7 @@ def _chain(frames: Sequence[Frame], preset: str) -> tuple[dict[str, _Times], lis
                 with FlopCounterMode(display=False) as counter:
                     list(named.stage.push(item))
                 operations = float(counter.get_total_flops())
-            push(place + 1, times[named.name].of(lambda named=named, item=item: list(named.stage.push(item))))
+            push(place + 1, times[named.name].of(partial(_taken, named.stage, item)))
 
     push(0, frames)
     for place, named in enumerate(chain.stages):
@@ -155,12 +156,16 @@ def _chain(frames: Sequence[Frame], preset: str) -> tuple[dict[str, _Times], lis
     return times, fused, operations
 
 
+def _taken(stage: Stage, item: Any) -> list[Any]:
+    return list(stage.push(item))
+
+
 def _write(frames: Sequence[FusedFrame], info: SourceInfo, output: str) -> _Times:
     times = _Times(time.process_time)
     speed = SPEED if "://" not in output else None
     with open_sink(output, info, preset=speed, overwrite=speed is not None) as sink:
         for frame in frames:
-            times.of(lambda frame=frame: sink.write(frame))
+            times.of(partial(sink.write, frame))
         began = time.process_time()
     # What the encoder's threads still had to do belongs to its frames.
     times.cpu = [float(np.mean(times.cpu)) + (time.process_time() - began) / max(len(frames), 1)]

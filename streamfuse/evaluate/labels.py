@@ -23,7 +23,7 @@ from streamfuse.evaluate.film import scene_of
 from streamfuse.evaluate.radiance import Radiance, RadianceFrames
 from streamfuse.evaluate.simulate import WHITE_PERCENTILE, SimulatedClip, Simulation
 
-_LOOP = 200  # frames of a clip that are played to and fro
+_LOOP = 90  # frames of a clip that are played to and fro
 _SHOT = 90  # instants between two events of a scenario
 _FADE = 20  # instants from full brightness to black
 _ALIKE = 1.0  # 8-bit code values of mean luma: exposures of an instant that differ less cannot be told apart
@@ -69,18 +69,16 @@ def score_labels(clip: SimulatedClip, scenario: str = "steady") -> LabelScore:
     """
     labeller = Labeller()
     labels: list[int] = []
-    alike: list[bool] = []
     refused = False
     try:
         for frame in clip:
-            alike.append(_alike(clip, clip.truth[frame.index].instant))
             labels += [item.rank for item in labeller.push(frame)]
         labels += [item.rank for item in labeller.flush()]
     except ExposureError:
         refused = True
-    truth = [delivered.rank for delivered in clip.truth]
     wrong = [
-        label != rank and not same for label, rank, same in zip(labels, truth, alike, strict=not refused)
+        label != seen.rank and not _alike(clip, seen.instant)
+        for label, seen in zip(labels, clip.truth, strict=not refused)
     ]
     longest = longest_run(wrong)
     report = labeller.report
@@ -198,10 +196,13 @@ class LabelTrials:
 
 def evaluate_labels(trials: LabelTrials, *, report: Callable[[str], None] = print) -> dict[str, Any]:
     """Run all trials; the result is what `--json` writes."""
-    scenes = [_small_frames(clip, trials) for clip in trials.clips]
     scores: list[LabelScore] = []
-    for number, (clip, frames) in enumerate(zip(trials.clips, scenes, strict=True)):
-        other = _like(scenes[(number + 1) % len(scenes)], frames[0])
+    for number, clip in enumerate(trials.clips):
+        frames = _small_frames(clip, trials)
+        other: Sequence[Radiance] = frames
+        if "cuts" in trials.scenarios:
+            following = trials.clips[(number + 1) % len(trials.clips)]
+            other = _like(_small_frames(following, trials), frames[0])
         for scenario in trials.scenarios:
             scene = _scene(scenario, frames, other, trials.frames)
             for gap in trials.gaps:

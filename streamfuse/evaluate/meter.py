@@ -160,12 +160,16 @@ class Meter:
         """What all frames come to."""
         afo = self._flicker.afo()
         mean = {name: metrics.mean(values) for name, values in self._values.items()}
-        measured = ("psnr", "ssim", "chroma_psnr", "motion_psnr", "motion_p99", "motion_share")
         warping, ideal = (mean.get(f"warping_error{end}", math.nan) for end in ("", "_oracle"))
         return ClipScore(
             method=method,
             clip=self._clip.info.name,
-            **{name: mean.get(name, math.nan) for name in measured},
+            psnr=mean.get("psnr", math.nan),
+            ssim=mean.get("ssim", math.nan),
+            chroma_psnr=mean.get("chroma_psnr", math.nan),
+            motion_psnr=mean.get("motion_psnr", math.nan),
+            motion_p99=mean.get("motion_p99", math.nan),
+            motion_share=mean.get("motion_share", math.nan),
             afo_mean=float(afo.mean()) if afo.size else math.nan,
             afo_p99=float(np.percentile(afo, 99)) if afo.size else math.nan,
             afo_global=self._flicker.afo_global(),

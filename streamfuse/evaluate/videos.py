@@ -100,7 +100,7 @@ class Oracle:
         """Fused planes."""
         digest = hashlib.blake2b(digest_size=16)
         for planes in exposures:
-            digest.update(np.ascontiguousarray(planes[0]))
+            digest.update(planes[0].tobytes())
         key = digest.digest()
         if key not in self._known:
             self._known[key] = fuse_planes(self.fuser, exposures, template.bits, template.color)

@@ -10,6 +10,7 @@ The network looks at the picture through a few features at a quarter of its reso
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +29,7 @@ from streamfuse.fusion.pyramid import (
 LEVELS = 5  # Laplacian bands of the network's own pyramid; its base is 1/32
 FEATURES = 9  # per exposure, see `features`
 REVISED = 3  # the finest bands, which edge revision may change
+VIEWS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-1, -2))  # axes that are mirrored
 LOGIT_SCALE = 4.0  # lets weights go from even to one-sided within the network's natural output range
 
 
@@ -43,6 +45,8 @@ class LcndrConfig:
         long_side: the picture is halved until its long side is at most this, before the network sees it.
         collaborate, attend, per_level, revise: switch off cross-exposure merging, self-attention, separate weights
             per pyramid level, and edge revision.
+        mirrored: look at the picture and its three mirror images, and take the mean of what is seen (after "geometric
+            self-ensemble", Lim et al., CVPR workshops 2017): four times the network's time, no training of its own.
     """
 
     widths: tuple[int, int, int, int] = (16, 24, 32, 32)
@@ -54,6 +58,7 @@ class LcndrConfig:
     attend: bool = True
     per_level: bool = True
     revise: bool = True
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +267,12 @@ class EdgeRevision(nn.Module):
         return 1 + 0.5 * torch.tanh(self.head(x).float())
 
 
+def _geometric_mean(priors: Sequence[Tensor]) -> Tensor:
+    """Of weights (B, N, h, w) that sum to 1 over the exposures; so does the result."""
+    logs = torch.stack([prior.clamp_min(1e-9).log() for prior in priors])
+    return torch.softmax(logs.mean(0), dim=1)
+
+
 class Lcndr(nn.Module):
     """The whole network. `forward` fuses at the network's scale; `maps` gives what a full-size blend needs.
 
@@ -291,6 +302,13 @@ class Lcndr(nn.Module):
         return self.sharpness[level].clamp_min(0.0)
 
     def _priors(self, gaussian: list[Tensor], bands: list[Tensor]) -> tuple[Tensor, ...]:
+        if not self.config.mirrored:
+            return self._look(gaussian, bands)
+        seen = [self._look([g.flip(axes) for g in gaussian], [b.flip(axes) for b in bands]) for axes in VIEWS]
+        upright = [[prior.flip(axes) for prior in priors] for axes, priors in zip(VIEWS, seen, strict=True)]
+        return tuple(_geometric_mean(views) for views in zip(*upright, strict=True))
+
+    def _look(self, gaussian: list[Tensor], bands: list[Tensor]) -> tuple[Tensor, ...]:
         exposures = gaussian[0].shape[1]
         x = features(gaussian, bands)
         if self.stem is not None:

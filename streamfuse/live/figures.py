@@ -10,6 +10,7 @@ import numpy as np
 
 _RATE_SECONDS = 5.0
 _AGE_SECONDS = 60.0
+_FIRST_SECONDS = 1.0
 _MOST_AGES = 60 * 240  # of a minute at the highest rate that makes sense
 
 
@@ -34,16 +35,22 @@ class RateMeter:
 
     @property
     def rate(self) -> float:
-        """Per second; 0.0 before the second event."""
+        """Per second; 0.0 in the first second, of which nothing can be said."""
         with self._lock:
             now = time.monotonic()
             self._forget(now)
-            if self._began is None or not self._ticks:
+            if self._began is None or not self._ticks or now - self._began < _FIRST_SECONDS:
                 return 0.0
-            # Right after the start there is less than a window to look at; its first event only opens it.
+            # Soon after the start there is less than a window to look at; its first event only opens it.
             whole = now - self._began >= self._seconds
             events = sum(events for _, events in self._ticks) - (0 if whole else 1)
-            return events / (self._seconds if whole else max(now - self._began, 1e-3))
+            return events / (self._seconds if whole else now - self._began)
+
+    @property
+    def running_for(self) -> float:
+        """Seconds since the first event; 0.0 before it."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
 
     def _forget(self, now: float) -> None:
         while self._ticks and now - self._ticks[0][0] > self._seconds:

@@ -7,13 +7,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from streamfuse.chain import Chain, build_chain
+from streamfuse.chain import Chain
 from streamfuse.config import Config, Preset
 from streamfuse.errors import DeviceError, UsageError, WeightsError
-from streamfuse.frame import FusedFrame, WeighedBracket
+from streamfuse.frame import FusedFrame
 from streamfuse.live.config import LiveConfig
 from streamfuse.live.events import Events
 from streamfuse.live.figures import AgeWindow, RateMeter
@@ -22,42 +21,20 @@ from streamfuse.live.governor import Governor, LoadMeter
 from streamfuse.live.inlet import Inlet
 from streamfuse.live.output_set import OutputSet
 from streamfuse.live.session import Session
-from streamfuse.live.status import LiveStatus, Picture, View
+from streamfuse.live.stages import build_stages, cycles, fixed_preset, stride
+from streamfuse.live.status import LiveStatus, LiveSummary, Picture, View
 from streamfuse.live.views import ViewBoard
 from streamfuse.stage import Source
 from streamfuse.temporal.smooth import Smoother
 
 _TICK_SECONDS = 0.1
+_GRACE_SECONDS = 3.0  # after the first frame of a preset, before it is judged
 _SOURCE_SECONDS = 5.0  # to end after it was closed
 _FUSION_SECONDS = 15.0  # to finish what is on its way
 _MOST_FAILURES = 5  # of the stages in a row, without a frame between them
 _MOST_WARNINGS = 1000
 
 Progress = Callable[[LiveStatus], None]
-
-
-@dataclass(frozen=True, slots=True)
-class LiveSummary:
-    """What a live run did; `as_dict` is what `--json` prints.
-
-    Args:
-        status: the figures at its end.
-        seconds: how long it ran.
-        interrupted: ended by Ctrl-C, with the outputs finished.
-        files: files and addresses that were written.
-        warnings: what went wrong and did not end the run, a sentence each.
-    """
-
-    status: LiveStatus
-    seconds: float
-    interrupted: bool
-    files: tuple[str, ...]
-    warnings: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON: the status with the rest beside it."""
-        rest = {key: value for key, value in asdict(self).items() if key != "status"}
-        return {**self.status.as_dict(), **rest}
 
 
 class LiveRun:
@@ -82,9 +59,9 @@ class LiveRun:
         self._config = config
         self._events = events or Events()
         info = source.info
-        rate = info.rate / (info.simultaneous if info.simultaneous > 1 else _stride(config))
+        rate = info.rate / (info.simultaneous if info.simultaneous > 1 else stride(config))
         self._front = Front(info, config.input)
-        self._inlet = Inlet(unit=self._front.unit)
+        self._inlet = Inlet(cycles(self._front.unit, config, info), self._front.unit)
         self._board = ViewBoard()
         self._rate_out = RateMeter()
         self._ages = AgeWindow()
@@ -123,6 +100,9 @@ class LiveRun:
             StreamfuseError: the camera was lost for good, or the stages fail whatever is tried.
         """
         self._began = time.monotonic()
+        mode = getattr(getattr(self._source, "status", None), "mode", None)
+        if mode:
+            self._events.tell("source", f"{self._source.info.name}: {mode}.", mode=mode)
         self._capture.start()
         self._fusion.start()
         try:
@@ -204,7 +184,7 @@ class LiveRun:
             cycle=found.cycle if found else 0,
             order=found.order if found else (),
             gap_ev=round(found.gap_ev, 2) if found else 0.0,
-            frames_in=self._front.frames_in.count,
+            frames_in=self._front.frames_in.count + (camera.discarded if camera else 0),
             frames_out=self._rate_out.count,
             dropped=self._inlet.drops,
             discarded=self._front.discarded
@@ -253,8 +233,11 @@ class LiveRun:
                 self._notice_reconnect()
                 for bracket in self._front.push(frame):
                     self._inlet.put(bracket)
-            for bracket in self._front.flush():
-                self._inlet.put(bracket)
+            if self._stopping:
+                self._front.reset()  # what it holds may be old: it counts as discarded
+            else:
+                for bracket in self._front.flush():
+                    self._inlet.put(bracket)
         except Exception as error:
             if not self._stopping:  # a source that is closed while it reads may well fail in that read
                 self._fatal = error
@@ -302,19 +285,34 @@ class LiveRun:
 
     def _supervise(self, duration: float | None, on_progress: Progress | None) -> None:
         until = None if duration is None else self._began + duration
+        told = False
         while self._fusion.is_alive() and not self._stopping:
             time.sleep(_TICK_SECONDS)
             if until is not None and time.monotonic() >= until:
                 return
             self._outputs.check()
+            told = told or self._tell_exposures()
             if self._config.live.preset == "auto":
                 self._govern()
             if on_progress is not None:
                 on_progress(self.status())
 
+    def _tell_exposures(self) -> bool:
+        """What was found of them, once it is known."""
+        found = self._front.report
+        if found is None:
+            return False
+        order, device = ", ".join(found.order), self._chain.fuser.device
+        text = f"Found {found.cycle} exposures ({order}), {found.gap_ev:.1f} EV apart; fusing on {device}."
+        self._events.tell(
+            "exposures", text, cycle=found.cycle, order=found.order, gap_ev=round(found.gap_ev, 2)
+        )
+        return True
+
     def _govern(self) -> None:
         session = self._session
-        if session is None or session.statistics.frames_out == 0:  # the first frames take longer
+        # At first a camera may give what it held back while the network was loaded.
+        if session is None or session.running_for < _GRACE_SECONDS:
             self._meter.restart()
             return
         busy = max(stage.busy_seconds for stage in session.statistics.stages[1:])
@@ -351,18 +349,10 @@ class LiveRun:
 
     @property
     def _preset(self) -> Preset:
-        return self._governor.preset if self._config.live.preset == "auto" else _fixed_preset(self._config)
+        return self._governor.preset if self._config.live.preset == "auto" else fixed_preset(self._config)
 
     def _new_chain(self) -> Chain:
-        """The stages for the preset of now, with the network loaded and warm."""
-        fuse = self._config.fuse.model_copy(update={"preset": self._preset})
-        chain = build_chain(
-            self._config.model_copy(update={"fuse": fuse}),
-            self._source.info.simultaneous,
-            [_with_rank, self._board.show],
-        )
-        _warm_up(chain, self._source)
-        return chain
+        return build_stages(self._config, self._preset, self._source.info, [self._board.show])
 
     def _warn(self, event: str, sentence: str) -> None:
         self._warnings.append(sentence)
@@ -376,27 +366,3 @@ class LiveRun:
         names += [name for name in sections if getattr(self._config, name) != getattr(config, name)]
         if names:
             self._warn("reload", f"{', '.join(names)} changed and needs a restart: the old value stays.")
-
-
-def _stride(config: Config) -> int:
-    """Input frames for each fused one."""
-    return (config.input.cycle or 2) if config.input.rate == "half" else 1
-
-
-def _fixed_preset(config: Config) -> Preset:
-    chosen = config.live.preset
-    return config.fuse.preset if chosen is None or chosen == "auto" else chosen
-
-
-def _with_rank(weighed: WeighedBracket, fused: FusedFrame) -> FusedFrame:
-    """Says which exposure the reference is, as labelled."""
-    return replace(fused, stats={**fused.stats, "rank": float(weighed.aligned.bracket.rank)})
-
-
-def _warm_up(chain: Chain, source: Source) -> None:
-    """Run the network once: the first time takes far longer, and would count as a machine that is too slow."""
-    import numpy as np
-
-    info = source.info
-    picture = np.full((info.height, info.width), 0.5, np.float32)
-    chain.fuser.weigh([picture, picture])

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from streamfuse.chain import Chain
 from streamfuse.frame import Bracket, FusedFrame, WeighedBracket
+from streamfuse.live.figures import RateMeter
 from streamfuse.live.inlet import Inlet
 from streamfuse.pipeline import NamedStage, Pipeline
 from streamfuse.stage import SourceInfo, Stage
@@ -17,7 +18,9 @@ from streamfuse.temporal.smooth import Smoother
 
 _FRONT = ("label", "pair")  # done in the camera's thread
 _ONE_THREAD = ("smooth", "blend")
-_IN_FLIGHT = 5  # one in each of three threads, one held by the smoother, one ready to go on
+_MOST_IN_FLIGHT = 5  # one in each of three threads, one held by the smoother, one ready to go on
+_FEWEST_IN_FLIGHT = 2  # one held by the smoother, one at work
+_FLIGHT_SECONDS = 0.5  # what brackets may wait between the stages, where fusion is slow
 _STALE_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 10.0
@@ -63,6 +66,11 @@ class Session:
     def statistics(self) -> Statistics:
         """Of this session."""
         return self._pipeline.statistics
+
+    @property
+    def running_for(self) -> float:
+        """Seconds since its first fused frame; 0.0 before it."""
+        return self._feed.running_for
 
     @property
     def discarded(self) -> int:
@@ -120,27 +128,47 @@ def _seconds_between(earlier: Bracket, later: Bracket) -> float:
 
 
 class _Feed:
-    """The inlet as the source of a pipeline, which lets in only a few brackets at once."""
+    """The inlet as the source of a pipeline, which lets in only a few brackets at once.
+
+    Where fusion is slow, more of them on their way would not make it quicker, only older.
+    """
 
     def __init__(self, inlet: Inlet, info: SourceInfo) -> None:
         self.info = info
         self._inlet = inlet
-        self._room = threading.Semaphore(_IN_FLIGHT)
+        self._out = RateMeter()
+        self._in_flight = 0
+        self._changed = threading.Condition()
         self._closed = threading.Event()
 
     def __iter__(self) -> Iterator[Any]:
         while not self._closed.is_set() and not self._inlet.ended:
-            if not self._room.acquire(timeout=_POLL_SECONDS):
+            if not self._room():
                 continue
             bracket = self._inlet.get(_POLL_SECONDS)
-            if bracket is None:
-                self._room.release()
-            else:
+            if bracket is not None:
+                with self._changed:
+                    self._in_flight += 1
                 yield bracket
 
     def left(self) -> None:
-        """A fused frame has come out."""
-        self._room.release()
+        """A bracket has come out, or was given up."""
+        self._out.tick()
+        with self._changed:
+            self._in_flight -= 1
+            self._changed.notify()
+
+    @property
+    def running_for(self) -> float:
+        """Seconds since the first bracket came out; 0.0 before it."""
+        return self._out.running_for
+
+    def _room(self) -> bool:
+        """Whether one more may go in; waits a little for it."""
+        rate = self._out.rate
+        most = _MOST_IN_FLIGHT if rate == 0 else _FEWEST_IN_FLIGHT + int(rate * _FLIGHT_SECONDS)
+        with self._changed:
+            return self._changed.wait_for(lambda: self._in_flight < min(most, _MOST_IN_FLIGHT), _POLL_SECONDS)
 
     def close(self) -> None:
         self._closed.set()

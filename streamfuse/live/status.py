@@ -92,6 +92,30 @@ class LiveStatus:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class LiveSummary:
+    """What a live run did; `as_dict` is what `--json` prints.
+
+    Args:
+        status: the figures at its end.
+        seconds: how long it ran.
+        interrupted: ended by Ctrl-C, with the outputs finished.
+        files: files and addresses that were written.
+        warnings: what went wrong and did not end the run, a sentence each.
+    """
+
+    status: LiveStatus
+    seconds: float
+    interrupted: bool
+    files: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON: the status with the rest beside it."""
+        rest = {key: value for key, value in asdict(self).items() if key != "status"}
+        return {**self.status.as_dict(), **rest}
+
+
 class LiveControl(Protocol):
     """A live run, as its page sees it; every method may be called from any thread and returns soon."""
 

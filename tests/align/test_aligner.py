@@ -179,11 +179,12 @@ def test_half_rate_has_flow_between_its_own_instants() -> None:
     assert error(aligned[1].exposures[1][0], truth) < 3.0
 
 
-def test_a_frame_depends_on_a_bounded_window_only() -> None:
+@pytest.mark.parametrize("preset", ["fast", "balanced"])
+def test_a_frame_depends_on_a_bounded_window_only(preset: Preset) -> None:
     ranks = [i % 2 for i in range(12)]
     frames = alternating(ranks, (0, 3))
-    whole = align(frames, ranks, Aligner("fast"))
-    late = align(frames[4:], ranks[4:], Aligner("fast"))
+    whole = align(frames, ranks, Aligner(preset))
+    late = align(frames[4:], ranks[4:], Aligner(preset))
     for one, other in zip(whole[6:], late[2:], strict=True):
         for planes, others in zip(one.exposures, other.exposures, strict=True):
             np.testing.assert_array_equal(planes[0], others[0])

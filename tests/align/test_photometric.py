@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -59,3 +60,50 @@ def test_known_gap_needs_both_exposures() -> None:
     ]
     assert photometric.known_gap(*known) == pytest.approx(3.0)
     assert photometric.known_gap(known[0], dark) is None
+
+
+def srgb(light: photometric.Map) -> photometric.Map:
+    """IEC 61966-2-1."""
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-6) ** (1 / 2.4) - 0.055)
+
+
+def bt709(light: photometric.Map) -> photometric.Map:
+    """ITU-R BT.709."""
+    return np.where(light < 0.018, 4.5 * light, 1.099 * np.maximum(light, 1e-6) ** 0.45 - 0.099)
+
+
+@pytest.mark.parametrize("transfer", [srgb, bt709])
+@pytest.mark.parametrize("gap", [2.0, 3.0, 4.0])
+def test_transfer_functions_of_video_are_recognised(
+    transfer: Callable[[photometric.Map], photometric.Map], gap: float
+) -> None:
+    def shown(ev: float, dx: float = 0.0) -> photometric.Map:
+        light = np.clip(shifted(scene(), dx) * np.float32(2.0**ev), 0, 1)
+        return (np.round(transfer(light) * 255) / 255).astype(np.float32)
+
+    curve = photometric.estimate_curve([shown(0)], [shown(gap, dx=2)])
+    assert curve.gap_ev == pytest.approx(gap, abs=0.15)
+    assert np.abs(curve.brighten(shown(0)) - shown(gap)).mean() < 0.006
+    unclipped = shown(gap) < 0.98
+    assert np.abs(curve.darken(shown(gap)) - shown(0))[unclipped].mean() < 0.003
+
+
+@pytest.mark.parametrize("transfer", [photometric.SRGB, photometric.BT709])
+@pytest.mark.parametrize("gap", [0.5, 3.0, 6.0])
+def test_curve_of_a_transfer_function_is_monotone_and_undone_by_its_inverse(
+    transfer: photometric.Transfer, gap: float
+) -> None:
+    curve = photometric.transfer_curve(gap, transfer)
+    x = curve.darken(np.linspace(0, 0.95, 50, dtype=np.float32))
+    assert (np.diff(curve.up) >= 0).all()
+    assert (np.diff(curve.down) >= 0).all()
+    np.testing.assert_allclose(curve.darken(curve.brighten(x)), x, atol=0.002)
+
+
+def test_gap_of_exposures_with_nothing_in_common_lies_within_what_is_possible() -> None:
+    rng = np.random.default_rng(0)
+    room, window = rng.uniform(0.002, 0.011, 3000), rng.uniform(0.3, 0.8, 1000)  # in the dark frame
+    dark = np.concatenate([room, window]).astype(np.float32).reshape(40, 100)
+    bright = np.concatenate([room * 90, np.ones(1000)]).astype(np.float32).reshape(40, 100)
+    least, most = (photometric.GAMMA * float(np.log2(1 / level)) for level in (0.3, 0.01))
+    assert least < photometric.estimate_curve([dark], [bright]).gap_ev < most

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import time
+from fractions import Fraction
 from itertools import islice, pairwise
 
 import pytest
 from fake_cameras import QUICK, simulated
 
 from streamfuse.capture.camera import CameraOptions
-from streamfuse.capture.camera.simulated import parse_simulated
+from streamfuse.capture.camera.simulated import (
+    SimulatedCamera,
+    SimulatedSensor,
+    SimulatedSettings,
+    parse_simulated,
+)
+from streamfuse.capture.camera.source import CameraSource
 from streamfuse.errors import CameraError, UsageError
 from streamfuse.frame import Exposure
 
 
-def labels(source, sensor, count):
+def labels(source, sensor, count, taken=None):
     """Take frames; (wrong, in transition) among them, by what the sensor really did."""
     wrong = mixed = 0
     ranks = []
-    for frame in islice(source, count):
+    for frame in islice(taken or source, count):
         truth = sensor.truth[frame.captured_at]
         ranks.append(frame.exposure.rank)
         if truth is None:
@@ -99,6 +107,21 @@ def test_unplugged_again_and_again():
     assert labels(source, sensor, 500)[0] == 0
     assert source.status.reconnects >= 2
     assert source.status.error is None
+
+
+def test_a_consumer_that_stalls_gets_no_wrong_label():
+    sensor = SimulatedSensor(SimulatedSettings(width=48, height=32, rate=Fraction(60), mixed=False))
+    with CameraSource(lambda: SimulatedCamera(sensor), CameraOptions(backoff=QUICK)) as source:
+        taken = slowly(source, every=9, seconds=0.08)
+        wrong, _ = labels(source, sensor, 120, taken)
+    assert wrong == 0
+
+
+def slowly(source, every, seconds):
+    for number, frame in enumerate(source):
+        if number % every == 0:
+            time.sleep(seconds)
+        yield frame
 
 
 def test_what_comes_by_itself_is_only_consumed():

@@ -112,6 +112,15 @@ def test_it_follows_the_light(change):
         assert np.sign(after - before) == -np.sign(change)
 
 
+def test_where_the_least_gap_is_in_the_way_the_dark_frame_gives_way():
+    scene = Scene(-10, 2)
+    controller = BracketController(LIMITS)
+    run(controller, scene)
+    under, over = controller.exposures
+    assert over.ev - under.ev == pytest.approx(1.5)
+    assert 0.1 <= scene.seen(over).shadows <= 0.3
+
+
 @given(scenes, st.floats(1.5, 6))
 def test_a_fixed_gap_is_kept(scene, gap):
     controller = BracketController(LIMITS, gap_ev=gap)
@@ -167,6 +176,14 @@ def test_time_comes_before_gain(ev, rank):
     assert told.gain == 1 or told.time_us == LIMITS.time_us[1]
     low, high = LIMITS.ev
     assert told.ev == pytest.approx(min(max(ev, low), high), abs=1e-6)
+
+
+@given(st.floats(5, 20))
+def test_times_are_those_that_the_camera_can_do(ev):
+    limits = ExposureLimits((300.0, 33_333.0), step_us=100.0)
+    time_us = limits.exposure(ev).time_us
+    assert time_us % 100 == 0
+    assert 300 <= time_us <= 33_300
 
 
 @pytest.mark.parametrize(("bits", "full"), [(8, True), (8, False), (10, False), (16, True)])

@@ -110,6 +110,18 @@ def test_close_from_another_thread_ends_it(script):
     source.close()
 
 
+def test_close_while_it_is_opened_again():
+    source, camera = scripted_source([grey_frame(), LOST], [None] * 10_000, open_timeout=60)
+    reader = threading.Thread(target=lambda: list(source))
+    reader.start()
+    while camera.opened < 2:
+        time.sleep(0.01)
+    source.close()
+    reader.join(5)
+    assert not reader.is_alive()
+    assert camera.closed == 2
+
+
 def test_the_status_while_it_is_away():
     source, _ = scripted_source([grey_frame(), LOST], backoff=(20.0, 20.0))
     reader = threading.Thread(target=lambda: list(source))

@@ -11,6 +11,7 @@ from streamfuse.align import Aligner, Labeller, Pairer
 from streamfuse.cuda import stage as resident
 from streamfuse.cuda.align import DeviceAligner
 from streamfuse.cuda.stage import ResidentFusion, ResidentSettings
+from streamfuse.errors import DeviceError
 from streamfuse.fusion.fuser import LcndrFuser
 
 CPU = torch.device("cpu")
@@ -101,7 +102,7 @@ def test_the_kernels_give_what_the_references_give(start, device, monkeypatch):
 @pytest.mark.cuda
 @pytest.mark.parametrize("graphs", [False, True])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_graphs_and_half_precision_change_next_to_nothing(device, precision, graphs):
+def test_graphs_and_half_precision_change_next_to_nothing(precision, graphs):
     items = brackets(make.clip(6))
     plain = ResidentSettings("fast", precision="fp32", graphs=False)
     expected = in_turns(ResidentFusion(LcndrFuser("lcndr-xs", "cuda"), plain), items)
@@ -120,3 +121,36 @@ def test_dithering_changes_single_codes_only():
     )
     differences = [np.abs(a.luma.astype(int) - b.luma) for a, b in zip(plain, mixed, strict=True)]
     assert max(d.max() for d in differences) == 1
+
+
+def test_too_little_memory_is_said_plainly(monkeypatch):
+    fusion = ResidentFusion(LcndrFuser("lcndr-xs", "cpu"), ResidentSettings("fast", "off"))
+
+    def fail(item):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(fusion, "_align", fail)
+    with pytest.raises(DeviceError, match="160x96; use --device cpu"):
+        fusion.push(brackets(make.clip(3))[0])
+
+
+def test_without_a_gpu_the_chain_is_that_of_the_cpu():
+    pytest.importorskip("pydantic", reason="the chain is put together from a configuration")
+    from streamfuse.chain import build_chain
+    from streamfuse.config import load_config
+
+    config = load_config().with_overrides(preset="fast", device="cpu")
+    names = [named.name for named in build_chain(config, resident=True).stages]
+    assert names == ["label", "pair", "align", "weigh", "smooth", "blend"]
+
+
+@pytest.mark.cuda
+def test_on_a_gpu_one_stage_does_it_all_unless_told_otherwise(monkeypatch):
+    pytest.importorskip("pydantic", reason="the chain is put together from a configuration")
+    from streamfuse.chain import build_chain
+    from streamfuse.config import load_config
+
+    config = load_config().with_overrides(preset="fast", device="cuda")
+    assert [named.name for named in build_chain(config, resident=True).stages] == ["label", "pair", "fuse"]
+    monkeypatch.setenv("STREAMFUSE_RESIDENT", "0")
+    assert "align" in [named.name for named in build_chain(config, resident=True).stages]

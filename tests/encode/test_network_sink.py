@@ -18,8 +18,9 @@ from streamfuse.encode.network import NetworkSink, check_url
 from streamfuse.encode.open import open_sink
 from streamfuse.errors import OutputError, UsageError
 
+LISTEN = {"rtsp_flags": "listen", "listen_timeout": "30"}
 LISTENERS = {
-    "rtsp": ("rtsp://127.0.0.1:{port}/cam", "rtsp://127.0.0.1:{port}/cam", "rtsp", {"rtsp_flags": "listen", "listen_timeout": "30"}),
+    "rtsp": ("rtsp://127.0.0.1:{port}/cam", "rtsp://127.0.0.1:{port}/cam", "rtsp", LISTEN),
     "rtmp": ("rtmp://127.0.0.1:{port}/live/cam", "rtmp://127.0.0.1:{port}/live/cam", "flv", {"listen": "1"}),
     "tcp": ("tcp://127.0.0.1:{port}", "tcp://127.0.0.1:{port}?listen=1", "mpegts", {}),
     "udp": ("udp://127.0.0.1:{port}", "udp://127.0.0.1:{port}", "mpegts", {}),
@@ -123,6 +124,16 @@ def test_what_cannot_be_written_in_time_is_an_error(monkeypatch):
         sink.close()
 
 
+def test_a_server_that_never_answers_does_not_keep_the_process_for_ever():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        sink = NetworkSink(f"rtmp://127.0.0.1:{silent.getsockname()[1]}/live/cam", source_info())
+        with pytest.raises(OutputError, match="no answer for 15 s"):
+            for frame in clip(source_info(), 2000):
+                sink.write(frame)
+                time.sleep(0.05)
+        sink.close()
+
+
 def test_no_process_is_left_behind(port):
     sink = NetworkSink(f"udp://127.0.0.1:{port}", source_info())
     for frame in clip(source_info(), 5):
@@ -201,5 +212,3 @@ def test_time_stamps_grow_whatever_comes(tmp_path):
         frames = clip(info, 5, stamps=[0, 5, 5, 3, 9])
         stamps = [packet.pts for frame in frames for packet in encoder.encode(frame)]
     assert stamps == [0, 5, 6, 7, 9]
-
-

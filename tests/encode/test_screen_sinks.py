@@ -42,7 +42,7 @@ def test_a_virtual_camera_shows_the_frames(virtual):
 
 
 def test_a_virtual_camera_without_a_device(virtual):
-    with pytest.raises(OutputError, match="No v4l2loopback device found.*modprobe v4l2loopback"):
+    with pytest.raises(OutputError, match=r"No v4l2loopback device found.*modprobe v4l2loopback"):
         open_sink("virtual:/dev/none", source_info())
 
 

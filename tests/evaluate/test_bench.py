@@ -25,13 +25,12 @@ def clip(tmp_path_factory):
     return make_clip(tmp_path_factory.mktemp("bench") / "clip.mp4", SIZE, 10)
 
 
-def figures(fps, commit="a", method="streamfuse fast"):
-    environment = {"machine": "m", "versions": "v", "commit": commit}
+def figures(fps, machine="m", size="2x2", date="monday"):
     rows = [
-        {"size": "2x2", "method": name, "output": "disk", "fps": rate}
-        for name, rate in ((method, fps), (MTB, 5.0))
+        {"size": size, "method": name, "output": "disk", "fps": rate, "call": date}
+        for name, rate in (("streamfuse fast", fps), (MTB, 5.0))
     ]
-    return {"environment": environment, "runs": rows}
+    return {"calls": [{"environment": {"machine": machine, "date": date}}], "runs": rows}
 
 
 def test_a_ceiling_bounds_time_by_bytes_or_by_operations():
@@ -87,25 +86,28 @@ def test_what_fails_is_left_out(tmp_path):
     assert measure_run("fast", tmp_path / "nothing.mp4", NULL, 1) is None
 
 
-def test_figures_of_two_calls_come_together_and_the_newer_ones_count():
-    both = merged(figures(10.0), figures(20.0))
-    assert [row["fps"] for row in both["runs"]] == [20.0, 5.0]
-    both = merged(figures(10.0), figures(20.0, method="streamfuse best"))
-    assert sorted(row["method"] for row in both["runs"]) == sorted(
-        ["streamfuse fast", "streamfuse best", MTB]
-    )
-    with pytest.raises(UsageError, match="another commit"):
-        merged(figures(10.0), figures(20.0, commit="b"))
+def test_figures_of_two_calls_come_together():
+    both = merged(figures(10.0), figures(20.0, date="tuesday"))
+    assert [row["fps"] for row in both["runs"]] == [10.0, 5.0, 20.0, 5.0]
+    assert [call["environment"]["date"] for call in both["calls"]] == ["monday", "tuesday"]
+    with pytest.raises(UsageError, match="another machine"):
+        merged(figures(10.0), figures(20.0, machine="n"))
 
 
-def test_ratios_over_the_peers_of_the_same_size():
-    assert ratios(figures(20.0)) == [{"method": "streamfuse fast", "size": "2x2", "over": {MTB: 4.0}}]
+def test_ratios_are_of_one_call_and_one_size():
+    calls = [figures(20.0), figures(10.0, size="4x4"), figures(30.0, date="tuesday")]
+    assert [row["over"] for row in ratios(merged(merged(*calls[:2]), calls[2]))] == [
+        {MTB: 4.0}, {MTB: 2.0}, {MTB: 6.0},
+    ]  # fmt: skip
 
 
 def test_figures_are_added_to_a_file_of_figures_only(tmp_path):
     path = tmp_path / "figures.json"
     write_figures(figures(10.0), path, add=True)
-    assert write_figures(figures(20.0), path, add=True) == json.loads(path.read_text())
+    both = write_figures(figures(20.0), path, add=True)
+    assert both == json.loads(path.read_text())
+    assert len(both["runs"]) == 4
+    assert len(write_figures(figures(20.0), path, add=False)["runs"]) == 2
     path.write_text("[]")
     with pytest.raises(UsageError, match="holds no figures"):
         write_figures(figures(10.0), path, add=True)
@@ -124,7 +126,7 @@ def test_the_command_writes_json_and_prints_tables(tmp_path):
     )
     assert result.exit_code == 0, result.stderr
     written = json.loads(path.read_text())
-    assert {"machine", "versions", "commit", "date"} <= set(written["environment"])
+    assert {"machine", "versions", "commit", "date"} <= set(written["calls"][0]["environment"])
     assert {row["stage"] for row in written["stages"]} >= {"decode", "align", "encode"}
     assert all(row["size"] == "64x48" and row["preset"] == "fast" for row in written["stages"])
     assert "Stages alone" in result.stdout

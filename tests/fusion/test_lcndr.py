@@ -157,3 +157,18 @@ def test_shipped_networks_keep_these_promises(name):
     fused = network(pad_to_multiple(luma, 32))
     assert fused.shape == (1, 1, 96, 128)
     assert -0.1 < fused.min() < fused.max() < 1.1
+
+
+@pytest.mark.parametrize("axes", [(-1,), (-2,), (-1, -2)])
+def test_a_network_that_looks_at_mirror_images_gives_mirrored_weights(axes):
+    network, luma = random_network(mirrored=True), stack(96, 128, 3)
+    for prior, mirrored in zip(network.maps(luma).priors, network.maps(luma.flip(axes)).priors, strict=True):
+        torch.testing.assert_close(prior.sum(1), torch.ones_like(prior[:, 0]))
+        torch.testing.assert_close(prior, mirrored.flip(axes), atol=1e-5, rtol=0)
+
+
+def test_looking_at_mirror_images_changes_something():
+    luma = stack(96, 128, 2)
+    plain, mirrored = random_network(), random_network(mirrored=True)
+    mirrored.load_state_dict(plain.state_dict())
+    assert not torch.allclose(plain.maps(luma).priors[0], mirrored.maps(luma).priors[0], atol=1e-4)

@@ -85,7 +85,9 @@ class Told(Events):
 
 def config(*targets, preset="fast", **live):
     """Settings for a live run with these outputs."""
-    outputs = tuple(target if isinstance(target, OutputSpec) else OutputSpec(to=str(target)) for target in targets)
+    outputs = tuple(
+        target if isinstance(target, OutputSpec) else OutputSpec(to=str(target)) for target in targets
+    )
     settings = LiveConfig(outputs=outputs, preset=preset, **live)
     return Config().with_overrides(fuser="mertens", align="off").model_copy(update={"live": settings})
 

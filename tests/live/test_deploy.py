@@ -45,7 +45,9 @@ def test_systemd_takes_the_unit(tmp_path):
     text = (DEPLOY / "streamfuse-live.service").read_text()
     copy = tmp_path / "streamfuse-live.service"
     copy.write_text(re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", text))
-    done = subprocess.run([verify, "verify", "--man=no", copy], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [verify, "verify", "--man=no", copy], capture_output=True, text=True, timeout=60, check=False
+    )
     assert [line for line in done.stderr.splitlines() if copy.name in line] == []
 
 

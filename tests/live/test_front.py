@@ -10,7 +10,8 @@ from streamfuse.live.front import Front
 
 
 def camera(frames=60, **options):
-    source = open_sample(f"sample:?size=96x64&frames={frames}&rate=20" + "".join(f"&{k}={v}" for k, v in options.items()))
+    more = "".join(f"&{key}={value}" for key, value in options.items())
+    source = open_sample(f"sample:?size=96x64&frames={frames}&rate=20{more}")
     return source, [replace(frame, captured_at=frame.pts / 20) for frame in source]
 
 
@@ -42,7 +43,9 @@ def test_nothing_is_paired_across_a_silence():
     frames = frames[:40] + [replace(frame, captured_at=frame.captured_at + 9) for frame in frames[40:]]
     front = Front(source.info, InputConfig())
     brackets = fed(front, frames)
-    sides = [b for b in brackets for pair in b.missing.values() for b in ((pair.before, pair.after, b.reference),)]
+    sides = [
+        b for b in brackets for pair in b.missing.values() for b in ((pair.before, pair.after, b.reference),)
+    ]
     for before, after, reference in sides:
         for other in (before, after):
             assert other is None or abs(other.captured_at - reference.captured_at) < 1
@@ -76,7 +79,9 @@ def test_another_size_is_another_beginning():
 def test_a_dark_lens_is_an_error_that_passes():
     source, frames = camera(60)
     black = [
-        replace(frame, planes=tuple(np.full_like(p, 16 if n == 0 else 128) for n, p in enumerate(frame.planes)))
+        replace(
+            frame, planes=tuple(np.full_like(p, 16 if n == 0 else 128) for n, p in enumerate(frame.planes))
+        )
         for frame in frames[:48]
     ]
     front = Front(source.info, InputConfig())

@@ -20,7 +20,9 @@ def _quick(monkeypatch):
 
 
 def frame(number, width=8):
-    return FusedFrame((np.zeros((6, width), np.uint8),), 8, (1, 1), ColorInfo(), number, Fraction(1, 90000), number)
+    return FusedFrame(
+        (np.zeros((6, width), np.uint8),), 8, (1, 1), ColorInfo(), number, Fraction(1, 90000), number
+    )
 
 
 def guarded(opener, told=None, name="out", **guard):

@@ -1,6 +1,7 @@
 """The queue before fusion drops whole brackets of frames, oldest first, and never waits."""
 
 import threading
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -36,7 +37,7 @@ def test_what_is_left_alternates_and_is_the_newest(count, cycle, cycles, takes):
     out += taken(inlet)
     numbers = [item.number for item in out]
     assert numbers == sorted(numbers)
-    assert all((after - before) % cycle == 1 for before, after in zip(numbers, numbers[1:], strict=False))
+    assert all((after - before) % cycle == 1 for before, after in pairwise(numbers))
     assert len(numbers) + inlet.drops == inlet.arrived == count
     assert inlet.drops % cycle == 0
     if count:

@@ -76,7 +76,8 @@ def test_a_signal_ends_it_with_the_film_finished(tmp_path, number, status):
 def test_sighup_reads_the_settings_again(tmp_path):
     settings = tmp_path / "live.yaml"
     first, second = tmp_path / "one.mkv", tmp_path / "two.mkv"
-    text = "fuse: {{fuser: mertens}}\nalign: {{mode: off}}\nlive: {{camera: '{}', preset: fast, outputs: [{{to: {}}}]}}\n"
+    text = "fuse: {{fuser: mertens}}\nalign: {{mode: off}}\n"
+    text += "live: {{camera: '{}', preset: fast, outputs: [{{to: {}}}]}}\n"
     settings.write_text(text.format(SIM, first))
     process = start("live", "--config", settings, "--json", "--log-json")
     grown(first)
@@ -101,7 +102,9 @@ def test_sighup_reads_the_settings_again(tmp_path):
 def test_a_server_that_is_not_there_is_told_and_tried_again():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    process = start("live", SIM, "--sink", f"rtsp://me:secret@127.0.0.1:{port}/x", *QUICK, "--json", "--log-json")
+    process = start(
+        "live", SIM, "--sink", f"rtsp://me:secret@127.0.0.1:{port}/x", *QUICK, "--json", "--log-json"
+    )
     told = events(process, lambda event: event["event"] == "output")[-1]
     process.terminate()
     output, log = process.communicate(timeout=60)

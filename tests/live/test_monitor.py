@@ -1,11 +1,8 @@
 """What people and supervisors are told of a live run."""
 
-import io
 import json
 import socket
-import sys
-
-import pytest
+from dataclasses import replace
 
 from streamfuse.errors import ConfigError
 from streamfuse.live import monitor
@@ -15,13 +12,13 @@ from streamfuse.live.status import LiveStatus, OutputStatus
 
 
 def status(**changes):
-    figures = dict(
+    figures = LiveStatus(
         source="cam", state="running", uptime=1.0, width=64, height=48, rate_in=30.0, rate_out=29.5, preset="fast",
         device="cpu", fuser="lcndr-xs", cycle=2, order=("under", "over"), gap_ev=3.0, frames_in=100, frames_out=90,
         dropped=2, discarded=8, repaired=0, reconnects=0, age_ms=(150.0, 180.0, 210.0), delay_frames=3,
         bracket_rate=15.0, exposures=(), recording=None, outputs=(OutputStatus("a", "running", 9, 0, 0),),
     )  # fmt: skip
-    return LiveStatus(**{**figures, **changes})
+    return replace(figures, **changes)
 
 
 def test_the_line_says_what_matters():
@@ -72,14 +69,7 @@ def test_without_a_supervisor_nothing_happens(monkeypatch):
     Supervisor().watch(status())
 
 
-@pytest.fixture
-def stderr(monkeypatch):
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    return stream
-
-
-def test_what_is_asked_for_is_done_at_the_next_report_and_its_failure_told(stderr):
+def test_what_is_asked_for_is_done_at_the_next_report_and_its_failure_told(capsys):
     handler = log_to_stderr()
     try:
         with Monitor() as shown:
@@ -97,23 +87,23 @@ def test_what_is_asked_for_is_done_at_the_next_report_and_its_failure_told(stder
             shown.update(status())
     finally:
         stop_logging(handler)
-    assert stderr.getvalue() == "Not reloaded: live.yaml is wrong.\n"
+    assert capsys.readouterr().err == "Not reloaded: live.yaml is wrong.\n"
 
 
-def test_events_are_json_lines_without_credentials(stderr):
+def test_events_are_json_lines_without_credentials(capsys):
     handler = log_to_stderr(as_json=True)
     try:
         Events().tell("output", "rtsp://me:secret@host/x is lost", level="warning", output="x", frames=3)
     finally:
         stop_logging(handler)
-    event = json.loads(stderr.getvalue())
+    event = json.loads(capsys.readouterr().err)
     assert event.pop("time").startswith("20")
     assert event == {
         "level": "warning", "event": "output", "text": "rtsp://***@host/x is lost", "output": "x", "frames": 3,
     }  # fmt: skip
 
 
-def test_once_a_minute_the_status_is_an_event(stderr, monkeypatch):
+def test_once_a_minute_the_status_is_an_event(capsys, monkeypatch):
     clock = [100.0]
     monkeypatch.setattr(monitor.time, "monotonic", lambda: clock[0])
     handler = log_to_stderr(as_json=True)
@@ -124,6 +114,6 @@ def test_once_a_minute_the_status_is_an_event(stderr, monkeypatch):
                 clock[0] += 1
     finally:
         stop_logging(handler)
-    events = [json.loads(text) for text in stderr.getvalue().splitlines()]
+    events = [json.loads(text) for text in capsys.readouterr().err.splitlines()]
     assert [event["event"] for event in events] == ["status", "status"]
     assert events[0]["age_ms"] == [150.0, 180.0, 210.0]

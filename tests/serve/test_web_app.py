@@ -1,5 +1,6 @@
 """What the endpoints answer."""
 
+import http.client
 import json
 
 import cv2
@@ -12,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streamfuse.live.status import OutputStatus
 from streamfuse.serve import page
+from streamfuse.serve.server import parse_address
 
 VIEWS = ["fused", "under", "over", "weights"]
 
@@ -257,8 +259,13 @@ def test_metrics_of_outputs_with_odd_and_equal_names():
 
 
 def test_head_of_a_stream_ends(server):
-    answer = request(server, "HEAD", "/stream.mjpg")
-    assert (answer.status, answer.body) == (200, b"")
+    connection = http.client.HTTPConnection(*parse_address(server.url[7:-1]), timeout=5)
+    connection.request("HEAD", "/stream.mjpg")
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (200, b"")
+    connection.request("GET", "/healthz")  # on the same connection
+    assert connection.getresponse().status == 200
+    connection.close()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

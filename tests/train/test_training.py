@@ -238,11 +238,12 @@ def test_a_configuration_file_is_read(tmp_path):
     assert (config.steps, config.networks["a"].widths) == (3, (8, 8, 8, 8))
 
 
-def test_the_shipped_configuration_describes_the_shipped_networks(request):
-    from streamfuse.fusion.models import NETWORKS, load_network
+@pytest.mark.parametrize("stage", ["train-lcndr", "train-lcndr-refine"])
+def test_the_shipped_configurations_describe_the_shipped_networks(request, stage):
+    from streamfuse.fusion.models import load_network
 
-    config = load_train_config(request.config.rootpath / "configs/train-lcndr.yaml")
-    assert set(config.networks) == set(NETWORKS)
+    config = load_train_config(request.config.rootpath / f"configs/{stage}.yaml")
+    assert set(config.networks) == {"lcndr-s", "lcndr-xs"}
     for name, wanted in config.networks.items():
         network = load_network(name).config
         assert all(

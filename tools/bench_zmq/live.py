@@ -38,7 +38,7 @@ def paced_receive(transport: str, fps: float) -> None:
     from streamfuse import subscribe
 
     ages = []
-    subscription = subscribe(address(transport))
+    subscription = subscribe(address(transport), timeout=120)
     for frame in subscription:
         ages.append(frame.age * 1e3)
         if fps:
@@ -73,7 +73,7 @@ def slow_subscriber(seconds: float) -> dict[str, object]:
     }
 
 
-def killed_subscribers(seconds: float, width: int = WIDTH, height: int = HEIGHT) -> dict[str, object]:
+def killed_subscribers(seconds: float, width: int = 640, height: int = 360) -> dict[str, object]:
     """Ten subscribers of a raw stream at 30 fps, of which three are killed -9."""
     receivers = [start("paced_receive", "tcp", 0) for _ in range(10)]
     sender = start("paced_send", "tcp", seconds, width, height, len(receivers))

@@ -63,6 +63,7 @@ class Bracketing:
         self.discarded = 0
         self.note: str | None = None
         self._number = 0  # of the last frame
+        self._lost = camera.lost
         self._youngest = math.inf  # least age of a frame when it was grabbed
         self._readings: dict[int, Reading] = {}
         self._updated = 0.0
@@ -100,7 +101,7 @@ class Bracketing:
         frame = self._camera.grab(timeout)
         if frame is None:
             return None
-        self._number += 1
+        self._count_frame()
         rank = self._label(frame)
         if self._number - self._commands[-1].after >= self._latency.hold and self._is_fresh(frame):
             self._send(1 - self._commands[-1].rank)
@@ -153,9 +154,15 @@ class Bracketing:
         frame = None
         while frame is None:
             frame = self._camera.grab(_GRAB_SECONDS)
-        self._number += 1
+        self._count_frame()
         self.discarded += 1
         return frame
+
+    def _count_frame(self) -> None:
+        """Frames that the camera has lost count as well: it changes its exposure all the same."""
+        lost = self._camera.lost
+        self._number += 1 + lost - self._lost
+        self._lost = lost
 
     @property
     def _patience(self) -> int:

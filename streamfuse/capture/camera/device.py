@@ -38,10 +38,12 @@ class ExposureLimits:
     Args:
         time_us: (shortest, longest) exposure in microseconds; the longest fits between two frames.
         gain: (least, most) linear gain; equal where it is not controlled.
+        step_us: exposure times are multiples of this; 0: any is possible.
     """
 
     time_us: tuple[float, float]
     gain: tuple[float, float] = (1.0, 1.0)
+    step_us: float = 0.0
 
     @property
     def ev(self) -> tuple[float, float]:
@@ -53,6 +55,9 @@ class ExposureLimits:
         low, high = self.ev
         light = 2.0 ** min(max(ev, low), high)
         time_us = min(max(light / self.gain[0], self.time_us[0]), self.time_us[1])
+        if self.step_us:
+            steps = min(round(time_us / self.step_us), math.floor(self.time_us[1] / self.step_us))
+            time_us = max(steps * self.step_us, self.time_us[0])
         return Exposure(
             time_us=time_us, gain=min(max(light / time_us, self.gain[0]), self.gain[1]), rank=rank
         )

@@ -103,7 +103,9 @@ class NetworkCamera:
         options = dict(_OPTIONS)
         if url.lower().startswith("rtsp"):
             address, listens = _LISTEN.subn("", url)
-            options |= {"rtsp_transport": "tcp"}
+            options["rtsp_flags"] = (
+                "prefer_tcp"  # UDP only where the camera has no other way: it loses packets
+            )
             if listens:  # other protocols know it by themselves
                 url, options = (
                     address,

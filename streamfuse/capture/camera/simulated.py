@@ -9,11 +9,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from streamfuse.capture.camera.device import TIME_BASE, CameraMode, ExposureLimits
 from streamfuse.capture.sample.paint import Image
@@ -21,6 +23,8 @@ from streamfuse.capture.sample.scene import scene
 from streamfuse.color import rgb_to_planes
 from streamfuse.errors import CameraError, UsageError
 from streamfuse.frame import ColorInfo, Exposure, Frame
+
+Codes = npt.NDArray[np.uint16]  # (H, W, 3)
 
 _COLOR = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=False)
 _BASE_US = 500.0  # exposure time at which the brightest cloud is white
@@ -31,6 +35,8 @@ _FULL_WELL = 10_000.0  # electrons at full scale
 _GAMMA = 2.2
 _DRIFT_SECONDS = 11.0
 _UNPLUGGED_SECONDS = 1.0
+_WAITING = 2  # frames that wait for the consumer before the oldest is lost
+_NOISE_SLACK = 64  # the noise picture is so much larger than the frame, to be cropped at random places
 _KEPT = 4096  # true exposures that are remembered
 
 
@@ -147,7 +153,8 @@ class SimulatedSensor:
         if self._random.random() < self.settings.skip:
             return
         low, high = self.settings.latency
-        lands = self._number + int(self._random.integers(low, high + 1))
+        present = max(self._number, int(self._now() * float(self.settings.rate)))
+        lands = present + int(self._random.integers(low, high + 1))
         self._coming.append((max([lands, *(frame for frame, _ in self._coming)]), exposure))
 
     def expose(self, timeout: float) -> Frame | None:
@@ -158,6 +165,10 @@ class SimulatedSensor:
             time.sleep(min(wait, timeout))
             if wait > timeout:
                 return None
+        if self._paced:  # a sensor does not wait for those who are slow
+            missed = max(0, int((time.monotonic() - ready) * float(self.settings.rate)) - _WAITING)
+            self._number += missed
+            self.lost += missed
         self._number += 1
         before, cut = self._exposure, False
         while self._coming and self._coming[0][0] <= self._number:
@@ -192,14 +203,15 @@ class SimulatedSensor:
         shift = (
             float(self._random.normal(0, settings.jitter)) / float(settings.rate) if settings.jitter else 0.0
         )
-        captured = (time.monotonic() if self._paced else self._now()) + (0.0 if self._paced else shift)
+        captured = (self._began if self._paced else 0.0) + seconds + shift
+        if self._paced:
+            captured = min(captured, time.monotonic())
         self.truth[captured] = None if mixed_with is not None else self._exposure
         if len(self.truth) > _KEPT:
             del self.truth[next(iter(self.truth))]
-        codes = np.round(picture * 65535).astype(np.uint16)
         told = replace(self._exposure, rank=None) if settings.metadata else None
         return Frame(
-            planes=rgb_to_planes(codes, bits=8, subsampling=(1, 1), color=_COLOR),
+            planes=rgb_to_planes(picture, bits=8, subsampling=(1, 1), color=_COLOR),
             bits=8,
             subsampling=(1, 1),
             color=_COLOR,
@@ -210,14 +222,18 @@ class SimulatedSensor:
             captured_at=captured,
         )
 
-    def _developed(self, light: Image, exposure: Exposure, drift: float) -> Image:
-        """Linear light as gamma-coded R'G'B' in 0..1, with noise."""
+    def _developed(self, light: Image, exposure: Exposure, drift: float) -> Codes:
+        """Linear light as noisy, gamma-coded R'G'B' of 16 bit."""
         gain = exposure.gain or 1.0
         scale = (exposure.time_us or _BASE_US) * gain / _BASE_US * 2.0**drift
         signal = np.minimum(light * np.float32(scale), np.float32(2.0))
         sigma = cv2.sqrt(signal * np.float32(gain / _FULL_WELL) + np.float32((_READ_NOISE * gain) ** 2))
-        signal += np.asarray(sigma) * self._random.standard_normal(light.shape, np.float32)
-        return np.asarray(cv2.pow(np.clip(signal, 0, 1), 1 / _GAMMA), np.float32)
+        top, left = self._random.integers(0, _NOISE_SLACK, 2)
+        height, width = light.shape[:2]
+        noise = _noise_picture(self.settings.height, self.settings.width)
+        signal += np.asarray(sigma) * noise[top : top + height, left : left + width]
+        codes = (np.clip(signal, 0, 1) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
+        return _gamma_table()[codes]
 
 
 class SimulatedCamera:
@@ -314,3 +330,15 @@ _PARSERS: Mapping[str, Callable[[str], dict[str, Any]]] = {
     "seed": _option("seed", int),
     **{name: _option(name, float) for name in ("skip", "drift", "lost", "jitter", "disconnect")},
 }
+
+
+@lru_cache(maxsize=1)
+def _gamma_table() -> Codes:
+    """16-bit linear light to 16-bit R'G'B'."""
+    return np.round((np.arange(65536) / 65535) ** (1 / _GAMMA) * 65535).astype(np.uint16)
+
+
+@lru_cache(maxsize=2)
+def _noise_picture(height: int, width: int) -> Image:
+    size = (height + _NOISE_SLACK, width + _NOISE_SLACK, 3)
+    return np.random.default_rng(3).standard_normal(size, np.float32)

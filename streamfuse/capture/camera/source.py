@@ -132,7 +132,8 @@ class CameraSource:
     def close(self) -> None:
         """Give the camera back; from another thread, a running iteration ends soon after."""
         self._stopped.set()
-        self._camera.closing = True
+        for camera in (self._camera, self._opening):
+            camera.closing = True
         with self._using:
             self._camera.close()
 
@@ -146,7 +147,8 @@ class CameraSource:
 
     def _open(self) -> tuple[Watched, Driver, Frame]:
         """Open the camera and wait for its first frame."""
-        camera = Watched(self._connect(), self._options.open_timeout)
+        camera = self._opening = Watched(self._connect(), self._options.open_timeout)
+        camera.closing = self._stopped.is_set()
         try:
             driver = self._drive(camera)
             frame = None

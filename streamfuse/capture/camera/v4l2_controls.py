@@ -47,7 +47,9 @@ class ExposureControls:
             return None
         shortest = max(self._time.minimum, 1) * _UNIT_US
         longest = min(self._time.maximum * _UNIT_US, period_us)
-        return ExposureLimits((shortest, longest)) if longest > shortest else None
+        if longest <= shortest:
+            return None
+        return ExposureLimits((shortest, longest), step_us=max(self._time.step, 1) * _UNIT_US)
 
     def take(self) -> None:
         """Switch every automatic off; what stood there comes back at `restore`, and when the program ends.

@@ -1,0 +1,59 @@
+"""Colour at half the resolution of its weights: the rule of the exact one where nothing changes quickly."""
+
+import numpy as np
+import pytest
+
+from streamfuse.frame import ColorInfo, chroma_range
+from streamfuse.fusion.chroma import fuse_chroma
+from streamfuse.fusion.luma import normalise
+from streamfuse.fusion.quick_chroma import fuse_chroma_quickly
+
+LIMITED, FULL = ColorInfo(1, 1, 1, False), ColorInfo(1, 1, 1, True)
+
+
+def even(size):
+    return np.full((2, *size), 0.5, np.float32)
+
+
+def ramps(size, bits, color):
+    """Two exposures of a smooth scene: (chroma pairs, lumas, fused luma)."""
+    neutral, half = chroma_range(bits, color.full_range)
+    dtype = np.uint8 if bits == 8 else np.uint16
+    y, x = np.mgrid[: size[0], : size[1]] / max(size)
+    unit = 1 << (bits - 8)
+    lumas = [((40 + 150 * x * gain) * unit).astype(dtype) for gain in (0.4, 1.0)]
+    small = [part[::2, ::2] for part in (x, y)]
+    chroma = [
+        tuple((neutral + half * gain * (part - 0.4)).astype(dtype) for part in small) for gain in (0.2, 0.5)
+    ]
+    return chroma, lumas, ((40 + 120 * x) * unit).astype(dtype)
+
+
+@pytest.mark.parametrize("color", [LIMITED, FULL])
+@pytest.mark.parametrize("bits", [8, 10, 16])
+@pytest.mark.parametrize("size", [(64, 96), (66, 94)])
+def test_agrees_with_the_exact_rule_on_smooth_pictures(size, bits, color):
+    chroma, lumas, fused = ramps(size, bits, color)
+    rows, columns = chroma[0][0].shape
+    quick = fuse_chroma_quickly(chroma, lumas, fused, even((-(-rows // 2), -(-columns // 2))), bits, color)
+    floats = [normalise(plane, bits, color) for plane in lumas]
+    exact = fuse_chroma(chroma, floats, normalise(fused, bits, color), even((rows, columns)), bits, color)
+    for mine, wanted in zip(quick, exact, strict=True):
+        assert (mine.shape, mine.dtype) == (wanted.shape, wanted.dtype)
+        difference = np.abs(mine.astype(float) - wanted) / (1 << (bits - 8))
+        assert difference[2:-2, 2:-2].max() <= 2
+
+
+@pytest.mark.parametrize("value", [0, 16, 128, 255])
+def test_grey_stays_grey(value):
+    grey = np.full((6, 10), 128, np.uint8)
+    luma = np.full((12, 20), value, np.uint8)
+    for plane in fuse_chroma_quickly([(grey, grey)] * 2, [luma // 2, luma], luma, even((3, 5)), 8, LIMITED):
+        np.testing.assert_array_equal(plane, 128)
+
+
+def test_black_has_no_colour():
+    noise = np.full((6, 6), 150, np.uint8)
+    black = np.full((12, 12), 16, np.uint8)
+    for plane in fuse_chroma_quickly([(noise, noise)] * 2, [black] * 2, black, even((3, 3)), 8, LIMITED):
+        np.testing.assert_array_equal(plane, 128)
