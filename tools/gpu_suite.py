@@ -31,11 +31,11 @@ import numpy as np
 import torch
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "cuda")]
+sys.path[:0] = [str(REPOSITORY / part) for part in (".", "tools", "tests/cuda")]
 
-import cuda_cases as make  # noqa: E402
+from gpu_parity import parity  # noqa: E402
 
-from streamfuse.cuda import blend, finish, flow, unpack, warp  # noqa: E402
+from streamfuse.cuda import blend, finish, flow  # noqa: E402
 from streamfuse.cuda.align import DeviceAligner  # noqa: E402
 from streamfuse.cuda.cost import counted  # noqa: E402
 from streamfuse.cuda.frames import Uploader  # noqa: E402
@@ -50,7 +50,6 @@ from streamfuse.fusion.models import PRESET_NETWORK, load_network  # noqa: E402
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160), "8K": (7680, 4320)}
 TINY = {"tiny": (64, 48)}
 PRESETS = ("fast", "balanced", "best")
-KERNEL_SIZE = (481, 641)
 _INI = "[pytest]\nmarkers =\n    cuda: needs a GPU\n    slow: slow\n    camera: needs a camera\n"
 
 
@@ -165,81 +164,6 @@ def tests(suite: Suite) -> dict[str, Any]:
                 found |= {key: int(one.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")}
     suite.check("tests", done.returncode == 0)
     return found
-
-
-def parity(suite: Suite) -> dict[str, float]:
-    """Largest difference of each kernel to its reference in float64; codes where codes come out, else luma 0..1."""
-    launcher, device = launcher_for(suite.device), suite.device
-    height, width = (33, 45) if suite.dry else KERNEL_SIZE
-    size, how, f64 = (height, width), make.the_coding(8), torch.float64
-    half = ((height + 1) // 2, (width + 1) // 2)
-    lumas, chroma = make.codes((2, *size), 8, 1), make.codes((2, 2, *half), 8, 2)
-    maps = make.the_maps(*size, 2, 1, 3)
-    grid = (height // 2, width // 2)
-    motion, share, fused = make.a_flow(*grid, 4), make.floats(grid, 5), make.floats(size, 6)
-    here, there = make.floats(grid, 7), make.floats((2, *grid), 8)
-    table = torch.linspace(0, 1, 1024)
-    scale = (height / grid[0], width / grid[1])
-
-    def put(t: torch.Tensor) -> torch.Tensor:
-        return t.to(device)
-
-    def apart(ours: torch.Tensor, exact: torch.Tensor) -> float:
-        return float((ours.cpu().to(f64) - exact.cpu().to(f64)).abs().max())
-
-    def both(place: Callable[[torch.Tensor], torch.Tensor]) -> tuple[warp.Neighbour, ...]:
-        return tuple(warp.Neighbour(place(p[None]), place(motion)) for p in lumas)
-
-    def explained(place: Callable[[torch.Tensor], torch.Tensor]) -> warp.Comparison:
-        return warp.Comparison(place((table - 0.02).clamp(min=0)), place(table + 0.03), 0.35, 0.02, 0.012)
-
-    ratio, placed_ratio = (
-        unpack.Tone(t, 2.1) for t in ((table * 2.1).clamp(max=1), put((table * 2.1).clamp(max=1)))
-    )
-    moved = blend.DeviceMaps(tuple(map(put, maps.priors)), tuple(map(put, maps.gains)), maps.coverage)
-    flows = torch.stack([motion, motion + 1])
-    pictures = there * 255
-    start = put(flows.clamp(-4, 4))
-    coloured = (lumas, fused, chroma, maps.priors[2])
-    matched = unpack.match(put(lumas[0]), put(chroma[:, 0].contiguous()), placed_ratio, how, launcher)
-    exact_match = unpack.match_reference(lumas[0], chroma[:, 0], ratio, how, f64)
-    assert matched[1] is not None
-    assert exact_match[1] is not None
-    compared = warp.compare(put(here), put(there), put(flows), True, explained(put), launcher)
-    exact_compared = warp.compare_reference(here, there, flows, True, explained(lambda t: t), f64)
-    seen = flow.look_along(pictures.to(f64), start.cpu().to(f64))
-    system = flow.linearise_reference(pictures.flip(0).to(f64), seen, start.cpu().to(f64))
-    out = put(torch.zeros((2, *half), dtype=torch.uint8))
-    return {
-        "unpack": apart(
-            unpack.unpack(put(lumas[0]), how, launcher=launcher),
-            unpack.unpack_reference(lumas[0], how, size, 1.0, f64),
-        ),
-        "match_luma_codes": apart(matched[0], exact_match[0]),
-        "match_chroma_codes": apart(matched[1], exact_match[1]),
-        "synthesise_codes": apart(
-            warp.synthesise(both(put), put(lumas[:1]), put(share), put(share), scale, 255.0, True, launcher),
-            warp.synthesise_reference(both(lambda t: t), lumas[:1], share, share, scale, 255.0, True, f64),
-        ),
-        "compare_error": apart(compared[1], exact_compared[1]),
-        "blend": apart(
-            blend.blend(put(lumas), how, moved, make.EXPONENTS, 1, launcher),
-            blend.blend_reference(lumas, how, maps, make.EXPONENTS, 1, f64),
-        ),
-        "pack_luma_codes": apart(
-            finish.pack_luma(put(fused), how, put(torch.zeros(size, dtype=torch.uint8)), False, launcher),
-            finish.pack_luma_reference(fused, how, False, f64),
-        ),
-        "fuse_chroma_codes": apart(
-            finish.fuse_chroma(*map(put, coloured), maps.coverage, how, out, launcher=launcher),
-            finish.fuse_chroma_reference(*coloured, maps.coverage, how, False, f64),
-        ),
-        "look_along_255": apart(flow.look_along(put(pictures), start, launcher), seen),
-        "relax_px": apart(
-            flow.relax(start, put(system.float()), launcher),
-            flow.relax_reference(start.cpu().to(f64), system),
-        ),
-    }
 
 
 def sanitizer(suite: Suite) -> dict[str, Any]:
@@ -460,7 +384,7 @@ def main(
     parts: dict[str, Callable[[], Any]] = {
         "machine": lambda: machine(suite),
         "ceilings": lambda: ceilings(suite),
-        "parity": lambda: parity(suite),
+        "parity": lambda: parity(suite.device, suite.dry),
     }
     for name, size in chosen.items():
         for preset in presets or (("fast",) if dry else PRESETS):

@@ -135,7 +135,7 @@ class Aligner:
             seen = luma if flow is None else motion.warp(luma, flow)
             dark, bright = (here, seen) if brighter else (seen, here)
             deviation = ghosts.deviation(dark, bright, curve)
-            sides.append(Side(frame, flow, deviation, ghosts.squared_error(here, seen)))
+            sides.append(Side(frame, flow, deviation, ghosts.squared_error(here, seen), seen))
         return sides
 
     def _shares(self, reference: Frame, sides: list[Side], curve: ToneCurve, brighter: bool) -> Shares:

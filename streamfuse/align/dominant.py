@@ -69,8 +69,9 @@ def preferred(
             only there.
     """
     here, there = _half(reference), [_half(luma) for luma in neighbours]
-    flows, homographies = [_half(flow) / 2 for flow in dense], [_half(flow) / 2 for flow in dominant]
-    between = np.float32(0.0)
+    scale = np.float32(0.5)
+    flows, homographies = ([_half(flow) * scale for flow in fields] for fields in (dense, dominant))
+    between: Map = np.zeros_like(here)
     if lumas is not None:
         one, other = (
             cv2.sqrt(_half(luma)) for luma in lumas
@@ -83,7 +84,7 @@ def preferred(
     out = []
     for number, luma in enumerate(there):
         ratio = _ratio((here, warp(luma, homographies[number])), (here, warp(luma, flows[number])))
-        apart = np.minimum(_length(homographies[number] - flows[number]) * 2, _FARTHEST)
+        apart = np.minimum(_length(homographies[number] - flows[number]) / scale, _FARTHEST)
         limit = _WORSE - _WORSE_PER_PIXEL * apart
         share = cv2.blur(np.clip((limit - np.maximum(ratio, between)) * 4, 0.0, 1.0), (3, 3))
         whole = cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)[..., None]
@@ -103,8 +104,8 @@ def _ratio(pair: tuple[Map, Map], against: tuple[Map, Map]) -> Map:
 
 def _error(one: Map, other: Map) -> Map:
     difference = cv2.subtract(one, other)
-    return cv2.blur(cv2.multiply(difference, difference), _WINDOW)
+    return np.asarray(cv2.blur(cv2.multiply(difference, difference), _WINDOW), np.float32)
 
 
 def _length(vectors: Map) -> Map:
-    return cv2.magnitude(vectors[..., 0], vectors[..., 1])
+    return np.asarray(cv2.magnitude(vectors[..., 0], vectors[..., 1]), np.float32)

@@ -21,6 +21,7 @@ NOISE_SEEN = (0.15, 0.9)  # luma of a dark reference, brightened, between which 
 FEWEST = 50  # pixels for that
 LEAST_NOISE, USUAL_NOISE, MOST_NOISE = 0.05, 1.0, 8.0  # variance / square of `ToneCurve.noise`
 ROUNDING = 0.006  # luma: least error of a reference that was brightened: its code values, the curve
+APART = (0.08, 0.16)  # luma by which two sides differ from where on one is preferred, and taken alone
 CLIPPED, SHADOW = 0.97, 0.25  # R'G'B' and luma of a bright reference
 
 
@@ -69,10 +70,22 @@ def trust_map(deviations: Sequence[Map]) -> Map:
     return np.asarray(cv2.GaussianBlur(trust, (0, 0), 1.5), np.float32)
 
 
-def side_weights(before: Map, after: Map) -> Map:
-    """Weight of the side before (the other one has the rest): even where both agree, else to the better one."""
+def side_weights(before: Map, after: Map, apart: Map | None = None) -> Map:
+    """Weight of the side before (the other one has the rest): even where both agree, else to the better one.
+
+    Where the two show different things and the reference cannot tell which is right, a mean would show both, half
+    transparent: the side before is taken alone.
+
+    Args:
+        before, after: deviations from the reference, (h, w).
+        apart: difference of the two sides, (h, w) luma in the brighter exposure's scale.
+    """
     b, a = (1.0 / (np.float32(0.05) + np.square(np.square(deviation))) for deviation in (before, after))
-    return cv2.GaussianBlur(b / (a + b), (0, 0), 1.0)
+    weight = b / (a + b)
+    if apart is not None:
+        even = 1.0 - np.abs(2.0 * weight - 1.0)
+        weight += even * np.clip((apart - APART[0]) * np.float32(1 / (APART[1] - APART[0])), 0, 1) * (1.0 - weight)
+    return cv2.GaussianBlur(weight, (0, 0), 1.0)
 
 
 def brighter_share(raised: Map, errors: Sequence[Map], curve: ToneCurve, zoom: float) -> Map:

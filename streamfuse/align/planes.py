@@ -103,7 +103,7 @@ def map_planes(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[Plane
     if len(frame.planes) == 1:
         return (luma,)
     if curve.exact and not to_brighter:  # nothing clips: luma and chroma shrink alike
-        return (luma, *(_scaled(plane, 1 / curve.factor, None, frame) for plane in frame.planes[1:]))
+        return (luma, *(_scaled(plane, float(1 / curve.factor), None, frame) for plane in frame.planes[1:]))
     apply = curve.brighten if to_brighter else curve.darken
     rows, columns = frame.planes[1].shape
     if curve.exact:
@@ -115,7 +115,7 @@ def map_planes(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[Plane
     luma = _without(luma, lost, frame)
     if curve.exact:
         kept = _chroma_kept(small.rgb * curve.factor, mapped, frame)
-        return (luma, *(_scaled(plane, curve.factor, kept, frame) for plane in frame.planes[1:]))
+        return (luma, *(_scaled(plane, float(curve.factor), kept, frame) for plane in frame.planes[1:]))
     neutral, half = chroma_range(frame.bits, full)
     chroma = cv2.split(mapped)[1:]
     return (luma, *(_coded(plane * np.float32(2 * half) + neutral, frame) for plane in chroma))

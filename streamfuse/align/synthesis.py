@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from streamfuse.align.ghost import side_weights
+from streamfuse.align.ghost import WINDOW, side_weights
 from streamfuse.align.warping import Moved, assemble
 from streamfuse.frame import Frame, Map, Plane
 
@@ -24,12 +24,14 @@ class Side:
         flow: of the reference towards it, (h, w, 2) at working size; None = take it as it is.
         deviation: from the reference once it is warped, (h, w), see `ghost.deviation`.
         error: the same as `ghost.squared_error`, in the brighter exposure's scale.
+        luma: its luma once it is warped, (h, w) in the brighter exposure's scale.
     """
 
     frame: Frame
     flow: Map | None
     deviation: Map
     error: Map
+    luma: Map
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def synthesise(
         shares: of the neighbours against `mapped`.
         interpolation: of `cv2.remap` for luma; chroma is bilinear.
     """
-    weight = side_weights(sides[0].deviation, sides[1].deviation) if len(sides) == 2 else None
+    weight = _side_weights(*sides) if len(sides) == 2 else None
 
     def assembled(first: int, end: int, share: Map | None, how: int) -> tuple[Plane, ...]:
         moved = [Moved(side.frame.planes[first:end], side.flow) for side in sides]
@@ -60,6 +62,11 @@ def synthesise(
 
     luma = assembled(0, 1, shares.luma, interpolation)
     return luma if len(mapped) == 1 else (*luma, *assembled(1, 3, shares.chroma, cv2.INTER_LINEAR))
+
+
+def _side_weights(before: Side, after: Side) -> Map:
+    apart = cv2.blur(cv2.absdiff(before.luma, after.luma), (WINDOW, WINDOW))
+    return side_weights(before.deviation, after.deviation, apart)
 
 
 def enlarged(working: Map, size: Size) -> Map:

@@ -184,11 +184,12 @@ def offsets_of(levels: Items[float], ranks: Items[int], count: int) -> list[floa
         for rank, sign in ((after, 1.0), (before, -1.0)):
             if rank:
                 design[row, rank] += sign
-    used = np.ones(len(steps), bool)
-    for _ in range(3):  # without the steps where the light changed
-        found, _, rank_found, _ = np.linalg.lstsq(design[used], steps[used], rcond=None)
-        residuals = np.abs(design @ found - steps)
-        used = residuals <= 3 * np.median(residuals) + 0.02
+    weights = np.ones(len(steps))
+    for _ in range(
+        8
+    ):  # towards the least sum of absolute residuals: steps where the light changed do not count
+        found, _, rank_found, _ = np.linalg.lstsq(design * weights[:, None], steps * weights, rcond=None)
+        weights = 1.0 / np.sqrt(np.maximum(np.abs(design @ found - steps), 0.01))
     offsets = [0.0, *(float(value) for value in found[1:])]
     rising = all(low + _LEAST_OFFSET <= high for low, high in pairwise(offsets))
     return offsets if rank_found == count and rising else None

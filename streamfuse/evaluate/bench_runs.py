@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 from streamfuse.errors import StreamfuseError
 from streamfuse.evaluate.bench_peers import PEER_STAGES
+from streamfuse.evaluate.cost import resident_mb
 from streamfuse.statistics import Statistics
 
 NULL = "null:"
@@ -85,7 +85,7 @@ def _measure(method: str, clip: str, output: str) -> Run:
         frames=statistics.frames_out,
         fps=round(statistics.fps, 3),
         cpu_s_per_mp=round(cpu / frames / (pixels / 1e6), 5),
-        peak_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1),
+        peak_mb=round(resident_mb("VmHWM"), 1),
         busy_ms={stage.name: round(stage.busy_seconds / frames * 1e3, 2) for stage in statistics.stages},
     )
 

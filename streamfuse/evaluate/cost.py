@@ -109,7 +109,8 @@ def _cpu_s() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def _resident_mb(field: str) -> float:
+def resident_mb(field: str) -> float:
+    """Size of this process, MB (1e6 bytes): `VmRSS` = now, `VmHWM` = the largest."""
     status = Path("/proc/self/status")
     if status.is_file() and (found := re.search(rf"{field}:\s+(\d+) kB", status.read_text())):
         return int(found[1]) * 1024 / 1e6
@@ -130,10 +131,10 @@ def _measure(method: str, width: int, height: int, exposures: int) -> Cost:
 
         torch.set_num_threads(1)
     call = _call(method, synthetic_exposures(width, height, exposures))
-    before = _resident_mb("VmRSS")
+    before = resident_mb("VmRSS")
     _forget_peak()
     call()
-    peak = _resident_mb("VmHWM")
+    peak = resident_mb("VmHWM")
     times = []
     for _ in range(_REPEATS):
         start = _cpu_s()

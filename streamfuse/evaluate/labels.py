@@ -119,8 +119,8 @@ class Looped(RadianceFrames):
 
     def frame(self, index: int) -> Radiance:
         """(H, W, 3) float32 radiance."""
-        last = max(len(self._frames) - 1, 1)
-        place = index % (2 * last)
+        last = len(self._frames) - 1
+        place = index % (2 * last) if last else 0
         return self._frames[min(place, 2 * last - place)] * np.float32(self._brightness(index))
 
 

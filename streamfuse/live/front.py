@@ -40,6 +40,7 @@ class Front:
         self._captured: float | None = None
         self._format: _Format | None = None
         self._repaired = 0
+        self._last_report: LabelReport | None = None  # of a labeller that was put away
         self._seen: set[int] = set()
         self._breaks: set[int] = set()  # numbers of the frames that come after a silence
         self._unlabelled = 0  # frames that the labeller holds
@@ -49,8 +50,8 @@ class Front:
 
     @property
     def report(self) -> LabelReport | None:
-        """What is known of the exposures."""
-        return self._labeller.report
+        """What is known of the exposures, or was when the source was last there."""
+        return self._labeller.report or self._last_report
 
     @property
     def repaired(self) -> int:
@@ -68,6 +69,7 @@ class Front:
         self._unlabelled = 0
         self._breaks.clear()
         self._seen.clear()
+        self._last_report = self.report
         self._labeller = self._new_labeller()
         self._break_pairing()
 

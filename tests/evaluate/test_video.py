@@ -233,6 +233,7 @@ def test_flow_is_scored_at_full_size():
 def test_peers_on_real_hdr_video_come_out_as_measured_before():
     frames = load_hdr_frames(DATA / "video" / "bridge_hdr", count=6)
     clip = SimulatedClip(frames, name="bridge_hdr")
-    naive, _, matched = evaluate_peers(clip)
+    naive, _, matched, averaged = evaluate_peers(clip)
     assert naive.psnr == pytest.approx(24.6, abs=2)
     assert matched.psnr == pytest.approx(39.5, abs=2)
+    assert averaged.psnr < matched.psnr - 1

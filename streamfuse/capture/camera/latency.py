@@ -80,7 +80,7 @@ def measure_latency(
     while len(taken) < (_STEPS if len(set(taken)) < 2 else _MORE_STEPS):
         rank = 1 - stands_at
         camera.set_exposure(exposures[rank])
-        landed = _watch(grab, levels, rank)
+        landed = _watch(camera, grab, levels, rank)
         if landed is None:
             ignored, failures = ignored + 1, failures + 1
             if failures == _TRIES:
@@ -127,18 +127,22 @@ class _Landed:
     seen: Bands
 
 
-def _watch(grab: Grab, levels: list[Bands], rank: int) -> _Landed | None:
+def _watch(camera: Camera, grab: Grab, levels: list[Bands], rank: int) -> _Landed | None:
     """Count the frames until the picture looks like that exposure, and stays so; None: it does not."""
     before: Bands | None = None  # the last frame, if it looks like that exposure
     sign = None  # number of the first frame that is not quite like the old one
     span = float(np.abs(levels[1] - levels[0]).mean())
-    for number in range(1, MOST_FRAMES + 1):
+    number, lost = 0, camera.lost
+    for _ in range(MOST_FRAMES):
+        previous = number
         seen = evidence(grab())
+        number += 1 + camera.lost - lost  # what was lost on the way counts as well
+        lost = camera.lost
         shown = judge(seen, levels[0], levels[1])
         if sign is None and float(np.abs(seen - levels[1 - rank]).mean()) > _STILL * span:
             sign = number
         if shown == rank and before is not None and float(np.abs(seen - before).mean()) < _STILL * span:
-            return _Landed(number - 1, max(0, number - 1 - (sign or number)), seen)
+            return _Landed(previous, max(0, previous - (sign or previous)), seen)
         before = seen if shown == rank else None
     return None
 
