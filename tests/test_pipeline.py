@@ -293,7 +293,7 @@ def test_a_stage_that_hangs_after_stop_is_named_and_the_sink_is_closed():
         pipeline.run()
     stage.let_go.set()
     assert sink.items == [0]
-    assert log.closed[-1] == "sink"
+    assert "sink" in log.closed
 
 
 def test_a_stage_that_hangs_does_not_hide_the_error_of_another():

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/lcndr.md")
+PAGES = ("README.md", "docs/lcndr.md", "docs/alignment.md")
 LABELS = {
     "lcndr-xs": "`lcndr-xs` (fast)",
     "lcndr-s": "`lcndr-s` (balanced)",
@@ -153,6 +153,51 @@ def video() -> str:
     return table(["clip, gap", *methods.values()], rows)
 
 
+def labels() -> str:
+    """Wrong labels, whatever happens in the scene."""
+    rows = []
+    for name in ("video-labels", "video-labels-light"):
+        found = read(name)["rows"]
+        for scenario in dict.fromkeys(row["scenario"] for row in found):
+            mine = [row for row in found if row["scenario"] == scenario]
+            gaps = sorted({row["gap_ev"] for row in mine})
+            wrong, frames = sum(row["wrong"] for row in mine), sum(row["frames"] for row in mine)
+            longest = max(row["brackets_until_right"] for row in mine)
+            rows.append([scenario, f"{gaps[0]:g} to {gaps[-1]:g}", f"{wrong} of {frames}", str(longest)])
+    return table(["scene", "EV", "wrong labels", "brackets until right again, at most"], rows)
+
+
+def flow() -> str:
+    """End-point error against exact motion."""
+    rows = [
+        [f"{row['gap_ev']:g} EV", str(row["clips"]), f"{row['epe']:.2f}", f"{100 * row['over_3px']:.1f} %"]
+        for row in read("video-flow")["means"]
+    ]
+    return table(["", "panoramas", "end-point error, pixels", "over 3 pixels"], rows)
+
+
+def video_ablation() -> str:
+    """Stages switched off: mean over the clips."""
+    found = read("video-ablation")["rows"]
+    measures = (
+        ("psnr", 1),
+        ("motion_psnr", 1),
+        ("motion_p99", 0),
+        ("afo_mean", 2),
+        ("afo_global", 2),
+        ("warping_ratio", 2),
+    )
+    rows = []
+    for method in dict.fromkeys(row["method"] for row in found):
+        mine = [row for row in found if row["method"] == method]
+        means = [sum(row[m] for row in mine) / len(mine) for m, _ in measures]
+        rows.append(
+            [method, *(f"{mean:.{digits}f}" for mean, (_, digits) in zip(means, measures, strict=True))]
+        )
+    head = ["", "PSNR", "PSNR in motion", "99th percentile there", "AFo mean", "AFo global", "warping ratio"]
+    return table(head, rows)
+
+
 FIGURES: Mapping[str, Callable[[], str]] = {
     "stills": stills,
     "stills-detail": stills_detail,
@@ -161,6 +206,9 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "held-back": held_back,
     "ablation": ablation,
     "video": video,
+    "video-ablation": video_ablation,
+    "labels": labels,
+    "flow": flow,
 }
 
 

@@ -21,18 +21,17 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import click
-import cv2
 import numpy as np
 import torch
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY / part) for part in (".", "tools", "tests/cuda")]
 
+from gpu_clip import brackets, clip  # noqa: E402
 from gpu_parity import parity  # noqa: E402
 
 from streamfuse.cuda import blend, finish, flow  # noqa: E402
@@ -43,7 +42,7 @@ from streamfuse.cuda.launch import cupy_problem, launcher_for  # noqa: E402
 from streamfuse.cuda.stage import ResidentFusion, ResidentSettings  # noqa: E402
 from streamfuse.cuda.weigh import DeviceWeigher  # noqa: E402
 from streamfuse.evaluate.environment import describe_environment  # noqa: E402
-from streamfuse.frame import Bracket, ColorInfo, Exposure, Frame, Neighbours  # noqa: E402
+from streamfuse.frame import Bracket, Frame  # noqa: E402
 from streamfuse.fusion.fuser import CHROMA_LEVEL, LcndrFuser  # noqa: E402
 from streamfuse.fusion.models import PRESET_NETWORK, load_network  # noqa: E402
 
@@ -207,39 +206,6 @@ def sanitizer(suite: Suite) -> dict[str, Any]:
             except subprocess.TimeoutExpired:
                 found[check] = {"left_out": "it took more than 150 s"}
     return found
-
-
-def clip(width: int, height: int, count: int) -> list[Frame]:
-    """A textured scene that moves by two pixels a frame, in turns under- and overexposed by 3 EV; 8 bit, 4:2:0."""
-    rng = np.random.default_rng(0)
-    rough = rng.random((max(8, height // 8), max(8, (width + 2 * count) // 8)), np.float32)
-    scene = cv2.resize(rough, (width + 2 * count, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
-    scene += (rng.random(scene.shape, np.float32) - 0.5) * 0.02
-    frames = []
-    for index in range(count):
-        ev = 3 * (index % 2)
-        light = np.clip(scene[:, 2 * index : 2 * index + width], 0, 1) * np.float32(0.4 * 2 ** (ev / 2.2))
-        luma = np.round(16 + 219 * np.minimum(light, 1)).astype(np.uint8)
-        chroma = np.ascontiguousarray(luma[::2, ::2] // 8 + 112)
-        info = ColorInfo(matrix=1, primaries=1, transfer=1)
-        frames.append(
-            Frame(
-                (luma, chroma, chroma), 8, (1, 1), info, index, Fraction(1, 60), index, Exposure(1000 * 2**ev)
-            )
-        )
-    return frames
-
-
-def brackets(frames: list[Frame]) -> list[Bracket]:
-    """One per frame, as the pairing makes them of alternating exposures."""
-
-    def at(n: int) -> Frame | None:
-        return frames[n] if 0 <= n < len(frames) else None
-
-    return [
-        Bracket(f, n % 2, 2, {1 - n % 2: Neighbours(at(n - 1), at(n + 1))}, Neighbours(at(n - 2), at(n + 2)))
-        for n, f in enumerate(frames)
-    ]
 
 
 def speed(suite: Suite, size: tuple[int, int], preset: str, limits: dict[str, float]) -> dict[str, Any]:

@@ -84,7 +84,9 @@ def side_weights(before: Map, after: Map, apart: Map | None = None) -> Map:
     weight = b / (a + b)
     if apart is not None:
         even = 1.0 - np.abs(2.0 * weight - 1.0)
-        weight += even * np.clip((apart - APART[0]) * np.float32(1 / (APART[1] - APART[0])), 0, 1) * (1.0 - weight)
+        weight += (
+            even * np.clip((apart - APART[0]) * np.float32(1 / (APART[1] - APART[0])), 0, 1) * (1.0 - weight)
+        )
     return cv2.GaussianBlur(weight, (0, 0), 1.0)
 
 

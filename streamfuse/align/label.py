@@ -27,6 +27,8 @@ from streamfuse.frame import Frame, LabelledFrame
 
 WINDOW = 24
 """Frames that are held until the cycle is known; twice that if they do not alternate yet (a start in black)."""
+TOLD_WINDOW = 8
+"""The same where the source tells the place of each frame in the bracket, as a camera that is driven does."""
 _CUT_LIKENESS = 0.4  # rank correlation with all the last frames below which the scene has changed
 _NO_EVIDENCE = 0.03  # level gap below which exposures cannot be told apart at all
 _CLEAR_STEP = 0.1  # difference of level that says for certain which of two frames is brighter
@@ -131,6 +133,13 @@ class Labeller:
         if self._known is not None:
             return self._go_on(held)
         self._held.append(held)
+        if (
+            len(self._held) == TOLD_WINDOW
+            and not self._slots
+            and all(_tells_rank(h.frame) for h in self._held)
+        ):
+            known = self._by_metadata()
+            return [] if known is None else self._begin(known, ended=False)
         return self._start(ended=False) if len(self._held) % WINDOW == 0 else []
 
     def flush(self) -> Iterable[LabelledFrame]:
@@ -147,6 +156,9 @@ class Labeller:
             if ended or len(self._held) >= 2 * WINDOW:
                 raise ExposureError(self._no_alternation())
             return []
+        return self._begin(known, ended)
+
+    def _begin(self, known: Cycle, ended: bool) -> list[LabelledFrame]:
         self._known = known
         self._sequence = Sequence(known.ranks)
         self._tracker = self._make_tracker(known)
@@ -290,6 +302,10 @@ class Labeller:
     @property
     def _count(self) -> int:
         return 0 if self._known is None else self._known.count
+
+
+def _tells_rank(frame: Frame) -> bool:
+    return frame.exposure is not None and frame.exposure.rank is not None
 
 
 def _shots(frames: list[_Held]) -> list[list[_Held]]:

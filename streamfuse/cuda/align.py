@@ -16,7 +16,7 @@ from streamfuse.align.aligner import UNKNOWN_GAP_EV, part_of_the_way
 from streamfuse.align.photometric import ToneCurve
 from streamfuse.align.recent import Recent
 from streamfuse.cuda import ghosts, motion
-from streamfuse.cuda.flow import dense_flow
+from streamfuse.cuda.flow import dense_flow, look_along
 from streamfuse.cuda.frames import DeviceFrame, Uploader
 from streamfuse.cuda.graph import Graphed
 from streamfuse.cuda.launch import Launcher
@@ -151,7 +151,10 @@ class DeviceAligner:
         flows = self._motion(item, frames, here, there, curve) if self._mode == "flow" else None
         deviations, errors = compare(here, there, flows, brighter, curve.explained, self._launcher)
         sides = [_Side(f, None if flows is None else flows[n]) for n, f in enumerate(frames)]
-        weight = ghosts.side_weights(deviations).contiguous() if len(frames) == 2 else None
+        weight = None
+        if len(frames) == 2:
+            seen = there if flows is None else look_along(there, flows.contiguous(), self._launcher)
+            weight = ghosts.side_weights(deviations, seen).contiguous()
         if not self._ghost:
             return sides, (None, None), weight, torch.ones((), device=self._device)
         trust = ghosts.trust_map(deviations)

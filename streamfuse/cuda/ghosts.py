@@ -34,10 +34,19 @@ def trust_map(deviations: Tensor) -> Tensor:
     return gaussian(((3.5 - dilated(deviations.amin(0))) * 0.5).clamp(0, 1), 1.5)
 
 
-def side_weights(deviations: Tensor) -> Tensor:
-    """Weight (h, w) of the first of two sides, from their deviations (2, h, w)."""
+def side_weights(deviations: Tensor, seen: Tensor) -> Tensor:
+    """Weight (h, w) of the first of two sides; see `streamfuse.align.ghost.side_weights`.
+
+    Args:
+        deviations: (2, h, w).
+        seen: (2, h, w) luma of the sides once they are warped, in the brighter exposure's scale.
+    """
     before, after = 1.0 / (0.05 + deviations**4)
-    return gaussian(before / (before + after), 1.0)
+    weight = before / (before + after)
+    low, high = ghost.APART
+    alone = ((box((seen[0] - seen[1]).abs(), ghost.WINDOW) - low) / (high - low)).clamp(0, 1)
+    even = 1.0 - (2.0 * weight - 1.0).abs()
+    return gaussian(weight + even * alone * (1.0 - weight), 1.0)
 
 
 def brighter_share(noise: Noise, errors: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -129,6 +130,6 @@ def _scaled(frame: FusedFrame, gain: float) -> FusedFrame:
     return replace(frame, planes=planes, stats={**frame.stats, "flicker_gain": factor})
 
 
-def _looked_up(plane: Plane, values: Blocks, bits: int) -> Plane:
+def _looked_up(plane: Plane, values: npt.NDArray[np.floating[Any]], bits: int) -> Plane:
     table = np.clip(np.rint(values), 0, (1 << bits) - 1).astype(plane.dtype)
     return np.asarray(cv2.LUT(plane, table) if plane.dtype == np.uint8 else table[plane])

@@ -63,7 +63,9 @@ def test_sides_that_show_different_things_are_not_mixed_where_nobody_knows_bette
     alike, different = np.full((20, 20), 0.02, np.float32), np.full((20, 20), 0.5, np.float32)
     np.testing.assert_allclose(ghost.side_weights(low, low, alike), 0.5, atol=1e-5)
     assert ghost.side_weights(low, low, different).min() > 0.99
-    assert ghost.side_weights(high, low, different).max() < 0.05  # the reference knows: the other side agrees with it
+    assert (
+        ghost.side_weights(high, low, different).max() < 0.05
+    )  # the reference knows: the other side agrees with it
 
 
 def test_a_noisy_dark_reference_leaves_the_pixels_to_brighter_neighbours_that_agree() -> None:

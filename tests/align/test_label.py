@@ -124,6 +124,14 @@ def test_metadata_label_what_luma_cannot(kind: str) -> None:
         assert labeller.report.gap_ev == pytest.approx(3.0)
 
 
+def test_a_source_that_tells_each_rank_is_not_kept_waiting() -> None:
+    ranks = [i % 2 for i in range(12)]
+    labeller, out = Labeller(), []
+    for frame, rank in zip(alternating(ranks, (0, 3)), ranks, strict=True):
+        out += labeller.push(replace(frame, exposure=Exposure(rank=rank)))
+    assert [item.rank for item in out] == ranks  # all of them, before the end of the input is known
+
+
 def test_metadata_that_contradict_the_pictures_are_not_used() -> None:
     ranks = [i % 2 for i in range(30)]
     frames = [

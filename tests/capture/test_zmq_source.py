@@ -168,7 +168,9 @@ def test_the_middle_of_the_chain_may_be_killed_and_started_again(tmp_path):
     first, second = (f"ipc://{tmp_path}/{name}" for name in ("captured", "fused"))
     record = command("record", f"pull:{second}?timeout=100", "-o", tmp_path / "all.mkv", "--quiet")
     fuse = command("fuse", f"pull:{first}", "-o", f"push:{second}", *options)
-    capture = command("capture-publish", SAMPLE + "240", "--to", f"push:{first}", "--quiet", "--pace")
+    # Large enough that the megabyte which the system holds for each socket is a few frames only.
+    sample = "sample:?size=320x240&metadata=on&frames=240"
+    capture = command("capture-publish", sample, "--to", f"push:{first}", "--quiet", "--pace")
     while not (tmp_path / "all.mkv").exists() and record.poll() is None:
         time.sleep(0.05)
     time.sleep(0.5)

@@ -1,0 +1,91 @@
+"""What each part of LCNDR is worth: gather the figures of the networks that configs/train-ablation.yaml trained.
+
+    streamfuse train configs/train-ablation.yaml
+    python tools/ablation.py runs/ablation --data ../shared/data --json benchmarks/ablation.json \\
+        --crops docs/images/ablation.jpg
+
+Validation figures are those in the weights' cards; noise gain and halo are measured here, on the darkest and brightest
+exposure of the stacks that were held back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from streamfuse.capture.simulated import open_sample
+from streamfuse.color import planes_to_rgb
+from streamfuse.evaluate.environment import describe_environment
+from streamfuse.evaluate.stills import evaluate_stills
+from streamfuse.fusion.models import read_card
+from streamfuse.stills import Fuser
+from streamfuse.train.config import load_train_config
+
+CONFIG = Path(__file__).resolve().parent.parent / "configs/train-ablation.yaml"
+GAP_EV = 5
+PLACE = np.s_[
+    150:310, 300:520
+]  # of 540 lines and 960 columns: the border of the window, and the wall beside it
+
+
+def montage(files: Mapping[str, Path]) -> npt.NDArray[np.uint8]:
+    """The same place of the built-in scene, (H, W, 3) RGB, at 150 %, fused by each network, five a row."""
+    source = open_sample(f"sample:?size=960x540&gap={GAP_EV}")
+    info = source.info
+    pair = [planes_to_rgb(p, info.bits, info.subsampling, info.color) for p in source.exposures_at(20)]
+    cells = []
+    for name, file in files.items():
+        crop = cv2.resize(
+            Fuser(fuser=str(file))(pair)[PLACE], None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC
+        )
+        cells.append(
+            cv2.putText(crop, name, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (255, 255, 0), 1, cv2.LINE_AA)
+        )
+    rows = [np.concatenate(cells[first : first + 5], axis=1) for first in range(0, len(cells), 5)]
+    return np.asarray(np.concatenate(rows), np.uint8)
+
+
+@click.command(help=(__doc__ or "").split("\n", 1)[0])
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Holds stills/train.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), required=True)
+@click.option(
+    "--crops", type=click.Path(path_type=Path), help="JPEG of one place of the built-in scene by each."
+)
+def main(folder: Path, data: Path, json_file: Path, crops: Path | None) -> None:
+    """Measure and write."""
+    run = load_train_config(CONFIG)
+    files = {name: folder / f"{name}.safetensors" for name in run.networks}
+    if crops is not None:
+        cv2.imwrite(str(crops), montage(files)[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
+    found = evaluate_stills(
+        data / "stills/train",
+        fusers=[str(file) for file in files.values()],
+        names=run.held_back,
+        exposures=2,
+        speed=False,
+        progress=lambda line: click.echo(line.split(":", 1)[0], err=True),
+    )
+    summary = found.summary()
+    networks = {}
+    for name, file in files.items():
+        card = read_card(file)
+        told = dict(item.split("=", 1) for item in card["validation"].split())
+        measured = {key: summary[str(file)][key]["mean"] for key in ("noise_gain", "halo")}
+        networks[name] = {key: float(value) for key, value in told.items()} | measured
+    document = {
+        "environment": describe_environment(),
+        "steps": int(read_card(next(iter(files.values())))["steps"]),
+        "networks": networks,
+    }
+    json_file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
