@@ -198,6 +198,23 @@ def video_ablation() -> str:
     return table(head, rows)
 
 
+def shadow_noise() -> str:
+    """Noise in the shadows, by the exposure of the reference."""
+    kinds = ("brought up", "dark reference", "bright reference", "one instant")
+    rows = [
+        [f"{row['gap_ev']:g} EV, align {row['align']}", *(f"{row[kind]:.2f}" for kind in kinds)]
+        for row in read("video-noise")["rows"]
+    ]
+    head = [
+        "",
+        "dark frame brought up",
+        "fused, dark reference",
+        "fused, bright reference",
+        "both of one instant",
+    ]
+    return table(head, rows)
+
+
 FIGURES: Mapping[str, Callable[[], str]] = {
     "stills": stills,
     "stills-detail": stills_detail,
@@ -209,6 +226,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "video-ablation": video_ablation,
     "labels": labels,
     "flow": flow,
+    "noise": shadow_noise,
 }
 
 
