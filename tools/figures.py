@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/lcndr.md", "docs/alignment.md")
+PAGES = ("README.md", "docs/lcndr.md", "docs/alignment.md", "docs/zmq.md")
 LABELS = {
     "lcndr-xs": "`lcndr-xs` (fast)",
     "lcndr-s": "`lcndr-s` (balanced)",
@@ -215,6 +215,21 @@ def shadow_noise() -> str:
     return table(head, rows)
 
 
+def zmq() -> str:
+    """Rates of raw 1080p frames, as ratios: medians over the rounds of one call."""
+    found = read("zmq")
+    ours = ("streamfuse 4:4:4, 6.2 MB", "streamfuse 4:2:0, 3.1 MB", "streamfuse 4:2:0, planes apart, 3.1 MB")
+    rows = []
+    for transport in ("ipc", "tcp"):
+        ratios = found[transport]["median_ratio"]
+        rows += [
+            [transport, f"{name} / {peer}", f"{value:.2f}"]
+            for name in ours
+            for peer, value in ratios[name].items()
+        ]
+    return table(["", "rate of / rate of", "ratio"], rows)
+
+
 FIGURES: Mapping[str, Callable[[], str]] = {
     "stills": stills,
     "stills-detail": stills_detail,
@@ -227,6 +242,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "labels": labels,
     "flow": flow,
     "noise": shadow_noise,
+    "zmq": zmq,
 }
 
 
