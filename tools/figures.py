@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/lcndr.md", "docs/alignment.md", "docs/zmq.md")
+PAGES = ("README.md", "docs/lcndr.md", "docs/alignment.md", "docs/zmq.md", "docs/live.md")
 LABELS = {
     "lcndr-xs": "`lcndr-xs` (fast)",
     "lcndr-s": "`lcndr-s` (balanced)",
@@ -230,6 +230,27 @@ def zmq() -> str:
     return table(["", "rate of / rate of", "ratio"], rows)
 
 
+def soak() -> str:
+    """A long live run."""
+    found = read("live-soak")
+    age, booked = found["age_burnt_in_ms"], found["burnt_in_minus_booked_ms"]
+    low, high = found["rss_mb"]
+    rows = [
+        ["frames per second, in / fused", f"{found['rate_in']:.1f} / {found['rate_out']:.1f}"],
+        ["frames in / fused / dropped", f"{found['frames_in']} / {found['frames_out']} / {found['dropped']}"],
+        ["preset that held", f"`{found['preset']}`"],
+        ["wrong labels, frames out of order", f"{found['wrong_labels']}, {found['out_of_order']}"],
+        ["age p50 / p95 / p99, ms", f"{age['p50']:.0f} / {age['p95']:.0f} / {age['p99']:.0f}"],
+        ["burnt-in age minus booked age, p99, ms", f"{booked['p99']:.1f}"],
+        ["memory, MB; slope, MB per hour", f"{low:.0f} to {high:.0f}; {found['rss_slope_mb_per_hour']:.1f}"],
+        [
+            "threads, file descriptors",
+            " to ".join(map(str, found["threads"])) + ", " + " to ".join(map(str, found["fds"])),
+        ],
+    ]
+    return table(["", f"{found['minutes']:.0f} minutes"], rows)
+
+
 FIGURES: Mapping[str, Callable[[], str]] = {
     "stills": stills,
     "stills-detail": stills_detail,
@@ -243,6 +264,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "flow": flow,
     "noise": shadow_noise,
     "zmq": zmq,
+    "soak": soak,
 }
 
 
