@@ -158,7 +158,8 @@ class Sampler:
             crops = crops ** np.float32(np.exp(rng.uniform(-0.3, 0.3)))
         label = crops[-1] if stack.label is not None else None
         clean = crops[: len(chosen)]
-        return Sample(_with_noise(clean, rng) if rng.random() < 0.3 else clean, clean, label)
+        seen = _with_noise(clean, rng) if rng.random() < 0.3 else clean
+        return Sample(_mistreat(seen, rng), clean, label)
 
     def _choose(self, available: int, wanted: int, extreme: bool) -> list[int]:
         """Indices dark to bright, repeated where a stack is short: duplicates are legal brackets too."""
@@ -223,6 +224,24 @@ class Sampler:
             np.float32
         )
         return Sample(_develop(noisy), clean, None)
+
+
+def _mistreat(exposures: Array, rng: np.random.Generator) -> Array:
+    """Now and then what real brackets suffer: JPEG compression, or one exposure off by up to a pixel."""
+    if rng.random() < 0.15:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(50, 96))]
+        codes = [cv2.imencode(".jpg", np.rint(e * 255).astype(np.uint8), quality)[1] for e in exposures]
+        decoded = [cv2.imdecode(code, cv2.IMREAD_GRAYSCALE) for code in codes]
+        exposures = np.stack([np.asarray(d, np.float32) / 255 for d in decoded])
+    if rng.random() < 0.15:
+        which = int(rng.integers(len(exposures)))
+        shift = np.array([[1, 0, rng.uniform(-1, 1)], [0, 1, rng.uniform(-1, 1)]], np.float32)
+        height, width = exposures.shape[1:]
+        exposures = exposures.copy()
+        exposures[which] = cv2.warpAffine(
+            exposures[which], shift, (width, height), borderMode=cv2.BORDER_REPLICATE
+        )
+    return exposures
 
 
 def two_frames(exposures: Array, seed: int | np.random.Generator) -> tuple[Array, Array]:

@@ -24,6 +24,7 @@ from streamfuse.evaluate.mef_ssim import MefSsim
 from streamfuse.fusion.device import resolve_device
 from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
 from streamfuse.train.config import NetworkConfig, TrainConfig
+from streamfuse.train.curves import write_curves
 from streamfuse.train.data import Sample, Sampler, Stack, load_panoramas, load_stacks, two_frames
 from streamfuse.train.losses import temporal_loss, total_loss
 
@@ -270,6 +271,7 @@ def _checkpoint(
         }
         save_weights(learner.average, run.out / f"{name}.safetensors", card)
         report(f"{step:6d} {seconds:7.0f} s  {name:10s} " + card["validation"])
+    write_curves(run.out / "log.csv", run.out / "curves.html")
 
 
 class _Log:

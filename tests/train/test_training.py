@@ -304,3 +304,22 @@ def test_two_frames_of_a_scene_differ_in_noise_and_sharpness_only(stacks):
         assert np.abs(sample.noisy.mean((1, 2)) - sample.again.mean((1, 2))).max() < 0.01
         blurred = [cv2.blur(frame.transpose(1, 2, 0), (9, 9)) for frame in (sample.noisy, sample.again)]
         assert np.abs(blurred[0] - blurred[1]).mean() < 0.01
+
+
+def test_the_course_of_a_run_is_drawn(config, tmp_path):
+    train(config(networks={"tiny": {"widths": [8, 8, 8, 16]}, "other": {"widths": [8, 8, 8, 16]}}))
+    page = (tmp_path / "out/curves.html").read_text(encoding="utf-8")
+    assert page.count("<svg") >= 5
+    assert "tiny" in page
+    assert "other" in page
+
+
+def test_some_brackets_are_compressed_or_displaced_and_the_target_is_not(stacks):
+    kept = [s for s in load_stacks(stacks / "stills/train") if s.label is None]
+    sampler = Sampler(kept, [], (64, 64), 5, labelled_share=0, synthetic_share=0, sequence_share=0)
+    differences = [
+        float(np.abs(sample.noisy - sample.clean).mean())
+        for _, sample in zip(range(60), sampler, strict=False)
+    ]
+    assert 0.2 < np.mean([d > 0 for d in differences]) < 0.9
+    assert max(differences) < 0.1
