@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/lcndr.md", "docs/alignment.md", "docs/zmq.md", "docs/live.md")
+PAGES = ("README.md", "docs/lcndr.md", "docs/alignment.md", "docs/zmq.md", "docs/live.md", "docs/speed.md")
 LABELS = {
     "lcndr-xs": "`lcndr-xs` (fast)",
     "lcndr-s": "`lcndr-s` (balanced)",
@@ -251,6 +251,42 @@ def soak() -> str:
     return table(["", f"{found['minutes']:.0f} minutes"], rows)
 
 
+def bench_fusion() -> str:
+    """Fusion alone, against OpenCV's Mertens in the same call."""
+    rows = read("bench-cpu")["fusion"]
+    mertens = next(row["cpu_s_per_mp"] for row in rows if row["method"] == "opencv-mertens")
+    cells = [
+        [row["method"], row["size"], f"{row['cpu_s_per_mp'] / mertens:.2f}", f"{row['peak_mb']:.0f}"]
+        for row in rows
+    ]
+    return table(["", "size", "CPU time per megapixel, MergeMertens = 1", "peak MB"], cells)
+
+
+def bench_stages() -> str:
+    """CPU milliseconds of each stage."""
+    rows = read("bench-cpu")["stages"]
+    stages = list(dict.fromkeys(row["stage"] for row in rows))
+    cells = []
+    for preset, size in dict.fromkeys((row["preset"], row["size"]) for row in rows):
+        mine = {row["stage"]: row for row in rows if (row["preset"], row["size"]) == (preset, size)}
+        cells.append([f"`{preset}`, {size}", *(f"{mine[stage]['cpu_ms']:.1f}" for stage in stages)])
+    return table(["CPU ms per frame", *stages], cells)
+
+
+def bench_ratios() -> str:
+    """Frame rates of whole runs over those of the peers."""
+    rows = read("bench-cpu")["ratios"]
+    names = list(dict.fromkeys(name for row in rows for name in row["over"]))
+    cells = [
+        [
+            f"{row['method']}, {row['size']}",
+            *(f"{row['over'][n]:.2f}" if n in row["over"] else "-" for n in names),
+        ]
+        for row in rows
+    ]
+    return table(["frame rate over that of", *names], cells)
+
+
 FIGURES: Mapping[str, Callable[[], str]] = {
     "stills": stills,
     "stills-detail": stills_detail,
@@ -265,6 +301,9 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "noise": shadow_noise,
     "zmq": zmq,
     "soak": soak,
+    "bench-fusion": bench_fusion,
+    "bench-stages": bench_stages,
+    "bench-ratios": bench_ratios,
 }
 
 

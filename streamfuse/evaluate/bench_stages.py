@@ -33,7 +33,7 @@ _MOVED = {
     "smooth": 0.0,
     "blend": 3 * _FRAME,
     "encode": _FRAME,
-    "publish": 2 * _FRAME,
+    "publish": 0,  # nobody listens, so nothing is encoded or sent
 }
 
 
