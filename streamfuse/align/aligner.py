@@ -60,7 +60,7 @@ class Aligner:
         self._rate = rate
         self._mode = mode
         settings = motion.SETTINGS[preset]
-        self._interpolation = settings.interpolation
+        self._cubic = settings.cubic
         self._most_sides = settings.sides
         self._dominant = settings.dominant
         self._across = motion.FlowEstimator(mode, settings.finest_scale, settings.refinements)
@@ -108,7 +108,7 @@ class Aligner:
             return _Made(mapped, curve.gap_ev, np.zeros_like(self._luma(reference)))
         sides = self._sides(bracket, frames, curve, brighter)
         shares = self._shares(reference, sides, curve, brighter)
-        planes = synthesise(reference, mapped, sides, shares, self._interpolation)
+        planes = synthesise(reference, mapped, sides, shares, self._cubic)
         return _Made(planes, curve.gap_ev, shares.chroma, tuple(sides))
 
     def _curve(self, reference: Frame, others: list[Frame], step: int) -> ToneCurve:

@@ -39,22 +39,22 @@ class FlowSettings:
         refinements: iterations of DIS's variational refinement.
         sides: neighbours that a missing exposure is made from: 2, or 1 = the one before if there is one.
         dominant: correct the flow by the motion of the camera, see `align.dominant`.
-        interpolation: of `cv2.remap` at full size. Cubic keeps the warped frame as sharp as the reference:
-            1.5 to 2 dB, and half of the flicker between instants, for three times the time.
+        cubic: interpolation of luma at full size, else bilinear. It keeps the warped frame as sharp as the reference:
+            1.5 to 2 dB, and half of the flicker between instants.
     """
 
     long_side: int
     finest_scale: int
-    interpolation: int
+    cubic: bool
     refinements: int = _REFINEMENTS
     sides: int = 2
     dominant: bool = True
 
 
 SETTINGS: dict[Preset, FlowSettings] = {
-    "fast": FlowSettings(480, 2, cv2.INTER_LINEAR, refinements=2, sides=1, dominant=False),
-    "balanced": FlowSettings(854, 1, cv2.INTER_CUBIC),
-    "best": FlowSettings(960, 0, cv2.INTER_CUBIC),
+    "fast": FlowSettings(480, 2, False, refinements=2, sides=1, dominant=False),
+    "balanced": FlowSettings(854, 1, True),
+    "best": FlowSettings(960, 0, True),
 }
 
 

@@ -43,7 +43,7 @@ class Shares:
 
 
 def synthesise(
-    reference: Frame, mapped: Sequence[Plane], sides: Sequence[Side], shares: Shares, interpolation: int
+    reference: Frame, mapped: Sequence[Plane], sides: Sequence[Side], shares: Shares, cubic: bool
 ) -> tuple[Plane, ...]:
     """Planes like the reference's, of another exposure.
 
@@ -52,16 +52,16 @@ def synthesise(
         mapped: its planes in the scale of the missing exposure.
         sides: one or two neighbours.
         shares: of the neighbours against `mapped`.
-        interpolation: of `cv2.remap` for luma; chroma is bilinear.
+        cubic: interpolation of luma, else bilinear; chroma always is.
     """
     weight = _side_weights(*sides) if len(sides) == 2 else None
 
-    def assembled(first: int, end: int, share: Map | None, how: int) -> tuple[Plane, ...]:
+    def assembled(first: int, end: int, share: Map | None, cubic: bool) -> tuple[Plane, ...]:
         moved = [Moved(side.frame.planes[first:end], side.flow) for side in sides]
-        return assemble(mapped[first:end], moved, weight, share, reference.bits, how)
+        return assemble(mapped[first:end], moved, weight, share, reference.bits, cubic)
 
-    luma = assembled(0, 1, shares.luma, interpolation)
-    return luma if len(mapped) == 1 else (*luma, *assembled(1, 3, shares.chroma, cv2.INTER_LINEAR))
+    luma = assembled(0, 1, shares.luma, cubic)
+    return luma if len(mapped) == 1 else (*luma, *assembled(1, 3, shares.chroma, False))
 
 
 def _side_weights(before: Side, after: Side) -> Map:

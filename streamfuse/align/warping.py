@@ -1,23 +1,19 @@
-"""Planes of one size, warped and mixed strip by strip: what a strip needs stays in the cache of a CPU core."""
+"""Planes of one size, warped and mixed in one pass over their lines."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from streamfuse.align.warp_rows import MARGIN, blended, find_runs, read_line, split, store, stretch
 from streamfuse.frame import Map, Plane
+from streamfuse.jit import kernel
 
-Fixed = npt.NDArray[np.int16]  # a share in units of 1 / _ONE
-
-_STRIP_PIXELS = 1 << 17
-_ONE = 1 << 14
-_MOST_BITS = 14  # for which a difference of two planes fits into int16
+_CENTRE = np.float32(0.5)
+_ONE = np.float32(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +35,7 @@ def assemble(
     weight: Map | None,
     share: Map | None,
     bits: int,
-    interpolation: int,
+    cubic: bool,
 ) -> tuple[Plane, ...]:
     """share x (weight x sides[0] + (1 - weight) x sides[1]) + (1 - share) x own, rounded, plane by plane.
 
@@ -49,108 +45,138 @@ def assemble(
         weight: of the first of two, (h, w) float32 in [0, 1] at working size.
         share: of the neighbours, likewise; None = all of it.
         bits: depth of the planes.
-        interpolation: of `cv2.remap`.
+        cubic: interpolate with a cubic, else bilinear.
     """
     if len(sides) == 1 and sides[0].flow is None and share is None:
         return tuple(sides[0].planes)
     fields = [*(side.flow for side in sides), weight, share]
     working = next(field.shape[:2] for field in fields if field is not None)
-    mixing = [None if field is None else _as_share(field, bits) for field in (weight, share)]
-    out = tuple(np.empty_like(plane) for plane in own)
-    for strip in _strips((own[0].shape[0], own[0].shape[1]), (working[0], working[1])):
-        places = [None if side.flow is None else strip.places(side.flow) for side in sides]
-        shares = [None if field is None else strip.enlarge(field) for field in mixing]
-        for index, plane in enumerate(out):
-            seen = [
-                _seen(side.planes[index], where, strip.lines, bits, interpolation)
-                for side, where in zip(sides, places, strict=True)
-            ]
-            mixed = seen[0] if shares[0] is None else _mixed(seen[0], seen[1], shares[0])
-            if shares[1] is not None:
-                mixed = _mixed(mixed, own[index][strip.lines], shares[1])
-            plane[strip.lines] = mixed
-    return out
+    flows = [np.zeros((*working, 2), np.float32) if side.flow is None else side.flow for side in sides]
+    ones = np.ones(working, np.float32)
+    stacks = [np.stack([_with_margin(plane) for plane in side.planes]) for side in sides]
+    out = np.empty((len(own), *own[0].shape), own[0].dtype)
+    _assemble(
+        tuple(own),
+        (stacks[0], stacks[-1]),
+        (_two_columns(flows[0]), _two_columns(flows[-1])),
+        _two_columns(ones if weight is None else weight),
+        _two_columns(ones if share is None else share),
+        len(sides),
+        cubic,
+        np.float32((1 << bits) - 1),
+        out,
+    )
+    return tuple(out)
 
 
-@dataclass(frozen=True, slots=True)
-class _Strip:
-    """Some lines of a plane, and those of the working grid from which they are interpolated.
-
-    Args:
-        lines: of the plane.
-        size: (H, W) of the plane.
-        source: lines of the working grid, with a margin.
-        margin: lines of the plane that the margin before `lines` comes to.
-        rows: lines of the plane that `source` comes to.
-    """
-
-    lines: slice
-    size: tuple[int, int]
-    source: slice
-    margin: int
-    rows: int
-
-    def enlarge(self, field: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """These lines of a field (h, w) or (h, w, 2) at the plane's size, bilinear."""
-        whole = cv2.resize(field[self.source], (self.size[1], self.rows), interpolation=cv2.INTER_LINEAR)
-        return whole[self.margin : self.margin + self.lines.stop - self.lines.start]
-
-    def places(self, flow: Map) -> Map:
-        """Where to read each pixel, (lines, W, 2) float32 for `cv2.remap`."""
-        height, width = flow.shape[:2]
-        part = flow[self.source] * np.array((self.size[1] / width, self.size[0] / height), np.float32)
-        part[..., 1] += self.lines.start
-        where = cv2.resize(part, (self.size[1], self.rows), interpolation=cv2.INTER_LINEAR)
-        where = where[self.margin : self.margin + self.lines.stop - self.lines.start]
-        return np.asarray(cv2.add(where, _grid(self.size[1], where.shape[0]), dst=where), np.float32)
+def _with_margin(plane: Plane) -> Plane:
+    return np.asarray(
+        cv2.copyMakeBorder(plane, MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_REPLICATE), plane.dtype
+    )
 
 
-def _strips(size: tuple[int, int], working: tuple[int, int]) -> Iterator[_Strip]:
-    """All lines in strips whose borders lie at whole lines of the working grid."""
-    common = math.gcd(size[0], working[0])
-    step, source_step = size[0] // common, working[0] // common
-    many = max(1, _STRIP_PIXELS // size[1] // step)
-    for first in range(0, common, many):
-        end = min(first + many, common)
-        start, after = max(first - 1, 0), min(end + 1, common)
-        yield _Strip(
-            lines=slice(first * step, end * step),
-            size=size,
-            source=slice(start * source_step, after * source_step),
-            margin=(first - start) * step,
-            rows=(after - start) * step,
-        )
+def _two_columns(field: Map) -> Map:
+    """A field with two columns at least: there is something to interpolate between."""
+    return np.ascontiguousarray(field if field.shape[1] > 1 else np.repeat(field, 2, axis=1))
 
 
-@lru_cache(maxsize=8)
-def _grid(width: int, lines: int) -> Map:
-    """(lines, width, 2): x and y of each pixel."""
-    x, y = np.arange(width, dtype=np.float32), np.arange(lines, dtype=np.float32)
-    return np.dstack(np.meshgrid(x, y))
+@kernel
+def _look_up(count: int, size: int) -> tuple[Plane, Map]:
+    """Where `count` pixels lie on a line of `size`: index of the left one of two, and weight of the right one."""
+    index, weight = np.empty(count, np.uint32), np.empty(count, np.float32)
+    for i in range(count):
+        place = (i + 0.5) * size / count - 0.5
+        left = min(max(np.floor(place), 0), max(size - 2, 0))
+        index[i] = left
+        weight[i] = min(max(place - left, 0), 1)
+    return index, weight
 
 
-def _seen(plane: Plane, where: Map | None, lines: slice, bits: int, interpolation: int) -> Plane:
-    if where is None:
-        return plane[lines]
-    moved = cv2.remap(plane, where, None, interpolation, borderMode=cv2.BORDER_REPLICATE)
-    limit = (1 << bits) - 1
-    if limit < np.iinfo(plane.dtype).max:  # cubic interpolation overshoots
-        np.minimum(moved, np.array(limit, plane.dtype), out=moved)
-    return np.asarray(moved, plane.dtype)
+@kernel
+def _assemble(
+    own: tuple[Plane, ...],
+    stacks: tuple[Plane, Plane],
+    flows: tuple[Map, Map],
+    weight: Map,
+    share: Map,
+    count: int,
+    cubic: bool,
+    high: np.float32,
+    out: Plane,
+) -> None:
+    """As `assemble`: `stacks` (P, H + margins, W + margins), `out` (P, H, W), `count` of the sides are used."""
+    height, width = out.shape[1:]
+    rows, columns = share.shape
+    index, part = _look_up(width, columns)
+    row_index, row_part = _look_up(height, rows)
+    scale = np.float32(width / columns), np.float32(height / rows)
+    kept = np.empty((6, 2, width), np.float32)  # lines of the working grid, as long as the plane's: 2 of each field
+    held = np.full(2, -1)
+    fields = np.empty((6, width), np.float32)  # dx and dy of both sides, weight, share
+    x, y_here = np.arange(width).astype(np.float32), np.empty(width, np.float32)
+    across, down = np.empty((2, width), np.int32), np.empty((2, width), np.int32)
+    parts = np.empty((2, 2, width), np.float32)
+    used = np.empty((2, width), np.float32)
+    runs, change, number = np.empty((2, width + 1), np.int32), np.empty(width, np.uint8), np.empty(2, np.int64)
+    seen = np.empty((2, width), np.float32)
+    for y in range(height):
+        first = np.int64(row_index[y])
+        second = min(first + 1, rows - 1)
+        for row in (first, second):
+            slot = row % 2
+            if held[slot] != row:
+                held[slot] = row
+                for k in range(count):
+                    for c in range(2):
+                        line = flows[k][row].reshape(-1)[c:]
+                        stretch(line, 2, index, part, scale[c], kept[2 * k + c, slot])
+                if count == 2:
+                    stretch(weight[row], 1, index, part, _ONE, kept[4, slot])
+                stretch(share[row], 1, index, part, _ONE, kept[5, slot])
+        for field in range(6):
+            if count == 2 or field < 2 or field == 5:
+                lines = kept[field]
+                blended(lines[first % 2], lines[second % 2], row_part[y], fields[field])
+        y_here[:] = np.float32(y)
+        for k in range(count):
+            split(fields[2 * k], x, np.float32(width - 1), across[k], parts[k, 0])
+            split(fields[2 * k + 1], y_here, np.float32(height - 1), down[k], parts[k, 1])
+            _use(fields[4], fields[5], k, count, used[k])
+            number[k] = find_runs(across[k], down[k], used[k], change, runs[k])
+        for plane in range(len(own)):
+            for k in range(count):
+                read_line(
+                    stacks[k][plane],
+                    y,
+                    across[k],
+                    down[k],
+                    parts[k],
+                    used[k],
+                    runs[k],
+                    number[k],
+                    cubic,
+                    seen[k],
+                )
+            if count == 2:
+                _weigh(seen[0], seen[1], fields[4])
+            store(seen[0], own[plane][y], fields[5], high, out[plane, y])
 
 
-def _as_share(field: Map, bits: int) -> Map | Fixed:
-    """As `_mixed` takes it: integers where the planes allow it."""
-    return np.rint(field * np.float32(_ONE)).astype(np.int16) if bits <= _MOST_BITS else field
+@kernel
+def _use(weight: Map, share: Map, side: int, count: int, out: Map) -> None:
+    """Share of a side in the result."""
+    if count == 1:
+        out[:] = share
+    elif side == 0:
+        for i in range(len(out)):
+            out[i] = share[i] * weight[i]
+    else:
+        for i in range(len(out)):
+            out[i] = share[i] * (_ONE - weight[i])
 
 
-def _mixed(first: Plane, second: Plane, share: npt.NDArray[np.generic]) -> Plane:
-    """Share x first + (1 - share) x second, rounded."""
-    # Not cv2.blendLinear: it rounds every half down, which is a quarter of a code value where two sides are averaged.
-    if share.dtype == np.int16:
-        difference = np.subtract(first, second, dtype=np.int16, casting="unsafe")
-        cv2.multiply(difference, share, dst=difference, scale=1 / _ONE)
-        return np.add(second, difference, dtype=np.int16, casting="unsafe").astype(first.dtype)
-    difference = cv2.subtract(first, second, dtype=cv2.CV_32F)
-    cv2.multiply(difference, share, dst=difference)
-    return np.asarray(cv2.add(second, difference, dtype=cv2.CV_16U))
+@kernel
+def _weigh(first: Map, second: Map, weight: Map) -> None:
+    """first = weight x first + (1 - weight) x second."""
+    for i in range(len(first)):
+        first[i] = second[i] + weight[i] * (first[i] - second[i])
