@@ -16,7 +16,7 @@ from streamfuse.align.dominant import dominant_motion, preferred
 from streamfuse.align.photometric import ToneCurve
 from streamfuse.align.planes import Picture
 from streamfuse.align.recent import Recent
-from streamfuse.align.synthesis import Shares, Side, enlarged, synthesise
+from streamfuse.align.synthesis import Shares, Side, synthesise
 from streamfuse.frame import AlignedBracket, Bracket, Frame, Map, Plane
 
 UNKNOWN_GAP_EV = 2.0  # between exposures next to each other, where no frame within reach tells
@@ -76,14 +76,13 @@ class Aligner:
         self.untrusted_share = 1.0 - sum(trusts) / max(len(trusts), 1)
         before, after = self._instant_flows(item, [side for one in made.values() for side in one.sides])
         ranks = range(item.cycle)
-        size = (item.reference.width, item.reference.height)
         trust = {rank: one.trust for rank, one in made.items()}
         return [
             AlignedBracket(
                 bracket=item,
                 exposures=tuple(made[r].planes if r in made else item.reference.planes for r in ranks),
                 gaps_ev=_gaps(item, {rank: one.gap_ev for rank, one in made.items()}),
-                trust=tuple(None if (t := trust.get(r)) is None else enlarged(t, size) for r in ranks),
+                trust=tuple(trust.get(rank) for rank in ranks),
                 flow_before=before,
                 flow_after=after,
             )

@@ -12,8 +12,6 @@ from streamfuse.align.ghost import WINDOW, side_weights
 from streamfuse.align.warping import Moved, assemble
 from streamfuse.frame import Frame, Map, Plane
 
-Size = tuple[int, int]
-
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -67,8 +65,3 @@ def synthesise(
 def _side_weights(before: Side, after: Side) -> Map:
     apart = cv2.blur(cv2.absdiff(before.luma, after.luma), (WINDOW, WINDOW))
     return side_weights(before.deviation, after.deviation, apart)
-
-
-def enlarged(working: Map, size: Size) -> Map:
-    """A map at working size, at `size` (width, height)."""
-    return np.asarray(cv2.resize(working, size, interpolation=cv2.INTER_LINEAR), np.float32)

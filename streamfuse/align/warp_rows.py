@@ -23,22 +23,6 @@ _TWICE = np.float32(1.5)
 
 
 @kernel
-def stretch(line: Map, step: int, index: Plane, weight: Map, scale: np.float32, out: Map) -> None:
-    """Linear look-up in a short line of vectors with `step` components each."""
-    for i in range(len(out)):
-        left = index[i] * np.uint32(step)
-        value = line[left]
-        out[i] = (value + weight[i] * (line[left + np.uint32(step)] - value)) * scale
-
-
-@kernel
-def blended(first: Map, second: Map, part: np.float32, out: Map) -> None:
-    """`part` of the way from one line to the next."""
-    for i in range(len(out)):
-        out[i] = first[i] + part * (second[i] - first[i])
-
-
-@kernel
 def split(shift: Map, here: Map, last: np.float32, whole: Wholes, part: Map) -> None:
     """Places here + shift, not far beyond 0..last, as whole pixels of motion and the part of a pixel upon them."""
     for i in range(len(shift)):

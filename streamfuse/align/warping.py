@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from streamfuse.align.warp_rows import MARGIN, blended, find_runs, read_line, split, store, stretch
+from streamfuse.align.enlarging import blended, look_up, stretch, two_columns
+from streamfuse.align.warp_rows import MARGIN, find_runs, read_line, split, store
 from streamfuse.frame import Map, Plane
 from streamfuse.jit import kernel
 
-_CENTRE = np.float32(0.5)
 _ONE = np.float32(1)
 
 
@@ -58,9 +58,9 @@ def assemble(
     _assemble(
         tuple(own),
         (stacks[0], stacks[-1]),
-        (_two_columns(flows[0]), _two_columns(flows[-1])),
-        _two_columns(ones if weight is None else weight),
-        _two_columns(ones if share is None else share),
+        (two_columns(flows[0]), two_columns(flows[-1])),
+        two_columns(ones if weight is None else weight),
+        two_columns(ones if share is None else share),
         len(sides),
         cubic,
         np.float32((1 << bits) - 1),
@@ -73,23 +73,6 @@ def _with_margin(plane: Plane) -> Plane:
     return np.asarray(
         cv2.copyMakeBorder(plane, MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_REPLICATE), plane.dtype
     )
-
-
-def _two_columns(field: Map) -> Map:
-    """A field with two columns at least: there is something to interpolate between."""
-    return np.ascontiguousarray(field if field.shape[1] > 1 else np.repeat(field, 2, axis=1))
-
-
-@kernel
-def _look_up(count: int, size: int) -> tuple[Plane, Map]:
-    """Where `count` pixels lie on a line of `size`: index of the left one of two, and weight of the right one."""
-    index, weight = np.empty(count, np.uint32), np.empty(count, np.float32)
-    for i in range(count):
-        place = (i + 0.5) * size / count - 0.5
-        left = min(max(np.floor(place), 0), max(size - 2, 0))
-        index[i] = left
-        weight[i] = min(max(place - left, 0), 1)
-    return index, weight
 
 
 @kernel
@@ -107,8 +90,8 @@ def _assemble(
     """As `assemble`: `stacks` (P, H + margins, W + margins), `out` (P, H, W), `count` of the sides are used."""
     height, width = out.shape[1:]
     rows, columns = share.shape
-    index, part = _look_up(width, columns)
-    row_index, row_part = _look_up(height, rows)
+    index, part = look_up(width, columns)
+    row_index, row_part = look_up(height, rows)
     scale = np.float32(width / columns), np.float32(height / rows)
     kept = np.empty((6, 2, width), np.float32)  # lines of the working grid, as long as the plane's: 2 of each field
     held = np.full(2, -1)
