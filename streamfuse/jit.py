@@ -17,5 +17,7 @@ Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 def kernel(function: Kernel) -> Kernel:
     """Compile a function over NumPy arrays and numbers; no argument may be negative where it is used as an index."""
-    compiled = numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy", boundscheck=False)(function)
+    compiled = numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy", boundscheck=False)(
+        function
+    )
     return cast(Kernel, compiled)

@@ -63,9 +63,12 @@ class Aligner:
         self._cubic = settings.cubic
         self._most_sides = settings.sides
         self._dominant = settings.dominant
-        self._across = motion.FlowEstimator(mode, settings.finest_scale, settings.refinements)
+        self._grid = settings.grid
+        self._across = motion.FlowEstimator(mode, settings.finest_scale, settings.refinements, self._grid)
         # Where the exposures cannot be matched little detail is to be seen: a coarser flow does.
-        self._along = motion.FlowEstimator(mode, min(settings.finest_scale + 1, 2), settings.refinements)
+        self._along = motion.FlowEstimator(
+            mode, min(settings.finest_scale + 1, 2), settings.refinements, self._grid
+        )
         self._pictures: Recent[Picture] = Recent(12)
         self._flows: Recent[Map] = Recent(8)
 
@@ -131,7 +134,8 @@ class Aligner:
             flows = [*self._motion(bracket, frames, here, there, curve)]
         sides = []
         for frame, luma, flow in zip(frames, there, flows, strict=True):
-            seen = luma if flow is None else motion.warp(luma, flow)
+            size = (luma.shape[1], luma.shape[0])
+            seen = luma if flow is None else motion.warp(luma, motion.rescaled(flow, size))
             dark, bright = (here, seen) if brighter else (seen, here)
             deviation = ghosts.deviation(dark, bright, curve)
             sides.append(Side(frame, flow, deviation, ghosts.squared_error(here, seen), seen))
@@ -160,13 +164,23 @@ class Aligner:
         across = [self._across(reference, luma) for luma in neighbours]
         if self._mode != "flow":
             return across
-        share = motion.usable(reference, curve)
-        lumas = (self._luma(frames[0]), self._luma(frames[1])) if len(frames) == 2 else None
+        grid = self._grid
+        reference, *neighbours = (self._on_grid(luma) for luma in (reference, *neighbours))
+        share = motion.usable(reference, curve, grid)
+        lumas = None
+        if len(frames) == 2:
+            lumas = self._on_grid(self._luma(frames[0])), self._on_grid(self._luma(frames[1]))
         along = self._even_motion(bracket, frames)
-        flows = across if along is None else motion.combined(across, along, share, lumas)
-        camera = [dominant_motion(flow, share) for flow in across] if self._dominant else []
+        flows = across if along is None else motion.combined(across, along, share, lumas, grid)
+        camera = [dominant_motion(flow, share, grid) for flow in across] if self._dominant else []
         found = [flow for flow in camera if flow is not None]
-        return preferred(reference, neighbours, flows, found, lumas) if len(found) == len(frames) else flows
+        if len(found) < len(frames):
+            return flows
+        return preferred(reference, neighbours, flows, found, lumas, grid)
+
+    def _on_grid(self, luma: Map) -> Map:
+        """A picture at working size on the grid of the flow fields."""
+        return luma if self._grid == 1 else motion.halved(luma)
 
     def _even_motion(self, bracket: Bracket, frames: list[Frame]) -> list[Map] | None:
         """Flow of the reference towards each neighbour as far as frames of one exposure tell, if motion is even."""

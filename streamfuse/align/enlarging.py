@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from streamfuse.frame import Map, Plane
 from streamfuse.jit import kernel
 
-Places = npt.NDArray[np.uint32]
-_ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
+Indices = npt.NDArray[np.uint32]
+_ZERO, _HALF = np.float32(0), np.float32(0.5)
 
 
 def two_columns(field: Map) -> Map:
@@ -17,9 +19,24 @@ def two_columns(field: Map) -> Map:
     return np.ascontiguousarray(field if field.shape[1] > 1 else np.repeat(field, 2, axis=1))
 
 
+class Places(NamedTuple):
+    """Where lines and columns of a plane lie in maps: the first of two lines (columns), and weight of the second."""
+
+    row: Indices
+    row_part: Map
+    column: Indices
+    column_part: Map
+
+
+class Kept(NamedTuple):
+    """The two lines of each map that were used last, as long as the plane's, and which they are."""
+
+    lines: Map
+    row: npt.NDArray[np.int64]
+
+
 @kernel
-def look_up(count: int, size: int) -> tuple[Places, Map]:
-    """Where `count` pixels lie on a line of `size`: index of the left one of two, and weight of the right one."""
+def _look_up(count: int, size: int) -> tuple[Indices, Map]:
     index, weight = np.empty(count, np.uint32), np.empty(count, np.float32)
     for i in range(count):
         place = (i + 0.5) * size / count - 0.5
@@ -30,60 +47,76 @@ def look_up(count: int, size: int) -> tuple[Places, Map]:
 
 
 @kernel
-def stretch(line: Map, step: int, index: Places, weight: Map, scale: np.float32, out: Map) -> None:
-    """Linear look-up in a short line of vectors with `step` components each, times `scale`."""
-    for i in range(len(out)):
-        left = index[i] * np.uint32(step)
-        value = line[left]
-        out[i] = (value + weight[i] * (line[left + np.uint32(step)] - value)) * scale
+def places(plane: tuple[int, ...], maps: tuple[int, ...]) -> Places:
+    """For shapes that end with height and width; maps have two columns at least."""
+    row, row_part = _look_up(plane[-2], maps[-2])
+    column, column_part = _look_up(plane[-1], maps[-1])
+    return Places(row, row_part, column, column_part)
 
 
 @kernel
-def blended(first: Map, second: Map, part: np.float32, out: Map) -> None:
+def lines_kept(count: int, width: int) -> Kept:
+    """Of `count` maps: none yet."""
+    return Kept(np.empty((2, count, width), np.float32), np.full(2, -1))
+
+
+@kernel
+def _stretch(line: Map, index: Indices, weight: Map, out: Map) -> None:
+    """Linear look-up in a short line."""
+    for i in range(len(out)):
+        left = index[i]
+        value = line[left]
+        out[i] = value + weight[i] * (line[left + np.uint32(1)] - value)
+
+
+@kernel
+def _between(first: Map, second: Map, part: np.float32, out: Map) -> None:
     """`part` of the way from one line to the next."""
     for i in range(len(out)):
         out[i] = first[i] + part * (second[i] - first[i])
 
 
 @kernel
-def _scaled_line(
-    line: Plane, first: Map, second: Map, part: np.float32, centre: np.float32, high: np.float32, out: Plane
-) -> None:
-    for i in range(len(out)):
-        factor = first[i] + part * (second[i] - first[i])
-        out[i] = min(max(centre + (np.float32(line[i]) - centre) * factor + _HALF, _ZERO), high)
+def bring_up(maps: Map, y: int, where: Places, kept: Kept, out: Map) -> None:
+    """Line `y` of maps (N, h, w) as long as the plane's: (N, W). Lines are asked for from top to bottom."""
+    first = np.int64(where.row[y])
+    second = min(first + 1, maps.shape[1] - 1)
+    for row in (first, second):
+        if kept.row[row % 2] != row:
+            kept.row[row % 2] = row
+            for number in range(maps.shape[0]):
+                lines = kept.lines[row % 2, number]
+                _stretch(maps[number, row], where.column, where.column_part, lines)
+    for number in range(maps.shape[0]):
+        one, other = kept.lines[first % 2, number], kept.lines[second % 2, number]
+        _between(one, other, where.row_part[y], out[number])
 
 
 @kernel
-def _lowered_line(
-    line: Plane, first: Map, second: Map, part: np.float32, high: np.float32, out: Plane
-) -> None:
+def _scaled_line(line: Plane, factors: Map, centre: np.float32, high: np.float32, out: Plane) -> None:
     for i in range(len(out)):
-        less = first[i] + part * (second[i] - first[i])
-        out[i] = min(max(np.float32(line[i]) - less + _HALF, _ZERO), high)
+        out[i] = min(max(centre + (np.float32(line[i]) - centre) * factors[i] + _HALF, _ZERO), high)
+
+
+@kernel
+def _lowered_line(line: Plane, less: Map, high: np.float32, out: Plane) -> None:
+    for i in range(len(out)):
+        out[i] = min(max(np.float32(line[i]) - less[i] + _HALF, _ZERO), high)
 
 
 @kernel
 def _each_line(
     plane: Plane, field: Map, scaling: bool, centre: np.float32, high: np.float32, out: Plane
 ) -> None:
-    height, width = plane.shape
-    rows = field.shape[0]
-    index, weight = look_up(width, field.shape[1])
-    row_index, row_part = look_up(height, rows)
-    kept, held = np.empty((2, width), np.float32), np.full(2, -1)
-    for y in range(height):
-        first = np.int64(row_index[y])
-        second = min(first + 1, rows - 1)
-        for row in (first, second):
-            if held[row % 2] != row:
-                held[row % 2] = row
-                stretch(field[row], 1, index, weight, _ONE, kept[row % 2])
-        one, other = kept[first % 2], kept[second % 2]
+    maps = field.reshape((1, *field.shape))
+    where, kept = places(plane.shape, maps.shape), lines_kept(1, plane.shape[1])
+    line = np.empty((1, plane.shape[1]), np.float32)
+    for y in range(plane.shape[0]):
+        bring_up(maps, y, where, kept, line)
         if scaling:
-            _scaled_line(plane[y], one, other, row_part[y], centre, high, out[y])
+            _scaled_line(plane[y], line[0], centre, high, out[y])
         else:
-            _lowered_line(plane[y], one, other, row_part[y], high, out[y])
+            _lowered_line(plane[y], line[0], high, out[y])
 
 
 def scaled(plane: Plane, factors: Map, centre: float, high: int) -> Plane:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
-import numpy as np
 
 from streamfuse.align.ghost import WINDOW, side_weights
 from streamfuse.align.warping import Moved, assemble
@@ -19,7 +18,7 @@ class Side:
 
     Args:
         frame: the neighbour.
-        flow: of the reference towards it, (h, w, 2) at working size; None = take it as it is.
+        flow: of the reference towards it, (h, w, 2) on the grid of the flow fields; None = take it as it is.
         deviation: from the reference once it is warped, (h, w), see `ghost.deviation`.
         error: the same as `ghost.squared_error`, in the brighter exposure's scale.
         luma: its luma once it is warped, (h, w) in the brighter exposure's scale.

@@ -2,6 +2,9 @@
 
 Flow is smooth, so that neighbours in a line mostly move by the same number of whole pixels. Such a run reads
 contiguous memory, which a CPU does many pixels at a time: several times faster than looking up each pixel for itself.
+
+Runs are made in whole blocks, so that no pixel is left over to be done alone: what a block makes beyond the end of its
+run is made anew by the next run. Lines of parts and results have `BLOCK` values more than there are pixels.
 """
 
 from __future__ import annotations
@@ -13,9 +16,11 @@ from streamfuse.frame import Map, Plane
 from streamfuse.jit import kernel
 
 Wholes = npt.NDArray[np.int32]
+BLOCK = 8  # pixels that are made at a time
 MARGIN = 4  # pixels around a plane that is warped: places beyond are those at its border
 
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
+_NEXT = np.uint64(1)  # unsigned, so that the compiler need not think of places counted from the end
 _BEYOND = np.float32(2)  # pixels beyond the border from which on all there is the border's value
 # Keys' cubic (1981) with a = -0.75, as in OpenCV: weights of the outer, and of the inner neighbours.
 _A, _A2, _A3 = np.float32(-0.75), np.float32(1.25), np.float32(-2.25)
@@ -33,12 +38,18 @@ def split(shift: Map, here: Map, last: np.float32, whole: Wholes, part: Map) -> 
 
 
 @kernel
-def _linear(upper: Plane, lower: Plane, right: Map, down: Map, out: Map) -> None:
-    for i in range(len(out)):
-        above, below = np.float32(upper[i]), np.float32(lower[i])
-        above += right[i] * (np.float32(upper[i + 1]) - above)
-        below += right[i] * (np.float32(lower[i + 1]) - below)
-        out[i] = above + down[i] * (below - above)
+def _linear(
+    plane: Plane, row: np.uint64, left: np.uint64, part: Map, start: np.uint64, out: Map, blocks: int
+) -> None:
+    """Blocks of a run from `start` on, of places right of and below pixel (left, row)."""
+    lower, right = row + _NEXT, left + _NEXT
+    for k in range(blocks * BLOCK):
+        i = np.uint64(k)
+        x, y = part[0, start + i], part[1, start + i]
+        above, below = np.float32(plane[row, left + i]), np.float32(plane[lower, left + i])
+        above += x * (np.float32(plane[row, right + i]) - above)
+        below += x * (np.float32(plane[lower, right + i]) - below)
+        out[start + i] = above + y * (below - above)
 
 
 @kernel
@@ -54,21 +65,31 @@ def _outer(part: np.float32) -> np.float32:
 
 
 @kernel
-def _along(line: Plane, i: int, a: np.float32, b: np.float32, c: np.float32, d: np.float32) -> np.float32:
-    near = b * np.float32(line[i + 1]) + c * np.float32(line[i + 2])
-    return a * np.float32(line[i]) + near + d * np.float32(line[i + 3])
+def _along(
+    plane: Plane, row: np.uint64, left: np.uint64, a: np.float32, b: np.float32, c: np.float32, d: np.float32
+) -> np.float32:
+    outer = a * np.float32(plane[row, left - _NEXT]) + d * np.float32(plane[row, left + _NEXT + _NEXT])
+    return outer + b * np.float32(plane[row, left]) + c * np.float32(plane[row, left + _NEXT])
 
 
 @kernel
-def _cubic(p: Plane, q: Plane, r: Plane, s: Plane, right: Map, down: Map, out: Map) -> None:
-    for i in range(len(out)):
-        x, y = right[i], down[i]
+def _cubic(
+    plane: Plane, row: np.uint64, left: np.uint64, part: Map, start: np.uint64, out: Map, blocks: int
+) -> None:
+    """As `_linear`."""
+    for k in range(blocks * BLOCK):
+        i = np.uint64(k)
+        x, y, column = part[0, start + i], part[1, start + i], left + i
         a, b, c = _outer(x), _inner(x), _inner(_ONE - x)
         d = _ONE - a - b - c
         e, f, g = _outer(y), _inner(y), _inner(_ONE - y)
         h = _ONE - e - f - g
-        upper = e * _along(p, i, a, b, c, d) + f * _along(q, i, a, b, c, d)
-        out[i] = upper + g * _along(r, i, a, b, c, d) + h * _along(s, i, a, b, c, d)
+        upper = e * _along(plane, row - _NEXT, column, a, b, c, d) + f * _along(
+            plane, row, column, a, b, c, d
+        )
+        lower = g * _along(plane, row + _NEXT, column, a, b, c, d)
+        lower += h * _along(plane, row + _NEXT + _NEXT, column, a, b, c, d)
+        out[start + i] = upper + lower
 
 
 @kernel
@@ -95,42 +116,35 @@ def find_runs(across: Wholes, down: Wholes, share: Map, change: Plane, starts: W
 def read_line(
     plane: Plane,
     y: int,
-    across: Wholes,
-    down: Wholes,
-    parts: Map,
+    whole: Wholes,
+    part: Map,
     share: Map,
     runs: Wholes,
-    count: int,
     cubic: bool,
     out: Map,
 ) -> None:
     """A warped line, run by run; 0 where it has no share.
 
     Args:
-        plane: with `MARGIN` on all sides, (H + 2 MARGIN, W + 2 MARGIN).
+        plane: with `MARGIN` on all sides and a line more below, (H + 2 MARGIN + 1, W + 2 MARGIN).
         y: the line.
-        across, down: whole pixels of motion, (W,).
-        parts: of a pixel upon them, (2, W).
+        whole: pixels of motion, dx and dy, (2, W).
+        part: of a pixel upon them, (2, W + BLOCK).
         share: of this plane in the result, (W,).
-        runs, count: from `find_runs`.
+        runs: where runs begin, and the end: see `find_runs`.
         cubic: or bilinear.
-        out: (W,).
+        out: (W + BLOCK,).
     """
-    for run in range(count):
-        start, end = runs[run], runs[run + 1]
-        made = out[start:end]
+    for run in range(len(runs) - 1):
+        start, blocks = np.uint64(runs[run]), (runs[run + 1] - runs[run] + BLOCK - 1) // BLOCK
         if share[start] <= _ZERO:
-            made[:] = _ZERO
+            out[runs[run] : runs[run + 1]] = _ZERO
             continue
-        row, left = y + down[start] + MARGIN, start + across[start] + MARGIN
-        right, lower = parts[0, start:end], parts[1, start:end]
+        row, left = np.uint64(y + whole[1, start] + MARGIN), np.uint64(runs[run] + whole[0, start] + MARGIN)
         if cubic:
-            span = slice(left - 1, left + end - start + 2)
-            above, here = plane[row - 1, span], plane[row, span]
-            _cubic(above, here, plane[row + 1, span], plane[row + 2, span], right, lower, made)
+            _cubic(plane, row, left, part, start, out, blocks)
         else:
-            span = slice(left, left + end - start + 1)
-            _linear(plane[row, span], plane[row + 1, span], right, lower, made)
+            _linear(plane, row, left, part, start, out, blocks)
 
 
 @kernel

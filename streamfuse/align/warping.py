@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from streamfuse.align.enlarging import blended, look_up, stretch, two_columns
-from streamfuse.align.warp_rows import MARGIN, find_runs, read_line, split, store
+from streamfuse.align.enlarging import bring_up, lines_kept, places, two_columns
+from streamfuse.align.warp_rows import BLOCK, MARGIN, find_runs, read_line, split, store
 from streamfuse.frame import Map, Plane
 from streamfuse.jit import kernel
 
@@ -22,7 +22,7 @@ class Moved:
 
     Args:
         planes: (H, W) each.
-        flow: of the reference towards it, (h, w, 2) at working size; None = take it as it is.
+        flow: of the reference towards it, (h, w, 2) of a reduced size; None = take it as it is.
     """
 
     planes: Sequence[Plane]
@@ -42,26 +42,25 @@ def assemble(
     Args:
         own: what takes over where the neighbours have no share, (H, W) each.
         sides: one or two neighbours; they are seen from where the flow starts.
-        weight: of the first of two, (h, w) float32 in [0, 1] at working size.
+        weight: of the first of two, (h, w) float32 in [0, 1] of a reduced size.
         share: of the neighbours, likewise; None = all of it.
         bits: depth of the planes.
         cubic: interpolate with a cubic, else bilinear.
     """
     if len(sides) == 1 and sides[0].flow is None and share is None:
         return tuple(sides[0].planes)
-    fields = [*(side.flow for side in sides), weight, share]
-    working = next(field.shape[:2] for field in fields if field is not None)
-    flows = [np.zeros((*working, 2), np.float32) if side.flow is None else side.flow for side in sides]
-    ones = np.ones(working, np.float32)
-    stacks = [np.stack([_with_margin(plane) for plane in side.planes]) for side in sides]
-    out = np.empty((len(own), *own[0].shape), own[0].dtype)
+    height, width = own[0].shape
+    some = next((field for field in (share, weight) if field is not None), np.ones((1, 1), np.float32))
+    maps = [np.ones_like(some) if share is None else share]
+    if len(sides) == 2:
+        maps.append(np.full_like(some, 0.5) if weight is None else weight)
+    out = np.empty((len(own), height, width), own[0].dtype)
+    stacks = [_with_margin(side.planes) for side in sides]
     _assemble(
         tuple(own),
         (stacks[0], stacks[-1]),
-        (two_columns(flows[0]), two_columns(flows[-1])),
-        two_columns(ones if weight is None else weight),
-        two_columns(ones if share is None else share),
-        len(sides),
+        np.concatenate([_shifts(side.flow, (width, height)) for side in sides]),
+        np.stack([two_columns(field) for field in maps]),
         cubic,
         np.float32((1 << bits) - 1),
         out,
@@ -69,88 +68,85 @@ def assemble(
     return tuple(out)
 
 
-def _with_margin(plane: Plane) -> Plane:
-    return np.asarray(
-        cv2.copyMakeBorder(plane, MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_REPLICATE), plane.dtype
-    )
+def _with_margin(planes: Sequence[Plane]) -> Plane:
+    """(P, H + 2 MARGIN + 1, W + 2 MARGIN): the border is repeated; the last line is not set."""
+    height, width = planes[0].shape
+    out = np.empty((len(planes), height + 2 * MARGIN + 1, width + 2 * MARGIN), planes[0].dtype)
+    for plane, stacked in zip(planes, out[:, :-1], strict=True):
+        cv2.copyMakeBorder(plane, MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_REPLICATE, dst=stacked)
+    return out
+
+
+def _shifts(flow: Map | None, size: tuple[int, int]) -> Map:
+    """A flow field as dx and dy (2, h, w), in pixels of a plane of `size` (width, height)."""
+    if flow is None:
+        return np.zeros((2, 1, 2), np.float32)
+    scale = np.array((size[0] / flow.shape[1], size[1] / flow.shape[0]), np.float32)
+    return np.ascontiguousarray(np.moveaxis(two_columns(flow) * scale, -1, 0))
 
 
 @kernel
 def _assemble(
     own: tuple[Plane, ...],
     stacks: tuple[Plane, Plane],
-    flows: tuple[Map, Map],
-    weight: Map,
-    share: Map,
-    count: int,
+    shifts: Map,
+    maps: Map,
     cubic: bool,
     high: np.float32,
     out: Plane,
 ) -> None:
-    """As `assemble`: `stacks` (P, H + margins, W + margins), `out` (P, H, W), `count` of the sides are used."""
+    """As `assemble`, for one or two sides.
+
+    Args:
+        own: P planes (H, W).
+        stacks: of both sides, see `_with_margin`.
+        shifts: dx and dy of each side, (2 sides, h, w), in pixels of a plane.
+        maps: share, and weight if there are two sides, (sides, h', w').
+        cubic, high: interpolation and largest value.
+        out: (P, H, W).
+    """
     height, width = out.shape[1:]
-    rows, columns = share.shape
-    index, part = look_up(width, columns)
-    row_index, row_part = look_up(height, rows)
-    scale = np.float32(width / columns), np.float32(height / rows)
-    kept = np.empty((6, 2, width), np.float32)  # lines of the working grid, as long as the plane's: 2 of each field
-    held = np.full(2, -1)
-    fields = np.empty((6, width), np.float32)  # dx and dy of both sides, weight, share
+    count = maps.shape[0]
+    motion, motion_places = np.empty((2 * count, width), np.float32), places(out.shape, shifts.shape)
+    parts_of, mix_places = np.empty((count, width), np.float32), places(out.shape, maps.shape)
+    motion_kept, mix_kept = (lines_kept(shifts.shape[0], width), lines_kept(count, width))
     x, y_here = np.arange(width).astype(np.float32), np.empty(width, np.float32)
-    across, down = np.empty((2, width), np.int32), np.empty((2, width), np.int32)
-    parts = np.empty((2, 2, width), np.float32)
-    used = np.empty((2, width), np.float32)
-    runs, change, number = np.empty((2, width + 1), np.int32), np.empty(width, np.uint8), np.empty(2, np.int64)
-    seen = np.empty((2, width), np.float32)
+    whole = np.empty((count, 2, width), np.int32)
+    part, used = np.zeros((count, 2, width + BLOCK), np.float32), np.empty((count, width), np.float32)
+    seen = np.empty((count, width + BLOCK), np.float32)
+    runs, change, number = (
+        np.empty((2, width + 1), np.int32),
+        np.empty(width, np.uint8),
+        np.empty(2, np.int64),
+    )
     for y in range(height):
-        first = np.int64(row_index[y])
-        second = min(first + 1, rows - 1)
-        for row in (first, second):
-            slot = row % 2
-            if held[slot] != row:
-                held[slot] = row
-                for k in range(count):
-                    for c in range(2):
-                        line = flows[k][row].reshape(-1)[c:]
-                        stretch(line, 2, index, part, scale[c], kept[2 * k + c, slot])
-                if count == 2:
-                    stretch(weight[row], 1, index, part, _ONE, kept[4, slot])
-                stretch(share[row], 1, index, part, _ONE, kept[5, slot])
-        for field in range(6):
-            if count == 2 or field < 2 or field == 5:
-                lines = kept[field]
-                blended(lines[first % 2], lines[second % 2], row_part[y], fields[field])
+        bring_up(shifts, y, motion_places, motion_kept, motion)
+        bring_up(maps, y, mix_places, mix_kept, parts_of)
         y_here[:] = np.float32(y)
         for k in range(count):
-            split(fields[2 * k], x, np.float32(width - 1), across[k], parts[k, 0])
-            split(fields[2 * k + 1], y_here, np.float32(height - 1), down[k], parts[k, 1])
-            _use(fields[4], fields[5], k, count, used[k])
-            number[k] = find_runs(across[k], down[k], used[k], change, runs[k])
+            split(motion[2 * k], x, np.float32(width - 1), whole[k, 0], part[k, 0])
+            split(motion[2 * k + 1], y_here, np.float32(height - 1), whole[k, 1], part[k, 1])
+            _use(parts_of, k, used[k])
+            number[k] = find_runs(whole[k, 0], whole[k, 1], used[k], change, runs[k])
         for plane in range(len(own)):
             for k in range(count):
-                read_line(
-                    stacks[k][plane],
-                    y,
-                    across[k],
-                    down[k],
-                    parts[k],
-                    used[k],
-                    runs[k],
-                    number[k],
-                    cubic,
-                    seen[k],
-                )
+                moved = runs[k, : number[k] + 1]
+                read_line(stacks[k][plane], y, whole[k], part[k], used[k], moved, cubic, seen[k])
+            mixed = seen[0, :width]
             if count == 2:
-                _weigh(seen[0], seen[1], fields[4])
-            store(seen[0], own[plane][y], fields[5], high, out[plane, y])
+                _weigh(mixed, seen[1], parts_of[1])
+            store(mixed, own[plane][y], parts_of[0], high, out[plane, y])
 
 
 @kernel
-def _use(weight: Map, share: Map, side: int, count: int, out: Map) -> None:
-    """Share of a side in the result."""
-    if count == 1:
+def _use(parts: Map, side: int, out: Map) -> None:
+    """Share of a side in the result, from the share of all sides and the weight of the first."""
+    share = parts[0]
+    if len(parts) == 1:
         out[:] = share
-    elif side == 0:
+        return
+    weight = parts[1]
+    if side == 0:
         for i in range(len(out)):
             out[i] = share[i] * weight[i]
     else:

@@ -19,7 +19,9 @@ _EXP = np.float32(0.6565), np.float32(0.3435)  # 2 ** x over [0, 1), to 0.3 %
 
 
 @kernel
-def load(plane_line: Plane, black: np.float32, low: np.float32, high: np.float32, even: Map, odd: Map) -> None:
+def load(
+    plane_line: Plane, black: np.float32, low: np.float32, high: np.float32, even: Map, odd: Map
+) -> None:
     """Code values, clipped to [low, high] -> luma over black, apart; the last pixel is repeated."""
     width, pairs = len(plane_line), len(plane_line) // 2
     for i in range(pairs):
@@ -150,7 +152,14 @@ def shares(
 
 @kernel
 def sum_of_bands(
-    near: Map, far: Map, dark_near: Map, dark_far: Map, bright_near: Map, bright_far: Map, bands: Map, out: Map
+    near: Map,
+    far: Map,
+    dark_near: Map,
+    dark_far: Map,
+    bright_near: Map,
+    bright_far: Map,
+    bands: Map,
+    out: Map,
 ) -> None:
     """The coarse picture, doubled, and two bands (2, w) with their shares, doubled."""
     dark, bright = bands[0], bands[1]

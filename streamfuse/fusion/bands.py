@@ -85,10 +85,10 @@ def _stretched(maps: Map, cell: np.float32, width: int) -> Map:
 @kernel
 def _row(line: int, cell: np.float32, maps: int) -> tuple[int, int, np.float32]:
     """Two lines of the maps around a line, and weight of the second."""
-    place = (line + _CENTRE) / cell - _CENTRE
-    first = int(min(max(np.floor(place), 0), maps - 1))
+    place = (line + 0.5) / float(cell) - 0.5
+    first = min(max(int(np.floor(place)), 0), maps - 1)
     second = min(first + 1, maps - 1)
-    return first, second, np.float32(min(max(place - first, 0), 1))
+    return first, second, np.float32(max(place - first, 0.0))
 
 
 @kernel
@@ -115,7 +115,7 @@ def refine(
         out: (H, W) of any dtype.
     """
     height, width = picture.shape
-    lines, columns = out.shape
+    lines = out.shape[0]
     priors, gains = _stretched(prior, how.cell, width), _stretched(gain, how.cell, width)
     bands = np.empty((_KEPT, 4, 2, width), np.float32)  # phases of 2x2 pixels, exposures
     details = np.empty((_KEPT, 2, width), np.float32)
@@ -141,9 +141,7 @@ def refine(
             mix(gains[first], gains[second], part, maps[1])
             around = max(j1 - 1, 0) % _KEPT, j1 % _KEPT, min(j1 + 1, height - 1) % _KEPT
             for k in range(2):
-                three_lines(
-                    details[around[0], k], details[around[1], k], details[around[2], k], framed[k]
-                )
+                three_lines(details[around[0], k], details[around[1], k], details[around[2], k], framed[k])
             shares(
                 framed[0],
                 framed[1],

@@ -20,7 +20,7 @@ def _brightest(cb: np.float32, cr: np.float32, kr: np.float32, kb: np.float32) -
     """Largest of R', G', B', less luma."""
     red, blue = cr * _TWO * (_ONE - kr), cb * _TWO * (_ONE - kb)
     green = -(red * kr + blue * kb) / (_ONE - kr - kb)
-    return max(max(red, green), blue)
+    return max(red, green, blue)
 
 
 @kernel
@@ -70,7 +70,7 @@ def gamut_scale(target: Map, cb: Map, cr: Map, total: Map, kr: np.float32, kb: n
         per = _ONE / total[i]
         red, blue = cr[i] * per * _TWO * (_ONE - kr), cb[i] * per * _TWO * (_ONE - kb)
         green = -(red * kr + blue * kb) / (_ONE - kr - kb)
-        scale = min(min(_room(red, target[i]), _room(green, target[i])), _room(blue, target[i]))
+        scale = min(_room(red, target[i]), _room(green, target[i]), _room(blue, target[i]))
         out[i] = min(scale, _ONE) * per
 
 

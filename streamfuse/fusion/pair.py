@@ -20,7 +20,8 @@ _CELL = 4  # pixels at the network's scale per value of its finest maps
 _PIXELS = 36  # over which |band| is summed
 # The mean of |x| over a window stands for the root of the mean of x^2; for normal x they differ by sqrt(2 / pi).
 _MEAN_ABSOLUTE = float(np.sqrt(2 / np.pi))
-_BETWEEN = Range(np.float32(0), np.float32(-1e9), np.float32(1e9), np.float32(0))  # of levels between: nothing is clipped
+# Of levels between: nothing is clipped.
+_BETWEEN = Range(np.float32(0), np.float32(-1e9), np.float32(1e9), np.float32(0))
 
 
 def reduced(plane: Plane, bits: int, color: ColorInfo, extra: int) -> Map:
@@ -88,4 +89,6 @@ def _nominal(bits: int, color: ColorInfo) -> Range:
 def _at_least_two(field: Map) -> Map:
     """A map with two lines and two columns at least, by repeating what there is."""
     rows, columns = (max(2 - side, 0) for side in field.shape)
-    return np.pad(field, ((0, rows), (0, columns)), "edge") if rows or columns else np.ascontiguousarray(field)
+    return (
+        np.pad(field, ((0, rows), (0, columns)), "edge") if rows or columns else np.ascontiguousarray(field)
+    )
