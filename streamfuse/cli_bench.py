@@ -44,7 +44,7 @@ _QUICK_FRAMES = 24
     "--part",
     "parts",
     multiple=True,
-    type=click.Choice(["stages", "fusion", "runs"]),
+    type=click.Choice(["stages", "profile", "fusion", "runs"]),
     help="Measure this only; repeatable. Default: all.",
 )
 @click.option("--quick", is_flag=True, help=f"1280x720 only, {_QUICK_FRAMES} frames, once.")

@@ -57,7 +57,7 @@ def assemble(
     out = np.empty((len(own), height, width), own[0].dtype)
     stacks = [_with_margin(side.planes) for side in sides]
     _assemble(
-        tuple(own),
+        own[0][None] if len(own) == 1 else np.stack(own),  # one type for luma and chroma: it is compiled once
         (stacks[0], stacks[-1]),
         np.concatenate([_shifts(side.flow, (width, height)) for side in sides]),
         np.stack([two_columns(field) for field in maps]),
@@ -87,7 +87,7 @@ def _shifts(flow: Map | None, size: tuple[int, int]) -> Map:
 
 @kernel
 def _assemble(
-    own: tuple[Plane, ...],
+    own: Plane,
     stacks: tuple[Plane, Plane],
     shifts: Map,
     maps: Map,
@@ -98,7 +98,7 @@ def _assemble(
     """As `assemble`, for one or two sides.
 
     Args:
-        own: P planes (H, W).
+        own: (P, H, W).
         stacks: of both sides, see `_with_margin`.
         shifts: dx and dy of each side, (2 sides, h, w), in pixels of a plane.
         maps: share, and weight if there are two sides, (sides, h', w').
@@ -128,14 +128,14 @@ def _assemble(
             split(motion[2 * k + 1], y_here, np.float32(height - 1), whole[k, 1], part[k, 1])
             _use(parts_of, k, used[k])
             number[k] = find_runs(whole[k, 0], whole[k, 1], used[k], change, runs[k])
-        for plane in range(len(own)):
+        for plane in range(own.shape[0]):
             for k in range(count):
                 moved = runs[k, : number[k] + 1]
                 read_line(stacks[k][plane], y, whole[k], part[k], used[k], moved, cubic, seen[k])
             mixed = seen[0, :width]
             if count == 2:
                 _weigh(mixed, seen[1], parts_of[1])
-            store(mixed, own[plane][y], parts_of[0], high, out[plane, y])
+            store(mixed, own[plane, y], parts_of[0], high, out[plane, y])
 
 
 @kernel

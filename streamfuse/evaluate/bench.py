@@ -14,6 +14,7 @@ from streamfuse.encode.open import open_sink
 from streamfuse.errors import UsageError
 from streamfuse.evaluate.bench_ceiling import Ceiling, measure_ceiling
 from streamfuse.evaluate.bench_peers import ALONE, DIS, MTB
+from streamfuse.evaluate.bench_profile import measure_shares
 from streamfuse.evaluate.bench_runs import NULL, SPEED, measure_run
 from streamfuse.evaluate.bench_stages import measure_stages
 from streamfuse.evaluate.cost import GUIDED, PLANES, RELEASED, measure_cost
@@ -21,7 +22,7 @@ from streamfuse.evaluate.environment import describe_environment
 from streamfuse.frame import FusedFrame
 from streamfuse.fusion.models import PRESET_NETWORK
 
-Part = Literal["stages", "fusion", "runs"]
+Part = Literal["stages", "profile", "fusion", "runs"]
 PARTS: tuple[Part, ...] = get_args(Part)
 _TINY = (96, 54)  # a frame with hardly a pixel: what is left of the time is Python and calls
 _RELEASED_SIZE = (480, 270)  # its attention grows with the square of the pixels
@@ -37,7 +38,7 @@ class BenchPlan:
         frames: of each clip.
         repeats: of each run; the median counts.
         peers: measure the peers too.
-        parts: stages alone, fusion alone, whole runs.
+        parts: stages alone, what kind of work takes the time, fusion alone, whole runs.
     """
 
     sizes: Sequence[tuple[int, int]] = ((1280, 720), (1920, 1080))
@@ -74,6 +75,8 @@ def run_bench(plan: BenchPlan, report: Callable[[str], None]) -> dict[str, Any]:
             clip = make_clip(folder / f"{size[1]}.mp4", size, plan.frames)
             if "stages" in plan.parts:
                 figures["stages"] += _stages(plan, size, clip, folder, ceiling, report)
+            if "profile" in plan.parts:
+                figures["profile"] += _profile(plan, size, clip, folder, report)
             if "runs" in plan.parts:
                 figures["runs"] += _runs(plan, size, clip, folder, report)
     for part in plan.parts:
@@ -164,6 +167,17 @@ def _stages(
             {"preset": preset, "size": _named(size), **cost.as_dict(), "calls_ms": least.get(cost.stage, 0.0)}
             for cost in costs
         ]
+    return rows
+
+
+def _profile(
+    plan: BenchPlan, size: tuple[int, int], clip: Path, folder: Path, report: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    rows = []
+    for preset in plan.presets:
+        report(f"Kinds of work, {preset}, {_named(size)}")
+        shares = measure_shares(clip, preset, folder / "out.mkv")
+        rows.append({"preset": preset, "size": _named(size), **shares.as_dict()})
     return rows
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -64,8 +65,8 @@ class StageCost:
         return asdict(self)
 
 
-class _Times:
-    """Wall and CPU times of the items of one stage."""
+class Times:
+    """Wall and CPU times, in seconds, of the items of one stage."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -96,21 +97,12 @@ def measure_stages(clip: Path, preset: str, output: Path, ceiling: Ceiling) -> l
 
 
 def _measure(clip: Path, preset: str, output: Path, ceiling: Ceiling) -> list[StageCost]:
-    import cv2
-    import torch
-
-    threads = cv2.getNumThreads(), torch.get_num_threads()
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    try:
-        info, frames, decode = _decode(clip)
+    with one_thread():
+        info, frames, decode = decoded(clip)
         times, fused, operations = _chain(frames, preset)
-        times = {"decode": decode, **times, "encode": _write(fused, info, str(output))}
-        times["publish"] = _write(fused, info, f"pub+bind:ipc://{output}.socket")
+        times = {"decode": decode, **times, "encode": written(fused, info, str(output))}
+        times["publish"] = written(fused, info, f"pub+bind:ipc://{output}.socket")
         output.unlink(missing_ok=True)
-    finally:
-        cv2.setNumThreads(threads[0])
-        torch.set_num_threads(threads[1])
     pixels = info.width * info.height
     return [
         _cost(name, one, pixels, operations if name == "weigh" else 0.0, ceiling)
@@ -118,8 +110,25 @@ def _measure(clip: Path, preset: str, output: Path, ceiling: Ceiling) -> list[St
     ]
 
 
-def _decode(clip: Path) -> tuple[SourceInfo, list[Frame], _Times]:
-    times = _Times(time.process_time)
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """OpenCV and torch on one thread."""
+    import cv2
+    import torch
+
+    threads = cv2.getNumThreads(), torch.get_num_threads()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads[0])
+        torch.set_num_threads(threads[1])
+
+
+def decoded(clip: Path) -> tuple[SourceInfo, list[Frame], Times]:
+    """The frames of a clip, and the times of all threads for each."""
+    times = Times(time.process_time)
     frames: list[Frame] = []
     with open_source(clip) as source:
         items = iter(source)
@@ -128,12 +137,12 @@ def _decode(clip: Path) -> tuple[SourceInfo, list[Frame], _Times]:
         return source.info, frames, times
 
 
-def _chain(frames: Sequence[Frame], preset: str) -> tuple[dict[str, _Times], list[FusedFrame], float]:
+def _chain(frames: Sequence[Frame], preset: str) -> tuple[dict[str, Times], list[FusedFrame], float]:
     """Times by stage, the fused frames, and operations of the network per frame."""
     from torch.utils.flop_counter import FlopCounterMode
 
     chain = build_chain(Config().with_overrides(preset=preset, device="cpu"))
-    times = {named.name: _Times(time.thread_time) for named in chain.stages}
+    times = {named.name: Times(time.thread_time) for named in chain.stages}
     fused: list[FusedFrame] = []
     operations = 0.0
 
@@ -160,8 +169,9 @@ def _taken(stage: Stage, item: Any) -> list[Any]:
     return list(stage.push(item))
 
 
-def _write(frames: Sequence[FusedFrame], info: SourceInfo, output: str) -> _Times:
-    times = _Times(time.process_time)
+def written(frames: Sequence[FusedFrame], info: SourceInfo, output: str) -> Times:
+    """Write frames; the times of all threads for each. The CPU time is the mean of all frames."""
+    times = Times(time.process_time)
     speed = SPEED if "://" not in output else None
     with open_sink(output, info, preset=speed, overwrite=speed is not None) as sink:
         for frame in frames:
@@ -172,7 +182,7 @@ def _write(frames: Sequence[FusedFrame], info: SourceInfo, output: str) -> _Time
     return times
 
 
-def _cost(name: str, times: _Times, pixels: int, operations: float, ceiling: Ceiling) -> StageCost:
+def _cost(name: str, times: Times, pixels: int, operations: float, ceiling: Ceiling) -> StageCost:
     cpu = float(np.mean(times.cpu)) if name == "decode" else float(np.median(_settled(times.cpu)))
     p50, p95, p99 = (float(value) * 1e3 for value in np.percentile(_settled(times.wall), (50, 95, 99)))
     moved = _MOVED.get(name, 0.0) * pixels

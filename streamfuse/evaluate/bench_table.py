@@ -22,6 +22,18 @@ def tables(figures: dict[str, Any]) -> Iterator[Table]:
                 for row in figures["stages"]
             ],
         )  # fmt: skip
+    if figures.get("profile"):
+        yield _table(
+            "Kinds of work, CPU ms per frame",
+            ("preset", "size", "codecs", "kernels", "copies", "Python", "copies and Python"),
+            [
+                (
+                    row["preset"], row["size"], f"{row['codecs']:.1f}", f"{row['kernels']:.1f}",
+                    f"{row['copies']:.1f}", f"{row['python']:.1f}", f"{row['overhead']:.0%}",
+                )
+                for row in figures["profile"]
+            ],
+        )  # fmt: skip
     if figures.get("fusion"):
         yield _table(
             "Fusion alone, one thread, two exposures",

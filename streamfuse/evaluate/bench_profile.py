@@ -1,0 +1,156 @@
+"""Where the time of a run goes: codecs, kernels (compiled code over pixels), copies, and Python.
+
+The stages run one after the other in one thread under `cProfile`, which makes Python slower and compiled code not, so
+that the share of Python is an upper bound. Codecs are measured without it, by the CPU time of all their threads.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from streamfuse.chain import build_chain
+from streamfuse.config import Config
+from streamfuse.evaluate.bench_stages import decoded, one_thread, written
+from streamfuse.frame import Frame, FusedFrame
+
+_WARM_UP = 8  # frames after the labels are known: caches, kernels that are compiled
+# Compiled, but they only move bytes.
+_COPIES = (
+    "copy",
+    "copyto",
+    "astype",
+    "copyMakeBorder",
+    "stack",
+    "concatenate",
+    "ascontiguousarray",
+    "merge",
+    "split",
+)
+_COPIES_OF_ARRAYS = (
+    "array",
+    "asarray",
+    "repeat",
+    "pad",
+    "tobytes",
+    "empty",
+    "zeros",
+    "ones",
+    "full",
+    "contiguous",
+)
+
+Function = tuple[str, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """CPU milliseconds per frame.
+
+    Args:
+        codecs: decoding and encoding.
+        kernels: OpenCV, NumPy, torch and the compiled loops of this package.
+        copies: compiled code that only moves or makes room for pixels.
+        python: the rest.
+    """
+
+    codecs: float
+    kernels: float
+    copies: float
+    python: float
+
+    @property
+    def overhead(self) -> float:
+        """Share of copies and Python in all, 0..1."""
+        return (self.copies + self.python) / (self.codecs + self.kernels + self.copies + self.python)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "overhead": round(self.overhead, 4)}
+
+
+def measure_shares(clip: Path, preset: str, output: Path) -> Shares:
+    """Profile a run over a clip.
+
+    Args:
+        clip: a video of 32 frames or more.
+        preset: fast, balanced or best.
+        output: file that the encoder writes; removed afterwards.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(_measure, clip, preset, output).result()
+
+
+def _measure(clip: Path, preset: str, output: Path) -> Shares:
+    with one_thread():
+        info, frames, decode = decoded(clip)
+        fused, profile, count = _profiled(frames, preset)
+        encode = written(fused, info, str(output))
+    output.unlink(missing_ok=True)
+    kinds: Counter[str] = Counter()
+    compiled = _compiled()
+    for function, (_, _, own_seconds, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        kinds[_kind(function, compiled)] += own_seconds * 1e3 / max(count, 1)
+    codecs = (sum(decode.cpu) / len(frames) + encode.cpu[0]) * 1e3
+    return Shares(
+        *(round(value, 3) for value in (codecs, kinds["kernels"], kinds["copies"], kinds["python"]))
+    )
+
+
+def _profiled(frames: Sequence[Frame], preset: str) -> tuple[list[FusedFrame], cProfile.Profile, int]:
+    """The fused frames, and a profile of the last of them: how many."""
+    stages = [
+        named.stage for named in build_chain(Config().with_overrides(preset=preset, device="cpu")).stages
+    ]
+    profile, fused = cProfile.Profile(), list[FusedFrame]()
+    measured = 0
+
+    def push(place: int, items: Iterable[Any]) -> None:
+        for item in items:
+            if place == len(stages):
+                fused.append(item)
+            else:
+                push(place + 1, stages[place].push(item))
+
+    for frame in frames:
+        measuring = len(fused) >= _WARM_UP
+        before = len(fused)
+        if measuring:
+            profile.enable()
+        push(0, [frame])
+        profile.disable()
+        measured += (len(fused) - before) * measuring
+    for place, stage in enumerate(stages):
+        push(place + 1, stage.flush())
+    return fused, profile, measured
+
+
+def _kind(function: Function, compiled: set[tuple[str, str]]) -> str:
+    """What a function that `cProfile` saw is; compiled ones have no file, or are compiled loops of this package."""
+    path, _, name = function
+    if path == "~":
+        words = set(name.strip("{}<>").replace("'", " ").replace(".", " ").split())
+        return "copies" if words & {*_COPIES, *_COPIES_OF_ARRAYS} else "kernels"
+    if name in _COPIES:
+        return "copies"
+    return "kernels" if (path, name) in compiled else "python"
+
+
+def _compiled() -> set[tuple[str, str]]:
+    """(file, name) of the loops that Numba compiled."""
+    from numba.core.registry import CPUDispatcher
+
+    found = set()
+    for module in [m for name, m in sys.modules.items() if name.startswith("streamfuse.")]:
+        for value in vars(module).values():
+            if isinstance(value, CPUDispatcher):
+                code = value.py_func.__code__
+                found.add((code.co_filename, code.co_name))
+    return found
