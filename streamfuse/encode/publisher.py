@@ -133,6 +133,7 @@ class Publisher:
             self._release()
             raise
         self._sent_at = time.monotonic()
+        self._watched_at = 0.0
         self._helper = threading.Thread(
             target=self._keep_alive, name=f"publish {endpoint.address}", daemon=True
         )
@@ -154,7 +155,10 @@ class Publisher:
         return {"stream": self._stream, "seq": seq, "published_at": time.time(), "dropped": self.dropped}
 
     def serve(self) -> None:
-        """Read what subscribers say, and tell new ones what the stream is like."""
+        """Read what subscribers say, and tell new ones what the stream is like; read the events of connections."""
+        if time.monotonic() - self._watched_at > _SERVE_SECONDS:
+            self._watched_at = time.monotonic()
+            self._monitor.read()
         if not self._endpoint.live:
             return
         greet = False
@@ -297,7 +301,6 @@ class Publisher:
             if not self.lock.acquire(blocking=False):
                 continue
             try:
-                self._monitor.read()
                 self.serve()
                 silent = time.monotonic() - self._sent_at > self._settings.heartbeat
                 if silent and (self._endpoint.live or self._has(zmq.POLLOUT)):
