@@ -173,7 +173,7 @@ class AlignedBracket:
         bracket: where it came from.
         exposures: `cycle` tuples of planes like the reference's, darkest first; the one at `bracket.rank` *is* its.
         gaps_ev: `cycle` numbers: exposure of each relative to the darkest, in EV (first is 0.0).
-        trust: `cycle` maps (h, w) float32 in [0, 1] at luma size, 1 = the aligned pixel agrees with the reference;
+        trust: `cycle` maps (h, w) float32 in [0, 1] of a reduced size, 1 = the aligned pixel agrees with the reference;
             None = trusted everywhere (always so for the reference).
         flow_before: (h, w, 2) float32, motion from this instant to the previous instant's picture, in pixels of its
             own (reduced) grid; None where unknown (first frame, cut).

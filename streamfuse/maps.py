@@ -65,5 +65,5 @@ def _ghost(weighed: WeighedBracket, size: tuple[int, int]) -> npt.NDArray[Any]:
     masks = np.zeros((len(weighed.aligned.trust), *size), np.uint8)
     for mask, trust in zip(masks, weighed.aligned.trust, strict=True):
         if trust is not None:
-            np.rint((1 - np.clip(trust, 0, 1)) * 255, out=mask, casting="unsafe")
+            np.rint((1 - np.clip(resample(trust, size), 0, 1)) * 255, out=mask, casting="unsafe")
     return masks

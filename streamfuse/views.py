@@ -71,7 +71,7 @@ class StageDump:
             self._save(fused.index, f"{rank}-exposure-{role}", rgb[..., ::-1])
             trust = aligned.trust[rank]
             if trust is not None:
-                self._save(fused.index, f"{rank}-trust", _grey(trust))
+                self._save(fused.index, f"{rank}-trust", _grey(resample(trust, size)))
             for level in (0, len(weighed.maps.priors) - 1):
                 prior = resample(weighed.maps.priors[level][rank], size, coverage=weighed.maps.coverage)
                 self._save(fused.index, f"{rank}-weight-level{level}", _grey(prior))

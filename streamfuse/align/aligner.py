@@ -16,7 +16,7 @@ from streamfuse.align.dominant import dominant_motion, preferred
 from streamfuse.align.photometric import ToneCurve
 from streamfuse.align.planes import Picture
 from streamfuse.align.recent import Recent
-from streamfuse.align.synthesis import Shares, Side, enlarged, synthesise
+from streamfuse.align.synthesis import Shares, Side, synthesise
 from streamfuse.frame import AlignedBracket, Bracket, Frame, Map, Plane
 
 UNKNOWN_GAP_EV = 2.0  # between exposures next to each other, where no frame within reach tells
@@ -60,12 +60,15 @@ class Aligner:
         self._rate = rate
         self._mode = mode
         settings = motion.SETTINGS[preset]
-        self._interpolation = settings.interpolation
+        self._cubic = settings.cubic
         self._most_sides = settings.sides
         self._dominant = settings.dominant
-        self._across = motion.FlowEstimator(mode, settings.finest_scale, settings.refinements)
+        self._grid = settings.grid
+        self._across = motion.FlowEstimator(mode, settings.finest_scale, settings.refinements, self._grid)
         # Where the exposures cannot be matched little detail is to be seen: a coarser flow does.
-        self._along = motion.FlowEstimator(mode, min(settings.finest_scale + 1, 2), settings.refinements)
+        self._along = motion.FlowEstimator(
+            mode, min(settings.finest_scale + 1, 2), settings.refinements, self._grid
+        )
         self._pictures: Recent[Picture] = Recent(12)
         self._flows: Recent[Map] = Recent(8)
 
@@ -76,14 +79,13 @@ class Aligner:
         self.untrusted_share = 1.0 - sum(trusts) / max(len(trusts), 1)
         before, after = self._instant_flows(item, [side for one in made.values() for side in one.sides])
         ranks = range(item.cycle)
-        size = (item.reference.width, item.reference.height)
         trust = {rank: one.trust for rank, one in made.items()}
         return [
             AlignedBracket(
                 bracket=item,
                 exposures=tuple(made[r].planes if r in made else item.reference.planes for r in ranks),
                 gaps_ev=_gaps(item, {rank: one.gap_ev for rank, one in made.items()}),
-                trust=tuple(None if (t := trust.get(r)) is None else enlarged(t, size) for r in ranks),
+                trust=tuple(trust.get(rank) for rank in ranks),
                 flow_before=before,
                 flow_after=after,
             )
@@ -108,7 +110,7 @@ class Aligner:
             return _Made(mapped, curve.gap_ev, np.zeros_like(self._luma(reference)))
         sides = self._sides(bracket, frames, curve, brighter)
         shares = self._shares(reference, sides, curve, brighter)
-        planes = synthesise(reference, mapped, sides, shares, self._interpolation)
+        planes = synthesise(reference, mapped, sides, shares, self._cubic)
         return _Made(planes, curve.gap_ev, shares.chroma, tuple(sides))
 
     def _curve(self, reference: Frame, others: list[Frame], step: int) -> ToneCurve:
@@ -132,7 +134,8 @@ class Aligner:
             flows = [*self._motion(bracket, frames, here, there, curve)]
         sides = []
         for frame, luma, flow in zip(frames, there, flows, strict=True):
-            seen = luma if flow is None else motion.warp(luma, flow)
+            size = (luma.shape[1], luma.shape[0])
+            seen = luma if flow is None else motion.warp(luma, motion.rescaled(flow, size))
             dark, bright = (here, seen) if brighter else (seen, here)
             deviation = ghosts.deviation(dark, bright, curve)
             sides.append(Side(frame, flow, deviation, ghosts.squared_error(here, seen), seen))
@@ -161,13 +164,23 @@ class Aligner:
         across = [self._across(reference, luma) for luma in neighbours]
         if self._mode != "flow":
             return across
-        share = motion.usable(reference, curve)
-        lumas = (self._luma(frames[0]), self._luma(frames[1])) if len(frames) == 2 else None
+        grid = self._grid
+        reference, *neighbours = (self._on_grid(luma) for luma in (reference, *neighbours))
+        share = motion.usable(reference, curve, grid)
+        lumas = None
+        if len(frames) == 2:
+            lumas = self._on_grid(self._luma(frames[0])), self._on_grid(self._luma(frames[1]))
         along = self._even_motion(bracket, frames)
-        flows = across if along is None else motion.combined(across, along, share, lumas)
-        camera = [dominant_motion(flow, share) for flow in across] if self._dominant else []
+        flows = across if along is None else motion.combined(across, along, share, lumas, grid)
+        camera = [dominant_motion(flow, share, grid) for flow in across] if self._dominant else []
         found = [flow for flow in camera if flow is not None]
-        return preferred(reference, neighbours, flows, found, lumas) if len(found) == len(frames) else flows
+        if len(found) < len(frames):
+            return flows
+        return preferred(reference, neighbours, flows, found, lumas, grid)
+
+    def _on_grid(self, luma: Map) -> Map:
+        """A picture at working size on the grid of the flow fields."""
+        return luma if self._grid == 1 else motion.halved(luma)
 
     def _even_motion(self, bracket: Bracket, frames: list[Frame]) -> list[Map] | None:
         """Flow of the reference towards each neighbour as far as frames of one exposure tell, if motion is even."""

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from streamfuse.align.flow import coordinates, warp
+from streamfuse.align.flow import coordinates, halved, warp
 from streamfuse.frame import Map
 
-_STEP = 8  # pixels from one sample of the flow field to the next
+_STEP = 8  # working pixels from one sample of the flow field to the next, at least
+_MOST = 2000  # samples, about
 _FEWEST = 60  # samples
 _SURE = 0.5  # share of well-posed pixels around a sample that is used
-_INLIER = 1.0  # pixels from the homography
+_INLIER = 1.0  # working pixels from the homography
 _DOMINANT = 0.4  # share of the samples that have to be inliers
 _WINDOW = (7, 7)  # pixels, at half of the working size, over which errors are pooled
 _UNSEEN = np.float32(1 / 255**2)  # squared error that does not show
@@ -28,25 +29,27 @@ _WORSE_PER_PIXEL = np.float32(
 _FARTHEST = 4.0  # pixels of difference beyond which that grows no more
 
 
-def dominant_motion(flow: Map, share: Map) -> Map | None:
+def dominant_motion(flow: Map, share: Map, grid: int = 1) -> Map | None:
     """The homography that most of a flow field follows, as a flow field of the same shape; None if there is none.
 
     Args:
         flow: (h, w, 2), in pixels.
         share: how well posed it is, (h, w), 0..1.
+        grid: working pixels per pixel of these.
     """
-    grid = coordinates(*share.shape)
-    samples = slice(_STEP // 2, None, _STEP)
+    places = coordinates(*share.shape)
+    step = max(_STEP // grid, round(np.sqrt(share.size / _MOST)))
+    samples = slice(step // 2, None, step)
     sure = share[samples, samples] > _SURE
     if np.count_nonzero(sure) < _FEWEST:
         return None
-    source = grid[samples, samples][sure]
+    source = places[samples, samples][sure]
     target = source + flow[samples, samples][sure]
-    homography, inliers = cv2.findHomography(source, target, cv2.RANSAC, _INLIER, None, 200, 0.999)
+    homography, inliers = cv2.findHomography(source, target, cv2.RANSAC, _INLIER / grid, None, 200, 0.999)
     if homography is None or inliers.mean() < _DOMINANT:
         return None
-    moved = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), homography).reshape(grid.shape)
-    field = np.asarray(moved - grid, np.float32)
+    moved = cv2.perspectiveTransform(places.reshape(-1, 1, 2), homography).reshape(places.shape)
+    field = np.asarray(moved - places, np.float32)
     # Far from the samples a poor homography can run off to infinity.
     return field if float(np.abs(field).max()) < max(share.shape) else None
 
@@ -57,6 +60,7 @@ def preferred(
     dense: Sequence[Map],
     dominant: Sequence[Map],
     lumas: tuple[Map, Map] | None,
+    grid: int = 1,
 ) -> list[Map]:
     """Flow fields that follow the homographies wherever these explain the pictures as well as dense flow.
 
@@ -67,15 +71,16 @@ def preferred(
         dominant: the same by homographies.
         lumas: of the two neighbours, where there are two, in their own scale: what is clipped in the reference shows
             only there.
+        grid: working pixels per pixel of all these.
     """
-    here, there = _half(reference), [_half(luma) for luma in neighbours]
-    scale = np.float32(0.5)
-    flows, homographies = ([_half(flow) * scale for flow in fields] for fields in (dense, dominant))
+    small = halved if grid == 1 else _as_it_is
+    here, there = small(reference), [small(luma) for luma in neighbours]
+    scale = np.float32(here.shape[0] / reference.shape[0])
+    flows, homographies = ([small(flow) * scale for flow in fields] for fields in (dense, dominant))
     between: Map = np.zeros_like(here)
     if lumas is not None:
-        one, other = (
-            cv2.sqrt(_half(luma)) for luma in lumas
-        )  # the root brings out the shadows of dark frames
+        # The root brings out the shadows of dark frames.
+        one, other = (cv2.sqrt(small(luma)) for luma in lumas)
         between = _ratio(
             (warp(one, homographies[0]), warp(other, homographies[1])),
             (warp(one, flows[0]), warp(other, flows[1])),
@@ -84,7 +89,7 @@ def preferred(
     out = []
     for number, luma in enumerate(there):
         ratio = _ratio((here, warp(luma, homographies[number])), (here, warp(luma, flows[number])))
-        apart = np.minimum(_length(homographies[number] - flows[number]) / scale, _FARTHEST)
+        apart = np.minimum(_length(homographies[number] - flows[number]) * np.float32(2), _FARTHEST)
         limit = _WORSE - _WORSE_PER_PIXEL * apart
         share = cv2.blur(np.clip((limit - np.maximum(ratio, between)) * 4, 0.0, 1.0), (3, 3))
         whole = cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)[..., None]
@@ -92,9 +97,8 @@ def preferred(
     return out
 
 
-def _half(picture: Map) -> Map:
-    size = (max(1, picture.shape[1] // 2), max(1, picture.shape[0] // 2))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
+def _as_it_is(picture: Map) -> Map:
+    return picture
 
 
 def _ratio(pair: tuple[Map, Map], against: tuple[Map, Map]) -> Map:

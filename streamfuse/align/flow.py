@@ -22,7 +22,7 @@ Preset = Literal["fast", "balanced", "best"]
 # Of DIS's variational refinement: twice its defaults, since noise is what limits it here. On the exact flow of
 # panoramas, end-point error falls from 0.45 to 0.38 px at 3 EV and from 0.62 to 0.54 px at 5 EV.
 _REFINEMENTS, _SMOOTHNESS = 10, 40.0
-REACH = 40  # pixels over which well-posed motion corrects ill-posed motion
+REACH = 40  # working pixels over which well-posed motion corrects ill-posed motion
 DISAGREEMENT = np.float32(40.0)  # per luma
 NOISE_FLOOR = (0.02, 0.06)  # luma of the darker frame between which its detail rises out of the noise
 CLIPPING = (0.95, 0.99)  # luma of the brighter frame between which its detail vanishes
@@ -39,22 +39,27 @@ class FlowSettings:
         refinements: iterations of DIS's variational refinement.
         sides: neighbours that a missing exposure is made from: 2, or 1 = the one before if there is one.
         dominant: correct the flow by the motion of the camera, see `align.dominant`.
-        interpolation: of `cv2.remap` at full size. Cubic keeps the warped frame as sharp as the reference:
-            1.5 to 2 dB, and half of the flicker between instants, for three times the time.
+        cubic: interpolation of luma at full size, else bilinear. It keeps the warped frame as sharp as the reference:
+            1.5 to 2 dB, and half of the flicker between instants.
     """
 
     long_side: int
     finest_scale: int
-    interpolation: int
+    cubic: bool
     refinements: int = _REFINEMENTS
     sides: int = 2
     dominant: bool = True
 
+    @property
+    def grid(self) -> int:
+        """Working pixels per value of the flow fields: where motion is not refined to the end, half of them do."""
+        return 1 if self.finest_scale == 0 else 2
+
 
 SETTINGS: dict[Preset, FlowSettings] = {
-    "fast": FlowSettings(480, 2, cv2.INTER_LINEAR, refinements=2, sides=1, dominant=False),
-    "balanced": FlowSettings(854, 1, cv2.INTER_CUBIC),
-    "best": FlowSettings(960, 0, cv2.INTER_CUBIC),
+    "fast": FlowSettings(480, 2, False, refinements=2, sides=1, dominant=False),
+    "balanced": FlowSettings(854, 1, True),
+    "best": FlowSettings(960, 0, True),
 }
 
 
@@ -64,18 +69,23 @@ class FlowEstimator:
     Args:
         mode: "global" = a homography; anything else is dense flow.
         finest_scale, refinements: see `FlowSettings`.
+        grid: pixels of the pictures per value of the flow field, 1 or 2.
     """
 
-    def __init__(self, mode: Mode, finest_scale: int, refinements: int = _REFINEMENTS) -> None:
+    def __init__(self, mode: Mode, finest_scale: int, refinements: int = _REFINEMENTS, grid: int = 1) -> None:
         self._mode = mode
+        self._grid = grid
         self._finest_scale = finest_scale
         self._refinements = refinements
         self._dis: Any = None
         self._shape: tuple[int, ...] = ()
 
     def __call__(self, source: Map, target: Map) -> Map:
-        """The flow field (h, w, 2) float32 of `source` towards `target`."""
-        a, b = to_bytes(source), to_bytes(target)
+        """The flow field (h // grid, w // grid, 2) float32 of `source` towards `target`."""
+        flow = self._estimate(to_bytes(source), to_bytes(target))
+        return flow if self._grid == 1 else rescaled(flow, halved_size(flow.shape[1], flow.shape[0]))
+
+    def _estimate(self, a: Plane, b: Plane) -> Map:
         if self._mode == "global":
             return _global_motion(a, b)
         if min(a.shape) < 16:  # less than two patches: DIS refuses it
@@ -100,6 +110,26 @@ def working_size(width: int, height: int, preset: Preset) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+def halved_size(width: int, height: int) -> tuple[int, int]:
+    """(width, height) of the half of a picture."""
+    return max(1, width // 2), max(1, height // 2)
+
+
+def halved(picture: Map) -> Map:
+    """A picture at half its size, by means of areas."""
+    size = halved_size(picture.shape[1], picture.shape[0])
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def rescaled(flow: Map, size: tuple[int, int]) -> Map:
+    """A flow field on another grid of `size` (width, height), in pixels of that grid."""
+    if (flow.shape[1], flow.shape[0]) == size:
+        return flow
+    how = cv2.INTER_AREA if size[0] < flow.shape[1] else cv2.INTER_LINEAR
+    scale = np.array((size[0] / flow.shape[1], size[1] / flow.shape[0]), np.float32)
+    return np.asarray(cv2.resize(flow, size, interpolation=how) * scale, np.float32)
+
+
 def halfway(flow: Map, fraction: float) -> tuple[Map, Map]:
     """Motion seen from an instant between two pictures, if it is even in time.
 
@@ -116,21 +146,28 @@ def halfway(flow: Map, fraction: float) -> tuple[Map, Map]:
     return -fraction * seen, (1.0 - fraction) * seen
 
 
-def usable(bright_scale: Map, curve: ToneCurve) -> Map:
+def usable(bright_scale: Map, curve: ToneCurve, grid: int = 1) -> Map:
     """Where a picture can be matched with the other exposure: 0 = in the noise or clipped in one of them, 1 = usable.
 
     Args:
         bright_scale: the picture in the scale of the brighter exposure, (h, w) float32.
         curve: between the two exposures.
+        grid: working pixels per pixel of it.
     """
     low, high = curve.brighten(np.array(NOISE_FLOOR, np.float32))
     above = (bright_scale - low) * np.float32(1.0 / max(float(high - low), 1e-3))
     below = (CLIPPING[1] - bright_scale) * np.float32(1.0 / (CLIPPING[1] - CLIPPING[0]))
-    share = cv2.blur(np.clip(np.minimum(above, below), 0.0, 1.0), (15, 15))
+    share = cv2.blur(np.clip(np.minimum(above, below), 0.0, 1.0), _window(15, grid))
     return np.clip((share - 0.1) * 2.5, 0.0, 1.0)
 
 
-def disagreement(lumas: tuple[Map, Map], flows: Sequence[Map]) -> Map:
+def _window(pixels: int, grid: int) -> tuple[int, int]:
+    """A window of so many working pixels, an odd number."""
+    side = pixels // grid | 1
+    return side, side
+
+
+def disagreement(lumas: tuple[Map, Map], flows: Sequence[Map], grid: int = 1) -> Map:
     """How differently two frames of one exposure show what is at each pixel: 0 where both flow fields are right.
 
     It finds what `usable` cannot see: detail that is clipped in the reference, and repeated structure.
@@ -138,12 +175,17 @@ def disagreement(lumas: tuple[Map, Map], flows: Sequence[Map]) -> Map:
     Args:
         lumas: the two frames, (h, w) float32 in their own scale.
         flows: of the reference towards each.
+        grid: working pixels per pixel of them.
     """
-    return cv2.blur(cv2.absdiff(warp(lumas[0], flows[0]), warp(lumas[1], flows[1])), (9, 9))
+    return cv2.blur(cv2.absdiff(warp(lumas[0], flows[0]), warp(lumas[1], flows[1])), _window(9, grid))
 
 
 def combined(
-    across: Sequence[Map], along: Sequence[Map], share: Map, lumas: tuple[Map, Map] | None = None
+    across: Sequence[Map],
+    along: Sequence[Map],
+    share: Map,
+    lumas: tuple[Map, Map] | None = None,
+    grid: int = 1,
 ) -> list[Map]:
     """Flow fields that follow `across` where that is well posed, and `along` elsewhere.
 
@@ -155,21 +197,23 @@ def combined(
         along: the same from frames of one exposure.
         share: of `across`, see `usable`, (h, w).
         lumas: of the two frames, where there are two, (h, w) in their own scale.
+        grid: working pixels per pixel of all these.
     """
     if lumas is not None:
-        corrected = [b + _spread(a - b, share) for a, b in zip(across, along, strict=True)]
-        even = disagreement(lumas, along)
-        share = share * np.clip(2.0 - (disagreement(lumas, across) - even) * DISAGREEMENT, 0.0, 1.0)
-        better = np.clip(1.0 - (disagreement(lumas, corrected) - even) * DISAGREEMENT, 0.0, 1.0)[..., None]
+        corrected = [b + _spread(a - b, share, grid) for a, b in zip(across, along, strict=True)]
+        even = disagreement(lumas, along, grid)
+        worse, corrected_worse = (disagreement(lumas, flows, grid) - even for flows in (across, corrected))
+        share = share * np.clip(2.0 - worse * DISAGREEMENT, 0.0, 1.0)
+        better = np.clip(1.0 - corrected_worse * DISAGREEMENT, 0.0, 1.0)[..., None]
         along = [b + better * (c - b) for b, c in zip(along, corrected, strict=True)]
     share = share[..., None]
     return [b + share * (a - b) for a, b in zip(across, along, strict=True)]
 
 
-def _spread(field: Map, share: Map) -> Map:
+def _spread(field: Map, share: Map, grid: int) -> Map:
     """A smooth field (h, w, 2): the mean of `field` nearby, weighted by `share`; 0 where there is nothing nearby."""
     height, width = share.shape
-    size = (max(1, width // 8), max(1, height // 8))
+    size = (max(1, width * grid // 8), max(1, height * grid // 8))
     weighted = cv2.merge([*cv2.split(field * share[..., None]), share])
     small = cv2.GaussianBlur(cv2.resize(weighted, size, interpolation=cv2.INTER_AREA), (0, 0), REACH / 8)
     mean = small[..., :2] / (small[..., 2:] + np.float32(0.02))

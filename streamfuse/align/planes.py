@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from streamfuse.align.enlarging import lowered, scaled
 from streamfuse.align.photometric import NODES, ToneCurve
 from streamfuse.frame import Frame, Map, Plane, chroma_range, luma_range
 
@@ -126,9 +127,7 @@ def _without(luma: Plane, lost: Map, frame: Frame) -> Plane:
     black, white = luma_range(frame.bits, frame.color.full_range)
     if cv2.norm(lost, cv2.NORM_INF) * (white - black) <= _VISIBLE:
         return luma
-    codes = cv2.resize(lost * np.float32(white - black), luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    left = np.asarray(cv2.subtract(luma, codes, dtype=_DEPTHS[luma.dtype]))
-    return np.minimum(left, np.array((1 << frame.bits) - 1, left.dtype), out=left)
+    return lowered(luma, lost * np.float32(white - black), (1 << frame.bits) - 1)
 
 
 def _chroma_kept(wanted: Map, clipped: Map, frame: Frame) -> Map | None:
@@ -152,10 +151,7 @@ def _scaled(plane: Plane, factor: float, kept: Map | None, frame: Frame) -> Plan
         codes = (np.arange(1 << frame.bits) - neutral) * float(factor) + neutral
         table = np.clip(np.rint(codes), 0, (1 << frame.bits) - 1).astype(plane.dtype)
         return _lookup(table, plane)
-    factors = cv2.resize(kept * np.float32(factor), plane.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    factors *= np.subtract(plane, np.float32(neutral), dtype=np.float32)
-    factors += np.float32(neutral)
-    return _coded(factors, frame)
+    return scaled(plane, kept * np.float32(factor), neutral, (1 << frame.bits) - 1)
 
 
 def _coded(values: Map, like: Frame) -> Plane:
@@ -202,9 +198,6 @@ def _luma_lut(bits: int, full_range: bool, key: _Key, to_brighter: bool) -> Plan
     x = np.clip((codes - black) / (white - black), 0.0, 1.0)
     y = np.interp(x, np.linspace(0, 1, NODES), key.curve.up if to_brighter else key.curve.down)
     return np.round(black + y * (white - black)).astype(np.uint8 if bits == 8 else np.uint16)
-
-
-_DEPTHS = {np.dtype(np.uint8): cv2.CV_8U, np.dtype(np.uint16): cv2.CV_16U}
 
 
 def _lookup(table: Plane, plane: Plane) -> Plane:

@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
-import numpy as np
 
 from streamfuse.align.ghost import WINDOW, side_weights
 from streamfuse.align.warping import Moved, assemble
 from streamfuse.frame import Frame, Map, Plane
-
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +18,7 @@ class Side:
 
     Args:
         frame: the neighbour.
-        flow: of the reference towards it, (h, w, 2) at working size; None = take it as it is.
+        flow: of the reference towards it, (h, w, 2) on the grid of the flow fields; None = take it as it is.
         deviation: from the reference once it is warped, (h, w), see `ghost.deviation`.
         error: the same as `ghost.squared_error`, in the brighter exposure's scale.
         luma: its luma once it is warped, (h, w) in the brighter exposure's scale.
@@ -43,7 +40,7 @@ class Shares:
 
 
 def synthesise(
-    reference: Frame, mapped: Sequence[Plane], sides: Sequence[Side], shares: Shares, interpolation: int
+    reference: Frame, mapped: Sequence[Plane], sides: Sequence[Side], shares: Shares, cubic: bool
 ) -> tuple[Plane, ...]:
     """Planes like the reference's, of another exposure.
 
@@ -52,23 +49,18 @@ def synthesise(
         mapped: its planes in the scale of the missing exposure.
         sides: one or two neighbours.
         shares: of the neighbours against `mapped`.
-        interpolation: of `cv2.remap` for luma; chroma is bilinear.
+        cubic: interpolation of luma, else bilinear; chroma always is.
     """
     weight = _side_weights(*sides) if len(sides) == 2 else None
 
-    def assembled(first: int, end: int, share: Map | None, how: int) -> tuple[Plane, ...]:
+    def assembled(first: int, end: int, share: Map | None, cubic: bool) -> tuple[Plane, ...]:
         moved = [Moved(side.frame.planes[first:end], side.flow) for side in sides]
-        return assemble(mapped[first:end], moved, weight, share, reference.bits, how)
+        return assemble(mapped[first:end], moved, weight, share, reference.bits, cubic)
 
-    luma = assembled(0, 1, shares.luma, interpolation)
-    return luma if len(mapped) == 1 else (*luma, *assembled(1, 3, shares.chroma, cv2.INTER_LINEAR))
+    luma = assembled(0, 1, shares.luma, cubic)
+    return luma if len(mapped) == 1 else (*luma, *assembled(1, 3, shares.chroma, False))
 
 
 def _side_weights(before: Side, after: Side) -> Map:
     apart = cv2.blur(cv2.absdiff(before.luma, after.luma), (WINDOW, WINDOW))
     return side_weights(before.deviation, after.deviation, apart)
-
-
-def enlarged(working: Map, size: Size) -> Map:
-    """A map at working size, at `size` (width, height)."""
-    return np.asarray(cv2.resize(working, size, interpolation=cv2.INTER_LINEAR), np.float32)

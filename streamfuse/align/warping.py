@@ -1,23 +1,19 @@
-"""Planes of one size, warped and mixed strip by strip: what a strip needs stays in the cache of a CPU core."""
+"""Planes of one size, warped and mixed in one pass over their lines."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from streamfuse.align.enlarging import bring_up, lines_kept, places, two_columns
+from streamfuse.align.warp_rows import BLOCK, MARGIN, find_runs, read_line, split, store
 from streamfuse.frame import Map, Plane
+from streamfuse.jit import kernel
 
-Fixed = npt.NDArray[np.int16]  # a share in units of 1 / _ONE
-
-_STRIP_PIXELS = 1 << 17
-_ONE = 1 << 14
-_MOST_BITS = 14  # for which a difference of two planes fits into int16
+_ONE = np.float32(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +22,7 @@ class Moved:
 
     Args:
         planes: (H, W) each.
-        flow: of the reference towards it, (h, w, 2) at working size; None = take it as it is.
+        flow: of the reference towards it, (h, w, 2) of a reduced size; None = take it as it is.
     """
 
     planes: Sequence[Plane]
@@ -39,118 +35,127 @@ def assemble(
     weight: Map | None,
     share: Map | None,
     bits: int,
-    interpolation: int,
+    cubic: bool,
 ) -> tuple[Plane, ...]:
     """share x (weight x sides[0] + (1 - weight) x sides[1]) + (1 - share) x own, rounded, plane by plane.
 
     Args:
         own: what takes over where the neighbours have no share, (H, W) each.
         sides: one or two neighbours; they are seen from where the flow starts.
-        weight: of the first of two, (h, w) float32 in [0, 1] at working size.
+        weight: of the first of two, (h, w) float32 in [0, 1] of a reduced size.
         share: of the neighbours, likewise; None = all of it.
         bits: depth of the planes.
-        interpolation: of `cv2.remap`.
+        cubic: interpolate with a cubic, else bilinear.
     """
     if len(sides) == 1 and sides[0].flow is None and share is None:
         return tuple(sides[0].planes)
-    fields = [*(side.flow for side in sides), weight, share]
-    working = next(field.shape[:2] for field in fields if field is not None)
-    mixing = [None if field is None else _as_share(field, bits) for field in (weight, share)]
-    out = tuple(np.empty_like(plane) for plane in own)
-    for strip in _strips((own[0].shape[0], own[0].shape[1]), (working[0], working[1])):
-        places = [None if side.flow is None else strip.places(side.flow) for side in sides]
-        shares = [None if field is None else strip.enlarge(field) for field in mixing]
-        for index, plane in enumerate(out):
-            seen = [
-                _seen(side.planes[index], where, strip.lines, bits, interpolation)
-                for side, where in zip(sides, places, strict=True)
-            ]
-            mixed = seen[0] if shares[0] is None else _mixed(seen[0], seen[1], shares[0])
-            if shares[1] is not None:
-                mixed = _mixed(mixed, own[index][strip.lines], shares[1])
-            plane[strip.lines] = mixed
+    height, width = own[0].shape
+    some = next((field for field in (share, weight) if field is not None), np.ones((1, 1), np.float32))
+    maps = [np.ones_like(some) if share is None else share]
+    if len(sides) == 2:
+        maps.append(np.full_like(some, 0.5) if weight is None else weight)
+    out = np.empty((len(own), height, width), own[0].dtype)
+    stacks = [_with_margin(side.planes) for side in sides]
+    _assemble(
+        tuple(own),
+        (stacks[0], stacks[-1]),
+        np.concatenate([_shifts(side.flow, (width, height)) for side in sides]),
+        np.stack([two_columns(field) for field in maps]),
+        cubic,
+        np.float32((1 << bits) - 1),
+        out,
+    )
+    return tuple(out)
+
+
+def _with_margin(planes: Sequence[Plane]) -> Plane:
+    """(P, H + 2 MARGIN + 1, W + 2 MARGIN): the border is repeated; the last line is not set."""
+    height, width = planes[0].shape
+    out = np.empty((len(planes), height + 2 * MARGIN + 1, width + 2 * MARGIN), planes[0].dtype)
+    for plane, stacked in zip(planes, out[:, :-1], strict=True):
+        cv2.copyMakeBorder(plane, MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_REPLICATE, dst=stacked)
     return out
 
 
-@dataclass(frozen=True, slots=True)
-class _Strip:
-    """Some lines of a plane, and those of the working grid from which they are interpolated.
+def _shifts(flow: Map | None, size: tuple[int, int]) -> Map:
+    """A flow field as dx and dy (2, h, w), in pixels of a plane of `size` (width, height)."""
+    if flow is None:
+        return np.zeros((2, 1, 2), np.float32)
+    scale = np.array((size[0] / flow.shape[1], size[1] / flow.shape[0]), np.float32)
+    return np.ascontiguousarray(np.moveaxis(two_columns(flow) * scale, -1, 0))
+
+
+@kernel
+def _assemble(
+    own: tuple[Plane, ...],
+    stacks: tuple[Plane, Plane],
+    shifts: Map,
+    maps: Map,
+    cubic: bool,
+    high: np.float32,
+    out: Plane,
+) -> None:
+    """As `assemble`, for one or two sides.
 
     Args:
-        lines: of the plane.
-        size: (H, W) of the plane.
-        source: lines of the working grid, with a margin.
-        margin: lines of the plane that the margin before `lines` comes to.
-        rows: lines of the plane that `source` comes to.
+        own: P planes (H, W).
+        stacks: of both sides, see `_with_margin`.
+        shifts: dx and dy of each side, (2 sides, h, w), in pixels of a plane.
+        maps: share, and weight if there are two sides, (sides, h', w').
+        cubic, high: interpolation and largest value.
+        out: (P, H, W).
     """
-
-    lines: slice
-    size: tuple[int, int]
-    source: slice
-    margin: int
-    rows: int
-
-    def enlarge(self, field: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """These lines of a field (h, w) or (h, w, 2) at the plane's size, bilinear."""
-        whole = cv2.resize(field[self.source], (self.size[1], self.rows), interpolation=cv2.INTER_LINEAR)
-        return whole[self.margin : self.margin + self.lines.stop - self.lines.start]
-
-    def places(self, flow: Map) -> Map:
-        """Where to read each pixel, (lines, W, 2) float32 for `cv2.remap`."""
-        height, width = flow.shape[:2]
-        part = flow[self.source] * np.array((self.size[1] / width, self.size[0] / height), np.float32)
-        part[..., 1] += self.lines.start
-        where = cv2.resize(part, (self.size[1], self.rows), interpolation=cv2.INTER_LINEAR)
-        where = where[self.margin : self.margin + self.lines.stop - self.lines.start]
-        return np.asarray(cv2.add(where, _grid(self.size[1], where.shape[0]), dst=where), np.float32)
-
-
-def _strips(size: tuple[int, int], working: tuple[int, int]) -> Iterator[_Strip]:
-    """All lines in strips whose borders lie at whole lines of the working grid."""
-    common = math.gcd(size[0], working[0])
-    step, source_step = size[0] // common, working[0] // common
-    many = max(1, _STRIP_PIXELS // size[1] // step)
-    for first in range(0, common, many):
-        end = min(first + many, common)
-        start, after = max(first - 1, 0), min(end + 1, common)
-        yield _Strip(
-            lines=slice(first * step, end * step),
-            size=size,
-            source=slice(start * source_step, after * source_step),
-            margin=(first - start) * step,
-            rows=(after - start) * step,
-        )
+    height, width = out.shape[1:]
+    count = maps.shape[0]
+    motion, motion_places = np.empty((2 * count, width), np.float32), places(out.shape, shifts.shape)
+    parts_of, mix_places = np.empty((count, width), np.float32), places(out.shape, maps.shape)
+    motion_kept, mix_kept = (lines_kept(shifts.shape[0], width), lines_kept(count, width))
+    x, y_here = np.arange(width).astype(np.float32), np.empty(width, np.float32)
+    whole = np.empty((count, 2, width), np.int32)
+    part, used = np.zeros((count, 2, width + BLOCK), np.float32), np.empty((count, width), np.float32)
+    seen = np.empty((count, width + BLOCK), np.float32)
+    runs, change, number = (
+        np.empty((2, width + 1), np.int32),
+        np.empty(width, np.uint8),
+        np.empty(2, np.int64),
+    )
+    for y in range(height):
+        bring_up(shifts, y, motion_places, motion_kept, motion)
+        bring_up(maps, y, mix_places, mix_kept, parts_of)
+        y_here[:] = np.float32(y)
+        for k in range(count):
+            split(motion[2 * k], x, np.float32(width - 1), whole[k, 0], part[k, 0])
+            split(motion[2 * k + 1], y_here, np.float32(height - 1), whole[k, 1], part[k, 1])
+            _use(parts_of, k, used[k])
+            number[k] = find_runs(whole[k, 0], whole[k, 1], used[k], change, runs[k])
+        for plane in range(len(own)):
+            for k in range(count):
+                moved = runs[k, : number[k] + 1]
+                read_line(stacks[k][plane], y, whole[k], part[k], used[k], moved, cubic, seen[k])
+            mixed = seen[0, :width]
+            if count == 2:
+                _weigh(mixed, seen[1], parts_of[1])
+            store(mixed, own[plane][y], parts_of[0], high, out[plane, y])
 
 
-@lru_cache(maxsize=8)
-def _grid(width: int, lines: int) -> Map:
-    """(lines, width, 2): x and y of each pixel."""
-    x, y = np.arange(width, dtype=np.float32), np.arange(lines, dtype=np.float32)
-    return np.dstack(np.meshgrid(x, y))
+@kernel
+def _use(parts: Map, side: int, out: Map) -> None:
+    """Share of a side in the result, from the share of all sides and the weight of the first."""
+    share = parts[0]
+    if len(parts) == 1:
+        out[:] = share
+        return
+    weight = parts[1]
+    if side == 0:
+        for i in range(len(out)):
+            out[i] = share[i] * weight[i]
+    else:
+        for i in range(len(out)):
+            out[i] = share[i] * (_ONE - weight[i])
 
 
-def _seen(plane: Plane, where: Map | None, lines: slice, bits: int, interpolation: int) -> Plane:
-    if where is None:
-        return plane[lines]
-    moved = cv2.remap(plane, where, None, interpolation, borderMode=cv2.BORDER_REPLICATE)
-    limit = (1 << bits) - 1
-    if limit < np.iinfo(plane.dtype).max:  # cubic interpolation overshoots
-        np.minimum(moved, np.array(limit, plane.dtype), out=moved)
-    return np.asarray(moved, plane.dtype)
-
-
-def _as_share(field: Map, bits: int) -> Map | Fixed:
-    """As `_mixed` takes it: integers where the planes allow it."""
-    return np.rint(field * np.float32(_ONE)).astype(np.int16) if bits <= _MOST_BITS else field
-
-
-def _mixed(first: Plane, second: Plane, share: npt.NDArray[np.generic]) -> Plane:
-    """Share x first + (1 - share) x second, rounded."""
-    # Not cv2.blendLinear: it rounds every half down, which is a quarter of a code value where two sides are averaged.
-    if share.dtype == np.int16:
-        difference = np.subtract(first, second, dtype=np.int16, casting="unsafe")
-        cv2.multiply(difference, share, dst=difference, scale=1 / _ONE)
-        return np.add(second, difference, dtype=np.int16, casting="unsafe").astype(first.dtype)
-    difference = cv2.subtract(first, second, dtype=cv2.CV_32F)
-    cv2.multiply(difference, share, dst=difference)
-    return np.asarray(cv2.add(second, difference, dtype=cv2.CV_16U))
+@kernel
+def _weigh(first: Map, second: Map, weight: Map) -> None:
+    """first = weight x first + (1 - weight) x second."""
+    for i in range(len(first)):
+        first[i] = second[i] + weight[i] * (first[i] - second[i])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -81,7 +80,7 @@ class DeviceAligner:
         self._device, self._launcher = device, launcher
         self._preset, self._mode, self._ghost, self._rate = preset, mode, ghost, rate
         settings = rule.SETTINGS[preset]
-        self._cubic = settings.interpolation == cv2.INTER_CUBIC
+        self._cubic = settings.cubic
         self._upload = Uploader(device, launcher)
         self._frames: Recent[DeviceFrame] = Recent(12)
         self._flows: Recent[Tensor] = Recent(8)

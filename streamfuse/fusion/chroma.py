@@ -24,7 +24,7 @@ from streamfuse.frame import ColorInfo, Map, Plane, chroma_range
 CLIP_START, CLIP_END = 0.85, 1.0  # of the largest of R'G'B': where an exposure's colour fades out
 NOISE_START, NOISE_END = 0.02, 0.25  # of luma: where it fades in
 GAIN_LIMIT = 2.5  # on the chroma of an exposure that is darker than the fused picture
-_FLOOR = 0.1  # visibility of an exposure when nothing better is there
+FLOOR = 0.1  # visibility of an exposure when nothing better is there
 
 
 def fuse_chroma(
@@ -84,12 +84,12 @@ def _differences(cb: Map, cr: Map, kr: float, kb: float) -> tuple[Map, Map, Map]
 
 
 def visibility(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> Map:
-    """Near 1 where an exposure's colour can be trusted, near `_FLOOR` where it is clipped or in the noise."""
+    """Near 1 where an exposure's colour can be trusted, near `FLOOR` where it is clipped or in the noise."""
     red, green, blue = _differences(cb, cr, kr, kb)
     brightest = luma + cv2.max(cv2.max(red, green), blue)
     unclipped = np.clip((CLIP_END - brightest) * np.float32(1 / (CLIP_END - CLIP_START)), 0, 1)
     above_noise = np.clip((luma - NOISE_START) * np.float32(1 / (NOISE_END - NOISE_START)), 0, 1)
-    return np.asarray(unclipped * above_noise + np.float32(_FLOOR), np.float32)
+    return np.asarray(unclipped * above_noise + np.float32(FLOOR), np.float32)
 
 
 def into_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> Map:

@@ -1,0 +1,177 @@
+"""One step of the full-size blend of two exposures, in one pass over the lines: every line stays in a core's cache."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from streamfuse.frame import Map, Plane
+from streamfuse.fusion.band_rows import (
+    band,
+    between,
+    detail,
+    load,
+    mean_of_four,
+    mix,
+    shares,
+    store,
+    stretch,
+    sum_of_bands,
+    three_lines,
+)
+from streamfuse.jit import kernel
+
+_KEPT = 4  # lines of the coarse picture whose bands and shares are kept: two ahead, one behind
+_CENTRE = np.float32(0.5)
+
+
+class Range(NamedTuple):
+    """Of the values of a plane.
+
+    Args:
+        black: code value of black.
+        low, high: what values are clipped to, in and out; finite.
+        rounding: 0.5 where values are cut to integers.
+    """
+
+    black: np.float32
+    low: np.float32
+    high: np.float32
+    rounding: np.float32
+
+
+class Sharpening(NamedTuple):
+    """How the local energy of a band sharpens its weights.
+
+    Args:
+        cell: lines of the coarse picture per line of the maps.
+        floor: of the squared sum of |band| over 6x6 pixels.
+        exponent: of the energy.
+    """
+
+    cell: np.float32
+    floor: np.float32
+    exponent: np.float32
+
+
+@kernel
+def halve(plane: Plane, limits: Range, out: Map) -> None:
+    """Means of 2x2 pixels of luma over black, after repeating the border: (H, W) -> (h, w) with 2h >= H, 2w >= W."""
+    pixels = np.empty((2, 2, out.shape[1]), np.float32)
+    last = plane.shape[0] - 1
+    for j in range(out.shape[0]):
+        for r in range(2):
+            line = plane[min(2 * j + r, last)]
+            load(line, limits.black, limits.low, limits.high, pixels[r, 0], pixels[r, 1])
+        mean_of_four(pixels[0, 0], pixels[0, 1], pixels[1, 0], pixels[1, 1], out[j])
+
+
+@kernel
+def _stretched(maps: Map, cell: np.float32, width: int) -> Map:
+    """Every line of maps (h, w), as long as a line of the coarse picture."""
+    index, weight = np.empty(width, np.uint32), np.empty(width, np.float32)
+    for i in range(width):
+        place = (i + _CENTRE) / cell - _CENTRE
+        left = min(max(np.floor(place), 0), max(maps.shape[1] - 2, 0))
+        index[i] = left
+        weight[i] = min(max(place - left, 0), 1)
+    out = np.empty((maps.shape[0], width), np.float32)
+    for row in range(maps.shape[0]):
+        stretch(maps[row], index, weight, out[row])
+    return out
+
+
+@kernel
+def _row(line: int, cell: np.float32, maps: int) -> tuple[int, int, np.float32]:
+    """Two lines of the maps around a line, and weight of the second."""
+    place = (line + 0.5) / float(cell) - 0.5
+    first = min(max(int(np.floor(place)), 0), maps - 1)
+    second = min(first + 1, maps - 1)
+    return first, second, np.float32(max(place - first, 0.0))
+
+
+@kernel
+def refine(
+    fine: tuple[Plane, Plane],
+    coarse: tuple[Map, Map],
+    picture: Map,
+    prior: Map,
+    gain: Map,
+    how: Sharpening,
+    limits: Range,
+    out: Plane,
+) -> None:
+    """The next finer level of the fused picture: both bands, weighted, upon the level below.
+
+    Args:
+        fine: both exposures, (H, W): code values of any dtype.
+        coarse: their halves, (h, w) luma over black.
+        picture: fused, (h, w).
+        prior: weight of the second exposure, at least (2, 2).
+        gain: of the bands, of the same shape.
+        how: see `Sharpening`.
+        limits: of `fine` and `out`.
+        out: (H, W) of any dtype.
+    """
+    height, width = picture.shape
+    lines = out.shape[0]
+    priors, gains = _stretched(prior, how.cell, width), _stretched(gain, how.cell, width)
+    bands = np.empty((_KEPT, 4, 2, width), np.float32)  # phases of 2x2 pixels, exposures
+    details = np.empty((_KEPT, 2, width), np.float32)
+    weights = np.empty((_KEPT, 2, width), np.float32)
+    framed = np.empty((3, width + 2), np.float32)
+    pair, maps = np.empty((2, width), np.float32), np.empty((2, width), np.float32)
+    for j in range(height + 2):
+        if j < height:
+            kept = j % _KEPT
+            for k in range(2):
+                below = coarse[k]
+                for r in range(2):
+                    line = fine[k][min(2 * j + r, lines - 1)]
+                    load(line, limits.black, limits.low, limits.high, pair[0], pair[1])
+                    between(below[j], below[min(max(j + 2 * r - 1, 0), height - 1)], framed[0])
+                    for p in range(2):
+                        band(pair[p], framed[0, 1:], framed[0, 2 * p :], bands[kept, 2 * r + p, k])
+                detail(bands[kept, :, k], details[kept, k])
+        j1 = j - 1
+        if 0 <= j1 < height:
+            first, second, part = _row(j1, how.cell, prior.shape[0])
+            mix(priors[first], priors[second], part, maps[0])
+            mix(gains[first], gains[second], part, maps[1])
+            around = max(j1 - 1, 0) % _KEPT, j1 % _KEPT, min(j1 + 1, height - 1) % _KEPT
+            for k in range(2):
+                three_lines(details[around[0], k], details[around[1], k], details[around[2], k], framed[k])
+            shares(
+                framed[0],
+                framed[1],
+                maps[0],
+                maps[1],
+                how.floor,
+                how.exponent,
+                weights[around[1], 0],
+                weights[around[1], 1],
+            )
+        j2 = j - 2
+        if j2 >= 0:
+            kept = j2 % _KEPT
+            for r in range(2):
+                y = 2 * j2 + r
+                if y >= lines:
+                    break
+                other = min(max(j2 + 2 * r - 1, 0), height - 1)
+                between(picture[j2], picture[other], framed[0])
+                for k in range(2):
+                    between(weights[kept, k], weights[other % _KEPT, k], framed[1 + k])
+                for p in range(2):
+                    sum_of_bands(
+                        framed[0, 1:],
+                        framed[0, 2 * p :],
+                        framed[1, 1:],
+                        framed[1, 2 * p :],
+                        framed[2, 1:],
+                        framed[2, 2 * p :],
+                        bands[kept, 2 * r + p],
+                        pair[p],
+                    )
+                store(pair[0], pair[1], limits.black + limits.rounding, limits.low, limits.high, out[y])

@@ -1,0 +1,155 @@
+"""Compiled loops for the colour of video: the arithmetic of `chroma`, one line at a time, in float32.
+
+Chroma is in [-0.5, 0.5], luma in [0, 1]; `kr` and `kb` are the weights of R' and B' in luma.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamfuse.frame import Map, Plane
+from streamfuse.fusion.band_rows import FAR, NEAR, between
+from streamfuse.jit import kernel
+
+_ZERO, _ONE, _TWO, _HALF = np.float32(0), np.float32(1), np.float32(2), np.float32(0.5)
+_LEAST = np.float32(1e-6)
+
+
+@kernel
+def _brightest(cb: np.float32, cr: np.float32, kr: np.float32, kb: np.float32) -> np.float32:
+    """Largest of R', G', B', less luma."""
+    red, blue = cr * _TWO * (_ONE - kr), cb * _TWO * (_ONE - kb)
+    green = -(red * kr + blue * kb) / (_ONE - kr - kb)
+    return max(red, green, blue)
+
+
+@kernel
+def _room(difference: np.float32, luma: np.float32) -> np.float32:
+    """How many times a difference to luma fits into [0, 1]."""
+    return max(_ONE - luma if difference > _ZERO else luma, _ZERO) / max(abs(difference), _LEAST)
+
+
+@kernel
+def visible_share(
+    luma: Map, cb: Map, cr: Map, weight: Map, kr: np.float32, kb: np.float32, rule: Map, out: Map
+) -> None:
+    """Weight x visibility of one exposure, see `chroma.visibility`.
+
+    Args:
+        rule: where an exposure's colour begins to fade as it clips, and is gone; the same for noise; the floor.
+    """
+    clip_end, per_clip = rule[1], _ONE / (rule[1] - rule[0])
+    noise_start, per_noise = rule[2], _ONE / (rule[3] - rule[2])
+    for i in range(len(out)):
+        peak = luma[i] + _brightest(cb[i], cr[i], kr, kb)
+        unclipped = min(max((clip_end - peak) * per_clip, _ZERO), _ONE)
+        above_noise = min(max((luma[i] - noise_start) * per_noise, _ZERO), _ONE)
+        out[i] = (unclipped * above_noise + rule[4]) * weight[i]
+
+
+@kernel
+def raise_share(share: Map, luma: Map, target: Map, limit: np.float32, total: Map) -> None:
+    """Add a share to the total, then scale it by what its exposure's chroma is raised by."""
+    for i in range(len(share)):
+        total[i] += share[i]
+        ratio = max(target[i], _ZERO) / max(luma[i], np.float32(1e-4))
+        share[i] *= min(max(np.sqrt(ratio), _ONE), limit)
+
+
+@kernel
+def add_product(share: Map, values: Map, out: Map) -> None:
+    """out += share x values."""
+    for i in range(len(out)):
+        out[i] += share[i] * values[i]
+
+
+@kernel
+def gamut_scale(target: Map, cb: Map, cr: Map, total: Map, kr: np.float32, kb: np.float32, out: Map) -> None:
+    """What brings cb / total, cr / total into the gamut at this luma, / total."""
+    for i in range(len(out)):
+        per = _ONE / total[i]
+        red, blue = cr[i] * per * _TWO * (_ONE - kr), cb[i] * per * _TWO * (_ONE - kb)
+        green = -(red * kr + blue * kb) / (_ONE - kr - kb)
+        scale = min(_room(red, target[i]), _room(green, target[i]), _room(blue, target[i]))
+        out[i] = min(scale, _ONE) * per
+
+
+@kernel
+def multiply(values: Map, by: Map) -> None:
+    """values *= by."""
+    for i in range(len(values)):
+        values[i] *= by[i]
+
+
+@kernel
+def _add_scaled(plane: Plane, near: Map, far: Map, neutral: np.float32, out: Map) -> None:
+    """Every second pixel of a line of chroma, over neutral, times a coarse line, doubled."""
+    for i in range(len(out)):
+        out[i] += (NEAR * near[i] + FAR * far[i]) * (np.float32(plane[2 * i]) - neutral)
+
+
+@kernel
+def _store(values: Map, offset: np.float32, high: np.float32, out: Plane) -> None:
+    for i in range(len(values)):
+        out[2 * i] = min(max(values[i] + offset, _ZERO), high)
+
+
+@kernel
+def weighted_chroma(
+    planes: tuple[Plane, Plane], factors: Map, neutral: np.float32, high: np.float32, out: Plane
+) -> None:
+    """neutral + sum of factor x (plane - neutral), rounded and clipped to [0, high].
+
+    Args:
+        planes: two exposures of Cb or Cr, (h, w).
+        factors: (2, ceil(h / 2), ceil(w / 2)).
+        neutral, high: code values.
+        out: (h, w).
+    """
+    height, width = out.shape
+    rows = factors.shape[1]
+    framed = np.empty((2, factors.shape[2] + 2), np.float32)
+    total = np.empty(factors.shape[2], np.float32)
+    for y in range(height):
+        j = y // 2
+        other = min(max(j + 2 * (y % 2) - 1, 0), rows - 1)
+        for k in range(2):
+            between(factors[k, j], factors[k, other], framed[k])
+        for p in range(2):
+            count = (width + 1 - p) // 2
+            part = total[:count]
+            part[:] = _ZERO
+            for k in range(2):
+                _add_scaled(planes[k][y, p:], framed[k, 1:], framed[k, 2 * p :], neutral, part)
+            _store(part, neutral + _HALF, high, out[y, p:])
+
+
+@kernel
+def chroma_factors(
+    lumas: Map, chroma: Map, target: Map, weights: Map, kr: np.float32, kb: np.float32, rule: Map, out: Map
+) -> None:
+    """Factor a_k of each exposure's chroma in the fused picture's: C = sum_k a_k C_k.
+
+    Args:
+        lumas: (N, h, w).
+        chroma: (N, 2, h, w), Cb and Cr.
+        target: fused luma (h, w).
+        weights: (N, h, w).
+        rule: as `visible_share`, and the limit of `raise_share`.
+        out: (N, h, w).
+    """
+    count, height, width = lumas.shape
+    total, scale = np.empty(width, np.float32), np.empty(width, np.float32)
+    sums = np.empty((2, width), np.float32)
+    for j in range(height):
+        total[:] = _LEAST
+        sums[:] = _ZERO
+        for k in range(count):
+            cb, cr = chroma[k, 0, j], chroma[k, 1, j]
+            visible_share(lumas[k, j], cb, cr, weights[k, j], kr, kb, rule, out[k, j])
+            raise_share(out[k, j], lumas[k, j], target[j], rule[5], total)
+            add_product(out[k, j], cb, sums[0])
+            add_product(out[k, j], cr, sums[1])
+        gamut_scale(target[j], sums[0], sums[1], total, kr, kb, scale)
+        for k in range(count):
+            multiply(out[k, j], scale)
