@@ -11,7 +11,7 @@ import numpy as np
 
 from streamfuse.color import Pixels, rgb_to_planes
 from streamfuse.errors import InputError
-from streamfuse.frame import UNSPECIFIED, ColorInfo, Plane
+from streamfuse.frame import UNSPECIFIED, ColorInfo, Plane, empty_planes
 
 _PLANAR = re.compile(r"yuv[aj]?4(?:20|22|44|40|11|10)p(?:(9|1[0-6])le)?|gray(?:(9|1[0-6])le)?")
 _PLANAR_RGB = re.compile(r"gbra?p(?:(9|1[0-6])le)?")
@@ -100,11 +100,7 @@ def _rows(frame: av.VideoFrame, index: int, samples: int) -> Plane:
 
 
 def _copies(planes: list[Plane]) -> tuple[Plane, ...]:
-    """Copies that follow each other in one buffer, which is cheaper to publish than three."""
-    ends = np.cumsum([plane.size for plane in planes])
-    buffer = np.empty(ends[-1], planes[0].dtype)
-    pieces = np.split(buffer, ends[:-1])
-    copies = tuple(piece.reshape(plane.shape) for piece, plane in zip(pieces, planes, strict=True))
+    copies = empty_planes(planes)
     for copy, plane in zip(copies, planes, strict=True):
         copy[...] = plane
     return copies

@@ -16,7 +16,15 @@ from streamfuse.encode.payload import Payload, PayloadEncoder
 from streamfuse.errors import EncoderError
 from streamfuse.frame import ColorInfo, Exposure, Frame, FusedFrame
 from streamfuse.stage import SourceInfo
-from streamfuse.wire.message import DTYPES, Color, ExposureInfo, FrameHeader, PartInfo
+from streamfuse.wire.message import (
+    DTYPES,
+    Color,
+    ExposureInfo,
+    FrameHeader,
+    PartInfo,
+    encode_lasting,
+    encode_news,
+)
 from streamfuse.wire.pixels import planes_of
 
 Content = Literal["fused", "exposure"]
@@ -46,6 +54,8 @@ class HeaderMaker:
             "rate": rate.as_integer_ratio(),
         }
         self._time_base = info.time_base
+        self._alike: tuple[Any, ...] | None = None  # what the encoded half was made of
+        self._lasting = b""
         self._simultaneous = info.simultaneous
 
     def picture(self, time_base: Fraction | None = None) -> dict[str, Any]:
@@ -56,30 +66,46 @@ class HeaderMaker:
             "time_base": (time_base or self._time_base).as_integer_ratio(),
         }
 
-    def frame(self, frame: Frame | FusedFrame, payload: Payload, known: dict[str, Any]) -> FrameHeader:
-        """The header of one frame; `known` is what the publisher knows: stream, seq, ...
+    def frame(self, frame: Frame | FusedFrame, payload: Payload, known: dict[str, Any]) -> bytes:
+        """The encoded header of one frame; `known` is what the publisher knows: stream, seq, ...
 
         Raises:
             EncoderError: a map that cannot be published.
         """
-        maps = getattr(frame, "maps", {})
         stats = getattr(frame, "stats", {})
-        if self._encoding == "raw":
+        news = {
+            "seq": known["seq"],
+            "published_at": known["published_at"],
+            "dropped": known["dropped"],
+            "index": frame.index,
+            "pts": frame.pts,
+            "captured_at": _unix_time(frame.captured_at),
+            "keyframe": payload.keyframe,
+            "exposures": getattr(frame, "exposures", ()),
+            "exposure": getattr(frame, "exposure", None),
+            "stats": {key: float(value) for key, value in stats.items() if math.isfinite(value)},
+        }
+        maps = getattr(frame, "maps", {})
+        coded = None if self._encoding == "raw" else payload.arrays[0].shape
+        alike = (
+            known["stream"], self.content, frame.time_base.as_integer_ratio(), frame.planes[0].shape, coded,
+            [(name, array.dtype, array.shape) for name, array in maps.items()] if maps else None, [*stats],
+        )  # fmt: skip
+        if alike != self._alike:
+            self._lasting, self._alike = self._encode_lasting(frame, coded, known["stream"], news), alike
+        return encode_news(news, self._lasting)
+
+    def _encode_lasting(
+        self, frame: Frame | FusedFrame, coded: tuple[int, ...] | None, stream: str, news: dict[str, Any]
+    ) -> bytes:
+        """What the headers of all frames like this one say; this one's is checked as a whole."""
+        if coded is None:
             parts = _raw_parts(self._pixel_format, frame.width, frame.height)
         else:
-            parts = (PartInfo(name=self._encoding, dtype="uint8", shape=payload.arrays[0].shape),)
-        return FrameHeader(
-            **known,
-            **self.picture(frame.time_base),
-            index=frame.index,
-            pts=frame.pts,
-            captured_at=_unix_time(frame.captured_at),
-            keyframe=payload.keyframe,
-            exposures=getattr(frame, "exposures", ()),
-            exposure=_exposure(getattr(frame, "exposure", None)),
-            stats={key: float(value) for key, value in stats.items() if math.isfinite(value)},
-            parts=parts + tuple(_map_part(name, array) for name, array in maps.items()),
-        )
+            parts = (PartInfo(name=self._encoding, dtype="uint8", shape=coded),)
+        parts += tuple(_map_part(name, array) for name, array in getattr(frame, "maps", {}).items())
+        fields = news | {"exposure": _exposure(news["exposure"])} | self.picture(frame.time_base)
+        return encode_lasting(FrameHeader(stream=stream, parts=parts, **fields))
 
 
 @lru_cache(maxsize=16)

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +133,7 @@ class Publisher:
             self._release()
             raise
         self._sent_at = time.monotonic()
+        self._watched_at = 0.0
         self._helper = threading.Thread(
             target=self._keep_alive, name=f"publish {endpoint.address}", daemon=True
         )
@@ -154,7 +155,10 @@ class Publisher:
         return {"stream": self._stream, "seq": seq, "published_at": time.time(), "dropped": self.dropped}
 
     def serve(self) -> None:
-        """Read what subscribers say, and tell new ones what the stream is like."""
+        """Read what subscribers say, and tell new ones what the stream is like; read the events of connections."""
+        if time.monotonic() - self._watched_at > _SERVE_SECONDS:
+            self._watched_at = time.monotonic()
+            self._monitor.read()
         if not self._endpoint.live:
             return
         greet = False
@@ -166,16 +170,19 @@ class Publisher:
             self.newcomers = True
             self.send(self._greeting(self.envelope(self.seq)))
 
-    def send(self, header: Header, arrays: Iterable[npt.NDArray[Any]] = ()) -> None:
-        """Send one message; push: wait until a receiver takes it.
+    def send(self, header: Header | bytes, arrays: Sequence[npt.NDArray[Any]] = ()) -> None:
+        """Send one message, `header` may be encoded already; push: wait until a receiver takes it.
 
         Raises:
             StreamTimeoutError: push, and nobody took it in time.
         """
-        message: list[Any] = [self.topic.encode(), encode_header(header)]
-        parts = [np.ascontiguousarray(array, array.dtype.newbyteorder("<")) for array in arrays]
-        joined = join(parts)
-        message += (part.data for part in (parts if joined is None else [joined]))
+        encoded = header if isinstance(header, bytes) else encode_header(header)
+        message: list[Any] = [self.topic.encode(), encoded]
+        joined = join(arrays)
+        if joined is None or joined.dtype.byteorder == ">":
+            message += (np.ascontiguousarray(a, a.dtype.newbyteorder("<")).data for a in arrays)
+        else:
+            message.append(joined.data)
         if self._endpoint.live:
             with suppress(zmq.Again):  # nobody who listens has room
                 self._socket.send_multipart(message, zmq.NOBLOCK, copy=self._settings.copy)
@@ -294,7 +301,6 @@ class Publisher:
             if not self.lock.acquire(blocking=False):
                 continue
             try:
-                self._monitor.read()
                 self.serve()
                 silent = time.monotonic() - self._sent_at > self._settings.heartbeat
                 if silent and (self._endpoint.live or self._has(zmq.POLLOUT)):

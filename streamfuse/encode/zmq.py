@@ -95,6 +95,9 @@ class ZmqSink:
             rate=rate,
         )
         self._headers = HeaderMaker(info, self._encoder, rate, content)
+        self._expected = (
+            info.width, info.height, info.bits, info.subsampling, 3 if info.has_chroma else 1,
+        )  # fmt: skip
         self._need_keyframe = True
         self._closed = False
         self._publisher = Publisher(
@@ -245,9 +248,9 @@ class ZmqSink:
             self._publisher.lock.release()
 
     def _check_size(self, frame: Frame | FusedFrame) -> None:
-        info = self._info
-        found = (frame.width, frame.height, frame.bits, frame.subsampling, len(frame.planes) == 3)
-        if found != (info.width, info.height, info.bits, info.subsampling, info.has_chroma):
+        height, width = frame.planes[0].shape
+        if (width, height, frame.bits, frame.subsampling, len(frame.planes)) != self._expected:
+            info = self._info
             raise EncoderError(
                 f"A frame of {frame.width}x{frame.height}, {frame.bits} bit does not fit {self._endpoint}, which "
                 f"was opened for {info.width}x{info.height}, {info.bits} bit."

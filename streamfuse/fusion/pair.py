@@ -39,6 +39,8 @@ def blend_pair(
     extra: int,
     bits: int,
     color: ColorInfo,
+    *,
+    into: Plane | None = None,
 ) -> Plane:
     """Fuse the luma of two exposures.
 
@@ -48,6 +50,7 @@ def blend_pair(
         exponents: of the local energy, per network band.
         extra: how many times the picture was halved before the network saw it, 1 or more.
         bits, color: as in `Frame`.
+        into: where to write the result, like the planes; by default a new array.
 
     Returns:
         (H, W) of the planes' dtype, clipped to the nominal range.
@@ -62,7 +65,7 @@ def blend_pair(
     levels = [planes, *zip(dark, bright, strict=True)]
     for number, (coarse, fine) in enumerate(pairwise(reversed(levels))):
         last = number == extra - 1
-        out = np.empty_like(fine[0])
+        out = into if last and into is not None else np.empty_like(fine[0])
         how = Sharpening(np.float32(_CELL << number), floor, np.float32(exponents[0]))
         limits = _nominal(bits, color) if last else _BETWEEN
         refine((fine[0], fine[1]), (coarse[0], coarse[1]), picture, prior, gain, how, limits, out)

@@ -26,6 +26,8 @@ def fuse_chroma_quickly(
     weights: Map,
     bits: int,
     color: ColorInfo,
+    *,
+    into: Sequence[Plane] | None = None,
 ) -> tuple[Plane, Plane]:
     """Fused Cb and Cr; colours may leave the gamut inside a 2x2 block of chroma samples, and are not clipped there.
 
@@ -35,6 +37,7 @@ def fuse_chroma_quickly(
         fused: (H, W), the fused luma.
         weights: (2, ceil(h / 2), ceil(w / 2)) float32 fusion weights.
         bits, color: as in `Frame`.
+        into: two planes (h, w) to write the result to; by default new ones.
 
     Returns:
         Two planes (h, w) of the input's dtype.
@@ -56,7 +59,7 @@ def fuse_chroma_quickly(
         _RULE,
         factors,
     )
-    cb, cr = (np.empty_like(plane) for plane in chroma[0])
+    cb, cr = into or tuple(np.empty_like(plane) for plane in chroma[0])
     for number, out in enumerate((cb, cr)):
         planes = chroma[0][number], chroma[1][number]
         weighted_chroma(planes, factors, np.float32(neutral), np.float32((1 << bits) - 1), out)

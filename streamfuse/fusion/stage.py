@@ -8,7 +8,15 @@ from typing import TypeGuard
 import numpy as np
 
 from streamfuse.errors import UsageError
-from streamfuse.frame import AlignedBracket, ColorInfo, FusedFrame, FusionMaps, Plane, WeighedBracket
+from streamfuse.frame import (
+    AlignedBracket,
+    ColorInfo,
+    FusedFrame,
+    FusionMaps,
+    Plane,
+    WeighedBracket,
+    empty_planes,
+)
 from streamfuse.fusion.chroma import fuse_chroma
 from streamfuse.fusion.fuser import Fuser, LcndrFuser, chroma_weights
 from streamfuse.fusion.luma import normalise, quantise
@@ -63,13 +71,15 @@ def _blend_quickly(
 
     dark, bright = exposures
     extra = fuser.halvings(dark[0].shape)
-    luma = blend_pair((dark[0], bright[0]), maps, fuser.exponents, extra, bits, color)
+    out = empty_planes(dark)
+    luma = blend_pair((dark[0], bright[0]), maps, fuser.exponents, extra, bits, color, into=out[0])
     if len(dark) == 1:
         return (luma,)
     rows, columns = dark[1].shape
     weights = chroma_weights(maps, ((rows + 1) // 2, (columns + 1) // 2))
     chroma = [(p[1], p[2]) for p in exposures]
-    return (luma, *fuse_chroma_quickly(chroma, [p[0] for p in exposures], luma, weights, bits, color))
+    lumas = [p[0] for p in exposures]
+    return luma, *fuse_chroma_quickly(chroma, lumas, luma, weights, bits, color, into=out[1:])
 
 
 def fuse_planes(fuser: Fuser, exposures: Sequence[Planes], bits: int, color: ColorInfo) -> Planes:

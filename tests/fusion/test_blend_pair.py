@@ -14,6 +14,7 @@ from streamfuse.fusion.luma import normalise, quantise
 from streamfuse.fusion.models import save_weights
 from streamfuse.fusion.pair import blend_pair, reduced
 from streamfuse.fusion.stage import blend_planes, fuse_planes, weigh_planes
+from streamfuse.wire.joined import join
 
 LIMITED, FULL = ColorInfo(1, 1, 1, False), ColorInfo(1, 1, 1, True)
 
@@ -96,3 +97,9 @@ def test_colour_is_near_that_of_the_whole_rule(fuser, monkeypatch):
     exact = blend_planes(fuser, exposures, maps, 8, LIMITED)
     for mine, wanted in zip(quick[1:], exact[1:], strict=True):
         assert np.abs(mine.astype(int) - wanted).mean() < 1
+
+
+def test_the_fused_planes_lie_one_after_another(fuser):
+    """So they are published as one message part."""
+    fused = fuse_planes(fuser, plane_exposures(192, 320, 2, 8, (1, 1), LIMITED), 8, LIMITED)
+    assert join(fused) is not None

@@ -15,7 +15,7 @@ def header_cost() -> dict[str, float]:
     from streamfuse.encode.header import HeaderMaker
     from streamfuse.encode.payload import Payload, make_encoder
     from streamfuse.wire.joined import join
-    from streamfuse.wire.message import decode_message, encode_header
+    from streamfuse.wire.reader import MessageReader
 
     info = stream_info(SUBSAMPLING["4:2:0"])
     encoder = make_encoder("raw", info, pixels="native", quality=85, crf=None, rate=info.rate)
@@ -25,14 +25,15 @@ def header_cost() -> dict[str, float]:
 
     def make() -> bytes:
         known = {"stream": "0123456789abcdef", "seq": 1, "published_at": time.time(), "dropped": 0}
-        return encode_header(headers.frame(frame, Payload(planes), known))
+        return headers.frame(frame, Payload(planes), known)
 
+    reader = MessageReader()
     message = [b"fused", make(), join(planes).data]
     return {
         "bytes": len(message[1]),
         "make_and_encode_us": best_of(make),
         "join_planes_us": best_of(lambda: join(planes)),
-        "decode_and_check_us": best_of(lambda: decode_message(message)),
+        "decode_and_check_us": best_of(lambda: reader.read(message)),
     }
 
 
