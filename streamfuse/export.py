@@ -2,8 +2,9 @@
 
 Input
     luma (1, 2, H, W) float32 in [0, 1]: the darker exposure first or second, H and W multiples of 32. Repeat the last
-    line and column to get there. The network was trained on pictures whose long side is at most `long_side` of its
-    metadata (640): halve larger ones by means of 2x2 pixels first, as streamfuse does.
+    line and column to get there. The network is to see pictures whose long side is at most `long_side` of its metadata
+    (640) and more than half of that: halve larger ones by means of 2x2 pixels first, and double smaller ones (bicubic),
+    as streamfuse does.
 
 Outputs
     fused (1, 1, H, W) in [0, 1]: the fused luma at the size of the input.
@@ -13,7 +14,8 @@ Outputs
 
 Pictures larger than the network's scale are fused by blending their own finer bands with prior_0 and gain_0 on top of
 `fused`; `streamfuse.fusion.strips` does it in a few lines. The file's metadata holds the exponents of the local
-energy that this needs (`exponents`, finest first), and the model card.
+energy that this needs (`exponents`, finest first), and the model card. A picture that was doubled k times has bands of
+its own for prior_k to prior_4, and the base for prior_5: blend these, as `streamfuse.fusion.blend` does.
 """
 
 from __future__ import annotations

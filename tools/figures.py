@@ -113,6 +113,21 @@ def held_back() -> str:
     return table(["above Mertens on", "3 exposures", "5 exposures"], rows)
 
 
+def tone() -> str:
+    """Change of tone when a picture is doubled, by its long side: the largest over all stacks, in percent."""
+    rows = read("stills-tone")["rows"]
+    sides = list(dict.fromkeys(row["long_side"] for row in rows))
+    cells = [
+        [
+            LABELS[name] + (", reduced" if kind == "reduced" else ", enlarged"),
+            *(f"{100 * row[kind]['largest']:.1f}" for row in rows if row["fuser"] == name),
+        ]
+        for name in NETWORKS
+        for kind in ("reduced", "enlarged")
+    ]
+    return table(["% of the range, from a long side of", *map(str, sides)], cells)
+
+
 def ablation() -> str:
     """Small networks with one part or one term of the objective left out."""
     found = read("ablation")
@@ -293,6 +308,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "worst": worst,
     "sice": sice,
     "held-back": held_back,
+    "tone": tone,
     "ablation": ablation,
     "video": video,
     "video-ablation": video_ablation,

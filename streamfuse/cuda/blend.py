@@ -80,7 +80,7 @@ def blend(
         coding: of them.
         maps: of the network.
         exponents: of the local energy, per network band.
-        extra: how many times the picture was halved before the network saw it.
+        extra: how many times the picture was halved before the network saw it, or enlarged if below 0.
         launcher: None = the torch reference.
         pyramid: `gaussian` of the lumas, where it is there already.
     """
@@ -88,7 +88,8 @@ def blend(
         return blend_reference(lumas, coding, maps, exponents, extra)
     levels = extra + len(exponents)
     coarser = list(pyramid) or gaussian(lumas, coding, levels, launcher)
-    picture = _base(coarser[-1], maps.priors[-1], launcher)
+    coarsest = coarser[-1] if coarser else _normalised(lumas, coding)
+    picture = _base(coarsest, maps.priors[-1], launcher)
     for level in reversed(range(levels)):
         band = max(0, level - extra)
         gain = maps.gains[band] if band < len(maps.gains) else None
@@ -97,6 +98,11 @@ def blend(
         arguments = (maps.priors[band], gain, exponents[band], picture)
         picture = _fuse_band(fine, how, below, *arguments, launcher)
     return picture
+
+
+def _normalised(lumas: Tensor, coding: Coding, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Codes as floats in [0, 1]."""
+    return (lumas.to(dtype) * coding.scale + coding.offset).clamp(0, 1)
 
 
 def _base(coarsest: Tensor, prior: Tensor, launcher: Launcher) -> Tensor:
@@ -143,8 +149,8 @@ def blend_reference(
 ) -> Tensor:
     """What `blend` does, in torch."""
     height, width = lumas.shape[-2:]
-    stack = (lumas.to(dtype) * coding.scale + coding.offset).clamp(0, 1)
     levels = extra + len(exponents)
+    stack = _normalised(lumas, coding, dtype)
     pictures, bands = laplacian_pyramid(pad_to_multiple(stack[None], 1 << levels), levels)
     fused = []
     for level, band in enumerate(bands):

@@ -65,7 +65,7 @@ def counted(height: int, width: int, code_bytes: int, preset: Preset, fuser: Lcn
 def _network_operations(height: int, width: int, fuser: LcndrFuser) -> int:
     extra = fuser.halvings((height, width))
     multiple = 1 << (extra + LEVELS)
-    size = [-(-side // multiple) * multiple >> extra for side in (height, width)]
+    size = [int(-(-side // multiple) * multiple / 2.0**extra) for side in (height, width)]
     network = load_network(fuser.name)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         network.maps(torch.zeros(1, 2, *size))

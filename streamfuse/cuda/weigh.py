@@ -52,24 +52,27 @@ class DeviceWeigher:
         Args:
             lumas: (N, H, W), darkest first.
             coding: of the codes.
-            extra: how many times the picture is halved before the network sees it.
+            extra: how many times the picture is halved before the network sees it, or enlarged if below 0.
         """
         stack, pyramid = self._seen(lumas, coding, extra)
         found = [m.clone() for m in self._graphed(stack)]
         priors, gains = found[: LEVELS + 1], found[LEVELS + 1 :]
-        rows, columns = (side << extra for side in stack.shape[-2:])
+        rows, columns = (side * 2.0**extra for side in stack.shape[-2:])
         coverage = (rows / lumas.shape[1], columns / lumas.shape[2])
         return DeviceMaps(tuple(p[0] for p in priors), tuple(g[0, 0] for g in gains), coverage), pyramid
 
     def _seen(self, lumas: Tensor, coding: Coding, extra: int) -> tuple[Tensor, Sequence[Tensor]]:
-        """(1, N, h, w) float32: the picture padded for the whole pyramid, and halved."""
+        """(1, N, h, w) float32: the picture padded for the whole pyramid, and halved or enlarged."""
         levels = extra + LEVELS
-        if self._launcher is not None and extra:
+        if self._launcher is not None and extra > 0:
             pyramid = gaussian(lumas, coding, levels, self._launcher)
             return pyramid[extra - 1][None], pyramid
         size = (lumas.shape[1], lumas.shape[2])
         stack = torch.stack([unpack_reference(y, coding, size, 1.0) for y in lumas.unbind(0)])
         padded = pad_to_multiple(stack[None], 1 << levels)
+        if extra < 0:
+            enlarged = F.interpolate(padded, scale_factor=1 << -extra, mode="bicubic", align_corners=False)
+            return enlarged.clamp(0, 1), ()
         return F.avg_pool2d(padded, 1 << extra) if extra else padded, ()
 
     def _run(self, stack: Tensor) -> list[Tensor]:

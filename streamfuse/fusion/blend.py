@@ -1,7 +1,8 @@
 """The full-size pyramid blend on the CPU, in OpenCV; the same arithmetic as `torch_blend`, at a fraction of its time.
 
 The maps come from a picture that was halved `extra` times. The finer levels that the network never saw use its
-finest map, sharpened by their own local contrast.
+finest map, sharpened by their own local contrast. A picture that was enlarged for the network (`extra` below 0) has
+only the coarser of the network's levels, and uses their maps.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def blend_luma(lumas: Sequence[Map], maps: FusionMaps, exponents: Sequence[float
         lumas: N arrays (H, W) float32 in [0, 1], darkest first.
         maps: one prior per network band and one for the base; gains for the finest bands.
         exponents: exponent of the local energy, per network band.
-        extra: how many times the picture was halved before the network saw it.
+        extra: how many times the picture was halved before the network saw it; below 0: how often it was enlarged,
+            at most once per band.
 
     Returns:
         (H, W) float32, nominally in [0, 1] (not clipped).

@@ -57,14 +57,15 @@ class LcndrFuser:
         from streamfuse.fusion.lcndr import LEVELS
 
         extra = self.halvings(lumas[0].shape)
-        small = [_halve(y, extra, 1 << (extra + LEVELS)) for y in lumas]
+        small = [_seen(y, extra, 1 << (extra + LEVELS)) for y in lumas]
         return self.weigh_small(small, lumas[0].shape)
 
     def weigh_small(self, small: Sequence[Map], shape: Sequence[int]) -> FusionMaps:
         """Weights of every exposure from what the network sees.
 
         Args:
-            small: N arrays float32 in [0, 1], darkest first: the pictures, padded or not, halved `halvings` times.
+            small: N arrays float32 in [0, 1], darkest first: the pictures, halved `halvings` times, padded or not; or
+                padded and enlarged.
             shape: (H, W) of the pictures.
         """
         import torch
@@ -78,7 +79,7 @@ class LcndrFuser:
             maps = self._network.maps(stack)
             priors = tuple(p[0].float().cpu().numpy() for p in maps.priors)
             gains = tuple(g[0, 0].float().cpu().numpy() for g in maps.gains)
-        rows, columns = (side << extra for side in stack.shape[-2:])
+        rows, columns = (side * 2.0**extra for side in stack.shape[-2:])
         return FusionMaps(priors, gains, (rows / shape[0], columns / shape[1]))
 
     def blend(self, lumas: Sequence[Map], maps: FusionMaps) -> Map:
@@ -98,22 +99,34 @@ class LcndrFuser:
             return fused
 
     def halvings(self, shape: Sequence[int]) -> int:
-        """How many times a picture (H, W) is halved before the network sees it."""
+        """How many times a picture (H, W) is halved before the network sees it; below 0: enlarged that often.
+
+        The network sees every picture with a long side in (long_side / 2, long_side], so that a picture and its
+        double get the same weights. At most `LEVELS` times enlarged: there it has the base of the pyramid and no band.
+        """
+        from streamfuse.fusion.lcndr import LEVELS
+
+        largest = self._network.config.long_side
         long_side, halvings = max(shape), 0
-        while long_side > self._network.config.long_side:
+        while long_side > largest:
             long_side, halvings = (long_side + 1) // 2, halvings + 1
+        while 2 * long_side <= largest and halvings > -LEVELS:
+            long_side, halvings = 2 * long_side, halvings - 1
         return halvings
 
 
-def _halve(luma: Map, times: int, multiple: int) -> Map:
-    """Mean of 2**times x 2**times blocks, after repeating the border up to a multiple, as the blend does."""
+def _seen(luma: Map, halvings: int, multiple: int) -> Map:
+    """Halved to means of 2x2 pixels, or enlarged, after repeating the border up to a multiple, as the blend does."""
     bottom, right = -luma.shape[0] % multiple, -luma.shape[1] % multiple
     padded: Map = luma
     if bottom or right:
         padded = np.asarray(cv2.copyMakeBorder(luma, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.float32)
-    if times == 0:
+    if halvings == 0:
         return padded
-    size = (padded.shape[1] >> times, padded.shape[0] >> times)
+    if halvings < 0:
+        size = (padded.shape[1] << -halvings, padded.shape[0] << -halvings)
+        return np.clip(cv2.resize(padded, size, interpolation=cv2.INTER_CUBIC), 0, 1)
+    size = (padded.shape[1] >> halvings, padded.shape[0] >> halvings)
     return np.asarray(cv2.resize(padded, size, interpolation=cv2.INTER_AREA), np.float32)
 
 

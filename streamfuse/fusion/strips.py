@@ -54,7 +54,7 @@ def fuse_strips(
     """
     height, width = size
     extra = fuser.halvings(size) if isinstance(fuser, LcndrFuser) else 0
-    if not isinstance(fuser, LcndrFuser) or extra == 0 or height * width <= strip_pixels:
+    if not isinstance(fuser, LcndrFuser) or extra <= 0 or height * width <= strip_pixels:
         yield 0, fuse_planes(fuser, [rows(0, height) for rows in exposures], bits, color)
         return
     grid = _Grid(height, width, extra, 1 << (extra + len(fuser.exponents)))

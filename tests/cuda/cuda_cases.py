@@ -60,12 +60,12 @@ def the_maps(height: int, width: int, count: int, extra: int, seed: int, gains: 
     """Priors at 1/4, 1/8, 1/16 and 1/32 of the network's scale, gains at 1/4."""
     torch.manual_seed(seed)
     multiple = 1 << (extra + len(EXPONENTS))
-    rows, columns = (-(-side // multiple) * multiple >> extra for side in (height, width))
+    rows, columns = (int(-(-side // multiple) * multiple / 2.0**extra) for side in (height, width))
     raw = [torch.rand(count, rows // s, columns // s) + 0.01 for s in (4, 4, 4, 8, 16, 32)]
     return DeviceMaps(
         tuple(r / r.sum(0) for r in raw),
         tuple(torch.rand(rows // 4, columns // 4) + 0.5 for _ in range(3 if gains else 0)),
-        (rows * (1 << extra) / height, columns * (1 << extra) / width),
+        (rows * 2.0**extra / height, columns * 2.0**extra / width),
     )
 
 

@@ -15,11 +15,13 @@ from streamfuse.align.photometric import ToneCurve, ratio_curve
 from streamfuse.cuda import blend, finish, unpack, warp
 from streamfuse.cuda.coding import coding
 from streamfuse.cuda.settings import comparison, tone
+from streamfuse.cuda.weigh import DeviceWeigher
 from streamfuse.frame import ColorInfo, Frame, FusionMaps
 from streamfuse.fusion.blend import blend_luma
 from streamfuse.fusion.chroma import fuse_chroma
-from streamfuse.fusion.fuser import chroma_weights
+from streamfuse.fusion.fuser import LcndrFuser, chroma_weights
 from streamfuse.fusion.luma import normalise, quantise
+from streamfuse.fusion.models import load_network
 
 SIZE = (97, 202)
 KINDS = [(8, False, (1, 1)), (8, True, (0, 0)), (10, False, (1, 0)), (16, True, (1, 1)), (8, False, None)]
@@ -143,8 +145,20 @@ def test_compare_is_that_of_the_ghost_mask(brighter):
     np.testing.assert_allclose(ours[1][0], ghost.squared_error(here.numpy(), seen), atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [(16, 16), (45, 61), (90, 160), (97, 202), (300, 700)])
+def test_the_network_sees_what_it_sees_on_the_cpu(size):
+    fuser, color = LcndrFuser("lcndr-xs", "cpu"), ColorInfo(matrix=1)
+    stack = make.codes((2, *size), 8, 3)
+    theirs = fuser.weigh([normalise(y, 8, color) for y in stack.numpy()])
+    weigher = DeviceWeigher(load_network("lcndr-xs"), torch.device("cpu"), None, "fp32", graphs=False)
+    ours, _ = weigher(stack, make.the_coding(), fuser.halvings(size))
+    assert ours.coverage == pytest.approx(theirs.coverage)
+    for mine, exact in zip((*ours.priors, *ours.gains), (*theirs.priors, *theirs.gains), strict=True):
+        np.testing.assert_allclose(mine, exact, atol=1e-3)
+
+
 @pytest.mark.parametrize("count", [2, 3])
-@pytest.mark.parametrize("extra", [0, 1])
+@pytest.mark.parametrize("extra", [-5, -2, 0, 1])
 def test_blend_is_that_of_opencv(count, extra):
     stack = make.codes((count, *SIZE), 8, 1)
     maps = make.the_maps(*SIZE, count, extra, 2)

@@ -114,7 +114,7 @@ def test_compare(start, device, size, brighter, count):
 
 @pytest.mark.parametrize("size", make.SIZES)
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
-@pytest.mark.parametrize("extra", [0, 2])
+@pytest.mark.parametrize("extra", [-5, -1, 0, 2])
 def test_blend(start, device, size, count, extra):
     check_blend(start, device, size, 8, count, extra, gains=True)
 

@@ -18,7 +18,7 @@ def random_maps(height, width, count, extra, seed):
     """Priors at 1/4, 1/8, 1/16 and 1/32 of the network's scale, gains at 1/4."""
     rng = np.random.default_rng(seed)
     multiple = 1 << (extra + len(EXPONENTS))
-    rows, columns = (-(-side // multiple) * multiple >> extra for side in (height, width))
+    rows, columns = (int(-(-side // multiple) * multiple / 2.0**extra) for side in (height, width))
     priors = []
     for step in (4, 4, 4, 8, 16, 32):
         raw = rng.random((count, rows // step, columns // step), np.float32) + np.float32(0.01)
@@ -42,7 +42,7 @@ def in_torch(lumas, maps, exponents, extra, device="cpu"):
     height=st.integers(16, 200),
     width=st.integers(16, 200),
     count=st.integers(2, 5),
-    extra=st.integers(0, 2),
+    extra=st.integers(-5, 2),
     seed=st.integers(0, 1 << 30),
 )
 def test_opencv_and_torch_agree(height, width, count, extra, seed):
@@ -56,14 +56,22 @@ def test_opencv_and_torch_agree(height, width, count, extra, seed):
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("shape", [(64, 96), (45, 67), (200, 131)])
-def test_the_gpu_agrees_with_opencv(shape):
-    lumas, maps = exposures(*shape, 3), random_maps(*shape, 3, 1, 5)
-    on_gpu = in_torch(lumas, maps, EXPONENTS, 1, "cuda")
-    np.testing.assert_allclose(blend_luma(lumas, maps, EXPONENTS, 1), on_gpu, atol=1e-4)
+@pytest.mark.parametrize("extra", [-5, -2, 1])
+def test_the_gpu_agrees_with_opencv(shape, extra):
+    lumas, maps = exposures(*shape, 3), random_maps(*shape, 3, extra, 5)
+    on_gpu = in_torch(lumas, maps, EXPONENTS, extra, "cuda")
+    np.testing.assert_allclose(blend_luma(lumas, maps, EXPONENTS, extra), on_gpu, atol=1e-4)
 
 
 @pytest.mark.parametrize("blend", [blend_luma, in_torch])
-@pytest.mark.parametrize("extra", [0, 2])
+def test_a_picture_that_was_enlarged_has_the_coarser_bands_only(blend):
+    lumas, maps = exposures(32, 48), random_maps(32, 48, 2, -2, 7)
+    own = FusionMaps(maps.priors[2:], maps.gains[2:])
+    np.testing.assert_array_equal(blend(lumas, maps, EXPONENTS, -2), blend(lumas, own, EXPONENTS[2:], 0))
+
+
+@pytest.mark.parametrize("blend", [blend_luma, in_torch])
+@pytest.mark.parametrize("extra", [-5, -1, 0, 2])
 def test_equal_exposures_come_out_as_they_are(blend, extra):
     picture = exposures(61, 90)[0]
     maps = random_maps(61, 90, 3, extra, 1)

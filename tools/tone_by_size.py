@@ -1,0 +1,98 @@
+"""How much the tone of a fused picture changes when the picture is doubled, by its size.
+
+    python tools/tone_by_size.py ../shared/data --json benchmarks/stills-tone.json
+
+The darkest and brightest exposure of the stacks that were held back are brought to a long side of S and of 2 S pixels
+and fused; the change is the difference between the means of both results, which lie in [0, 1].
+
+- `reduced`: both come from the photograph, reduced by area, so that the larger one holds detail that the smaller one
+  lacks; only photographs that are large enough.
+- `enlarged`: the larger one is the smaller one, enlarged (bicubic).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import cv2
+import numpy as np
+
+from streamfuse.evaluate.environment import describe_environment
+from streamfuse.evaluate.still_measures import grey
+from streamfuse.evaluate.still_scores import find_scenes, read_scene
+from streamfuse.frame import Map
+from streamfuse.fusion.fuser import LcndrFuser
+from streamfuse.fusion.models import NETWORKS
+from streamfuse.train.config import load_train_config
+
+CONFIG = Path(__file__).resolve().parent.parent / "configs/train-lcndr.yaml"
+LONG_SIDES = (16, 24, 32, 48, 64, 80, 96, 128, 160, 200, 240, 320, 400, 480, 600)  # before doubling
+LIMIT = 0.01
+
+
+def doubled(picture: Map, long_side: int) -> tuple[Map, Map]:
+    """The picture with this long side and with its double, both reduced by area."""
+    scale = long_side / max(picture.shape)
+    height, width = (max(1, round(side * scale)) for side in picture.shape)
+    large = cv2.resize(picture, (2 * width, 2 * height), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32), np.asarray(large, np.float32)
+
+
+def enlarged(picture: Map) -> Map:
+    """Twice as large, bicubic, clipped."""
+    return np.clip(cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), 0, 1)
+
+
+def tone(fuser: LcndrFuser, lumas: Sequence[Map]) -> float:
+    """Mean of the fused picture, clipped to [0, 1]."""
+    return float(np.clip(fuser.blend(lumas, fuser.weigh(lumas)), 0, 1).mean())
+
+
+def measure(fuser: LcndrFuser, scenes: Sequence[Sequence[Map]], long_side: int) -> dict[str, Any]:
+    """Changes of tone of the scenes of that size."""
+    changes: dict[str, list[float]] = {"reduced": [], "enlarged": []}
+    for scene in scenes:
+        if max(scene[0].shape) < long_side:
+            continue
+        small, large = zip(*(doubled(picture, long_side) for picture in scene), strict=True)
+        own = tone(fuser, small)
+        changes["enlarged"].append(abs(own - tone(fuser, [enlarged(picture) for picture in small])))
+        if max(scene[0].shape) >= 2 * long_side:
+            changes["reduced"].append(abs(own - tone(fuser, large)))
+    row: dict[str, Any] = {"fuser": fuser.name, "long_side": long_side}
+    for kind, values in changes.items():
+        row[kind] = {
+            "scenes": len(values),
+            "largest": max(values),
+            "mean": sum(values) / len(values),
+            "above_limit": sum(value > LIMIT for value in values),
+        }
+    return row
+
+
+@click.command(help=(__doc__ or "").split("\n", 1)[0])
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--json", "json_file", type=click.Path(path_type=Path), required=True)
+def main(data: Path, json_file: Path) -> None:
+    """Measure and write."""
+    cv2.setNumThreads(1)
+    held_back = load_train_config(CONFIG).held_back
+    folders = [p for part in ("train", "reference") for p in find_scenes(data / "stills" / part, held_back)]
+    scenes = [[grey(rgb) for rgb in read_scene(folder, count=2).exposures] for folder in folders]
+    rows = []
+    for name in NETWORKS:
+        fuser = LcndrFuser(name, "cpu")
+        for long_side in LONG_SIDES:
+            rows.append(measure(fuser, scenes, long_side))
+            click.echo(json.dumps(rows[-1]), err=True)
+    document = {"environment": describe_environment(), "limit": LIMIT, "rows": rows}
+    json_file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
