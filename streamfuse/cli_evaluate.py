@@ -50,6 +50,12 @@ import click
 @click.option("--drop", type=click.FloatRange(0, 0.5), default=0.0, help="Share of frames lost.")
 @click.option("--double", type=click.FloatRange(0, 0.5), default=0.0, help="Share of frames doubled.")
 @click.option("--drift", type=click.FloatRange(0, 4), default=0.0, help="Slow swing of the exposure, EV.")
+@click.option(
+    "--white-balance",
+    type=click.FloatRange(-2, 2),
+    default=0.0,
+    help="How much more red and less blue the brightest exposure shows, EV.",
+)
 @click.option("--shake", type=click.FloatRange(0, 50), default=0.0, help="Of the hand, pixels.")
 @click.option(
     "--flicker", type=click.FloatRange(0, 0.5), default=0.0, help="Ripple of lamps on the mains, a share."

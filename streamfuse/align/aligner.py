@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from streamfuse.align import balance, photometric
 from streamfuse.align import flow as motion
 from streamfuse.align import ghost as ghosts
-from streamfuse.align import photometric
 from streamfuse.align import planes as pixels
 from streamfuse.align.dominant import dominant_motion, preferred
-from streamfuse.align.photometric import ToneCurve
+from streamfuse.align.photometric import Levels, ToneCurve
 from streamfuse.align.planes import Picture
 from streamfuse.align.recent import Recent
 from streamfuse.align.synthesis import Shares, Side, synthesise
@@ -34,6 +34,8 @@ class _Made:
 
 class Aligner:
     """Turns `Bracket` into `AlignedBracket`, one for one; each depends on the frames of its bracket only.
+
+    (Where the white balance differs between exposures, it is that of the last brackets: see `align.balance`.)
 
     A missing exposure is warped from its neighbours on both sides; where they disagree with the reference (after
     both are brought to one scale) the reference itself, brought to that exposure's scale, takes over. An
@@ -70,6 +72,9 @@ class Aligner:
             mode, min(settings.finest_scale + 1, 2), settings.refinements, self._grid
         )
         self._pictures: Recent[Picture] = Recent(12)
+        self._histograms: Recent[Levels] = Recent(12)
+        self._blocks: Recent[balance.Blocks | None] = Recent(12)
+        self._balance = balance.BalanceTracker()
         self._flows: Recent[Map] = Recent(8)
 
     def push(self, item: Bracket) -> Iterable[AlignedBracket]:
@@ -102,7 +107,7 @@ class Aligner:
         pair = bracket.missing.get(rank)
         frames = [] if pair is None else [frame for frame in (pair.before, pair.after) if frame is not None]
         frames = frames[: self._most_sides]
-        curve = self._curve(reference, frames, rank - bracket.rank)
+        curve = self._curve(bracket, frames, rank)
         if bracket.simultaneous and frames:
             return _Made(frames[0].planes, curve.gap_ev, None)
         mapped = pixels.map_planes(reference, curve, brighter)
@@ -113,15 +118,27 @@ class Aligner:
         planes = synthesise(reference, mapped, sides, shares, self._cubic)
         return _Made(planes, curve.gap_ev, shares.chroma, tuple(sides))
 
-    def _curve(self, reference: Frame, others: list[Frame], step: int) -> ToneCurve:
-        """Between the reference and frames of an exposure `step` ranks brighter: known, else from their luma."""
+    def _curve(self, bracket: Bracket, others: list[Frame], rank: int) -> ToneCurve:
+        """Between the reference and frames of exposure `rank`: known, else from what they show."""
+        reference, brighter = bracket.reference, rank > bracket.rank
         if not others:
-            return photometric.ratio_curve(UNKNOWN_GAP_EV * abs(step))
-        dark, bright = ([reference], others) if step > 0 else (others, [reference])
-        greens = [[self._picture(frame).green for frame in frames] for frames in (dark, bright)]
-        measured = photometric.estimate_curve(greens[0], greens[1])
+            return photometric.ratio_curve(UNKNOWN_GAP_EV * abs(rank - bracket.rank))
+        here, there = self._levels_around(bracket, others), sum(self._levels(frame) for frame in others)
+        dark, bright = ([reference], others) if brighter else (others, [reference])
+        levels = (here, there) if brighter else (there, here)
+        measured = photometric.curve_of_histograms(*levels)
         known = photometric.known_gap(dark[0], bright[0])
-        return measured if known is None else photometric.with_known_gap(measured, known)
+        curve = measured if known is None else photometric.with_known_gap(measured, known)
+        pair = bracket.cycle * min(rank, bracket.rank) + max(rank, bracket.rank)
+        low, high = ([self._block_means(frame) for frame in frames] for frames in (dark, bright))
+        return replace(curve, balance=self._balance(pair, low, high, curve))
+
+    def _levels_around(self, bracket: Bracket, others: list[Frame]) -> Levels:
+        """Histogram of the reference's exposure at the instant that `others` stand for together."""
+        own, same, share = self._levels(bracket.reference), bracket.same, share_of_same(bracket, others)
+        if share == 0.0 or same.before is None or same.after is None:
+            return own
+        return (1 - 2 * share) * own + share * (self._levels(same.before) + self._levels(same.after))
 
     def _sides(self, bracket: Bracket, frames: list[Frame], curve: ToneCurve, brighter: bool) -> list[Side]:
         """The neighbours with their motion; `brighter`: they are the brighter exposure."""
@@ -218,6 +235,20 @@ class Aligner:
             _complete(flows, bracket)
         return flows.get(-1), flows.get(1)
 
+    def _levels(self, frame: Frame) -> Levels:
+        """Histogram of G' at working size."""
+        found = self._histograms.get(frame)
+        if found is None:
+            found = self._histograms.put(photometric.histogram([self._picture(frame).green]), frame)
+        return found
+
+    def _block_means(self, frame: Frame) -> balance.Blocks | None:
+        """Colours at working size, in blocks."""
+        found = self._blocks.get(frame)
+        if found is None:
+            found = self._blocks.put(balance.blocks(self._picture(frame)), frame)
+        return found
+
     def _luma(self, frame: Frame) -> Map:
         """Normalised luma at working size."""
         return self._picture(frame).luma
@@ -239,6 +270,19 @@ def part_of_the_way(first: Frame, middle: Frame, last: Frame) -> float:
             return part
     part = (middle.index - first.index) / ((last.index - first.index) or 1)
     return part if 0.0 < part < 1.0 else 0.5
+
+
+def share_of_same(bracket: Bracket, others: Sequence[Frame]) -> float:
+    """Share of each of the two frames of the reference's own exposure, when it is compared with frames of another one.
+
+    Where the light changes, two frames around an instant do not show its light. With this share of the frames before
+    and after, the means of both exposures are off by the same, whatever the light does as far as its curvature.
+    """
+    same = bracket.same
+    if len(others) < 2 or same.before is None or same.after is None:
+        return 0.0
+    near, far = others[-1].index - others[0].index, same.after.index - same.before.index
+    return min((near / far) ** 2 / 2, 0.25) if far > 0 else 0.0
 
 
 def _complete(flows: dict[int, Map], bracket: Bracket) -> None:

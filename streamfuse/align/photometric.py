@@ -50,6 +50,8 @@ class ToneCurve:
         gap_ev: exposure difference in EV, >= 0; a rough figure where `exact` is False.
         exact: a plain ratio, known or measured.
         rough: a curve from quantiles.
+        balance: what R' and B' of the darker frame are multiplied by, before all else, where the white balance of the
+            two differs; see `align.balance`.
     """
 
     up: Map
@@ -57,6 +59,7 @@ class ToneCurve:
     gap_ev: float
     exact: bool
     rough: bool = False
+    balance: tuple[float, float] = (1.0, 1.0)
 
     def brighten(self, values: Map) -> Map:
         """Normalised values (luma, R', G' or B') of the darker frame, any shape, in the brighter frame's scale."""
@@ -67,6 +70,25 @@ class ToneCurve:
     def darken(self, values: Map) -> Map:
         """Normalised values of the brighter frame, any shape, in the darker frame's scale."""
         return values * (1 / self.factor) if self.exact else _apply(self.down, values)
+
+    def brighten_rgb(self, rgb: Map) -> Map:
+        """R'G'B' (h, w, 3) of the darker frame in the brighter frame's scale, white balance included."""
+        return self.brighten(rgb if self.neutral else rgb * self._gains)
+
+    def darken_rgb(self, rgb: Map) -> Map:
+        """R'G'B' (h, w, 3) of the brighter frame in the darker frame's scale, white balance included."""
+        return (
+            self.darken(rgb) if self.neutral else np.minimum(self.darken(rgb) / self._gains, np.float32(1.0))
+        )
+
+    @property
+    def neutral(self) -> bool:
+        """Whether both exposures have one white balance."""
+        return self.balance == (1.0, 1.0)
+
+    @property
+    def _gains(self) -> Map:
+        return np.array((self.balance[0], 1.0, self.balance[1]), np.float32)
 
     @property
     def factor(self) -> np.float32:
@@ -167,7 +189,7 @@ def curve_of_histograms(dark: Levels, bright: Levels) -> ToneCurve:
     if usable.mean() < _MIN_SHARE:
         return _quantile_curve(d, b, _rough_gap(d, b))
     low, high = d[usable].astype(np.float64), b[usable].astype(np.float64)
-    factor = max(float(np.median(high / low)), 1.0)
+    factor = max(_ratio(low, high), 1.0)
     residual = float(np.abs(low * factor - high).mean())
     fits = [_fitted(low, high, transfer) for transfer in _TRANSFERS]
     best, gap = min(fits)
@@ -175,6 +197,17 @@ def curve_of_histograms(dark: Levels, bright: Levels) -> ToneCurve:
         return transfer_curve(gap, _TRANSFERS[fits.index((best, gap))])
     gap = GAMMA * float(np.log2(factor))
     return ratio_curve(gap) if residual < _MAX_RESIDUAL else _quantile_curve(d, b, gap)
+
+
+def _ratio(low: Levels, high: Levels) -> float:
+    """Of levels that belong together: what errs least in code values, of those that the median ratio explains.
+
+    A median alone follows what most levels are, which are dark ones: noise and flicker of lamps show most there.
+    """
+    middle = float(np.median(high / low))
+    explained = np.abs(low * middle - high) <= _MAX_RESIDUAL
+    low, high = low[explained], high[explained]
+    return float(low @ high / (low @ low)) if len(low) else middle
 
 
 def _fitted(low: Levels, high: Levels, transfer: Transfer) -> tuple[float, float]:

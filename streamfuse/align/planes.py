@@ -50,7 +50,7 @@ class Picture:
         """Luma (h, w) in the scale of a brighter exposure."""
         if self.rgb is None:
             return curve.brighten(self.luma)
-        return np.asarray(cv2.transform(curve.brighten(self.rgb), self.weights), np.float32)
+        return np.asarray(cv2.transform(curve.brighten_rgb(self.rgb), self.weights), np.float32)
 
 
 def picture(frame: Frame, size: tuple[int, int]) -> Picture:
@@ -103,18 +103,19 @@ def map_planes(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[Plane
     luma = _lookup(_luma_lut(frame.bits, full, _Key(curve), to_brighter), frame.luma)
     if len(frame.planes) == 1:
         return (luma,)
-    if curve.exact and not to_brighter:  # nothing clips: luma and chroma shrink alike
+    plain = curve.exact and curve.neutral
+    if plain and not to_brighter:  # nothing clips: luma and chroma shrink alike
         return (luma, *(_scaled(plane, float(1 / curve.factor), None, frame) for plane in frame.planes[1:]))
-    apply = curve.brighten if to_brighter else curve.darken
+    apply, colours = (curve.brighten, curve.brighten_rgb) if to_brighter else (curve.darken, curve.darken_rgb)
     rows, columns = frame.planes[1].shape
-    if curve.exact:
+    if plain:
         rows, columns = (rows + 1) // 2, (columns + 1) // 2
     small = picture(frame, (columns, rows))
     assert small.rgb is not None
-    mapped = cv2.transform(apply(small.rgb), np.linalg.inv(_to_rgb(*_coefficients(frame))))
+    mapped = cv2.transform(colours(small.rgb), np.linalg.inv(_to_rgb(*_coefficients(frame))))
     lost = apply(small.luma) - cv2.extractChannel(mapped, 0)
     luma = _without(luma, lost, frame)
-    if curve.exact:
+    if plain:
         kept = _chroma_kept(small.rgb * curve.factor, mapped, frame)
         return (luma, *(_scaled(plane, float(curve.factor), kept, frame) for plane in frame.planes[1:]))
     neutral, half = chroma_range(frame.bits, full)

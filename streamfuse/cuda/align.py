@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,8 +11,9 @@ from torch import Tensor
 
 from streamfuse.align import flow as rule
 from streamfuse.align import photometric
-from streamfuse.align.aligner import UNKNOWN_GAP_EV, part_of_the_way
-from streamfuse.align.photometric import ToneCurve
+from streamfuse.align.aligner import UNKNOWN_GAP_EV, part_of_the_way, share_of_same
+from streamfuse.align.balance import BalanceTracker
+from streamfuse.align.photometric import Levels, ToneCurve
 from streamfuse.align.recent import Recent
 from streamfuse.cuda import ghosts, motion
 from streamfuse.cuda.flow import dense_flow, look_along
@@ -84,6 +85,7 @@ class DeviceAligner:
         self._upload = Uploader(device, launcher)
         self._frames: Recent[DeviceFrame] = Recent(12)
         self._flows: Recent[Tensor] = Recent(8)
+        self._balance = BalanceTracker()
         coarser = min(settings.finest_scale + 1, 2)
         self._across = Graphed(lambda a, b: (dense_flow(a, b, settings.finest_scale, launcher),), graphs)
         self._along = Graphed(lambda a, b: (dense_flow(a, b, coarser, launcher),), graphs)
@@ -121,7 +123,7 @@ class DeviceAligner:
         if item.simultaneous and frames:
             _store(frames[0].luma, frames[0].chroma, rank, lumas, chroma)
             return one, []
-        curve = tables(self._curve(reference, frames, rank - item.rank), self._device)
+        curve = tables(self._curve(item, frames, rank), self._device)
         own = match(
             reference.luma,
             reference.chroma,
@@ -201,16 +203,30 @@ class DeviceAligner:
 
     # Exposure
 
-    def _curve(self, reference: DeviceFrame, others: list[DeviceFrame], step: int) -> ToneCurve:
+    def _curve(self, item: Bracket, others: list[DeviceFrame], rank: int) -> ToneCurve:
         """As `Aligner` finds it; histograms come from the device, the curve is made on the host."""
+        reference, brighter = self._frame(item.reference), rank > item.rank
         if not others:
-            return photometric.ratio_curve(UNKNOWN_GAP_EV * abs(step))
-        dark, bright = ([reference], others) if step > 0 else (others, [reference])
+            return photometric.ratio_curve(UNKNOWN_GAP_EV * abs(rank - item.rank))
+        dark, bright = ([reference], others) if brighter else (others, [reference])
         known = photometric.known_gap(dark[0].frame, bright[0].frame)
         if known is not None:
-            return photometric.ratio_curve(known)
-        counts = [np.sum([frame.histogram() for frame in frames], axis=0) for frames in (dark, bright)]
-        return photometric.curve_of_histograms(counts[0], counts[1])
+            curve = photometric.ratio_curve(known)
+        else:
+            here = self._levels_around(item, [frame.frame for frame in others])
+            there = np.sum([frame.histogram() for frame in others], axis=0)
+            curve = photometric.curve_of_histograms(*((here, there) if brighter else (there, here)))
+        pair = item.cycle * min(rank, item.rank) + max(rank, item.rank)
+        low, high = ([frame.block_means() for frame in frames] for frames in (dark, bright))
+        return replace(curve, balance=self._balance(pair, low, high, curve))
+
+    def _levels_around(self, item: Bracket, others: list[Frame]) -> Levels:
+        """Histogram of the reference's exposure at the instant that `others` stand for together."""
+        own, same, share = self._frame(item.reference).histogram(), item.same, share_of_same(item, others)
+        if share == 0.0 or same.before is None or same.after is None:
+            return own
+        around = self._frame(same.before).histogram() + self._frame(same.after).histogram()
+        return (1 - 2 * share) * own + share * around
 
     # Motion
 

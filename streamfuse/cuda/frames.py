@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from streamfuse.align.balance import SIDE, Blocks
 from streamfuse.align.photometric import HISTOGRAM_END, NODES, Levels
 from streamfuse.cuda.coding import Coding, coding
 from streamfuse.cuda.launch import Launcher
@@ -28,7 +29,9 @@ class DeviceFrame:
         small: luma at working size, (h, w) float32 in [0, 1].
         rgb: (3, h, w) R'G'B' at working size; None of a grey frame.
         counts: (NODES,) histogram of G' at working size, on its way to the host.
-        ready: when `counts` is there; None = now.
+        blocks: (4, r, c) means of R', G' and B' in blocks of the working size and their largest value, likewise; None
+            of a grey or tiny frame; see `streamfuse.align.balance`.
+        ready: when `counts` and `blocks` are there; None = now.
     """
 
     frame: Frame
@@ -38,6 +41,7 @@ class DeviceFrame:
     small: Tensor
     rgb: Tensor | None
     counts: Tensor
+    blocks: Tensor | None
     ready: torch.cuda.Event | None
 
     @property
@@ -49,7 +53,7 @@ class DeviceFrame:
         """Luma (h, w) in the scale of a brighter exposure."""
         if self.rgb is None:
             return tone(self.small)
-        red, green, blue = tone(self.rgb)
+        red, green, blue = tone.colours(*self.rgb)
         kr, kb = self.coding.kr, self.coding.kb
         return red * kr + green * (1 - kr - kb) + blue * kb
 
@@ -58,6 +62,15 @@ class DeviceFrame:
         if self.ready is not None:
             self.ready.synchronize()
         return self.counts.numpy().astype(np.float64)
+
+    def block_means(self) -> Blocks | None:
+        """Colours in blocks, on the host; waits as `histogram` does."""
+        if self.blocks is None:
+            return None
+        if self.ready is not None:
+            self.ready.synchronize()
+        means = self.blocks.numpy()
+        return Blocks(np.ascontiguousarray(means[:3].transpose(1, 2, 0)), means[3])
 
 
 class Uploader:
@@ -97,12 +110,13 @@ class Uploader:
         small = unpack(luma, how, size, launcher=self._launcher)
         rgb = None if chroma is None else _rgb(small, chroma, how)
         counts = _histogram(small if rgb is None else rgb[1])
+        blocks = None if rgb is None else _blocks(rgb)
         if self._stream is None:
-            return DeviceFrame(frame, luma, chroma, how, small, rgb, counts, None)
-        host = torch.empty(counts.shape, dtype=counts.dtype, pin_memory=True).copy_(counts, non_blocking=True)
+            return DeviceFrame(frame, luma, chroma, how, small, rgb, counts, blocks, None)
+        host, tiles = _to_host(counts), None if blocks is None else _to_host(blocks)
         ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
         ready.record(self._stream)
-        return DeviceFrame(frame, luma, chroma, how, small, rgb, host, ready)
+        return DeviceFrame(frame, luma, chroma, how, small, rgb, host, tiles, ready)
 
     def _upload(self, planes: tuple[Plane, ...]) -> Tensor:
         """All planes in one piece of memory, by one copy to the device."""
@@ -124,6 +138,20 @@ def _rgb(luma: Tensor, chroma: Tensor, how: Coding) -> Tensor:
     red, blue = cr * (2 * (1 - how.kr)), cb * (2 * (1 - how.kb))
     green = -(red * how.kr + blue * how.kb) / (1 - how.kr - how.kb)
     return (luma + torch.stack([red, green, blue])).clamp(0, 1)
+
+
+def _blocks(rgb: Tensor) -> Tensor | None:
+    """(4, r, c): means and the largest value of `SIDE` x `SIDE` pixels; what is left over is left out."""
+    rows, columns = rgb.shape[1] // SIDE, rgb.shape[2] // SIDE
+    if rows == 0 or columns == 0:
+        return None
+    tiles = rgb[:, : rows * SIDE, : columns * SIDE].reshape(3, rows, SIDE, columns, SIDE)
+    return torch.cat([tiles.mean((2, 4)), tiles.amax((0, 2, 4))[None]])
+
+
+def _to_host(values: Tensor) -> Tensor:
+    """On its way to pinned memory."""
+    return torch.empty(values.shape, dtype=values.dtype, pin_memory=True).copy_(values, non_blocking=True)
 
 
 def _histogram(values: Tensor) -> Tensor:

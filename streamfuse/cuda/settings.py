@@ -40,7 +40,7 @@ class Tables:
 
 def tables(curve: ToneCurve, device: torch.device) -> Tables:
     """All of a curve, on the device; kept for plain ratios, which come again and again."""
-    return _ratio_tables(curve.gap_ev, device) if curve.exact else _tables(curve, device)
+    return _ratio_tables(curve.gap_ev, device) if curve.exact and curve.neutral else _tables(curve, device)
 
 
 @functools.lru_cache(maxsize=16)
@@ -60,7 +60,9 @@ def tone(curve: ToneCurve, to_brighter: bool, device: torch.device) -> Tone:
     """One direction of a tone curve."""
     table = curve.up if to_brighter else curve.down
     factor = 0.0 if not curve.exact else float(curve.factor if to_brighter else 1 / curve.factor)
-    return Tone(_placed(table, device), factor)
+    red, blue = curve.balance
+    before, after = ((red, blue), (1.0, 1.0)) if to_brighter else ((1.0, 1.0), (1 / red, 1 / blue))
+    return Tone(_placed(table, device), factor, before, after)
 
 
 def comparison(curve: ToneCurve, device: torch.device) -> Comparison:

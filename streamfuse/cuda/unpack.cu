@@ -26,12 +26,13 @@ __device__ inline float toned(float v, const float* table, int nodes, float fact
 
 // Chroma (rows, columns) of a frame in the scale of another exposure, R', G' and B' one by one, since sensors clip
 // those; and how much luma the clipping of colours takes (in code values), for `match_luma`.
+// `red_before` ... `blue_after`: what R' and B' are multiplied by before and after the curve (white balance).
 // `kr`, `kb`: luma coefficients. `half_range`: code values from neutral to chroma 0.5.
 template <class T>
 __device__ void match_chroma(const T* luma, int height, int width, const T* cb, const T* cr, int rows, int columns,
-                             const float* table, int nodes, float factor, float kr, float kb, float black,
-                             float range, float neutral, float half_range, float top, T* cb_out, T* cr_out,
-                             float* lost) {
+                             const float* table, int nodes, float factor, float red_before, float blue_before,
+                             float red_after, float blue_after, float kr, float kb, float black, float range,
+                             float neutral, float half_range, float top, T* cb_out, T* cr_out, float* lost) {
     int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
     if (x >= columns || y >= rows) return;
     size_t here = (size_t)y * columns + x;
@@ -44,9 +45,9 @@ __device__ void match_chroma(const T* luma, int height, int width, const T* cb, 
     float red = clamp01(own + red_scale * red_difference);
     float green = clamp01(own - (blue_scale * kb * blue_difference + red_scale * kr * red_difference) / kg);
     float blue = clamp01(own + blue_scale * blue_difference);
-    red = toned(red, table, nodes, factor);
+    red = fminf(toned(red * red_before, table, nodes, factor) * red_after, 1.0f);
     green = toned(green, table, nodes, factor);
-    blue = toned(blue, table, nodes, factor);
+    blue = fminf(toned(blue * blue_before, table, nodes, factor) * blue_after, 1.0f);
     float mapped = kr * red + kg * green + kb * blue;
     cb_out[here] = (T)fminf(fmaxf(floorf((blue - mapped) / blue_scale * 2.0f * half_range + neutral + 0.5f), 0.0f), top);
     cr_out[here] = (T)fminf(fmaxf(floorf((red - mapped) / red_scale * 2.0f * half_range + neutral + 0.5f), 0.0f), top);
@@ -77,10 +78,11 @@ __device__ void match_luma(const T* luma, int height, int width, const float* lo
     }                                                                                                              \
     extern "C" __global__ void match_chroma_##suffix(                                                              \
         const T* luma, int height, int width, const T* cb, const T* cr, int rows, int columns, const float* table, \
-        int nodes, float factor, float kr, float kb, float black, float range, float neutral, float half_range,    \
-        float top, T* cb_out, T* cr_out, float* lost) {                                                            \
-        match_chroma(luma, height, width, cb, cr, rows, columns, table, nodes, factor, kr, kb, black, range,       \
-                     neutral, half_range, top, cb_out, cr_out, lost);                                              \
+        int nodes, float factor, float red_before, float blue_before, float red_after, float blue_after, float kr, \
+        float kb, float black, float range, float neutral, float half_range, float top, T* cb_out, T* cr_out,      \
+        float* lost) {                                                                                             \
+        match_chroma(luma, height, width, cb, cr, rows, columns, table, nodes, factor, red_before, blue_before,    \
+                     red_after, blue_after, kr, kb, black, range, neutral, half_range, top, cb_out, cr_out, lost); \
     }                                                                                                              \
     extern "C" __global__ void match_luma_##suffix(const T* luma, int height, int width, const float* lost,        \
                                                    int rows, int columns, const float* table, int nodes,           \

@@ -19,10 +19,13 @@ class Tone:
     Args:
         table: (nodes,) float32 over [0, 1].
         factor: where the curve is a plain ratio; 0 = look it up.
+        before, after: what R' and B' are multiplied by before and after that, where the white balance differs.
     """
 
     table: Tensor
     factor: float
+    before: tuple[float, float] = (1.0, 1.0)
+    after: tuple[float, float] = (1.0, 1.0)
 
     def __call__(self, values: Tensor) -> Tensor:
         """Floats in [0, 1], any shape, in the other exposure's scale: the nearest node, or times the factor."""
@@ -30,6 +33,14 @@ class Tone:
             return (values * self.factor).clamp(max=1.0)
         last = len(self.table) - 1
         return self.table.to(values.dtype)[(values * last + 0.5).long().clamp(0, last)]
+
+    def colours(self, red: Tensor, green: Tensor, blue: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """R', G' and B', white balance included."""
+        return (
+            (self(red * self.before[0]) * self.after[0]).clamp(max=1.0),
+            self(green),
+            (self(blue * self.before[1]) * self.after[1]).clamp(max=1.0),
+        )
 
 
 def unpack(
@@ -91,8 +102,8 @@ def match(
         lost = torch.empty((rows, columns), dtype=torch.float32, device=luma.device)
         coloured = (
             luma, height, width, chroma[0], chroma[1], rows, columns, tone.table, nodes, tone.factor,
-            coding.kr, coding.kb, coding.black, coding.luma_range, coding.neutral, coding.chroma_half, coding.top,
-            out_chroma[0], out_chroma[1], lost,
+            *tone.before, *tone.after, coding.kr, coding.kb, coding.black, coding.luma_range, coding.neutral,
+            coding.chroma_half, coding.top, out_chroma[0], out_chroma[1], lost,
         )  # fmt: skip
         launcher("unpack", f"match_chroma_{kind}", blocks(rows, columns), BLOCK, coloured)
     arguments = (
@@ -120,9 +131,10 @@ def match_reference(
     cb, cr = (chroma.to(dtype) - coding.neutral) * (0.5 / coding.chroma_half)
     kr, kb, kg = coding.kr, coding.kb, 1 - coding.kr - coding.kb
     red_scale, blue_scale = 2 * (1 - kr), 2 * (1 - kb)
-    red = tone((own + red_scale * cr).clamp(0, 1))
-    green = tone((own - (blue_scale * kb * cb + red_scale * kr * cr) / kg).clamp(0, 1))
-    blue = tone((own + blue_scale * cb).clamp(0, 1))
+    red = (own + red_scale * cr).clamp(0, 1)
+    green = (own - (blue_scale * kb * cb + red_scale * kr * cr) / kg).clamp(0, 1)
+    blue = (own + blue_scale * cb).clamp(0, 1)
+    red, green, blue = tone.colours(red, green, blue)
     total = kr * red + kg * green + kb * blue
     pair = torch.stack([(blue - total) / blue_scale, (red - total) / red_scale])
     lost = (tone(own) - total) * coding.luma_range

@@ -29,6 +29,7 @@ class ClipScore:
         psnr, ssim: of luma, mean over frames; dB (equal frames count as 100), 1.
         chroma_psnr: of Cb and Cr together; not a number for peers, which are scored on luma.
         motion_psnr: in the motion mask.
+        motion_chroma_psnr: of Cb and Cr there: colour fringes; not a number for peers.
         motion_p99: 99th percentile of the error there, 8-bit code values, mean over frames.
         motion_share: share of the pixels in the mask.
         afo_mean, afo_p99, afo_global: AFo over blocks, and of the whole picture; 8-bit code values.
@@ -74,6 +75,7 @@ class ClipScore:
     brackets_until_right: int | None = None
     epe: float | None = None
     over_3px: float | None = None
+    motion_chroma_psnr: float = math.nan
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: what is not a number is None."""
@@ -119,6 +121,7 @@ class Meter:
         self._flicker = metrics.AlternationFlicker(clip.cycle)
         self._flicker_oracle = metrics.AlternationFlicker(clip.cycle)
         self._before: tuple[int, Luma, Luma] | None = None  # instant, fused, oracle
+        self._mask: Mask | None = None  # of the frame that was added last
         self._delays: list[int] = []
 
     def add(self, index: int, fused: Luma, oracle: Luma, delay: int | None, lit: Luma | None = None) -> None:
@@ -127,7 +130,7 @@ class Meter:
         `lit` is the fusion of what the camera saw then, where that is not the oracle.
         """
         instant, rank = self._clip.truth[index].instant, self._clip.truth[index].rank
-        moving = self._moving(instant)
+        moving = self._mask = self._moving(instant)
         values = {
             "psnr": min(metrics.psnr(fused, oracle), PSNR_CAP),
             "ssim": metrics.ssim(fused, oracle),
@@ -153,8 +156,12 @@ class Meter:
         if fused:
             scale = np.float32(0.5 / chroma_range(like.bits, like.color.full_range)[1])
             pictures = [np.stack(planes).astype(np.float32) * scale for planes in (fused, oracle)]
-            psnr = min(metrics.psnr(*pictures), PSNR_CAP)
-            self._values.setdefault("chroma_psnr", []).append(psnr)
+            self._values.setdefault("chroma_psnr", []).append(min(metrics.psnr(*pictures), PSNR_CAP))
+            if self._mask is not None:
+                size = fused[0].shape[::-1]
+                small = cv2.resize(self._mask.astype(np.uint8), size, interpolation=cv2.INTER_AREA) > 0
+                there = metrics.psnr(*(picture[:, small] for picture in pictures))
+                self._values.setdefault("motion_chroma_psnr", []).append(min(there, PSNR_CAP))
 
     def score(self, method: str) -> ClipScore:
         """What all frames come to."""
@@ -185,6 +192,7 @@ class Meter:
             frames_out=len(self._values.get("psnr", [])),
             delay_frames=self._delays[-1] if self._delays else None,
             delay_frames_max=max(self._delays, default=None),
+            motion_chroma_psnr=mean.get("motion_chroma_psnr", math.nan),
         )
 
     def _moving(self, instant: int) -> Mask:

@@ -47,6 +47,8 @@ class Simulation:
         noise: sigma of the noise of the darkest exposure, in linear light where white is 1.
         first: which exposure comes first: the darkest or the brightest.
         drift_ev: the whole exposure swings slowly by up to this much.
+        white_balance_ev: how much more red and less blue the brightest exposure shows than the darkest one; those
+            between have their share.
         flicker: amplitude of the light's ripple, as a share of it: lamps on the mains, filmed with a short shutter.
         shake_px: standard deviation of the hand's place in pixels.
         drop: share of the frames that are lost.
@@ -62,6 +64,7 @@ class Simulation:
     noise: float = 2e-3
     first: Literal["under", "over"] = "under"
     drift_ev: float = 0.0
+    white_balance_ev: float = 0.0
     flicker: float = 0.0
     shake_px: float = 0.0
     drop: float = 0.0
@@ -243,7 +246,7 @@ class SimulatedClip:
         if not calm:
             change += float(np.log2(1 + setting.flicker * np.sin(2 * np.pi * _MAINS * instant)))
         planes = simulate_exposures(
-            self._scene(instant),
+            self._coloured(self._scene(instant), rank),
             [setting.gaps_ev[rank] + change],
             noise=setting.noise if rank == 0 else 0.0,
             rng=np.random.default_rng((setting.seed, instant)),
@@ -261,6 +264,11 @@ class SimulatedClip:
             index=instant,
             exposure=known if setting.known_exposures else None,
         )
+
+    def _coloured(self, scene: Radiance, rank: int) -> Radiance:
+        """As the white balance of this exposure shows it."""
+        ev = self.simulation.white_balance_ev * rank / (self.cycle - 1)
+        return scene if ev == 0 else scene * np.array([2.0**ev, 1.0, 2.0**-ev], np.float32)
 
     def _make_scene(self, instant: int) -> Radiance:
         radiance = self._radiance[instant]

@@ -40,7 +40,7 @@ class VideoTrial:
         range_ev: stretch an ordinary video to this dynamic range; None leaves it.
         objects: things that move before a panorama.
         noise: sigma of the sensor noise in linear light, 1 = white of the darker exposure.
-        drop, double, drift, shake, flicker: as in `Simulation`.
+        drop, double, drift, white_balance, shake, flicker: as in `Simulation`.
         seed: of noise, losses and shake.
     """
 
@@ -55,6 +55,7 @@ class VideoTrial:
     drop: float = 0.0
     double: float = 0.0
     drift: float = 0.0
+    white_balance: float = 0.0
     shake: float = 0.0
     flicker: float = 0.0
     seed: int = 0
@@ -63,7 +64,8 @@ class VideoTrial:
         """The clip as an alternating camera would have seen it, and the camera where it knows the exact flow."""
         simulation = Simulation(
             gaps_ev=tuple(self.gap_ev * rank for rank in range(self.cycle)), noise=self.noise, drop=self.drop,
-            double=self.double, drift_ev=self.drift, shake_px=self.shake, flicker=self.flicker, seed=self.seed,
+            double=self.double, drift_ev=self.drift, white_balance_ev=self.white_balance, shake_px=self.shake,
+            flicker=self.flicker, seed=self.seed,
         )  # fmt: skip
         scene = scene_of(
             self.clip, count=self.count, width=self.width, range_ev=self.range_ev, objects=self.objects

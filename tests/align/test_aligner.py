@@ -9,6 +9,7 @@ from align_clips import FULL, alternating, exposed, grey_frame, scene, shifted
 
 from streamfuse.align import Aligner, Pairer
 from streamfuse.align.flow import Mode, Preset
+from streamfuse.color import rgb_to_planes
 from streamfuse.frame import AlignedBracket, ColorInfo, Exposure, Frame, LabelledFrame
 
 
@@ -157,6 +158,35 @@ def test_known_exposures_are_used_as_they_are() -> None:
         for frame, rank in zip(alternating(ranks, (0, 3)), ranks, strict=True)
     ]
     assert align(frames, ranks, Aligner())[1].gaps_ev == pytest.approx((0, 2.9))
+
+
+def test_light_that_brightens_and_fades_is_not_the_ratio() -> None:
+    ranks, base = [i % 2 for i in range(5)], scene()
+    light = [2.0 ** (0.05 * (i - 2) ** 2) for i in range(5)]
+    frames = [grey_frame(exposed(base * np.float32(light[i]), 3.0 * rank), i) for i, rank in enumerate(ranks)]
+    assert align(frames, ranks, Aligner())[2].gaps_ev == pytest.approx((0.0, 3.0), abs=0.02)
+
+
+def test_a_reference_that_takes_over_has_the_white_balance_of_the_other_exposure() -> None:
+    ranks = [i % 2 for i in range(5)]
+    size, color = (96, 160), ColorInfo(1, 1, 1, full_range=False)
+    frames, truth = [], ()
+    for i, rank in enumerate(ranks):
+        light = np.dstack([scene(*size[::-1], seed=n) * 0.05 + 0.012 for n in range(3)])
+        light[40:60, 8 + 30 * i : 24 + 30 * i] = 0.11  # too fast to follow
+        seen = []
+        for exposure in (0, 1):
+            gains = np.array([1.4, 1.0, 1 / 1.4], np.float32) ** exposure
+            rgb = np.clip(light * gains * np.float32(2.0 ** (2.5 * exposure)), 0, 1) ** np.float32(1 / 2.2)
+            codes = np.round(rgb * 65535).astype(np.uint16)
+            seen.append(rgb_to_planes(codes, bits=8, subsampling=(1, 1), color=color))
+        frames.append(Frame(seen[rank], 8, (1, 1), color, i, Fraction(1, 30), i))
+        truth = seen[1] if i == 2 else truth
+    made = align(frames, ranks, Aligner())[2].exposures[1]
+    for plane, wanted in zip(made, truth, strict=True):
+        step = wanted.shape[0] / size[0]
+        there = tuple(slice(int(a * step), int(b * step)) for a, b in ((44, 56), (72, 80)))
+        assert np.abs(plane[there].astype(float) - wanted[there]).mean() < 2.5
 
 
 def test_simultaneous_exposures_pass_unwarped() -> None:

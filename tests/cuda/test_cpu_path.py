@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import cuda_cases as make
@@ -63,6 +64,7 @@ def test_unpack_is_normalised_luma(bits, full, subsampling):
 def matched(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[np.ndarray, ...]:
     """Planes in the scale of another exposure, channel by channel, in OpenCV."""
     how_coded, apply = how(frame), curve.brighten if to_brighter else curve.darken
+    colours = curve.brighten_rgb if to_brighter else curve.darken_rgb
     x = np.clip((frame.luma - how_coded.black) / how_coded.luma_range, 0, 1)
     table = curve.up if to_brighter else curve.down
     luma = np.round(
@@ -72,7 +74,7 @@ def matched(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[np.ndarr
         return (luma,)
     small = planes.picture(frame, frame.planes[1].shape[::-1])
     to_rgb = planes._to_rgb(how_coded.kr, how_coded.kb)
-    y, cb, cr = cv2.split(cv2.transform(apply(small.rgb), np.linalg.inv(to_rgb)))
+    y, cb, cr = cv2.split(cv2.transform(colours(small.rgb), np.linalg.inv(to_rgb)))
     lost = (apply(small.luma) - y) * how_coded.luma_range
     luma = luma - cv2.resize(lost, frame.luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
     chroma = [c * 2 * how_coded.chroma_half + how_coded.neutral for c in (cb, cr)]
@@ -81,8 +83,9 @@ def matched(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[np.ndarr
 
 @pytest.mark.parametrize(("bits", "full", "subsampling"), KINDS)
 @pytest.mark.parametrize("to_brighter", [True, False])
-def test_match_brings_each_channel_to_the_other_scale(bits, full, subsampling, to_brighter):
-    frame, curve = a_frame(bits, full, subsampling, 2), ratio_curve(2.0)
+@pytest.mark.parametrize("balance", [(1.0, 1.0), (1.2, 0.85)])
+def test_match_brings_each_channel_to_the_other_scale(bits, full, subsampling, to_brighter, balance):
+    frame, curve = a_frame(bits, full, subsampling, 2), replace(ratio_curve(2.0), balance=balance)
     ours = unpack.match(*tensors(frame), tone(curve, to_brighter, torch.device("cpu")), how(frame))
     exact = matched(frame, curve, to_brighter)
     # At 16 bit the 1024 nodes of the tone curve are what limits both.

@@ -37,7 +37,8 @@ def a_tone(factor: float, power: float, device: torch.device | None = None) -> u
     """A plain ratio, or (factor 0) a curve from a table."""
     x = torch.linspace(0, 1, 1024)
     table = (x * factor).clamp(max=1.0) if factor else x**power
-    return unpack.Tone(table if device is None else put(table, device), factor)
+    balance = ((1.3, 0.8), (0.9, 1.2))  # white balance before and after
+    return unpack.Tone(table if device is None else put(table, device), factor, *balance)
 
 
 @pytest.mark.parametrize(("size", "bits", "full"), make.FORMATS)

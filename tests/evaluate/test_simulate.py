@@ -107,6 +107,16 @@ def test_drift_swings_all_exposures_and_leaves_the_clean_scene():
     np.testing.assert_array_equal(clip.scene_lumas(0)[0], clip.scene_lumas(12)[0])
 
 
+def test_white_balance_shifts_the_brightest_from_blue_to_red():
+    still = [np.full((8, 8, 3), 0.01, np.float32), np.full((8, 8, 3), 0.01, np.float32)]
+    still[0][0, 0] = 1.0  # white, so that the rest is dark
+    clip = SimulatedClip(still, Simulation(white_balance_ev=0.5, noise=0.0))
+    dark, bright = clip.exposures(0)
+    assert (dark.planes[1][2, 2], dark.planes[2][2, 2]) == (128, 128)
+    assert bright.planes[1][2, 2] < 122
+    assert bright.planes[2][2, 2] > 134
+
+
 def test_shake_moves_the_scene_and_starts_at_rest():
     still = [scene(1)[0]] * 5
     clip = SimulatedClip(still, Simulation(shake_px=2.0))

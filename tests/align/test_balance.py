@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from align_clips import scene
+
+from streamfuse.align import balance
+from streamfuse.align.photometric import ratio_curve, transfer_curve
+from streamfuse.align.planes import Picture
+
+WEIGHTS = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
+CURVE = ratio_curve(3.0)
+
+
+def shown(ev: float, red_ev: float = 0.0, blue_ev: float = 0.0, dx: int = 0, noise: float = 0.0) -> Picture:
+    light = np.dstack([np.roll(scene(320, 192, seed=n), dx, axis=1) * 0.3 + 0.01 for n in range(3)])
+    linear = light * np.array([2.0**red_ev, 1.0, 2.0**blue_ev], np.float32) * np.float32(2.0**ev)
+    linear += noise * np.random.default_rng(0).standard_normal(linear.shape, np.float32)
+    rgb = (np.clip(linear, 0, 1) ** (1 / 2.2)).astype(np.float32)
+    return Picture(np.asarray(rgb @ WEIGHTS[0], np.float32), rgb, WEIGHTS)
+
+
+def measured(
+    bright: Picture, tracker: balance.BalanceTracker | None = None, **dark: float
+) -> tuple[float, float]:
+    tracker = tracker or balance.BalanceTracker()
+    red, blue = tracker(0, [balance.blocks(shown(0, **dark))], [balance.blocks(bright)], CURVE)  # type: ignore[arg-type]
+    return 2.2 * float(np.log2(red)), 2.2 * float(np.log2(blue))
+
+
+@pytest.mark.parametrize("ev", [0.2, -0.4, 0.8])
+def test_gains_of_red_and_blue_are_found_in_noise_and_motion(ev: float) -> None:
+    found = measured(shown(3, red_ev=ev, blue_ev=-ev, dx=3), noise=0.002)
+    assert found == pytest.approx((ev, -ev), abs=0.05)
+
+
+@pytest.mark.parametrize("ev", [0.0, 0.03, 5.0])
+def test_small_differences_are_left_as_they_are_and_so_are_other_scenes(ev: float) -> None:
+    assert measured(shown(3, red_ev=ev, dx=3), noise=0.002)[0] == 0.0
+
+
+def test_what_tells_nothing_is_neutral() -> None:
+    black = Picture(np.zeros((96, 96), np.float32), np.zeros((96, 96, 3), np.float32), WEIGHTS)
+    assert measured(black) == (0.0, 0.0)
+    assert balance.blocks(Picture(black.luma, None, WEIGHTS)) is None
+    assert balance.blocks(Picture(black.luma[:4, :4], black.luma[:4, :4, None], WEIGHTS)) is None
+
+
+def test_one_bracket_that_differs_changes_nothing_and_the_past_is_forgotten() -> None:
+    tracker = balance.BalanceTracker()
+    for _ in range(5):
+        measured(shown(3, red_ev=0.4), tracker)
+    assert measured(shown(3, red_ev=1.2), tracker)[0] == pytest.approx(0.4, abs=0.05)
+    for _ in range(balance.MEMORY):
+        measured(shown(3), tracker)
+    assert measured(shown(3), tracker)[0] == 0.0
+
+
+@pytest.mark.parametrize("curve", [CURVE, transfer_curve(3.0, (0.055, 2.4))])
+def test_colours_come_to_the_other_scale_and_back(curve) -> None:  # type: ignore[no-untyped-def]
+    coloured = replace(curve, balance=(1.2, 0.8))
+    dark = np.full((2, 2, 3), 0.2, np.float32)
+    bright = coloured.brighten_rgb(dark)
+    assert bright[0, 0, 0] > bright[0, 0, 1] > bright[0, 0, 2]
+    np.testing.assert_allclose(coloured.darken_rgb(bright), dark, atol=0.002)
