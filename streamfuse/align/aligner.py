@@ -66,11 +66,10 @@ class Aligner:
         self._most_sides = settings.sides
         self._dominant = settings.dominant
         self._grid = settings.grid
-        self._across = motion.FlowEstimator(mode, settings.finest_scale, settings.refinements, self._grid)
+        effort = settings.refinements, settings.descents, self._grid
+        self._across = motion.FlowEstimator(mode, settings.finest_scale, *effort)
         # Where the exposures cannot be matched little detail is to be seen: a coarser flow does.
-        self._along = motion.FlowEstimator(
-            mode, min(settings.finest_scale + 1, 2), settings.refinements, self._grid
-        )
+        self._along = motion.FlowEstimator(mode, min(settings.finest_scale + 1, 2), *effort)
         self._pictures: Recent[Picture] = Recent(12)
         self._histograms: Recent[Levels] = Recent(12)
         self._blocks: Recent[balance.Blocks | None] = Recent(12)

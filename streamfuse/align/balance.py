@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamfuse.align.photometric import GAMMA, NODES, ToneCurve
+from streamfuse.align.picture_rows import block_means_and_peaks
 from streamfuse.align.planes import Picture
 from streamfuse.frame import Map
 
@@ -49,9 +50,9 @@ def blocks(picture: Picture) -> Blocks | None:
     rows, columns = (size // SIDE for size in picture.luma.shape)
     if picture.rgb is None or rows == 0 or columns == 0:
         return None
-    cut = picture.rgb[: rows * SIDE, : columns * SIDE]
-    tiles = cut.reshape(rows, SIDE, columns, SIDE, 3)
-    return Blocks(tiles.mean((1, 3)), tiles.max((1, 3)).max(-1))
+    means, peaks = np.empty((rows, columns, 3), np.float32), np.empty((rows, columns), np.float32)
+    block_means_and_peaks(picture.rgb, SIDE, means, peaks)
+    return Blocks(means, peaks)
 
 
 class BalanceTracker:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from streamfuse.align.flow import coordinates, halved, warp
+from streamfuse.align.flow import coordinates, halved, mixed, warp
 from streamfuse.frame import Map
 
 _STEP = 8  # working pixels from one sample of the flow field to the next, at least
@@ -92,8 +92,8 @@ def preferred(
         apart = np.minimum(_length(homographies[number] - flows[number]) * np.float32(2), _FARTHEST)
         limit = _WORSE - _WORSE_PER_PIXEL * apart
         share = cv2.blur(np.clip((limit - np.maximum(ratio, between)) * 4, 0.0, 1.0), (3, 3))
-        whole = cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)[..., None]
-        out.append(dense[number] + whole * (dominant[number] - dense[number]))
+        whole = cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)
+        out.append(mixed(dominant[number], dense[number], whole))
     return out
 
 

@@ -91,6 +91,11 @@ class ToneCurve:
         return np.array((self.balance[0], 1.0, self.balance[1]), np.float32)
 
     @property
+    def factors(self) -> Map:
+        """(3,): ratios of R', G' and B' of an exact curve, white balance included."""
+        return self.factor * self._gains
+
+    @property
     def factor(self) -> np.float32:
         """Ratio of code values that `gap_ev` stands for."""
         return np.float32(2.0 ** (self.gap_ev / GAMMA))

@@ -14,6 +14,7 @@ import numpy as np
 
 from streamfuse.align.enlarging import lowered, scaled
 from streamfuse.align.photometric import NODES, ToneCurve
+from streamfuse.align.picture_rows import raised_luma, to_rgb
 from streamfuse.frame import Frame, Map, Plane, chroma_range, luma_range
 
 _VISIBLE = 0.25  # code values of luma: clipping of colours that takes less is left out
@@ -50,6 +51,10 @@ class Picture:
         """Luma (h, w) in the scale of a brighter exposure."""
         if self.rgb is None:
             return curve.brighten(self.luma)
+        if curve.exact:
+            raised = np.empty_like(self.luma)
+            raised_luma(self.rgb, curve.factors, self.weights, raised)
+            return raised
         return np.asarray(cv2.transform(curve.brighten_rgb(self.rgb), self.weights), np.float32)
 
 
@@ -60,14 +65,10 @@ def picture(frame: Frame, size: tuple[int, int]) -> Picture:
     if len(frame.planes) == 1:
         return Picture(luma, None, weights)
     neutral, half = chroma_range(frame.bits, frame.color.full_range)
-    cb, cr = (
-        cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
-        for plane in frame.planes[1:]
-    )
-    scale = np.float32(0.5 / half)
-    ycbcr = cv2.merge([luma, (cb - neutral) * scale, (cr - neutral) * scale])
-    rgb = cv2.transform(ycbcr, _to_rgb(*_coefficients(frame)))
-    return Picture(luma, np.clip(rgb, 0.0, 1.0, out=rgb), weights)
+    cb, cr = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in frame.planes[1:])
+    rgb = np.empty((*luma.shape, 3), np.float32)
+    to_rgb(luma, cb, cr, np.float32(neutral), np.float32(0.5 / half), _to_rgb(*_coefficients(frame)), rgb)
+    return Picture(luma, rgb, weights)
 
 
 def normalised_luma(frame: Frame, size: tuple[int, int]) -> Map:

@@ -82,7 +82,9 @@ def _shifts(flow: Map | None, size: tuple[int, int]) -> Map:
     if flow is None:
         return np.zeros((2, 1, 2), np.float32)
     scale = np.array((size[0] / flow.shape[1], size[1] / flow.shape[0]), np.float32)
-    return np.ascontiguousarray(np.moveaxis(two_columns(flow) * scale, -1, 0))
+    shifts = np.stack(cv2.split(two_columns(flow)))
+    shifts *= scale[:, None, None]
+    return shifts
 
 
 @kernel

@@ -22,10 +22,14 @@ def levels_of(ranks, offsets=(0.0, 1.0), light=0.0, seed=0):
     return np.array([offsets[rank] for rank in ranks]) - 0.5 + light + noise
 
 
+# Doubled (0) and lost (2) frames with some that follow the order (1) between: five equal frames in a row are no cycle.
+USUAL = [(1,), (1,), (1,), (1,), (1,), (1, 0, 1), (1, 2, 1)]
+
+
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.sampled_from([0, 1, 1, 1, 1, 1, 1, 1, 2]), min_size=3, max_size=60), st.floats(0.4, 4))
+@given(st.lists(st.sampled_from(USUAL), min_size=3, max_size=40), st.floats(0.4, 4))
 def test_lost_and_doubled_frames(steps, gap):
-    ranks = [0, 1, 0, 1, *(int(rank) % 2 for rank in np.cumsum(steps))]
+    ranks = [0, 1, 0, 1, *(int(rank) % 2 for rank in np.cumsum([step for part in steps for step in part]))]
     assert track(levels_of(ranks, (0, gap)), (0, gap)) == ranks
 
 
