@@ -15,9 +15,13 @@ import numba
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 
+_OPTIONS = {"nogil": True, "fastmath": True, "error_model": "numpy", "boundscheck": False}
+
+
 def kernel(function: Kernel) -> Kernel:
     """Compile a function over NumPy arrays and numbers; no argument may be negative where it is used as an index."""
-    compiled = numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy", boundscheck=False)(
-        function
-    )
+    try:
+        compiled = numba.njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:  # there is no folder that can be written to: it is compiled in every run
+        compiled = numba.njit(**_OPTIONS)(function)
     return cast(Kernel, compiled)

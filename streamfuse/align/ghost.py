@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from streamfuse.align.photometric import ToneCurve
+from streamfuse.align.picture_rows import outside_of, over_tolerance, slopes
 from streamfuse.align.planes import Picture
 from streamfuse.frame import Map
 
@@ -37,26 +38,22 @@ def deviation(dark: Map, bright: Map, curve: ToneCurve) -> Map:
         bright: luma of the brighter one.
         curve: between the two.
     """
-    lower, upper = curve.bounds(dark)
-    outside = np.maximum(lower - bright, bright - upper)
-    np.maximum(outside, 0.0, out=outside)
-    return cv2.blur(outside, (WINDOW, WINDOW)) / _tolerance(bright, curve)
+    out = np.empty_like(bright)
+    outside_of(dark, bright, *curve.bounds(), out)
+    outside = cv2.blur(out, (WINDOW, WINDOW))
+    slopes(cv2.copyMakeBorder(bright, 1, 1, 1, 1, cv2.BORDER_REFLECT_101), out)
+    slope = cv2.blur(out, (WINDOW, WINDOW))
+    least = ROUGH_CURVE_ERROR if curve.rough else CURVE_ERROR
+    over_tolerance(
+        outside, slope, bright, np.float32(MISALIGNMENT), np.float32(SHADING), np.float32(least), out
+    )
+    return out
 
 
 def squared_error(one: Map, other: Map) -> Map:
     """Mean squared difference of two pictures around each pixel, (h, w) float32."""
     difference = cv2.subtract(one, other)
     return cv2.blur(cv2.multiply(difference, difference), (WINDOW, WINDOW))
-
-
-def _tolerance(bright: Map, curve: ToneCurve) -> Map:
-    horizontal = cv2.Sobel(bright, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
-    vertical = cv2.Sobel(bright, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
-    tolerance = cv2.blur(np.abs(horizontal) + np.abs(vertical), (WINDOW, WINDOW))
-    tolerance *= MISALIGNMENT
-    tolerance += bright * np.float32(SHADING)
-    tolerance += ROUGH_CURVE_ERROR if curve.rough else CURVE_ERROR
-    return tolerance
 
 
 def trust_map(deviations: Sequence[Map]) -> Map:

@@ -100,13 +100,11 @@ class ToneCurve:
         """Ratio of code values that `gap_ev` stands for."""
         return np.float32(2.0 ** (self.gap_ev / GAMMA))
 
-    def bounds(self, raised: Map) -> tuple[Map, Map]:
+    def bounds(self) -> tuple[Map, Map]:
         """What a darker frame tells of the brighter one: (lowest, highest) luma there, in the brighter frame's scale.
 
-        The darker frame's noise, nearly constant in linear light, makes this wide in the shadows.
-
-        Args:
-            raised: luma (h, w) of the darker frame, brightened.
+        Two tables of `NODES` float32 values over luma of the darker frame, brightened, in [0, 1]. The darker frame's
+        noise, nearly constant in linear light, makes this wide in the shadows.
         """
         nodes = np.linspace(0.0, 1.0, NODES)
         x = self.down.astype(np.float64) ** GAMMA
@@ -114,7 +112,7 @@ class ToneCurve:
         high = (x + _NOISE) ** (1 / GAMMA) + _QUANTISATION
         lower = np.where(low <= 0.0, 0.0, np.interp(low, nodes, self.up)).astype(np.float32)
         upper = np.interp(high, nodes, self.up).astype(np.float32)
-        return _apply(lower, raised), _apply(upper, raised)
+        return lower, upper
 
     def noise(self, raised: Map) -> Map:
         """What the darker frame's noise (`_NOISE`) comes to in the brighter frame's scale: d raised / d linear x noise.

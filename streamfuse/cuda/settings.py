@@ -67,7 +67,7 @@ def tone(curve: ToneCurve, to_brighter: bool, device: torch.device) -> Tone:
 
 def comparison(curve: ToneCurve, device: torch.device) -> Comparison:
     """What explains a difference between the two exposures of a curve."""
-    lower, upper = curve.bounds(_NODES)
+    lower, upper = curve.bounds()
     error = ghost.ROUGH_CURVE_ERROR if curve.rough else ghost.CURVE_ERROR
     return Comparison(
         _placed(lower, device), _placed(upper, device), ghost.MISALIGNMENT, ghost.SHADING, error
