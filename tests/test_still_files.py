@@ -99,6 +99,13 @@ def test_orientation_is_applied_once(tmp_path, suffix, orientation):
     np.testing.assert_array_equal(read_photo(tmp_path / "again.png").pixels, photo.pixels)
 
 
+def test_16_bit_png_without_exif(tmp_path):
+    # looking for Exif behind the pixels makes Pillow read them
+    pixels = np.arange(5400, dtype=np.uint16).reshape(30, 60, 3) * 12
+    cv2.imwrite(str(tmp_path / "plain.png"), pixels)
+    np.testing.assert_array_equal(read_photo(tmp_path / "plain.png").pixels, pixels[:, :, ::-1])
+
+
 def test_orientation_of_16_bit(tmp_path):
     pixels = np.arange(24, dtype=np.uint16).reshape(4, 6) * 1000
     exif = Image.Exif()

@@ -104,7 +104,8 @@ def _pixels(image: Image.Image, data: bytes, path: Path) -> tuple[Pixels, bool]:
     if image.format == "TIFF":
         return _decode(data, path), True
     if data[:8] == _PNG and data[24] == 16:
-        image.verify()  # OpenCV prints what it finds wrong
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as unread:  # looking for Exif has read `image`
+            unread.verify()  # OpenCV prints what it finds wrong
         return _decode(data, path), False
     if image.mode not in (*_TO_GREY, *_TO_RGB):
         raise InputError(f"{path} is a {image.mode} picture: convert it to RGB first.")

@@ -5,6 +5,7 @@
 #define NOISE_START 0.02f
 #define NOISE_END 0.25f
 #define GAIN_LIMIT 2.5f
+#define BRIGHTENING_LIMIT 2.0f
 #define FLOOR 0.1f  // visibility of an exposure when nothing better is there
 
 // R' - Y', G' - Y', B' - Y'.
@@ -23,15 +24,34 @@ __device__ inline float visibility(float luma, float cb, float cr, float kr, flo
     return unclipped * above_noise + FLOOR;
 }
 
-// Largest factor in [0, 1] on the chroma that keeps R', G' and B' inside [0, 1] at this luma.
-__device__ inline float into_gamut(float luma, float cb, float cr, float kr, float kb) {
-    float difference[3], scale = 1.0f;
-    differences(cb, cr, kr, kb, difference);
+// Brings R', G' and B' inside [0, 1] at this luma, as within_gamut of streamfuse.fusion.chroma says.
+__device__ inline void within_gamut(float luma, float* cb, float* cr, float kr, float kb) {
+    float difference[3], seen[3], largest[3], scale = 1.0f, brightest = 0.0f;
+    const float parts[3] = {kr, 1.0f - kr - kb, kb};
+    differences(*cb, *cr, kr, kb, difference);
+    for (int n = 0; n < 3; ++n) scale = fminf(scale, luma / fmaxf(-difference[n], 1e-6f));
+    for (int n = 0; n < 3; ++n) brightest = fmaxf(brightest, luma + scale * difference[n]);
+    *cb *= scale;
+    *cr *= scale;
+    if (brightest <= 1.0f) return;
     for (int n = 0; n < 3; ++n) {
-        float room = difference[n] > 0.0f ? 1.0f - luma : luma;
-        scale = fminf(scale, room / fmaxf(fabsf(difference[n]), 1e-6f));
+        seen[n] = clamp01(luma + scale * difference[n]);
+        largest[n] = fminf(seen[n] * BRIGHTENING_LIMIT, 1.0f);
     }
-    return scale;
+    for (int round = 0; round < 2; ++round) {
+        float total = 0.0f, open = 0.0f;
+        for (int n = 0; n < 3; ++n) {
+            total += parts[n] * seen[n];
+            if (seen[n] < 1.0f) open += parts[n] * seen[n];
+        }
+        float factor = 1.0f + (luma - total) / fmaxf(open, 1e-6f);
+        for (int n = 0; n < 3; ++n) seen[n] = fminf(seen[n] * factor, largest[n]);
+    }
+    float total = parts[0] * seen[0] + parts[1] * seen[1] + parts[2] * seen[2];
+    float white = (luma - total) / fmaxf(1.0f - total, 1e-6f);
+    for (int n = 0; n < 3; ++n) seen[n] += (1.0f - seen[n]) * white;
+    *cb = (seen[2] - luma) * 0.5f / (1.0f - kb);
+    *cr = (seen[0] - luma) * 0.5f / (1.0f - kr);
 }
 
 // Threshold in (-0.5, 0.5) of an 8 x 8 Bayer matrix.
@@ -83,9 +103,9 @@ __device__ void fuse_chroma(const T* lumas, const float* fused, int height, int 
     total = fmaxf(total, 1e-6f);
     blue /= total;
     red /= total;
-    float factor = into_gamut(target, blue, red, kr, kb) * 2.0f * half_range;
-    out[here] = (T)packed(blue * factor + neutral, 0.0f, top, dither, y, x);
-    out[plane + here] = (T)packed(red * factor + neutral, 0.0f, top, dither, y, x);
+    within_gamut(target, &blue, &red, kr, kb);
+    out[here] = (T)packed(blue * 2.0f * half_range + neutral, 0.0f, top, dither, y, x);
+    out[plane + here] = (T)packed(red * 2.0f * half_range + neutral, 0.0f, top, dither, y, x);
 }
 
 #define FOR_TYPE(suffix, T)                                                                                          \

@@ -100,11 +100,28 @@ def fuse_chroma_reference(
     scaled = share * (target / luma.clamp_min(1e-4)).sqrt().clamp(1.0, rule.GAIN_LIMIT)
     total = share.sum(0).clamp_min(1e-6)
     pair = torch.stack([(scaled * cb).sum(0) / total, (scaled * cr).sum(0) / total])
-    difference = _differences(pair[0], pair[1], coding)
-    room = torch.where(difference > 0, 1 - target, target)
-    factor = (room / difference.abs().clamp_min(1e-6)).amin(0).clamp(max=1.0)
-    codes = pair * factor * (2 * coding.chroma_half) + coding.neutral
+    codes = _within_gamut(target, pair, coding) * (2 * coding.chroma_half) + coding.neutral
     return _packed(codes, 0.0, coding.top, dither)
+
+
+def _within_gamut(luma: Tensor, pair: Tensor, coding: Coding) -> Tensor:
+    """As `streamfuse.fusion.chroma.within_gamut`, of Cb and Cr (2, h, w)."""
+    difference = _differences(pair[0], pair[1], coding)
+    scale = (luma / (-difference).clamp_min(1e-6)).amin(0).clamp(max=1.0)
+    parts = luma.new_tensor([coding.kr, 1 - coding.kr - coding.kb, coding.kb])[:, None, None]
+    seen = (luma + scale * difference).clamp(0.0, 1.0)
+    largest = (seen * rule.BRIGHTENING_LIMIT).clamp(max=1.0)
+    for _ in range(2):
+        given = parts * seen
+        seen = seen * (1 + (luma - given.sum(0)) / (given * (seen < 1)).sum(0).clamp_min(1e-6))
+        seen = torch.minimum(seen, largest)
+    total = (parts * seen).sum(0)
+    seen = seen + (1 - seen) * ((luma - total) / (1 - total).clamp_min(1e-6))
+    over = luma + scale * difference.amax(0) > 1
+    moved = torch.stack(
+        [(seen[2] - luma) * (0.5 / (1 - coding.kb)), (seen[0] - luma) * (0.5 / (1 - coding.kr))]
+    )
+    return torch.where(over, moved, pair * scale)
 
 
 def _steps(prior: Tensor, size: tuple[int, int], coverage: tuple[float, float]) -> tuple[float, float]:

@@ -6,8 +6,8 @@ with the fusion weights w_k and a visibility v_k that leaves out clipped exposur
 in noise. Scaling linear light scales gamma-coded luma and chroma alike, so an exposure that is darker than the fused
 picture lacks colour; the square root of the ratio came nearest to the labels of the SICE stacks (mean CIEDE2000 7.5 on
 eight of them, against 9.4 with the ratio itself, and 7.9 against 9.3 on three that no choice was made on). A brighter
-exposure keeps its chroma. An exposure that equals the fused picture is left as it is. At last chroma is scaled, at
-constant luma and hue, until R'G'B' is inside [0, 1].
+exposure keeps its chroma. An exposure that equals the fused picture is left as it is. At last R'G'B' is brought inside
+[0, 1] at constant luma (`within_gamut`).
 
 The rule of DeepFuse, sum_k |C_k| C_k / sum_k |C_k|, leaves the gamut and takes colour from clipped exposures.
 """
@@ -24,6 +24,7 @@ from streamfuse.frame import ColorInfo, Map, Plane, chroma_range
 CLIP_START, CLIP_END = 0.85, 1.0  # of the largest of R'G'B': where an exposure's colour fades out
 NOISE_START, NOISE_END = 0.02, 0.25  # of luma: where it fades in
 GAIN_LIMIT = 2.5  # on the chroma of an exposure that is darker than the fused picture
+BRIGHTENING_LIMIT = 2.0  # on the channels that take over the luma of one that is clipped
 FLOOR = 0.1  # visibility of an exposure when nothing better is there
 
 
@@ -61,11 +62,11 @@ def fuse_chroma(
         sums[0] += share * cb
         sums[1] += share * cr
     cb, cr = sums[:2] / np.maximum(sums[2], 1e-6)
-    scale = into_gamut(target, cb, cr, kr, kb)
     dtype = chroma[0][0].dtype
     top = (1 << bits) - 1
     out = [
-        np.clip(np.rint(c * scale * np.float32(2 * half) + neutral), 0, top).astype(dtype) for c in (cb, cr)
+        np.clip(np.rint(c * np.float32(2 * half) + neutral), 0, top).astype(dtype)
+        for c in within_gamut(target, cb, cr, kr, kb)
     ]
     return out[0], out[1]
 
@@ -99,3 +100,40 @@ def into_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> Map:
         room = np.where(difference > 0, 1 - luma, luma)
         np.minimum(scale, room / np.maximum(np.abs(difference), 1e-6), out=scale)
     return scale
+
+
+def within_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> tuple[Map, Map]:
+    """Chroma with R'G'B' inside [0, 1] at this luma.
+
+    Where a channel would be negative, chroma is scaled, which keeps the hue. A channel above 1 is cut off; the others
+    take over its luma in proportion, at most twofold, and what is left becomes white: as in a camera, orange light that
+    is too bright turns yellow. Scaling would turn it pink.
+
+    Args:
+        luma: (H, W) in [0, 1].
+        cb, cr: (H, W), nominally in [-0.5, 0.5].
+        kr, kb: weights of red and blue in luma.
+
+    Returns:
+        Cb and Cr, new arrays.
+    """
+    differences = _differences(cb, cr, kr, kb)
+    scale = np.ones_like(luma)
+    for difference in differences:
+        np.minimum(scale, luma / np.maximum(-difference, np.float32(1e-6)), out=scale)
+    over = luma + scale * cv2.max(cv2.max(*differences[:2]), differences[2]) > 1
+    cb, cr = cb * scale, cr * scale
+    if not over.any():
+        return cb, cr
+    wanted, parts = luma[over], np.array([kr, 1 - kr - kb, kb], np.float32)[:, None]
+    seen = np.clip(wanted + scale[over] * np.stack([d[over] for d in differences]), 0, 1)
+    largest = np.minimum(seen * np.float32(BRIGHTENING_LIMIT), 1)
+    for _ in range(2):  # a second channel may reach 1 in the first round
+        given = parts * seen
+        factor = 1 + (wanted - given.sum(0)) / np.maximum((given * (seen < 1)).sum(0), 1e-6)
+        seen = np.minimum(seen * factor, largest)
+    total = (parts * seen).sum(0)
+    seen += (1 - seen) * ((wanted - total) / np.maximum(1 - total, 1e-6))
+    cb[over] = (seen[2] - wanted) * np.float32(0.5 / (1 - kb))
+    cr[over] = (seen[0] - wanted) * np.float32(0.5 / (1 - kr))
+    return cb, cr

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from streamfuse.color import chroma_shape
 from streamfuse.frame import ColorInfo, chroma_range, luma_range
-from streamfuse.fusion.chroma import fuse_chroma
+from streamfuse.fusion.chroma import fuse_chroma, within_gamut
 from streamfuse.fusion.luma import normalise, quantise
 
 BT601, BT709, BT2020 = (ColorInfo(m, m, m, False) for m in (6, 1, 9))
@@ -89,6 +89,27 @@ def test_saturation_follows_the_luma_of_the_fused_picture(brighter, chroma_gain)
     ):
         wanted = chroma_gain * (int(source[0, 0]) - neutral)
         assert int(out[0, 0]) - neutral == pytest.approx(wanted, abs=2)
+
+
+@pytest.mark.parametrize("color", COLORS)
+def test_orange_light_that_is_too_bright_turns_yellow_and_not_pink(color):
+    lamp = coded((0.7, 0.25, 0.0), 16, color, (4, 4))
+    fused = np.full((4, 4), 0.75, np.float32)
+    cb, cr = fuse_chroma([lamp[0]] * 2, [lamp[1]] * 2, fused, even(2, (4, 4)), 16, color)
+    red, green, blue = decoded(quantise(fused, 16, color), cb, cr, 16, color)[0, 0]
+    assert red == pytest.approx(1, abs=1e-3)
+    assert 0.6 < green < 0.95
+    assert blue < 0.5 * green
+
+
+@pytest.mark.parametrize("luma", [0.3, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("hue", range(0, 360, 30))
+def test_the_way_into_the_gamut_has_no_jump(luma, hue):
+    radius = np.linspace(0, 0.9, 2000, dtype=np.float32)
+    cb, cr = radius * np.float32(np.cos(np.radians(hue))), radius * np.float32(np.sin(np.radians(hue)))
+    out = np.stack(within_gamut(np.full_like(radius, luma)[None], cb[None], cr[None], 0.2126, 0.0722))
+    assert np.abs(np.diff(out[:, 0], axis=1)).max() < 0.01
+    assert np.abs(out).max() <= 0.5 + 1e-6
 
 
 @settings(max_examples=60, deadline=None)
