@@ -124,9 +124,7 @@ def _from_semi_planar(frame: av.VideoFrame) -> Picture:
     if layout.name in ("nv21", "nv42"):
         first, second = second, first
     shift = 16 - bits if bits > 8 else 0  # P010 and its kin have the value in the high bits
-    planes = tuple(
-        np.ascontiguousarray(plane >> shift if shift else plane.copy()) for plane in (luma, first, second)
-    )
+    planes = _copies([plane >> shift if shift else plane for plane in (luma, first, second)])
     return Picture(planes, bits, _subsampling(layout), _color_of(frame))
 
 

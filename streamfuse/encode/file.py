@@ -164,7 +164,7 @@ class VideoFileSink:
             options |= {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov", "use_editlist": "1"}
             options |= {"movie_timescale": str(self._movie_timescale())}
         else:
-            options |= {"cluster_time_limit": "1000"}
+            options |= {"cluster_time_limit": "1000", "fflags": "+bitexact"}  # no random numbers in the file
         container = av.open(f"file:{self._path}", "w", format=self._muxer(), container_options=options)
         container.flags |= cast(int, av.container.Flags.flush_packets.value)
         return container

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.frame import FusedFrame, Plane, chroma_range, luma_range
+from streamfuse.frame import FusedFrame, Plane, chroma_range, empty_planes, luma_range
 
 Blocks = npt.NDArray[np.float32]
 
@@ -123,13 +123,15 @@ def _scaled(frame: FusedFrame, gain: float) -> FusedFrame:
     luma = codes + (factor - 1.0) * share * light * (white - black)
     neutral, _ = chroma_range(frame.bits, frame.color.full_range)
     chroma = neutral + (codes - neutral) * factor
-    planes = (
-        _looked_up(frame.planes[0], luma, frame.bits),
-        *(_looked_up(plane, chroma, frame.bits) for plane in frame.planes[1:]),
-    )
+    planes = empty_planes(frame.planes)
+    for plane, values, out in zip(frame.planes, (luma, chroma, chroma), planes, strict=False):
+        _look_up(plane, values, frame.bits, out)
     return replace(frame, planes=planes, stats={**frame.stats, "flicker_gain": factor})
 
 
-def _looked_up(plane: Plane, values: npt.NDArray[np.floating[Any]], bits: int) -> Plane:
+def _look_up(plane: Plane, values: npt.NDArray[np.floating[Any]], bits: int, out: Plane) -> None:
     table = np.clip(np.rint(values), 0, (1 << bits) - 1).astype(plane.dtype)
-    return np.asarray(cv2.LUT(plane, table) if plane.dtype == np.uint8 else table[plane])
+    if plane.dtype == np.uint8:
+        cv2.LUT(plane, table, dst=out)
+    else:
+        np.take(table, plane, out=out, mode="clip")

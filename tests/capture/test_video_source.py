@@ -20,6 +20,7 @@ from streamfuse.capture.file import VideoFileSource
 from streamfuse.color import planes_to_rgb
 from streamfuse.errors import InputError, InputNotFoundError
 from streamfuse.frame import ColorInfo
+from streamfuse.wire.joined import join
 
 NATIVE = {
     "yuv420p": (8, (1, 1)),
@@ -66,6 +67,7 @@ def test_interleaved_chroma_is_the_same_as_planar(layout, planar):
     got = picture_of(frame.reformat(format=layout))
     assert (got.bits, got.subsampling) == NATIVE[planar]
     assert all(np.array_equal(a, b) for a, b in zip(got.planes, planes, strict=True))
+    assert join(got.planes) is not None  # one buffer, which is published as one part
 
 
 def test_nv21_has_cr_first():

@@ -122,6 +122,18 @@ def test_matroska_is_right_to_half_a_millisecond(tmp_path):
     assert max(wrong) <= Fraction(1, 2000)
 
 
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "ffv1"), ("a.mkv", "h264"), ("a.mp4", "h264")])
+def test_the_same_frames_make_the_same_file(tmp_path, name, codec):
+    """Matroska would have random numbers in it."""
+    info = source_info()
+    written = []
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        write(VideoFileSink(tmp_path / folder / name, info, codec=codec), clip(info, 3))
+        written.append((tmp_path / folder / name).read_bytes())
+    assert written[0] == written[1]
+
+
 def test_missing_time_stamps_follow_the_rate(tmp_path):
     info = source_info(time_base=Fraction(1, 1000), rate=20)
     frames = [fused(info, bars(info), i) for i in range(3)]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from streamfuse.frame import ColorInfo, FusedFrame
 from streamfuse.temporal.flicker import Deflicker
+from streamfuse.wire.joined import join
 
 
 def scene(seed=0, shape=(72, 96)):
@@ -91,3 +92,13 @@ def test_a_segment_with_run_in_equals_the_whole(start, length):
 def test_few_frames_come_out_all_the_same():
     for count in range(6):
         assert len(run([frame(scene(), i) for i in range(count)])) == count
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+def test_planes_that_are_changed_lie_one_after_another(bits):
+    """So they are published as one message part."""
+    light = 1 + 0.05 * np.sin(2 * np.pi * np.arange(12) / 3)
+    out = run([frame(scene() * gain, index, bits) for index, gain in enumerate(light)])
+    changed = [one for one in out if "flicker_gain" in one.stats]
+    assert changed
+    assert all(join(one.planes) is not None for one in changed)
