@@ -93,15 +93,6 @@ def visibility(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> Map:
     return np.asarray(unclipped * above_noise + np.float32(FLOOR), np.float32)
 
 
-def into_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> Map:
-    """Largest factor in [0, 1] on the chroma that keeps R'G'B' inside [0, 1] at this luma."""
-    scale = np.ones_like(luma)
-    for difference in _differences(cb, cr, kr, kb):
-        room = np.where(difference > 0, 1 - luma, luma)
-        np.minimum(scale, room / np.maximum(np.abs(difference), 1e-6), out=scale)
-    return scale
-
-
 def within_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> tuple[Map, Map]:
     """Chroma with R'G'B' inside [0, 1] at this luma.
 

@@ -24,12 +24,6 @@ def _brightest(cb: np.float32, cr: np.float32, kr: np.float32, kb: np.float32) -
 
 
 @kernel
-def _room(difference: np.float32, luma: np.float32) -> np.float32:
-    """How many times a difference to luma fits into [0, 1]."""
-    return max(_ONE - luma if difference > _ZERO else luma, _ZERO) / max(abs(difference), _LEAST)
-
-
-@kernel
 def visible_share(
     luma: Map, cb: Map, cr: Map, weight: Map, kr: np.float32, kb: np.float32, rule: Map, out: Map
 ) -> None:
@@ -64,14 +58,69 @@ def add_product(share: Map, values: Map, out: Map) -> None:
 
 
 @kernel
-def gamut_scale(target: Map, cb: Map, cr: Map, total: Map, kr: np.float32, kb: np.float32, out: Map) -> None:
-    """What brings cb / total, cr / total into the gamut at this luma, / total."""
-    for i in range(len(out)):
+def _fitting(difference: np.float32, luma: np.float32) -> np.float32:
+    """How many times a difference to luma may be taken before the channel is negative."""
+    return luma / max(-difference, _LEAST)
+
+
+@kernel
+def gamut_scale(
+    target: Map, cb: Map, cr: Map, total: Map, kr: np.float32, kb: np.float32, scale: Map, brightest: Map
+) -> None:
+    """What keeps all channels of cb / total, cr / total from being negative, / total; and the largest channel then."""
+    for i in range(len(scale)):
         per = _ONE / total[i]
         red, blue = cr[i] * per * _TWO * (_ONE - kr), cb[i] * per * _TWO * (_ONE - kb)
         green = -(red * kr + blue * kb) / (_ONE - kr - kb)
-        scale = min(_room(red, target[i]), _room(green, target[i]), _room(blue, target[i]))
-        out[i] = min(scale, _ONE) * per
+        fit = min(_fitting(red, target[i]), _fitting(green, target[i]), _fitting(blue, target[i]), _ONE)
+        brightest[i] = target[i] + fit * max(red, green, blue)
+        scale[i] = fit * per
+
+
+@kernel
+def _inside(value: np.float32) -> np.float32:
+    return min(max(value, _ZERO), _ONE)
+
+
+@kernel
+def _cut_off(
+    luma: np.float32, cb: np.float32, cr: np.float32, kr: np.float32, kb: np.float32, limit: np.float32
+) -> tuple[np.float32, np.float32]:
+    """Chroma of which a channel is above 1, as `chroma.within_gamut` brings it back."""
+    kg = _ONE - kr - kb
+    red, blue = cr * _TWO * (_ONE - kr), cb * _TWO * (_ONE - kb)
+    green = -(red * kr + blue * kb) / kg
+    r, g, b = _inside(luma + red), _inside(luma + green), _inside(luma + blue)
+    most_r, most_g, most_b = min(r * limit, _ONE), min(g * limit, _ONE), min(b * limit, _ONE)
+    for _ in range(2):
+        lacking = luma - (kr * r + kg * g + kb * b)
+        ready = kr * r * (r < _ONE) + kg * g * (g < _ONE) + kb * b * (b < _ONE)
+        factor = _ONE + lacking / max(ready, _LEAST)
+        r, g, b = min(r * factor, most_r), min(g * factor, most_g), min(b * factor, most_b)
+    lit = kr * r + kg * g + kb * b
+    white = (luma - lit) / max(_ONE - lit, _LEAST)
+    red, blue = r + (_ONE - r) * white - luma, b + (_ONE - b) * white - luma
+    return blue * _HALF / (_ONE - kb), red * _HALF / (_ONE - kr)
+
+
+@kernel
+def gamut_shift(
+    target: Map,
+    sums: Map,
+    scale: Map,
+    brightest: Map,
+    kr: np.float32,
+    kb: np.float32,
+    limit: np.float32,
+    out: Map,
+) -> None:
+    """What has to be added to scale x sums, Cb and Cr (2, w), where a channel would be above 1."""
+    for i in range(len(scale)):
+        out[0, i], out[1, i] = _ZERO, _ZERO
+        if brightest[i] > _ONE:
+            cb, cr = sums[0, i] * scale[i], sums[1, i] * scale[i]
+            new_cb, new_cr = _cut_off(target[i], cb, cr, kr, kb, limit)
+            out[0, i], out[1, i] = new_cb - cb, new_cr - cr
 
 
 @kernel
@@ -79,6 +128,13 @@ def multiply(values: Map, by: Map) -> None:
     """values *= by."""
     for i in range(len(values)):
         values[i] *= by[i]
+
+
+@kernel
+def _enlarged(near: Map, far: Map, times: np.float32, out: Map) -> None:
+    """A coarse line, doubled, times a number: every second pixel of it."""
+    for i in range(len(out)):
+        out[i] = (NEAR * near[i] + FAR * far[i]) * times
 
 
 @kernel
@@ -96,29 +152,37 @@ def _store(values: Map, offset: np.float32, high: np.float32, out: Plane) -> Non
 
 @kernel
 def weighted_chroma(
-    planes: tuple[Plane, Plane], factors: Map, neutral: np.float32, high: np.float32, out: Plane
+    planes: tuple[Plane, Plane],
+    factors: Map,
+    shift: Map,
+    neutral: np.float32,
+    unit: np.float32,
+    high: np.float32,
+    out: Plane,
 ) -> None:
-    """neutral + sum of factor x (plane - neutral), rounded and clipped to [0, high].
+    """neutral + sum of factor x (plane - neutral) + unit x shift, rounded and clipped to [0, high].
 
     Args:
         planes: two exposures of Cb or Cr, (h, w).
         factors: (2, ceil(h / 2), ceil(w / 2)).
-        neutral, high: code values.
+        shift: of the same size, in [-1, 1].
+        neutral, unit, high: code values.
         out: (h, w).
     """
     height, width = out.shape
     rows = factors.shape[1]
-    framed = np.empty((2, factors.shape[2] + 2), np.float32)
+    framed = np.empty((3, factors.shape[2] + 2), np.float32)
     total = np.empty(factors.shape[2], np.float32)
     for y in range(height):
         j = y // 2
         other = min(max(j + 2 * (y % 2) - 1, 0), rows - 1)
         for k in range(2):
             between(factors[k, j], factors[k, other], framed[k])
+        between(shift[j], shift[other], framed[2])
         for p in range(2):
             count = (width + 1 - p) // 2
             part = total[:count]
-            part[:] = _ZERO
+            _enlarged(framed[2, 1:], framed[2, 2 * p :], unit, part)
             for k in range(2):
                 _add_scaled(planes[k][y, p:], framed[k, 1:], framed[k, 2 * p :], neutral, part)
             _store(part, neutral + _HALF, high, out[y, p:])
@@ -126,20 +190,33 @@ def weighted_chroma(
 
 @kernel
 def chroma_factors(
-    lumas: Map, chroma: Map, target: Map, weights: Map, kr: np.float32, kb: np.float32, rule: Map, out: Map
+    lumas: Map,
+    chroma: Map,
+    target: Map,
+    weights: Map,
+    kr: np.float32,
+    kb: np.float32,
+    rule: Map,
+    out: Map,
+    shifts: Map,
 ) -> None:
-    """Factor a_k of each exposure's chroma in the fused picture's: C = sum_k a_k C_k.
+    """Factor a_k of each exposure's chroma in the fused picture's: C = sum_k a_k C_k + shift.
 
     Args:
         lumas: (N, h, w).
         chroma: (N, 2, h, w), Cb and Cr.
         target: fused luma (h, w).
         weights: (N, h, w).
-        rule: as `visible_share`, and the limit of `raise_share`.
+        rule: as `visible_share`, the limit of `raise_share`, and that of brightening in `chroma.within_gamut`.
         out: (N, h, w).
+        shifts: out, (2, h, w).
     """
     count, height, width = lumas.shape
-    total, scale = np.empty(width, np.float32), np.empty(width, np.float32)
+    total, scale, brightest = (
+        np.empty(width, np.float32),
+        np.empty(width, np.float32),
+        np.empty(width, np.float32),
+    )
     sums = np.empty((2, width), np.float32)
     for j in range(height):
         total[:] = _LEAST
@@ -150,6 +227,7 @@ def chroma_factors(
             raise_share(out[k, j], lumas[k, j], target[j], rule[5], total)
             add_product(out[k, j], cb, sums[0])
             add_product(out[k, j], cr, sums[1])
-        gamut_scale(target[j], sums[0], sums[1], total, kr, kb, scale)
+        gamut_scale(target[j], sums[0], sums[1], total, kr, kb, scale, brightest)
+        gamut_shift(target[j], sums, scale, brightest, kr, kb, rule[6], shifts[:, j])
         for k in range(count):
             multiply(out[k, j], scale)

@@ -1,7 +1,7 @@
 """Chroma of the fused picture by the rule of `chroma`, with its weights at half the resolution of the chroma planes.
 
-The rule is linear in the chroma of the exposures: C = sum_k a_k C_k. The a_k follow luma, which is known finer, and
-change slowly; per pixel of the planes only the sum is left to do.
+The rule is C = sum_k a_k C_k + s, with s = 0 but where a channel is cut off. The a_k follow luma, which is known finer,
+and they and s change slowly; per pixel of the planes only the sum is left to do.
 """
 
 from __future__ import annotations
@@ -12,11 +12,21 @@ import cv2
 import numpy as np
 
 from streamfuse.frame import ColorInfo, Map, Plane, chroma_range
-from streamfuse.fusion.chroma import CLIP_END, CLIP_START, FLOOR, GAIN_LIMIT, NOISE_END, NOISE_START
+from streamfuse.fusion.chroma import (
+    BRIGHTENING_LIMIT,
+    CLIP_END,
+    CLIP_START,
+    FLOOR,
+    GAIN_LIMIT,
+    NOISE_END,
+    NOISE_START,
+)
 from streamfuse.fusion.chroma_rows import chroma_factors, weighted_chroma
 from streamfuse.fusion.luma import normalise
 
-_RULE = np.array([CLIP_START, CLIP_END, NOISE_START, NOISE_END, FLOOR, GAIN_LIMIT], np.float32)
+_RULE = np.array(
+    [CLIP_START, CLIP_END, NOISE_START, NOISE_END, FLOOR, GAIN_LIMIT, BRIGHTENING_LIMIT], np.float32
+)
 
 
 def fuse_chroma_quickly(
@@ -48,7 +58,7 @@ def fuse_chroma_quickly(
     small = np.stack([normalise(_reduced(luma, size), bits, color) for luma in lumas])
     target = normalise(_reduced(fused, size), bits, color)
     colours = np.stack([np.stack([_reduced(plane, size) for plane in planes]) for planes in chroma])
-    factors = np.empty_like(small)
+    factors, shifts = np.empty_like(small), np.empty((2, *target.shape), np.float32)
     chroma_factors(
         small,
         (colours - np.float32(neutral)) * np.float32(0.5 / half),
@@ -58,11 +68,13 @@ def fuse_chroma_quickly(
         kb,
         _RULE,
         factors,
+        shifts,
     )
     cb, cr = into or tuple(np.empty_like(plane) for plane in chroma[0])
     for number, out in enumerate((cb, cr)):
         planes = chroma[0][number], chroma[1][number]
-        weighted_chroma(planes, factors, np.float32(neutral), np.float32((1 << bits) - 1), out)
+        unit, high = np.float32(2 * half), np.float32((1 << bits) - 1)
+        weighted_chroma(planes, factors, shifts[number], np.float32(neutral), unit, high, out)
     return cb, cr
 
 

@@ -57,3 +57,16 @@ def test_black_has_no_colour():
     black = np.full((12, 12), 16, np.uint8)
     for plane in fuse_chroma_quickly([(noise, noise)] * 2, [black] * 2, black, even((3, 3)), 8, LIMITED):
         np.testing.assert_array_equal(plane, 128)
+
+
+def test_light_that_is_too_bright_for_its_colour_is_cut_off_as_the_exact_rule_does():
+    color = FULL
+    orange, luma = (30, 235), 235  # Cb, Cr: R' would be 1.51
+    planes = tuple(np.full((24, 32), value, np.uint8) for value in orange)
+    lumas = [np.full((48, 64), luma, np.uint8)] * 2
+    quick = fuse_chroma_quickly([planes] * 2, lumas, lumas[0], even((12, 16)), 8, color)
+    floats = [normalise(plane, 8, color) for plane in lumas]
+    exact = fuse_chroma([planes] * 2, floats, floats[0], even((24, 32)), 8, color)
+    assert int(quick[1][5, 5]) < orange[1] - 30
+    for mine, wanted in zip(quick, exact, strict=True):
+        np.testing.assert_allclose(mine.astype(float), wanted, atol=1)
