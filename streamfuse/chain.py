@@ -60,7 +60,7 @@ def build_chain(
     Raises:
         UsageError, WeightsError, DeviceError: as the parts.
     """
-    fuser = create_fuser(config.fuser_name, preset=config.fuse.preset, device=config.fuse.device)
+    fuser = create_fuser(config.fuser_name, preset=config.fuse.preset, device=config.fuse.device, steady=True)
     labeller = Labeller(config.input.cycle, config.input.first, simultaneous)
     pairer = Pairer(config.input.rate, simultaneous)
     if resident and not finish and (fusion := _resident(config, fuser)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -67,7 +68,7 @@ class Aligner:
         self._dominant = settings.dominant
         self._grid = settings.grid
         effort = settings.refinements, settings.descents, self._grid
-        self._across = motion.FlowEstimator(mode, settings.finest_scale, *effort)
+        self._across = [motion.FlowEstimator(mode, settings.finest_scale, *effort) for _ in range(2)]
         # Where the exposures cannot be matched little detail is to be seen: a coarser flow does.
         self._along = motion.FlowEstimator(mode, min(settings.finest_scale + 1, 2), *effort)
         self._pictures: Recent[Picture] = Recent(12)
@@ -75,6 +76,7 @@ class Aligner:
         self._blocks: Recent[balance.Blocks | None] = Recent(12)
         self._balance = balance.BalanceTracker()
         self._flows: Recent[Map] = Recent(8)
+        self._beside = ThreadPoolExecutor(1, "streamfuse-flow")
 
     def push(self, item: Bracket) -> Iterable[AlignedBracket]:
         """Align one bracket."""
@@ -177,16 +179,19 @@ class Aligner:
         Matched across exposures where that is well posed, else from frames of one exposure; where the motion of the
         camera explains the pictures as well, it is that.
         """
-        across = [self._across(reference, luma) for luma in neighbours]
+        # The last one beside all the others: dense flow is most of the work, and done without the interpreter.
+        last = self._beside.submit(self._across[1], reference, neighbours[-1])
+        across = [self._across[0](reference, luma) for luma in neighbours[:-1]]
         if self._mode != "flow":
-            return across
+            return [*across, last.result()]
+        along = self._even_motion(bracket, frames)
+        across.append(last.result())
         grid = self._grid
         reference, *neighbours = (self._on_grid(luma) for luma in (reference, *neighbours))
         share = motion.usable(reference, curve, grid)
         lumas = None
         if len(frames) == 2:
             lumas = self._on_grid(self._luma(frames[0])), self._on_grid(self._luma(frames[1]))
-        along = self._even_motion(bracket, frames)
         flows = across if along is None else motion.combined(across, along, share, lumas, grid)
         camera = [dominant_motion(flow, share, grid) for flow in across] if self._dominant else []
         found = [flow for flow in camera if flow is not None]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
@@ -12,6 +12,11 @@ from streamfuse.errors import UsageError
 from streamfuse.frame import FusionMaps, Map
 from streamfuse.fusion.models import NETWORKS, PRESET_NETWORK
 from streamfuse.grid import resample
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from streamfuse.fusion.lcndr import NetworkMaps
 
 CHROMA_LEVEL = 2  # the prior whose scale suits the colour: fine enough for edges, free of texture
 
@@ -35,13 +40,14 @@ class LcndrFuser:
     Args:
         name: one of `NETWORKS` or a .safetensors file.
         device: auto, cpu, cuda, cuda:i.
+        steady: pictures come in one size again and again, so that preparing for a size pays.
 
     Raises:
         WeightsError: no such network.
         DeviceError: no such device.
     """
 
-    def __init__(self, name: str = "lcndr", device: str = "auto") -> None:
+    def __init__(self, name: str = "lcndr", device: str = "auto", steady: bool = False) -> None:
         from streamfuse.fusion.device import resolve_device
         from streamfuse.fusion.models import load_network
 
@@ -49,6 +55,11 @@ class LcndrFuser:
         self._device = resolve_device(device)
         self.device = str(self._device)
         self._network = load_network(name).to(self._device)
+        self._maps: Callable[[Tensor], NetworkMaps] = self._network.maps
+        if steady and self._device.type == "cpu":
+            from streamfuse.fusion.traced import TracedMaps
+
+            self._maps = TracedMaps(self._network)
         self.exponents = [float(self._network.exponent(n)) for n in range(len(self._network.sharpness))]
         """Exponent of the local energy of each of the network's bands, finest first."""
 
@@ -76,7 +87,7 @@ class LcndrFuser:
         extra = self.halvings(shape)
         with torch.inference_mode():
             stack = pad_to_multiple(torch.from_numpy(np.stack(small))[None].to(self._device), 1 << LEVELS)
-            maps = self._network.maps(stack)
+            maps = self._maps(stack)
             priors = tuple(p[0].float().cpu().numpy() for p in maps.priors)
             gains = tuple(g[0, 0].float().cpu().numpy() for g in maps.gains)
         rows, columns = (side * 2.0**extra for side in stack.shape[-2:])
@@ -149,8 +160,12 @@ class MertensFuser:
         return blend_pyramid(lumas, maps.priors[0])
 
 
-def create_fuser(name: str | None = None, *, preset: str = "balanced", device: str = "auto") -> Fuser:
+def create_fuser(
+    name: str | None = None, *, preset: str = "balanced", device: str = "auto", steady: bool = False
+) -> Fuser:
     """The fuser called `name`: `mertens`, one of `NETWORKS` or a .safetensors file; None takes the preset's network.
+
+    `steady`: as in `LcndrFuser`.
 
     Raises:
         UsageError: no such fuser or preset.
@@ -161,9 +176,9 @@ def create_fuser(name: str | None = None, *, preset: str = "balanced", device: s
     if name == "mertens":
         return MertensFuser()
     if name is None or name == "auto":
-        return LcndrFuser(PRESET_NETWORK[preset], device)
+        return LcndrFuser(PRESET_NETWORK[preset], device, steady)
     if name in NETWORKS or name.endswith(".safetensors"):
-        return LcndrFuser(name, device)
+        return LcndrFuser(name, device, steady)
     raise UsageError(f"There is no fuser {name!r}; choose from {', '.join((*NETWORKS, 'mertens'))}.")
 
 
