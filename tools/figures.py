@@ -233,16 +233,29 @@ def shadow_noise() -> str:
 def zmq() -> str:
     """Rates of raw 1080p frames, as ratios: medians over the rounds of one call."""
     found = read("zmq")
-    ours = ("streamfuse 4:4:4, 6.2 MB", "streamfuse 4:2:0, 3.1 MB", "streamfuse 4:2:0, planes apart, 3.1 MB")
-    rows = []
-    for transport in ("ipc", "tcp"):
-        ratios = found[transport]["median_ratio"]
-        rows += [
-            [transport, f"{name} / {peer}", f"{value:.2f}"]
-            for name in ours
-            for peer, value in ratios[name].items()
-        ]
-    return table(["", "rate of / rate of", "ratio"], rows)
+    ipc, tcp = (found[transport]["median_ratio"] for transport in ("ipc", "tcp"))
+    rows = [
+        [f"{name} / {peer}", f"{value:.2f}", f"{tcp[name][peer]:.2f}"]
+        for name, ratios in ipc.items()
+        for peer, value in ratios.items()
+    ]
+    return table(["rate of / rate of", "ipc", "tcp"], rows)
+
+
+def zmq_live() -> str:
+    """The header's cost; ages and losses of live streams."""
+    found = read("zmq")
+    header, slow, killed = found["header"], found["slow_subscriber"], found["killed_subscribers"]
+    age, lost = slow["subscriber"]["age_ms"], sum(one["lost"] for one in killed["others"])
+    cost = f"{header['make_and_encode_us']:.0f} / {header['decode_and_check_us']:.0f} us"
+    pace = f"30 fps to one that takes 10, {slow['seconds']:.0f} s"
+    rows = [
+        ["the header of a frame, made / read and checked", cost],
+        [f"{pace}: rate of the publisher", f"{slow['publisher']['fps']:.1f} fps"],
+        [f"{pace}: age of its frames, median / largest", f"{age['median']:.0f} / {age['max']:.0f} ms"],
+        [f"10 subscribers, {killed['size']}, 3 of them killed: frames that the others lost", str(lost)],
+    ]
+    return table(["", ""], rows)
 
 
 def soak() -> str:
@@ -316,6 +329,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "flow": flow,
     "noise": shadow_noise,
     "zmq": zmq,
+    "zmq-live": zmq_live,
     "soak": soak,
     "bench-fusion": bench_fusion,
     "bench-stages": bench_stages,

@@ -25,7 +25,7 @@ _EVENTS = (
 )
 # Of connections within the machine: a frame needs fewer wake-ups than with the kernel's 200 KB, and stays in the
 # cache, which it does not in the megabytes that TCP may take.
-_LOCAL_BUFFER_BYTES = 1 << 20
+_LOCAL_BUFFER_BYTES = 512 << 10
 _RECONNECT_MS = (100, 2000)  # first pause, longest pause
 _KEEPALIVE_SECONDS = {"idle": 5, "intvl": 2, "cnt": 3}  # a pulled cable is noticed after 11 s
 
