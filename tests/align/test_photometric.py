@@ -26,7 +26,9 @@ def test_ratio_is_measured_without_alignment(gap: float) -> None:
 
 def test_what_flickers_in_the_shadows_is_not_the_ratio() -> None:
     light = scene()
-    lit = np.where(light < np.quantile(light, 0.6), light * np.float32(1.05), light)  # most, not the bright ones
+    lit = np.where(
+        light < np.quantile(light, 0.6), light * np.float32(1.05), light
+    )  # most, not the bright ones
     frames = [grey_frame(exposed(shown, ev), 0) for shown, ev in ((light, 0), (lit, 3))]
     dark, bright = (planes.normalised_luma(frame, (frame.width, frame.height)) for frame in frames)
     assert photometric.estimate_curve([dark], [bright]).gap_ev == pytest.approx(3.0, abs=0.05)
