@@ -67,7 +67,8 @@ def build_chain(
         front = (NamedStage("label", labeller), NamedStage("pair", pairer), NamedStage("fuse", fusion))
         end = (NamedStage("flicker", Deflicker()),) if config.smooth.flicker else ()
         return Chain((*front, *end), labeller, pairer, fuser, config.smooth.enabled, config.smooth.flicker)
-    aligner = Aligner(config.align_preset, config.align.mode, config.align.ghost, config.input.rate)
+    align = config.align
+    aligner = Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, align.denoise)
     stages: list[NamedStage] = [
         NamedStage("label", labeller),
         NamedStage("pair", pairer),
@@ -97,7 +98,12 @@ def _resident(config: Config, fuser: Fuser) -> Stage | None:
     return ResidentFusion(
         fuser,
         ResidentSettings(
-            config.align_preset, mode, config.align.ghost, config.input.rate, config.smooth.enabled
+            config.align_preset,
+            mode,
+            config.align.ghost,
+            config.input.rate,
+            config.smooth.enabled,
+            denoise=config.align.denoise,
         ),
     )
 

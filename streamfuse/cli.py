@@ -122,6 +122,11 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--ghost", type=click.Choice(["on", "off"]), help="Fall back to the reference where exposures disagree."
 )
+@click.option(
+    "--denoise",
+    type=click.Choice(["on", "off"]),
+    help="Take noise out of dark frames that stand in for bright ones.",
+)
 @click.option("--smooth", type=click.Choice(["on", "off"]), help="Smooth weights and tone over time.")
 @click.option("--flicker", type=click.Choice(["on", "off"]), help="Damp the flicker of lamps; default: off.")
 @click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name.")
@@ -166,7 +171,7 @@ def fuse(
             bits=bits, overwrite=bool(options["overwrite"]), as_json=as_json, quiet=quiet,
         )  # fmt: skip
         return
-    for switch in ("ghost", "smooth", "flicker"):
+    for switch in ("ghost", "denoise", "smooth", "flicker"):
         if options[switch] is not None:
             options[switch] = options[switch] == "on"
     config = load_config(config_name or "default")

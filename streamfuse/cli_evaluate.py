@@ -17,6 +17,7 @@ import click
 @click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
 @click.option("--align", type=click.Choice(["off", "global", "flow"]), help="Alignment; default: flow.")
 @click.option("--ghost", type=click.Choice(["on", "off"]), help="Ghost fallback; default: on.")
+@click.option("--denoise", type=click.Choice(["on", "off"]), help="Denoising of the fallback; default: on.")
 @click.option("--smooth", type=click.Choice(["on", "off"]), help="Temporal smoothing; default: on.")
 @click.option("--deflicker", type=click.Choice(["on", "off"]), help="Damping of flicker; default: off.")
 @click.option(
@@ -82,6 +83,7 @@ def evaluate_video(
     fuser: str | None,
     align: str | None,
     ghost: str | None,
+    denoise: str | None,
     smooth: str | None,
     deflicker: str | None,
     gaps: tuple[float, ...],
@@ -112,6 +114,7 @@ def evaluate_video(
         fuser=fuser,
         align=align,
         ghost=None if ghost is None else ghost == "on",
+        denoise=None if denoise is None else denoise == "on",
         smooth=None if smooth is None else smooth == "on",
         flicker=None if deflicker is None else deflicker == "on",
     )

@@ -95,6 +95,10 @@ class AlignConfig(_Section):
     ghost: bool = Field(
         default=True, description="use the reference alone where the aligned exposure disagrees with it"
     )
+    denoise: bool = Field(
+        default=True,
+        description="take the noise out of a dark reference where it is used for a brighter exposure",
+    )
     preset: Preset | None = Field(
         default=None, description="effort of the alignment; null: that of fuse.preset"
     )
@@ -209,6 +213,7 @@ OPTION_KEYS: Mapping[str, str] = {
     **{f"{key}": f"output.{key}" for key in OutputConfig.model_fields},
     "align": "align.mode",
     "ghost": "align.ghost",
+    "denoise": "align.denoise",
     "preset": "fuse.preset",
     "fuser": "fuse.fuser",
     "device": "fuse.device",

@@ -13,6 +13,7 @@ from streamfuse.align import balance, photometric
 from streamfuse.align import flow as motion
 from streamfuse.align import ghost as ghosts
 from streamfuse.align import planes as pixels
+from streamfuse.align.denoise import RaisedNoise, denoised
 from streamfuse.align.dominant import dominant_motion, preferred
 from streamfuse.align.photometric import Levels, ToneCurve
 from streamfuse.align.planes import Picture
@@ -47,6 +48,7 @@ class Aligner:
         mode: "flow" = dense motion, "global" = one homography per neighbour, "off" = neighbours as they are.
         ghost: fall back to the reference where a neighbour disagrees with it.
         rate: as given to the `Pairer`; at half rate the instants before and after are those of the same exposure.
+        denoise: take the noise out of a dark reference where it stands in for a brighter exposure.
     """
 
     def __init__(
@@ -55,12 +57,14 @@ class Aligner:
         mode: motion.Mode = "flow",
         ghost: bool = True,
         rate: Literal["full", "half"] = "full",
+        denoise: bool = True,
     ) -> None:
         self.untrusted_share = 0.0
         """Share of the pixels of the last bracket's synthesised exposures that fell back to the reference."""
         self._preset = preset
         self._ghost = ghost
         self._rate = rate
+        self._denoise = denoise
         self._mode = mode
         settings = motion.SETTINGS[preset]
         self._cubic = settings.cubic
@@ -113,9 +117,14 @@ class Aligner:
             return _Made(frames[0].planes, curve.gap_ev, None)
         mapped = pixels.map_planes(reference, curve, brighter)
         if pair is None:
-            return _Made(mapped, curve.gap_ev, np.zeros_like(self._luma(reference)))
+            none = np.zeros_like(self._luma(reference))
+            if brighter:
+                mapped = self._denoised(mapped, reference, [], curve, none)
+            return _Made(mapped, curve.gap_ev, none)
         sides = self._sides(bracket, frames, curve, brighter)
         shares = self._shares(reference, sides, curve, brighter)
+        if brighter and shares.luma is not None:
+            mapped = self._denoised(mapped, reference, sides, curve, shares.luma)
         planes = synthesise(reference, mapped, sides, shares, self._cubic)
         return _Made(planes, curve.gap_ev, shares.chroma, tuple(sides))
 
@@ -170,6 +179,16 @@ class Aligner:
         else:
             share = ghosts.darker_share(own)
         return Shares(trust * share, trust)
+
+    def _denoised(
+        self, mapped: tuple[Plane, ...], reference: Frame, sides: list[Side], curve: ToneCurve, share: Map
+    ) -> tuple[Plane, ...]:
+        """`mapped`, a dark reference brought up, without the noise that would be seen."""
+        if not self._denoise:
+            return mapped
+        raised, errors = self._picture(reference).brightened(curve), [side.error for side in sides]
+        level = ghosts.noise_level(raised, errors, curve) if errors else ghosts.USUAL_NOISE
+        return denoised(mapped, reference, RaisedNoise(raised, curve, level), share)
 
     def _motion(
         self, bracket: Bracket, frames: list[Frame], reference: Map, neighbours: list[Map], curve: ToneCurve

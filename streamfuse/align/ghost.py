@@ -104,16 +104,20 @@ def brighter_share(raised: Map, errors: Sequence[Map], curve: ToneCurve, zoom: f
     """
     shape = np.square(curve.noise(raised))
     error = errors[0] if len(errors) == 1 else cv2.min(errors[0], errors[1])
-    noise = shape * np.float32(_noise_level(raised, error, shape)) + np.float32(ROUNDING**2)
+    noise = shape * np.float32(noise_level(raised, errors, curve)) + np.float32(ROUNDING**2)
     excess = np.maximum(error - noise, 0.0)
     noise *= np.float32(zoom * zoom)
     return noise / (noise + excess + np.float32(1e-9))
 
 
-def _noise_level(raised: Map, error: Map, shape: Map) -> float:
-    """How many times `shape` the noise is, from a sparse grid of pixels that are neither black nor clipped."""
+def noise_level(raised: Map, errors: Sequence[Map], curve: ToneCurve) -> float:
+    """Variance of the noise of a dark reference / square of `ToneCurve.noise`; arguments as of `brighter_share`.
+
+    From a sparse grid of pixels that are neither black nor clipped.
+    """
     grid = slice(WINDOW // 2, None, WINDOW)
-    raised, error, shape = raised[grid, grid], error[grid, grid], shape[grid, grid]
+    raised, *sides = (m[grid, grid] for m in (raised, *errors))
+    error, shape = np.minimum.reduce(sides), np.square(curve.noise(raised))
     telling = (raised > NOISE_SEEN[0]) & (raised < NOISE_SEEN[1])
     if np.count_nonzero(telling) < FEWEST:
         return USUAL_NOISE

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from streamfuse.align import flow as rule
+from streamfuse.align import ghost as rule_of_ghosts
 from streamfuse.align import photometric
 from streamfuse.align.aligner import UNKNOWN_GAP_EV, part_of_the_way, share_of_same
 from streamfuse.align.balance import BalanceTracker
 from streamfuse.align.photometric import Levels, ToneCurve
 from streamfuse.align.recent import Recent
 from streamfuse.cuda import ghosts, motion
+from streamfuse.cuda.denoise import denoised, variance
 from streamfuse.cuda.flow import dense_flow, look_along
 from streamfuse.cuda.frames import DeviceFrame, Uploader
 from streamfuse.cuda.graph import Graphed
@@ -66,6 +68,7 @@ class DeviceAligner:
         preset, ghost, rate: as `streamfuse.align.Aligner` takes them.
         mode: "flow" or "off".
         graphs: record the motion search as a CUDA graph.
+        denoise: as `streamfuse.align.Aligner` takes it.
     """
 
     def __init__(
@@ -77,9 +80,11 @@ class DeviceAligner:
         ghost: bool = True,
         rate: Literal["full", "half"] = "full",
         graphs: bool = True,
+        denoise: bool = True,
     ) -> None:
         self._device, self._launcher = device, launcher
         self._preset, self._mode, self._ghost, self._rate = preset, mode, ghost, rate
+        self._denoise = denoise
         settings = rule.SETTINGS[preset]
         self._cubic = settings.cubic
         self._upload = Uploader(device, launcher)
@@ -132,9 +137,14 @@ class DeviceAligner:
             self._launcher,
         )
         if not frames:
+            if brighter and self._denoise:
+                noise = self._noise(reference, reference.brightened(curve.up), curve)
+                own = self._denoised(own, reference, variance(noise, rule_of_ghosts.USUAL_NOISE))
             _store(*own, rank, lumas, chroma)
             return none, []
-        sides, shares, weight, trust = self._sides(item, reference, frames, curve, brighter)
+        sides, shares, weight, trust, excess = self._sides(item, reference, frames, curve, brighter)
+        if excess is not None:
+            own = self._denoised(own, reference, excess)
         self._synthesise(reference, own, sides, shares, weight, rank, lumas, chroma)
         return trust, sides
 
@@ -145,8 +155,11 @@ class DeviceAligner:
         frames: list[DeviceFrame],
         curve: Tables,
         brighter: bool,
-    ) -> tuple[list[_Side], tuple[Tensor | None, Tensor | None], Tensor | None, Tensor]:
-        """(neighbours with motion, shares of luma and chroma, weight of the first neighbour, mean trust)."""
+    ) -> tuple[list[_Side], tuple[Tensor | None, Tensor | None], Tensor | None, Tensor, Tensor | None]:
+        """(neighbours with motion, shares of luma and chroma, weight of the first neighbour, mean trust, variance).
+
+        The variance is that of the noise to take out of the reference; None = it stays as it is.
+        """
         here = reference.brightened(curve.up) if brighter else reference.small
         there = torch.stack([frame.small if brighter else frame.brightened(curve.up) for frame in frames])
         flows = self._motion(item, frames, here, there, curve) if self._mode == "flow" else None
@@ -157,15 +170,24 @@ class DeviceAligner:
             seen = there if flows is None else look_along(there, flows.contiguous(), self._launcher)
             weight = ghosts.side_weights(deviations, seen).contiguous()
         if not self._ghost:
-            return sides, (None, None), weight, torch.ones((), device=self._device)
-        trust = ghosts.trust_map(deviations)
+            return sides, (None, None), weight, torch.ones((), device=self._device), None
+        trust, excess = ghosts.trust_map(deviations), None
         if brighter:
-            zoom = reference.frame.width / reference.small.shape[1]
-            noise = ghosts.Noise(here, curve.noise, zoom)
+            noise = self._noise(reference, here, curve)
             share = ghosts.brighter_share(noise, errors)
+            if self._denoise:
+                excess = variance(noise, ghosts.noise_level(noise, errors))
         else:
             share = ghosts.darker_share(reference.small, reference.peak)
-        return sides, ((trust * share).contiguous(), trust.contiguous()), weight, trust.mean()
+        return sides, ((trust * share).contiguous(), trust.contiguous()), weight, trust.mean(), excess
+
+    def _noise(self, reference: DeviceFrame, raised: Tensor, curve: Tables) -> ghosts.Noise:
+        return ghosts.Noise(raised, curve.noise, reference.frame.width / reference.small.shape[1])
+
+    def _denoised(
+        self, own: tuple[Tensor, Tensor | None], reference: DeviceFrame, excess: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        return denoised(*own, excess, reference.coding, reference.frame.subsampling)
 
     def _synthesise(
         self,

@@ -54,16 +54,18 @@ def brighter_share(noise: Noise, errors: Tensor) -> Tensor:
     last = len(noise.table) - 1
     shape = noise.table[(noise.raised * last + 0.5).long().clamp(0, last)] ** 2
     error = errors.amin(0)
-    level = shape * _noise_level(noise.raised, error, shape) + ghost.ROUNDING**2
+    level = shape * noise_level(noise, errors) + ghost.ROUNDING**2
     excess = (error - level).clamp_min(0.0)
     level = level * noise.zoom**2
     return level / (level + excess + 1e-9)
 
 
-def _noise_level(raised: Tensor, error: Tensor, shape: Tensor) -> Tensor:
-    """The median of error / shape on a sparse grid where the noise can be seen; a tensor of one value."""
+def noise_level(noise: Noise, errors: Tensor) -> Tensor:
+    """Variance / square of the table, where noise can be seen on a sparse grid; a tensor of one value."""
     sparse = slice(ghost.WINDOW // 2, None, ghost.WINDOW)
-    raised, error, shape = (m[sparse, sparse].flatten() for m in (raised, error, shape))
+    raised, error = noise.raised[sparse, sparse].flatten(), errors[:, sparse, sparse].amin(0).flatten()
+    last = len(noise.table) - 1
+    shape = noise.table[(raised * last + 0.5).long().clamp(0, last)] ** 2
     telling = (raised > ghost.NOISE_SEEN[0]) & (raised < ghost.NOISE_SEEN[1])
     # Those that do not tell go to the end, so that the count alone says where the median is: no wait for the host.
     ordered = torch.where(telling, error / shape, torch.inf).sort().values

@@ -32,7 +32,7 @@ class ResidentSettings:
     """How the resident fusion works.
 
     Args:
-        preset, ghost, rate: of the alignment, as `streamfuse.align.Aligner` takes them.
+        preset, ghost, rate, denoise: of the alignment, as `streamfuse.align.Aligner` takes them.
         mode: of the alignment; "global" is not there.
         smooth: smooth the maps over time.
         precision: of the network.
@@ -48,6 +48,7 @@ class ResidentSettings:
     precision: Precision = "bf16"
     graphs: bool = True
     dither: bool = False
+    denoise: bool = True
 
 
 class ResidentFusion:
@@ -76,6 +77,7 @@ class ResidentFusion:
             settings.ghost,
             settings.rate,
             settings.graphs,
+            settings.denoise,
         )
         network = load_network(fuser.name)
         self._weigh = DeviceWeigher(

@@ -17,6 +17,7 @@ SETTINGS: Mapping[str, Mapping[str, object]] = MappingProxyType(
         "no alignment": {"align": "off"},
         "global motion": {"align": "global"},
         "no ghost fallback": {"ghost": False},
+        "no denoising": {"denoise": False},
         "no smoothing": {"smooth": False},
         "with damping of flicker": {"flicker": True},
         "no ghost fallback, no smoothing": {"ghost": False, "smooth": False},

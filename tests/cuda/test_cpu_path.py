@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from streamfuse.align import ghost, planes
+from streamfuse.align import denoise, ghost, planes
 from streamfuse.align.photometric import ToneCurve, ratio_curve
-from streamfuse.cuda import blend, finish, unpack, warp
+from streamfuse.cuda import blend, finish, ghosts, unpack, warp
+from streamfuse.cuda import denoise as device_denoise
 from streamfuse.cuda.coding import coding
-from streamfuse.cuda.settings import comparison, tone
+from streamfuse.cuda.settings import comparison, noise_table, tone
 from streamfuse.cuda.weigh import DeviceWeigher
 from streamfuse.frame import ColorInfo, Frame, FusionMaps
 from streamfuse.fusion.blend import blend_luma
@@ -201,3 +202,24 @@ def test_finish_is_quantise_and_fuse_chroma(bits, full, subsampling):
     assert difference.max() <= (
         1 if bits < 16 else 16
     )  # of 65535: 1/32 px in OpenCV's look-up of the weights
+
+
+@pytest.mark.parametrize(("bits", "full", "subsampling"), KINDS)
+def test_denoised_is_that_of_the_aligner(bits, full, subsampling):
+    frame, curve = a_frame(bits, full, subsampling, 4), ratio_curve(4.0)
+    small = (SIZE[1] // 2, SIZE[0] // 2)
+    raised = planes.picture(frame, small).brightened(curve)
+    theirs = denoise.denoised(
+        frame.planes, frame, denoise.RaisedNoise(raised, curve, 1.5), np.zeros(small[::-1], np.float32)
+    )
+    table = noise_table(curve, torch.device("cpu"))
+    known = ghosts.Noise(torch.from_numpy(raised), table, SIZE[1] / small[0])
+    ours = device_denoise.denoised(
+        *tensors(frame), device_denoise.variance(known, 1.5), how(frame), frame.subsampling
+    )
+    assert any((made != plane).any() for made, plane in zip(theirs, frame.planes, strict=True))
+    for n, made in enumerate(theirs):
+        mine = ours[0] if n == 0 else ours[1][n - 1]
+        # Between the parts of the CPU path the noise is interpolated from one part alone.
+        difference = np.abs(mine.numpy().astype(np.float64) - made.astype(np.float64)) * 255 / how(frame).top
+        assert (difference > 1.01).mean() < 0.02

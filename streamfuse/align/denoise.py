@@ -1,0 +1,118 @@
+"""Noise of a dark reference that stands in for a brighter exposure, taken out where it would be seen.
+
+A local Wiener filter (Lee 1980, "Digital image enhancement and noise filtering by use of local statistics"): a pixel is
+drawn to the mean of the 3 x 3 pixels around it by the share of their variance that noise explains. How much noise there
+is, `ghost.noise_level` and `ToneCurve.noise` tell, so edges and what is well exposed stay as they are. Only parts of
+the picture where the reference has a share are touched, so that it costs nothing where all can be aligned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from streamfuse.align.photometric import ToneCurve
+from streamfuse.frame import Frame, Map, Plane, chroma_range, luma_range
+
+SEEN = (
+    0.003  # luma: standard deviation, times the share of the reference, from which on noise is worth the time
+)
+LEFT = 0.002  # luma: so much noise is left in, so that what has less stays bit for bit
+CHROMA = 0.8  # variance of Cb and Cr / that of luma, for independent noise in R', G' and B'
+_CELL = 32  # pixels at working size: the picture is treated in such cells
+_FEW = 0.02  # share of a cell that has to need it
+_MARGIN = 2  # pixels around a part that decide on it
+_WINDOW = (3, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class RaisedNoise:
+    """What is known of a dark reference, at working size.
+
+    Args:
+        raised: its luma, brightened, (h, w).
+        curve: between the two exposures.
+        level: see `ghost.noise_level`.
+    """
+
+    raised: Map
+    curve: ToneCurve
+    level: float
+
+    def variance(self, zoom: float) -> Map:
+        """Of luma at full size, (h, w); `zoom`: size of the frame / working size."""
+        deviation = self.curve.noise(cv2.blur(self.raised, _WINDOW))
+        return np.asarray(np.square(deviation) * np.float32(self.level * zoom * zoom), np.float32)
+
+
+def denoised(mapped: Sequence[Plane], frame: Frame, noise: RaisedNoise, share: Map) -> tuple[Plane, ...]:
+    """Planes of a reference that was brought to a brighter exposure, less its noise where it is used.
+
+    Args:
+        mapped: (H, W) and chroma, in the scale of the brighter exposure.
+        frame: the reference.
+        noise: of it.
+        share: of the neighbours against it, (h, w) at working size.
+
+    Returns:
+        The planes themselves where there is nothing to do, else new ones.
+    """
+    variance = noise.variance(frame.width / share.shape[1])
+    needed = np.sqrt(variance) * (1.0 - share) > SEEN
+    cells = list(_runs(needed))
+    if not cells:
+        return tuple(mapped)
+    variance = np.maximum(variance - np.float32(LEFT**2), 0.0)
+    across, down = frame.subsampling
+    limit = (1 << frame.bits) - 1
+    black, white = luma_range(frame.bits, frame.color.full_range)
+    chroma = CHROMA / (1 << (across + down)) * (2 * chroma_range(frame.bits, frame.color.full_range)[1]) ** 2
+    made = tuple(plane.copy() for plane in mapped)
+    for plane, out, scale in zip(mapped, made, ((white - black) ** 2, chroma, chroma), strict=False):
+        for cell in cells:
+            _filter(plane, out, variance, scale, cell, limit)
+    return made
+
+
+Cells = tuple[int, int, int, int]  # top, bottom, left, right at working size
+
+
+def _runs(needed: npt.NDArray[np.bool_]) -> Iterator[Cells]:
+    """Cells that need it, those side by side as one."""
+    height, width = needed.shape
+    rows, columns = -(-height // _CELL), -(-width // _CELL)
+    padded = np.zeros((rows * _CELL, columns * _CELL), np.float32)
+    padded[:height, :width] = needed
+    flagged = cv2.resize(padded, (columns, rows), interpolation=cv2.INTER_AREA).reshape(rows, columns) > _FEW
+    edges = np.diff(np.pad(flagged.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+    for row, (starts, ends) in enumerate(zip(edges == 1, edges == -1, strict=True)):
+        top, bottom = row * _CELL, min((row + 1) * _CELL, height)
+        for left, right in zip(np.flatnonzero(starts), np.flatnonzero(ends), strict=True):
+            yield top, bottom, int(left) * _CELL, min(int(right) * _CELL, width)
+
+
+def _filter(plane: Plane, out: Plane, variance: Map, scale: float, cell: Cells, limit: int) -> None:
+    """One run of cells of one plane."""
+    zoom = (plane.shape[0] / variance.shape[0], plane.shape[1] / variance.shape[1])
+    top, bottom, left, right = (round(at * zoom[n // 2]) for n, at in enumerate(cell))
+    if top == bottom or left == right:
+        return
+    above, before = min(top, _MARGIN), min(left, _MARGIN)
+    values = plane[top - above : bottom + _MARGIN, left - before : right + _MARGIN].astype(np.float32)
+    part = variance[cell[0] : cell[1], cell[2] : cell[3]] * np.float32(scale)
+    inner = cv2.resize(part, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
+    beyond = (values.shape[0] - above - (bottom - top), values.shape[1] - before - (right - left))
+    noise = cv2.copyMakeBorder(inner, above, beyond[0], before, beyond[1], cv2.BORDER_REPLICATE)
+    mean = cv2.blur(values, _WINDOW)
+    spread = cv2.subtract(cv2.blur(cv2.multiply(values, values), _WINDOW), cv2.multiply(mean, mean))
+    kept = cv2.divide(cv2.max(cv2.subtract(spread, noise), 0.0), cv2.max(spread, 1e-3))
+    kept[noise <= 0.0] = 1.0
+    smooth = cv2.blur(cv2.multiply(mean, 1.0 - kept), _WINDOW)
+    smooth += cv2.multiply(cv2.blur(kept, _WINDOW), values)
+    smooth += np.float32(0.5)
+    np.clip(smooth, 0, limit, out=smooth)
+    out[top:bottom, left:right] = smooth[above : above + bottom - top, before : before + right - left]

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from align_clips import FULL, exposed, grey_frame, scene
+
+from streamfuse.align.aligner import Aligner
+from streamfuse.align.denoise import RaisedNoise, denoised
+from streamfuse.align.photometric import ratio_curve
+from streamfuse.align.planes import map_planes, picture
+from streamfuse.color import rgb_to_planes
+from streamfuse.frame import Bracket, Frame
+
+SIGMA, GAP = 7.5e-4, 5.0  # the noise that a level of 1 stands for (two sigma)
+CURVE = ratio_curve(GAP)
+
+
+def dark_frame(noise: float, edge: bool = False) -> tuple[Frame, Frame]:
+    """A frame in 8-bit colour of noise that is new in each pixel, and what it would be without."""
+    light = np.dstack([scene(256, 160) * 0.004 + 0.004] * 3)
+    if edge:
+        light[:, 128:] *= 4.0
+    frames = []
+    for sigma in (noise, 0.0):
+        linear = light + sigma * np.random.default_rng(0).standard_normal(light.shape, np.float32)
+        codes = np.round(np.clip(linear, 0, 1) ** (1 / 2.2) * 65535).astype(np.uint16)
+        planes = rgb_to_planes(codes, bits=8, subsampling=(1, 1), color=FULL)
+        frames.append(Frame(planes, 8, (1, 1), FULL, 0, Fraction(1, 30), 0))
+    return frames[0], frames[1]
+
+
+def raised_of(frame: Frame) -> RaisedNoise:
+    return RaisedNoise(picture(frame, (frame.width, frame.height)).brightened(CURVE), CURVE, 1.0)
+
+
+def rms(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.sqrt(np.square(one.astype(float) - other).mean()))
+
+
+def test_noise_of_luma_and_chroma_is_halved_where_the_reference_stands_in() -> None:
+    noisy, clean = dark_frame(SIGMA)
+    mapped, wanted = map_planes(noisy, CURVE, True), map_planes(clean, CURVE, True)
+    made = denoised(mapped, noisy, raised_of(noisy), np.zeros((160, 256), np.float32))
+    for before, after, truth in zip(mapped, made, wanted, strict=True):
+        assert rms(after, truth) < 0.6 * rms(before, truth)
+
+
+def test_edges_stay_sharp() -> None:
+    noisy, clean = dark_frame(SIGMA, edge=True)
+    mapped, wanted = map_planes(noisy, CURVE, True), map_planes(clean, CURVE, True)
+    made = denoised(mapped, noisy, raised_of(noisy), np.zeros((160, 256), np.float32))[0]
+    step = [float(np.diff(plane[:, 127:129].astype(float)).mean()) for plane in (made, wanted[0])]
+    assert step[0] > 0.85 * step[1] > 20
+
+
+def test_what_the_neighbours_show_is_not_touched() -> None:
+    noisy, _ = dark_frame(SIGMA)
+    mapped = map_planes(noisy, CURVE, True)
+    share = np.ones((160, 256), np.float32)
+    assert all(
+        one is other
+        for one, other in zip(mapped, denoised(mapped, noisy, raised_of(noisy), share), strict=True)
+    )
+    share[32:64, 64:96] = 0.0
+    for plane, made in zip(mapped, denoised(mapped, noisy, raised_of(noisy), share), strict=True):
+        scale = 160 // plane.shape[0]
+        changed = np.argwhere(plane != made) * scale
+        assert len(changed)
+        assert changed.min(0).tolist() >= [32, 64]
+        assert changed.max(0).tolist() <= [63, 95]
+
+
+def test_parts_make_no_difference() -> None:
+    noisy, _ = dark_frame(SIGMA)
+    mapped = map_planes(noisy, CURVE, True)
+    share = np.zeros((160, 256), np.float32)
+    whole = denoised(mapped, noisy, raised_of(noisy), share)
+    share[:, :96] = share[64:, :] = 1.0
+    part = denoised(mapped, noisy, raised_of(noisy), share)
+    for one, other in zip(whole, part, strict=True):
+        scale = 160 // one.shape[0]
+        rows, columns = slice(0, 64 // scale), slice(96 // scale, None)
+        assert np.abs(one[rows, columns].astype(int) - other[rows, columns]).max() <= 1
+
+
+def test_what_is_well_exposed_stays_bit_for_bit() -> None:
+    frame = grey_frame(exposed(scene(128, 96) * 0.5 + 0.2, 0), 0)
+    curve = ratio_curve(0.5)
+    mapped = map_planes(frame, curve, True)
+    noise = RaisedNoise(picture(frame, (128, 96)).brightened(curve), curve, 0.1)
+    np.testing.assert_array_equal(
+        denoised(mapped, frame, noise, np.zeros((96, 128), np.float32))[0], mapped[0]
+    )
+
+
+@pytest.mark.parametrize("denoise", [True, False])
+def test_a_frame_that_stands_alone(denoise: bool) -> None:
+    noisy, _ = dark_frame(4 * SIGMA)
+    (made,) = Aligner(denoise=denoise).push(Bracket(noisy, 0, 2, {}))
+    curve = ratio_curve(made.gaps_ev[1])
+    same = np.array_equal(made.exposures[1][0], map_planes(noisy, curve, True)[0])
+    assert same is not denoise
