@@ -24,6 +24,7 @@ SEEN = (
 LEFT = 0.002  # luma: so much noise is left in, so that what has less stays bit for bit
 CHROMA = 0.8  # variance of Cb and Cr / that of luma, for independent noise in R', G' and B'
 _CELL = 32  # pixels at working size: the picture is treated in such cells
+_STEP = 4  # every how many pixels it is asked whether there is noise
 _FEW = 0.02  # share of a cell that has to need it
 _MARGIN = 2  # pixels around a part that decide on it
 _WINDOW = (3, 3)
@@ -43,9 +44,10 @@ class RaisedNoise:
     curve: ToneCurve
     level: float
 
-    def variance(self, zoom: float) -> Map:
-        """Of luma at full size, (h, w); `zoom`: size of the frame / working size."""
-        deviation = self.curve.noise(cv2.blur(self.raised, _WINDOW))
+    def variance(self, zoom: float, step: int = 1) -> Map:
+        """Of luma at full size; `zoom`: size of the frame / working size. Every `step`th pixel, from step / 2 on."""
+        calm = cv2.blur(self.raised, _WINDOW)
+        deviation = self.curve.noise(calm if step == 1 else _thinned(calm, step))
         return np.asarray(np.square(deviation) * np.float32(self.level * zoom * zoom), np.float32)
 
 
@@ -61,12 +63,12 @@ def denoised(mapped: Sequence[Plane], frame: Frame, noise: RaisedNoise, share: M
     Returns:
         The planes themselves where there is nothing to do, else new ones.
     """
-    variance = noise.variance(frame.width / share.shape[1])
-    needed = np.sqrt(variance) * (1.0 - share) > SEEN
-    cells = list(_runs(needed))
+    zoom = frame.width / share.shape[1]
+    needed = np.sqrt(noise.variance(zoom, _STEP)) * (1.0 - _thinned(share, _STEP)) > SEEN
+    cells = list(_runs(needed, share.shape[:2]))
     if not cells:
         return tuple(mapped)
-    variance = np.maximum(variance - np.float32(LEFT**2), 0.0)
+    variance = np.maximum(noise.variance(zoom) - np.float32(LEFT**2), 0.0)
     across, down = frame.subsampling
     limit = (1 << frame.bits) - 1
     black, white = luma_range(frame.bits, frame.color.full_range)
@@ -81,12 +83,18 @@ def denoised(mapped: Sequence[Plane], frame: Frame, noise: RaisedNoise, share: M
 Cells = tuple[int, int, int, int]  # top, bottom, left, right at working size
 
 
-def _runs(needed: npt.NDArray[np.bool_]) -> Iterator[Cells]:
-    """Cells that need it, those side by side as one."""
-    height, width = needed.shape
+def _thinned(picture: Map, step: int) -> Map:
+    """Every `step`th pixel, from step / 2 on where there is so much."""
+    rows, columns = (min(step // 2, size - 1) for size in picture.shape)
+    return picture[rows::step, columns::step]
+
+
+def _runs(needed: npt.NDArray[np.bool_], size: tuple[int, ...]) -> Iterator[Cells]:
+    """Cells of a picture of this size that need it, those side by side as one; `needed` has every `_STEP`th pixel."""
+    height, width = size
     rows, columns = -(-height // _CELL), -(-width // _CELL)
-    padded = np.zeros((rows * _CELL, columns * _CELL), np.float32)
-    padded[:height, :width] = needed
+    padded = np.zeros((rows * (_CELL // _STEP), columns * (_CELL // _STEP)), np.float32)
+    padded[: needed.shape[0], : needed.shape[1]] = needed
     flagged = cv2.resize(padded, (columns, rows), interpolation=cv2.INTER_AREA).reshape(rows, columns) > _FEW
     edges = np.diff(np.pad(flagged.astype(np.int8), ((0, 0), (1, 1))), axis=1)
     for row, (starts, ends) in enumerate(zip(edges == 1, edges == -1, strict=True)):
