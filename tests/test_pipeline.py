@@ -322,7 +322,8 @@ def test_a_second_interrupt_gives_up_what_is_in_flight():
 @pytest.mark.parametrize("policy", ["drop-oldest", "drop-newest"])
 def test_live_policies_drop_frames_and_keep_their_order(policy):
     sink = Store()
-    source = Numbers(40, hook=lambda _: time.sleep(0.001))
+    # The last ones come at once, so that not all of them find a place, however the threads take turns.
+    source = Numbers(40, hook=lambda number: time.sleep(0.001 if number < 30 else 0.0))
     stage = Delay(seconds=0.01)
     statistics = Pipeline(source, [stage], [sink], policy=policy, queue_size=2).run()
     assert statistics.drops > 0
