@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from streamfuse.align.denoise_rows import Parts, filter_parts
+from streamfuse.align.enlarging import two_columns
 from streamfuse.align.photometric import ToneCurve
 from streamfuse.frame import Frame, Map, Plane, chroma_range, luma_range
 
@@ -26,7 +28,6 @@ CHROMA = 0.8  # variance of Cb and Cr / that of luma, for independent noise in R
 _CELL = 32  # pixels at working size: the picture is treated in such cells
 _STEP = 4  # every how many pixels it is asked whether there is noise
 _FEW = 0.02  # share of a cell that has to need it
-_MARGIN = 2  # pixels around a part that decide on it
 _WINDOW = (3, 3)
 
 
@@ -68,15 +69,15 @@ def denoised(mapped: Sequence[Plane], frame: Frame, noise: RaisedNoise, share: M
     cells = list(_runs(needed, share.shape[:2]))
     if not cells:
         return tuple(mapped)
-    variance = np.maximum(noise.variance(zoom) - np.float32(LEFT**2), 0.0)
+    variance = two_columns(np.maximum(noise.variance(zoom) - np.float32(LEFT**2), 0.0))[None]
     across, down = frame.subsampling
     limit = (1 << frame.bits) - 1
     black, white = luma_range(frame.bits, frame.color.full_range)
     chroma = CHROMA / (1 << (across + down)) * (2 * chroma_range(frame.bits, frame.color.full_range)[1]) ** 2
     made = tuple(plane.copy() for plane in mapped)
     for plane, out, scale in zip(mapped, made, ((white - black) ** 2, chroma, chroma), strict=False):
-        for cell in cells:
-            _filter(plane, out, variance, scale, cell, limit)
+        parts = _parts(cells, plane, share.shape)
+        filter_parts(plane, variance, np.float32(scale), parts, np.float32(limit), out)
     return made
 
 
@@ -103,24 +104,8 @@ def _runs(needed: npt.NDArray[np.bool_], size: tuple[int, ...]) -> Iterator[Cell
             yield top, bottom, int(left) * _CELL, min(int(right) * _CELL, width)
 
 
-def _filter(plane: Plane, out: Plane, variance: Map, scale: float, cell: Cells, limit: int) -> None:
-    """One run of cells of one plane."""
-    zoom = (plane.shape[0] / variance.shape[0], plane.shape[1] / variance.shape[1])
-    top, bottom, left, right = (round(at * zoom[n // 2]) for n, at in enumerate(cell))
-    if top == bottom or left == right:
-        return
-    above, before = min(top, _MARGIN), min(left, _MARGIN)
-    values = plane[top - above : bottom + _MARGIN, left - before : right + _MARGIN].astype(np.float32)
-    part = variance[cell[0] : cell[1], cell[2] : cell[3]] * np.float32(scale)
-    inner = cv2.resize(part, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
-    beyond = (values.shape[0] - above - (bottom - top), values.shape[1] - before - (right - left))
-    noise = cv2.copyMakeBorder(inner, above, beyond[0], before, beyond[1], cv2.BORDER_REPLICATE)
-    mean = cv2.blur(values, _WINDOW)
-    spread = cv2.subtract(cv2.blur(cv2.multiply(values, values), _WINDOW), cv2.multiply(mean, mean))
-    kept = cv2.divide(cv2.max(cv2.subtract(spread, noise), 0.0), cv2.max(spread, 1e-3))
-    kept[noise <= 0.0] = 1.0
-    smooth = cv2.blur(cv2.multiply(mean, 1.0 - kept), _WINDOW)
-    smooth += cv2.multiply(cv2.blur(kept, _WINDOW), values)
-    smooth += np.float32(0.5)
-    np.clip(smooth, 0, limit, out=smooth)
-    out[top:bottom, left:right] = smooth[above : above + bottom - top, before : before + right - left]
+def _parts(cells: Sequence[Cells], plane: Plane, size: tuple[int, ...]) -> Parts:
+    """(N, 4): cells in pixels of a plane, without those that have none."""
+    zoom = np.array([plane.shape[0] / size[0]] * 2 + [plane.shape[1] / size[1]] * 2)
+    found = np.rint(np.array(cells) * zoom).astype(np.int64)
+    return found[(found[:, 1] > found[:, 0]) & (found[:, 3] > found[:, 2])]
