@@ -80,7 +80,7 @@ class Aligner:
         self._blocks: Recent[balance.Blocks | None] = Recent(12)
         self._balance = balance.BalanceTracker()
         self._flows: Recent[Map] = Recent(8)
-        self._beside = ThreadPoolExecutor(1, "streamfuse-flow")
+        self._beside = ThreadPoolExecutor(2, "streamfuse-align")  # kernels leave the interpreter to others
 
     def push(self, item: Bracket) -> Iterable[AlignedBracket]:
         """Align one bracket."""
@@ -115,17 +115,17 @@ class Aligner:
         curve = self._curve(bracket, frames, rank)
         if bracket.simultaneous and frames:
             return _Made(frames[0].planes, curve.gap_ev, None)
-        mapped = pixels.map_planes(reference, curve, brighter)
         if pair is None:
-            none = np.zeros_like(self._luma(reference))
+            mapped, none = pixels.map_planes(reference, curve, brighter), np.zeros_like(self._luma(reference))
             if brighter:
                 mapped = self._denoised(mapped, reference, [], curve, none)
             return _Made(mapped, curve.gap_ev, none)
+        mapping = self._beside.submit(pixels.map_planes, reference, curve, brighter)
         sides = self._sides(bracket, frames, curve, brighter)
-        shares = self._shares(reference, sides, curve, brighter)
+        shares, mapped = self._shares(reference, sides, curve, brighter), mapping.result()
         if brighter and shares.luma is not None:
             mapped = self._denoised(mapped, reference, sides, curve, shares.luma)
-        planes = synthesise(reference, mapped, sides, shares, self._cubic)
+        planes = synthesise(reference, mapped, sides, shares, self._cubic, self._beside)
         return _Made(planes, curve.gap_ev, shares.chroma, tuple(sides))
 
     def _curve(self, bracket: Bracket, others: list[Frame], rank: int) -> ToneCurve:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import cv2
@@ -40,7 +41,12 @@ class Shares:
 
 
 def synthesise(
-    reference: Frame, mapped: Sequence[Plane], sides: Sequence[Side], shares: Shares, cubic: bool
+    reference: Frame,
+    mapped: Sequence[Plane],
+    sides: Sequence[Side],
+    shares: Shares,
+    cubic: bool,
+    beside: Executor,
 ) -> tuple[Plane, ...]:
     """Planes like the reference's, of another exposure.
 
@@ -50,6 +56,7 @@ def synthesise(
         sides: one or two neighbours.
         shares: of the neighbours against `mapped`.
         cubic: interpolation of luma, else bilinear; chroma always is.
+        beside: where chroma is made, beside luma.
     """
     weight = _side_weights(*sides) if len(sides) == 2 else None
 
@@ -57,8 +64,10 @@ def synthesise(
         moved = [Moved(side.frame.planes[first:end], side.flow) for side in sides]
         return assemble(mapped[first:end], moved, weight, share, reference.bits, cubic)
 
-    luma = assembled(0, 1, shares.luma, cubic)
-    return luma if len(mapped) == 1 else (*luma, *assembled(1, 3, shares.chroma, False))
+    if len(mapped) == 1:
+        return assembled(0, 1, shares.luma, cubic)
+    chroma = beside.submit(assembled, 1, 3, shares.chroma, False)
+    return (*assembled(0, 1, shares.luma, cubic), *chroma.result())
 
 
 def _side_weights(before: Side, after: Side) -> Map:

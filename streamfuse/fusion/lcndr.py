@@ -74,8 +74,8 @@ class NetworkMaps:
     gains: tuple[Tensor, ...]
 
 
-def features(gaussian: list[Tensor], bands: list[Tensor]) -> Tensor:
-    """(B * N, 9, H/4, W/4): G1 unshuffled (4), G2, L2, and log local contrast of L0, L1, L2.
+def features(gaussian: list[Tensor], bands: list[Tensor], energies: list[Tensor]) -> Tensor:
+    """(B * N, 9, H/4, W/4): G1 unshuffled (4), G2, L2, and log local contrast (`local_energy`) of L0, L1, L2.
 
     They say how bright a place is in each exposure and how much detail of each size it holds, at a quarter of the
     resolution.
@@ -88,8 +88,7 @@ def features(gaussian: list[Tensor], bands: list[Tensor]) -> Tensor:
         return x.reshape(batch * exposures, 1, *quarter)
 
     contrasts = []
-    for band in bands[:3]:
-        energy = local_energy(band)
+    for energy in energies[:3]:
         pooled = (
             F.adaptive_avg_pool2d(energy, (quarter[0], quarter[1]))
             if energy.shape[-2:] != quarter
@@ -301,16 +300,21 @@ class Lcndr(nn.Module):
         """Exponent (>= 0) on the local energy of band `level`."""
         return self.sharpness[level].clamp_min(0.0)
 
-    def _priors(self, gaussian: list[Tensor], bands: list[Tensor]) -> tuple[Tensor, ...]:
+    def _priors(
+        self, gaussian: list[Tensor], bands: list[Tensor], energies: list[Tensor]
+    ) -> tuple[Tensor, ...]:
         if not self.config.mirrored:
-            return self._look(gaussian, bands)
-        seen = [self._look([g.flip(axes) for g in gaussian], [b.flip(axes) for b in bands]) for axes in VIEWS]
+            return self._look(gaussian, bands, energies)
+        pyramids = (gaussian, bands, energies)
+        seen = [self._look(*([level.flip(axes) for level in p] for p in pyramids)) for axes in VIEWS]
         upright = [[prior.flip(axes) for prior in priors] for axes, priors in zip(VIEWS, seen, strict=True)]
         return tuple(_geometric_mean(views) for views in zip(*upright, strict=True))
 
-    def _look(self, gaussian: list[Tensor], bands: list[Tensor]) -> tuple[Tensor, ...]:
+    def _look(
+        self, gaussian: list[Tensor], bands: list[Tensor], energies: list[Tensor]
+    ) -> tuple[Tensor, ...]:
         exposures = gaussian[0].shape[1]
-        x = features(gaussian, bands)
+        x = features(gaussian, bands, energies)
         if self.stem is not None:
             x = torch.cat([x, self.stem(gaussian[0].flatten(0, 1).unsqueeze(1) - 0.5)], dim=1)
         scales = self.extraction(x, exposures)
@@ -320,19 +324,20 @@ class Lcndr(nn.Module):
         return priors
 
     def _blend(
-        self, priors: tuple[Tensor, ...], gaussian: list[Tensor], bands: list[Tensor]
-    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        """(base, fused bands, source energies of the finest bands)."""
-        fused, energies = [], []
-        for level, band in enumerate(bands):
-            energy = local_energy(band)
-            energies.append(energy)
-            fused.append(
-                (band_weights(priors[level], energy, self.exponent(level)) * band).sum(1, keepdim=True)
-            )
+        self,
+        priors: tuple[Tensor, ...],
+        gaussian: list[Tensor],
+        bands: list[Tensor],
+        energies: list[Tensor],
+    ) -> tuple[Tensor, list[Tensor]]:
+        """(base, fused bands)."""
+        fused = []
+        for level, (band, energy) in enumerate(zip(bands, energies, strict=True)):
+            weights = band_weights(priors[level], energy, self.exponent(level))
+            fused.append((weights * band).sum(1, keepdim=True))
         base_prior = upsample(priors[-1], gaussian[-1].shape[-2:])
         base = (base_prior * gaussian[-1]).sum(1, keepdim=True)
-        return base, fused, energies
+        return base, fused
 
     def _gains(
         self, base: Tensor, fused: list[Tensor], energies: list[Tensor], gaussian: list[Tensor]
@@ -356,10 +361,11 @@ class Lcndr(nn.Module):
     def maps(self, luma: Tensor) -> NetworkMaps:
         """Priors and gains for a stack (B, N, H, W) whose sides are multiples of 32."""
         gaussian, bands = laplacian_pyramid(luma, LEVELS)
-        priors = self._priors(gaussian, bands)
+        energies = [local_energy(band) for band in bands]
+        priors = self._priors(gaussian, bands, energies)
         if self.revision is None:
             return NetworkMaps(priors, ())
-        base, fused, energies = self._blend(priors, gaussian, bands)
+        base, fused = self._blend(priors, gaussian, bands, energies)
         gains = self._gains(base, fused, energies, gaussian)
         return NetworkMaps(priors, tuple(gains[:, n : n + 1] for n in range(REVISED)))
 
@@ -368,8 +374,9 @@ class Lcndr(nn.Module):
         height, width = luma.shape[-2:]
         padded = pad_to_multiple(luma, 1 << LEVELS)
         gaussian, bands = laplacian_pyramid(padded, LEVELS)
-        priors = self._priors(gaussian, bands)
-        base, fused, energies = self._blend(priors, gaussian, bands)
+        energies = [local_energy(band) for band in bands]
+        priors = self._priors(gaussian, bands, energies)
+        base, fused = self._blend(priors, gaussian, bands, energies)
         if self.revision is not None:
             gains = self._gains(base, fused, energies, gaussian)
             for n in range(REVISED):

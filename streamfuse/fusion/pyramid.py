@@ -61,7 +61,7 @@ def _window_sum(stack: Tensor, dim: int) -> Tensor:
     length = stack.shape[dim] - ENERGY_WINDOW + 1
     total = stack.narrow(dim, 0, length) + stack.narrow(dim, 1, length)
     for start in range(2, ENERGY_WINDOW):
-        total = total + stack.narrow(dim, start, length)
+        total += stack.narrow(dim, start, length)
     return total
 
 
