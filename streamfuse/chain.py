@@ -68,7 +68,7 @@ def build_chain(
         end = (NamedStage("flicker", Deflicker()),) if config.smooth.flicker else ()
         return Chain((*front, *end), labeller, pairer, fuser, config.smooth.enabled, config.smooth.flicker)
     align = config.align
-    aligner = Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, align.denoise)
+    aligner = Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
     stages: list[NamedStage] = [
         NamedStage("label", labeller),
         NamedStage("pair", pairer),
@@ -103,7 +103,7 @@ def _resident(config: Config, fuser: Fuser) -> Stage | None:
             config.align.ghost,
             config.input.rate,
             config.smooth.enabled,
-            denoise=config.align.denoise,
+            denoise=config.denoise,
         ),
     )
 

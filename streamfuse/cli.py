@@ -125,7 +125,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--denoise",
     type=click.Choice(["on", "off"]),
-    help="Take noise out of dark frames that stand in for bright ones.",
+    help="Take noise out of dark frames that stand in for bright ones; default: on, off at fast.",
 )
 @click.option("--smooth", type=click.Choice(["on", "off"]), help="Smooth weights and tone over time.")
 @click.option("--flicker", type=click.Choice(["on", "off"]), help="Damp the flicker of lamps; default: off.")

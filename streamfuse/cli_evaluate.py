@@ -17,7 +17,9 @@ import click
 @click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
 @click.option("--align", type=click.Choice(["off", "global", "flow"]), help="Alignment; default: flow.")
 @click.option("--ghost", type=click.Choice(["on", "off"]), help="Ghost fallback; default: on.")
-@click.option("--denoise", type=click.Choice(["on", "off"]), help="Denoising of the fallback; default: on.")
+@click.option(
+    "--denoise", type=click.Choice(["on", "off"]), help="Denoising of the fallback; default: on, off at fast."
+)
 @click.option("--smooth", type=click.Choice(["on", "off"]), help="Temporal smoothing; default: on.")
 @click.option("--deflicker", type=click.Choice(["on", "off"]), help="Damping of flicker; default: off.")
 @click.option(

@@ -95,9 +95,10 @@ class AlignConfig(_Section):
     ghost: bool = Field(
         default=True, description="use the reference alone where the aligned exposure disagrees with it"
     )
-    denoise: bool = Field(
-        default=True,
-        description="take the noise out of a dark reference where it is used for a brighter exposure",
+    denoise: bool | None = Field(
+        default=None,
+        description="take the noise out of a dark reference where it is used for a brighter exposure; "
+        "null: unless the preset is fast",
     )
     preset: Preset | None = Field(
         default=None, description="effort of the alignment; null: that of fuse.preset"
@@ -176,6 +177,11 @@ class Config(_Section):
     def align_preset(self) -> Preset:
         """The alignment preset to use: the one that is set, else that of the fusion."""
         return self.align.preset or self.fuse.preset
+
+    @property
+    def denoise(self) -> bool:
+        """Whether to denoise: as it is set, else by the preset."""
+        return self.align_preset != "fast" if self.align.denoise is None else self.align.denoise
 
     def with_overrides(self, **options: object) -> Config:
         """These settings with some replaced.

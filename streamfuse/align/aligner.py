@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -80,7 +80,8 @@ class Aligner:
         self._blocks: Recent[balance.Blocks | None] = Recent(12)
         self._balance = balance.BalanceTracker()
         self._flows: Recent[Map] = Recent(8)
-        self._beside = ThreadPoolExecutor(2, "streamfuse-align")  # kernels leave the interpreter to others
+        self.beside: Executor = ThreadPoolExecutor(2, "streamfuse-align")
+        """Where some of the work is done meanwhile."""
 
     def push(self, item: Bracket) -> Iterable[AlignedBracket]:
         """Align one bracket."""
@@ -120,12 +121,12 @@ class Aligner:
             if brighter:
                 mapped = self._denoised(mapped, reference, [], curve, none)
             return _Made(mapped, curve.gap_ev, none)
-        mapping = self._beside.submit(pixels.map_planes, reference, curve, brighter)
+        mapping = self.beside.submit(pixels.map_planes, reference, curve, brighter)
         sides = self._sides(bracket, frames, curve, brighter)
         shares, mapped = self._shares(reference, sides, curve, brighter), mapping.result()
         if brighter and shares.luma is not None:
             mapped = self._denoised(mapped, reference, sides, curve, shares.luma)
-        planes = synthesise(reference, mapped, sides, shares, self._cubic, self._beside)
+        planes = synthesise(reference, mapped, sides, shares, self._cubic, self.beside)
         return _Made(planes, curve.gap_ev, shares.chroma, tuple(sides))
 
     def _curve(self, bracket: Bracket, others: list[Frame], rank: int) -> ToneCurve:
@@ -199,7 +200,7 @@ class Aligner:
         camera explains the pictures as well, it is that.
         """
         # The last one beside all the others: dense flow is most of the work, and done without the interpreter.
-        last = self._beside.submit(self._across[1], reference, neighbours[-1])
+        last = self.beside.submit(self._across[1], reference, neighbours[-1])
         across = [self._across[0](reference, luma) for luma in neighbours[:-1]]
         if self._mode != "flow":
             return [*across, last.result()]

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from streamfuse.align.photometric import ToneCurve
-from streamfuse.align.picture_rows import mixed_vectors
+from streamfuse.align.picture_rows import mixed_vectors, scale_vectors
 from streamfuse.frame import Map, Plane
 
 Mode = Literal["off", "global", "flow"]
@@ -63,7 +63,7 @@ class FlowSettings:
 
 SETTINGS: dict[Preset, FlowSettings] = {
     "fast": FlowSettings(480, 2, False, refinements=2, sides=1, dominant=False),
-    "balanced": FlowSettings(854, 1, True, refinements=5, descents=8),
+    "balanced": FlowSettings(768, 1, True, refinements=5, descents=8),
     "best": FlowSettings(960, 0, True),
 }
 
@@ -140,8 +140,9 @@ def rescaled(flow: Map, size: tuple[int, int]) -> Map:
     if (flow.shape[1], flow.shape[0]) == size:
         return flow
     how = cv2.INTER_AREA if size[0] < flow.shape[1] else cv2.INTER_LINEAR
-    scale = (size[0] / flow.shape[1], size[1] / flow.shape[0], 0.0, 0.0)
-    return np.asarray(cv2.multiply(cv2.resize(flow, size, interpolation=how), scale), np.float32)
+    resized = cv2.resize(flow, size, interpolation=how)
+    scale_vectors(resized, np.float32(size[0] / flow.shape[1]), np.float32(size[1] / flow.shape[0]))
+    return np.asarray(resized, np.float32)
 
 
 def halfway(flow: Map, fraction: float) -> tuple[Map, Map]:

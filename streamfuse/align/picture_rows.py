@@ -9,6 +9,7 @@ from streamfuse.jit import kernel
 
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
 _HALF, _EIGHTH = np.float32(0.5), np.float32(0.125)
+_LITTLE = np.float32(1e-4)  # chroma
 
 
 @kernel
@@ -41,6 +42,30 @@ def raised_luma(rgb: Map, factors: Map, weights: Map, out: Map) -> None:
 
 
 @kernel
+def clip_colours(luma: Map, rgb: Map, factor: np.float32, matrix: Map, lost: Map, kept: Map) -> None:
+    """What it takes from luma and chroma that R', G' and B' times a factor are clipped to 1.
+
+    Args:
+        luma, rgb: (h, w) and (h, w, 3), before; in [0, 1].
+        factor: of all of them.
+        matrix: (3, 3), Y', Cb and Cr from R', G' and B'.
+        lost: luma times the factor, clipped by itself, less the luma of the clipped colour, (h, w).
+        kept: share of chroma that is left, (h, w).
+    """
+    for y in range(luma.shape[0]):
+        for x in range(luma.shape[1]):
+            red, green, blue = rgb[y, x, 0] * factor, rgb[y, x, 1] * factor, rgb[y, x, 2] * factor
+            r, g, b = min(red, _ONE), min(green, _ONE), min(blue, _ONE)
+            light = matrix[0, 0] * r + matrix[0, 1] * g + matrix[0, 2] * b
+            lost[y, x] = min(luma[y, x] * factor, _ONE) - light
+            before, after = _LITTLE, _LITTLE
+            for n in range(1, 3):
+                before += abs(matrix[n, 0] * red + matrix[n, 1] * green + matrix[n, 2] * blue)
+                after += abs(matrix[n, 0] * r + matrix[n, 1] * g + matrix[n, 2] * b)
+            kept[y, x] = min(after / before, _ONE)
+
+
+@kernel
 def block_means_and_peaks(rgb: Map, side: int, means: Map, peaks: Map) -> None:
     """Of blocks of `side` x `side` pixels of R'G'B': means (h, w, 3), and the largest of all values (h, w)."""
     area = np.float32(1.0 / (side * side))
@@ -64,6 +89,15 @@ def mixed_vectors(first: Map, second: Map, share: Map, out: Map) -> None:
         for x in range(share.shape[1]):
             for c in range(2):
                 out[y, x, c] = second[y, x, c] + share[y, x] * (first[y, x, c] - second[y, x, c])
+
+
+@kernel
+def scale_vectors(field: Map, across: np.float32, down: np.float32) -> None:
+    """A field (h, w, 2) times a factor for each component, in place."""
+    for y in range(field.shape[0]):
+        for x in range(field.shape[1]):
+            field[y, x, 0] *= across
+            field[y, x, 1] *= down
 
 
 @kernel

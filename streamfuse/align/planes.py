@@ -14,7 +14,8 @@ import numpy as np
 
 from streamfuse.align.enlarging import lowered, scaled
 from streamfuse.align.photometric import NODES, ToneCurve
-from streamfuse.align.picture_rows import raised_luma, to_rgb
+from streamfuse.align.picture_rows import clip_colours, raised_luma, to_rgb
+from streamfuse.align.reducing import reduced
 from streamfuse.frame import Frame, Map, Plane, chroma_range, luma_range
 
 _VISIBLE = 0.25  # code values of luma: clipping of colours that takes less is left out
@@ -83,18 +84,6 @@ def normalised_luma(frame: Frame, size: tuple[int, int]) -> Map:
     return np.clip(scaled, 0.0, 1.0, out=scaled)
 
 
-def reduced(plane: Plane, size: tuple[int, int]) -> Plane:
-    """A plane at a smaller `size` (width, height), by means of areas; by halves first, which OpenCV is fastest at."""
-    while plane.shape[1] % 2 == plane.shape[0] % 2 == 0 and plane.shape[1] >= 2 * size[0]:
-        if plane.shape[0] < 2 * size[1]:
-            break
-        half = (plane.shape[1] // 2, plane.shape[0] // 2)
-        plane = cv2.resize(plane, half, interpolation=cv2.INTER_AREA)
-    if plane.shape == size[::-1]:
-        return plane
-    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), plane.dtype)
-
-
 def map_planes(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[Plane, ...]:
     """All planes of a frame in the scale of another exposure, same dtype and sizes.
 
@@ -107,21 +96,28 @@ def map_planes(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[Plane
     plain = curve.exact and curve.neutral
     if plain and not to_brighter:  # nothing clips: luma and chroma shrink alike
         return (luma, *(_scaled(plane, float(1 / curve.factor), None, frame) for plane in frame.planes[1:]))
-    apply, colours = (curve.brighten, curve.brighten_rgb) if to_brighter else (curve.darken, curve.darken_rgb)
     rows, columns = frame.planes[1].shape
     if plain:
-        rows, columns = (rows + 1) // 2, (columns + 1) // 2
+        small = picture(frame, ((columns + 1) // 2, (rows + 1) // 2))
+        lost, kept = _clipped(small, float(curve.factor), frame)
+        chroma = (_scaled(plane, float(curve.factor), kept, frame) for plane in frame.planes[1:])
+        return (_without(luma, lost, frame), *chroma)
+    apply, colours = (curve.brighten, curve.brighten_rgb) if to_brighter else (curve.darken, curve.darken_rgb)
     small = picture(frame, (columns, rows))
     assert small.rgb is not None
-    mapped = cv2.transform(colours(small.rgb), np.linalg.inv(_to_rgb(*_coefficients(frame))))
+    mapped = cv2.transform(colours(small.rgb), _from_rgb(*_coefficients(frame)))
     lost = apply(small.luma) - cv2.extractChannel(mapped, 0)
-    luma = _without(luma, lost, frame)
-    if plain:
-        kept = _chroma_kept(small.rgb * curve.factor, mapped, frame)
-        return (luma, *(_scaled(plane, float(curve.factor), kept, frame) for plane in frame.planes[1:]))
     neutral, half = chroma_range(frame.bits, full)
-    chroma = cv2.split(mapped)[1:]
-    return (luma, *(_coded(plane * np.float32(2 * half) + neutral, frame) for plane in chroma))
+    coded = (_coded(plane * np.float32(2 * half) + neutral, frame) for plane in cv2.split(mapped)[1:])
+    return (_without(luma, lost, frame), *coded)
+
+
+def _clipped(small: Picture, factor: float, frame: Frame) -> tuple[Map, Map | None]:
+    """What the clipping of colours takes from luma, and what it leaves of chroma; None = all of it."""
+    assert small.rgb is not None
+    lost, kept = np.empty_like(small.luma), np.empty_like(small.luma)
+    clip_colours(small.luma, small.rgb, np.float32(factor), _from_rgb(*_coefficients(frame)), lost, kept)
+    return lost, kept if cv2.norm(small.rgb, cv2.NORM_INF) * factor > 1 else None
 
 
 def _without(luma: Plane, lost: Map, frame: Frame) -> Plane:
@@ -130,20 +126,6 @@ def _without(luma: Plane, lost: Map, frame: Frame) -> Plane:
     if cv2.norm(lost, cv2.NORM_INF) * (white - black) <= _VISIBLE:
         return luma
     return lowered(luma, lost * np.float32(white - black), (1 << frame.bits) - 1)
-
-
-def _chroma_kept(wanted: Map, clipped: Map, frame: Frame) -> Map | None:
-    """What is left of chroma after the clipping of colours, 0..1; None if nothing is clipped.
-
-    Args:
-        wanted: R'G'B' (h, w, 3) as brightened, not clipped.
-        clipped: luma and chroma (h, w, 3) of the clipped one.
-    """
-    if cv2.norm(wanted, cv2.NORM_INF) <= 1:
-        return None
-    whole = cv2.transform(wanted, np.linalg.inv(_to_rgb(*_coefficients(frame))))
-    before, after = (np.abs(c[..., 1]) + np.abs(c[..., 2]) for c in (whole, clipped))
-    return np.asarray(np.minimum((after + np.float32(1e-4)) / (before + np.float32(1e-4)), 1.0), np.float32)
 
 
 def _scaled(plane: Plane, factor: float, kept: Map | None, frame: Frame) -> Plane:
@@ -175,6 +157,12 @@ def _to_rgb(kr: float, kb: float) -> Map:
     """(3, 3): R', G', B' from Y' in [0, 1] and Cb, Cr in [-0.5, 0.5]."""
     red, blue, kg = 2 * (1 - kr), 2 * (1 - kb), 1 - kr - kb
     return np.array([[1, 0, red], [1, -blue * kb / kg, -red * kr / kg], [1, blue, 0]], np.float32)
+
+
+@functools.lru_cache(maxsize=8)
+def _from_rgb(kr: float, kb: float) -> Map:
+    """(3, 3): the other way round."""
+    return np.linalg.inv(_to_rgb(kr, kb))
 
 
 class _Key:

@@ -116,11 +116,8 @@ def _assemble(
     whole = np.empty((count, 2, width), np.int32)
     part, used = np.zeros((count, 2, width + BLOCK), np.float32), np.empty((count, width), np.float32)
     seen = np.empty((count, width + BLOCK), np.float32)
-    runs, change, number = (
-        np.empty((2, width + 1), np.int32),
-        np.empty(width, np.uint8),
-        np.empty(2, np.int64),
-    )
+    runs, number = np.empty((2, width + BLOCK), np.int32), np.empty(2, np.int64)
+    change = np.zeros(-(-width // BLOCK) * BLOCK, np.uint8)
     for y in range(height):
         bring_up(shifts, y, motion_places, motion_kept, motion)
         bring_up(maps, y, mix_places, mix_kept, parts_of)

@@ -15,7 +15,7 @@ from streamfuse.errors import UsageError
 from streamfuse.evaluate.bench_ceiling import Ceiling, measure_ceiling
 from streamfuse.evaluate.bench_peers import ALONE, DIS, MTB
 from streamfuse.evaluate.bench_profile import measure_shares
-from streamfuse.evaluate.bench_runs import NULL, SPEED, measure_run
+from streamfuse.evaluate.bench_runs import NULL, SPEED, measure_runs
 from streamfuse.evaluate.bench_stages import measure_stages
 from streamfuse.evaluate.cost import GUIDED, PLANES, RELEASED, measure_cost
 from streamfuse.evaluate.environment import describe_environment
@@ -36,7 +36,7 @@ class BenchPlan:
         sizes: (width, height) of the clips, even numbers.
         presets: fast, balanced, best.
         frames: of each clip.
-        repeats: of each run; the median counts.
+        repeats: of each run, after one that does not count; the median counts.
         peers: measure the peers too.
         parts: stages alone, what kind of work takes the time, fusion alone, whole runs.
     """
@@ -205,13 +205,8 @@ def _runs(
     wanted = [(ALONE, disk), *((preset, output) for preset in plan.presets for output in (disk, NULL))]
     if plan.peers:
         wanted += [(MTB, disk), (DIS, disk)]
-    rows = []
-    for method, output in wanted:
-        report(f"{method}, {size[0]}x{size[1]}, to {'null' if output == NULL else 'disk'}")
-        run = measure_run(method, clip, output, plan.repeats)
-        if run is not None:
-            rows.append({"size": _named(size), **run.as_dict()})
-    return rows
+    runs = measure_runs(wanted, clip, plan.repeats, lambda line: report(f"{_named(size)}, {line}"))
+    return [{"size": _named(size), **run.as_dict()} for run in runs]
 
 
 def _check(plan: BenchPlan) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -48,28 +49,46 @@ class Run:
         return asdict(self)
 
 
-def measure_run(method: str, clip: Path, output: str, repeats: int) -> Run | None:
-    """The run of median speed out of `repeats`; None where the method fails here.
+def measure_runs(
+    wanted: Sequence[tuple[str, str]], clip: Path, repeats: int, report: Callable[[str], None]
+) -> list[Run]:
+    """Of each method the run of median speed; without methods that fail here.
 
-    One run before them is not counted: on a new machine it compiles.
+    All methods take turns, so that what else the machine does meets all of them alike. A first turn is not counted:
+    on a new machine it compiles.
 
     Args:
-        method: `fast`, `balanced`, `best`, or one of `PEER_STAGES`.
+        wanted: methods (`fast`, `balanced`, `best`, or one of `PEER_STAGES`), each with a file to write, or `NULL`.
         clip: a video.
-        output: a file to write, or `NULL`.
         repeats: 1 or more.
+        report: told which run begins, a line each.
     """
+    runs: dict[tuple[str, str], list[Run]] = {pair: [] for pair in wanted}
+    for turn in range(1 + repeats):
+        for method, output in list(runs):
+            times = f"{turn} of {repeats}" if turn else "not counted"
+            report(f"{method}, to {'null' if output == NULL else 'disk'}, {times}")
+            run = measure_run(method, clip, output)
+            if run is None:
+                del runs[method, output]
+            elif turn:
+                runs[method, output].append(run)
+    return [_middle(done) for done in runs.values()]
+
+
+def measure_run(method: str, clip: Path, output: str) -> Run | None:
+    """One run; None where the method fails here. Arguments as of `measure_runs`."""
     command = [sys.executable, "-m", "streamfuse.evaluate.bench_runs", method, str(clip), output]
-    runs = []
-    for _ in range(1 + repeats):
-        try:
-            done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_TIMEOUT_S)
-        except (subprocess.SubprocessError, OSError):
-            return None
-        runs.append(Run(**json.loads(done.stdout)))
-    counted = runs[1:]
-    middle = median(run.fps for run in counted)
-    return min(counted, key=lambda run: abs(run.fps - middle))
+    try:
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_TIMEOUT_S)
+    except (subprocess.SubprocessError, OSError):
+        return None
+    return Run(**json.loads(done.stdout))
+
+
+def _middle(runs: Sequence[Run]) -> Run:
+    middle = median(run.fps for run in runs)
+    return min(runs, key=lambda run: abs(run.fps - middle))
 
 
 def _measure(method: str, clip: str, output: str) -> Run:

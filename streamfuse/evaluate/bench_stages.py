@@ -46,7 +46,7 @@ class StageCost:
 
     Args:
         stage: its name.
-        cpu_ms: CPU time, median; of decode and encode the mean, with all their threads.
+        cpu_ms: CPU time of all threads, median; of decode and encode the mean.
         p50_ms, p95_ms, p99_ms: wall time of one item.
         moved_mb: megabytes that it has to read and write at least.
         operations_m: millions of multiplications and additions of its network.
@@ -144,7 +144,7 @@ def _chain(frames: Sequence[Frame], preset: str) -> tuple[dict[str, Times], list
     from torch.utils.flop_counter import FlopCounterMode
 
     chain = build_chain(Config().with_overrides(preset=preset, device="cpu"))
-    times = {named.name: Times(time.thread_time) for named in chain.stages}
+    times = {named.name: Times(time.process_time) for named in chain.stages}
     fused: list[FusedFrame] = []
     operations = 0.0
 

@@ -10,8 +10,8 @@ from streamfuse.capture.simulated import SampleSource
 from streamfuse.errors import UsageError
 from streamfuse.evaluate.bench import BenchPlan, make_clip, merged, ratios, run_bench, write_figures
 from streamfuse.evaluate.bench_ceiling import Ceiling, measure_ceiling
-from streamfuse.evaluate.bench_peers import DIS, MTB, PEER_STAGES, PassOn
-from streamfuse.evaluate.bench_runs import NULL, measure_run
+from streamfuse.evaluate.bench_peers import ALONE, DIS, MTB, PEER_STAGES, PassOn
+from streamfuse.evaluate.bench_runs import NULL, measure_run, measure_runs
 from streamfuse.evaluate.bench_stages import measure_stages
 from streamfuse.evaluate.bench_table import tables
 from streamfuse.evaluate.cost import synthetic_exposures
@@ -73,7 +73,7 @@ def test_networks_of_others_give_a_picture(fusion):
 
 
 def test_a_run_is_measured_in_a_process_of_its_own(clip):
-    run = measure_run("fast", clip, NULL, 1)
+    run = measure_run("fast", clip, NULL)
     assert run is not None
     assert (run.method, run.output, run.frames) == ("streamfuse fast", "null", 10)
     assert run.fps > 0
@@ -83,7 +83,15 @@ def test_a_run_is_measured_in_a_process_of_its_own(clip):
 
 
 def test_what_fails_is_left_out(tmp_path):
-    assert measure_run("fast", tmp_path / "nothing.mp4", NULL, 1) is None
+    assert measure_run("fast", tmp_path / "nothing.mp4", NULL) is None
+
+
+def test_runs_take_turns_and_those_that_fail_are_left_out(clip, tmp_path):
+    said = []
+    wanted = [("fast", NULL), ("nothing", NULL), (ALONE, str(tmp_path / "out.mkv"))]
+    runs = measure_runs(wanted, clip, 1, said.append)
+    assert [(run.method, run.output) for run in runs] == [("streamfuse fast", "null"), (ALONE, "disk")]
+    assert [line.split(",")[0] for line in said] == ["fast", "nothing", ALONE, "fast", ALONE]
 
 
 def test_figures_of_two_calls_come_together():
