@@ -168,6 +168,21 @@ def video() -> str:
     return table(["clip, gap", *methods.values()], rows)
 
 
+def video_fast() -> str:
+    """PSNR to the oracle of `fast`, clip by clip, beside AlignMTB, at 640 and at 1280 columns."""
+    cells = []
+    for name in ("video-fast", "video-fast-1280"):
+        found = read(name)
+        rows = {(row["clip"], row["gap_ev"], row["method"]): row for row in found["rows"]}
+        for clip, gap in dict.fromkeys((row["clip"], row["gap_ev"]) for row in found["rows"]):
+            mine = {method: row for (c, g, method), row in rows.items() if (c, g) == (clip, gap)}
+            ours = next(row for method, row in mine.items() if method.startswith("streamfuse"))
+            both = (ours, mine["AlignMTB + MergeMertens"])
+            figures = (f"{row['psnr']:.1f} / {row['motion_psnr']:.1f}" for row in both)
+            cells.append([f"{Path(clip).stem}, {gap:g} EV", f"{ours['width']}", *figures])
+    return table(["clip, gap", "columns", "streamfuse `fast`", "AlignMTB + Mertens"], cells)
+
+
 def labels() -> str:
     """Wrong labels, whatever happens in the scene."""
     rows = []
@@ -282,9 +297,14 @@ def soak() -> str:
 def bench_fusion() -> str:
     """Fusion alone, against OpenCV's Mertens in the same call."""
     rows = read("bench-cpu")["fusion"]
-    mertens = next(row["cpu_s_per_mp"] for row in rows if row["method"] == "opencv-mertens")
+    mertens = {row["call"]: row["cpu_s_per_mp"] for row in rows if row["method"] == "opencv-mertens"}
     cells = [
-        [row["method"], row["size"], f"{row['cpu_s_per_mp'] / mertens:.2f}", f"{row['peak_mb']:.0f}"]
+        [
+            row["method"],
+            row["size"],
+            f"{row['cpu_s_per_mp'] / mertens[row['call']]:.2f}",
+            f"{row['peak_mb']:.0f}",
+        ]
         for row in rows
     ]
     return table(["", "size", "CPU time per megapixel, MergeMertens = 1", "peak MB"], cells)
@@ -301,18 +321,39 @@ def bench_stages() -> str:
     return table(["CPU ms per frame", *stages], cells)
 
 
+def bench_profile() -> str:
+    """CPU milliseconds by kind of work."""
+    kinds = ("codecs", "kernels", "copies", "python")
+    cells = [
+        [
+            f"`{row['preset']}`, {row['size']}",
+            *(f"{row[kind]:.1f}" for kind in kinds),
+            f"{row['overhead']:.0%}",
+        ]
+        for row in read("bench-cpu")["profile"]
+    ]
+    return table(["CPU ms per frame", *kinds, "copies and Python"], cells)
+
+
 def bench_ratios() -> str:
-    """Frame rates of whole runs over those of the peers."""
-    rows = read("bench-cpu")["ratios"]
+    """Frame rates of whole runs over those of the peers, and memory."""
+    found = read("bench-cpu")
+    rows = found["ratios"]
     names = list(dict.fromkeys(name for row in rows for name in row["over"]))
+    peaks = {
+        (run["method"], run["call"], run["size"]): run["peak_mb"]
+        for run in found["runs"]
+        if run["output"] == "disk"
+    }
     cells = [
         [
             f"{row['method']}, {row['size']}",
             *(f"{row['over'][n]:.2f}" if n in row["over"] else "-" for n in names),
+            f"{peaks[row['method'], row['call'], row['size']]:.0f}",
         ]
         for row in rows
     ]
-    return table(["frame rate over that of", *names], cells)
+    return table(["frame rate over that of", *names, "peak MB"], cells)
 
 
 FIGURES: Mapping[str, Callable[[], str]] = {
@@ -333,7 +374,9 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "soak": soak,
     "bench-fusion": bench_fusion,
     "bench-stages": bench_stages,
+    "bench-profile": bench_profile,
     "bench-ratios": bench_ratios,
+    "video-fast": video_fast,
 }
 
 

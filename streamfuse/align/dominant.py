@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from streamfuse.align.flow import coordinates, halved, mixed, warp
+from streamfuse.align.picture_rows import ramp
 from streamfuse.frame import Map
 
 _STEP = 8  # working pixels from one sample of the flow field to the next, at least
@@ -91,7 +92,7 @@ def preferred(
         ratio = _ratio((here, warp(luma, homographies[number])), (here, warp(luma, flows[number])))
         apart = np.minimum(_length(homographies[number] - flows[number]) * np.float32(2), _FARTHEST)
         limit = _WORSE - _WORSE_PER_PIXEL * apart
-        share = cv2.blur(np.clip((limit - np.maximum(ratio, between)) * 4, 0.0, 1.0), (3, 3))
+        share = cv2.blur(ramp(cv2.max(ratio, between) - limit, 0.0, -0.25), (3, 3))
         whole = cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)
         out.append(mixed(dominant[number], dense[number], whole))
     return out

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from streamfuse.align.photometric import ToneCurve
-from streamfuse.align.picture_rows import mixed_vectors, scale_vectors
+from streamfuse.align.picture_rows import mixed_vectors, ramp, scale_vectors
 from streamfuse.frame import Map, Plane
 
 Mode = Literal["off", "global", "flow"]
@@ -26,7 +26,7 @@ _REFINEMENTS, _SMOOTHNESS = 10, 40.0
 # Of DIS's search for each patch, 16 by default: with 8 of them and half of the refinements error grows by a twentieth.
 _DESCENTS = 16
 REACH = 40  # working pixels over which well-posed motion corrects ill-posed motion
-DISAGREEMENT = np.float32(40.0)  # per luma
+DISAGREEMENT = 40.0  # per luma
 NOISE_FLOOR = (0.02, 0.06)  # luma of the darker frame between which its detail rises out of the noise
 CLIPPING = (0.95, 0.99)  # luma of the brighter frame between which its detail vanishes
 
@@ -169,11 +169,9 @@ def usable(bright_scale: Map, curve: ToneCurve, grid: int = 1) -> Map:
         curve: between the two exposures.
         grid: working pixels per pixel of it.
     """
-    low, high = curve.brighten(np.array(NOISE_FLOOR, np.float32))
-    above = (bright_scale - low) * np.float32(1.0 / max(float(high - low), 1e-3))
-    below = (CLIPPING[1] - bright_scale) * np.float32(1.0 / (CLIPPING[1] - CLIPPING[0]))
-    share = cv2.blur(np.clip(np.minimum(above, below), 0.0, 1.0), _window(15, grid))
-    return np.clip((share - 0.1) * 2.5, 0.0, 1.0)
+    low, high = (float(level) for level in curve.brighten(np.array(NOISE_FLOOR, np.float32)))
+    above, below = ramp(bright_scale, low, max(high, low + 1e-3)), ramp(bright_scale, *reversed(CLIPPING))
+    return ramp(cv2.blur(cv2.min(above, below), _window(15, grid)), 0.1, 0.5)
 
 
 def _window(pixels: int, grid: int) -> tuple[int, int]:
@@ -218,8 +216,8 @@ def combined(
         corrected = [b + _spread(a - b, share, grid) for a, b in zip(across, along, strict=True)]
         even = disagreement(lumas, along, grid)
         worse, corrected_worse = (disagreement(lumas, flows, grid) - even for flows in (across, corrected))
-        share = share * np.clip(2.0 - worse * DISAGREEMENT, 0.0, 1.0)
-        better = np.clip(1.0 - corrected_worse * DISAGREEMENT, 0.0, 1.0)
+        share = cv2.multiply(share, ramp(worse, 2 / DISAGREEMENT, 1 / DISAGREEMENT))
+        better = ramp(corrected_worse, 1 / DISAGREEMENT, 0.0)
         along = [mixed(c, b, better) for b, c in zip(along, corrected, strict=True)]
     return [mixed(a, b, share) for a, b in zip(across, along, strict=True)]
 

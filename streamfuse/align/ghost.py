@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from streamfuse.align.ghost_rows import noise_share, outside_of, over_tolerance, slopes, weigh_sides
 from streamfuse.align.photometric import ToneCurve
-from streamfuse.align.picture_rows import outside_of, over_tolerance, slopes
+from streamfuse.align.picture_rows import ramp
 from streamfuse.align.planes import Picture
 from streamfuse.frame import Map
 
@@ -61,10 +62,13 @@ def trust_map(deviations: Sequence[Map]) -> Map:
 
     It is 1 up to 1.5 times the tolerance and 0 from 3.5 times on.
     """
-    best = deviations[0] if len(deviations) == 1 else np.minimum(deviations[0], deviations[1])
-    worst = cv2.dilate(best, np.ones((3, 3), np.uint8))
-    trust = np.clip((3.5 - worst) * np.float32(0.5), 0.0, 1.0)
-    return np.asarray(cv2.GaussianBlur(trust, (0, 0), 1.5), np.float32)
+    worst = cv2.dilate(_least(deviations), np.ones((3, 3), np.uint8))
+    return np.asarray(cv2.GaussianBlur(ramp(worst, 3.5, 1.5), (0, 0), 1.5), np.float32)
+
+
+def _least(maps: Sequence[Map]) -> Map:
+    """Of one or two maps."""
+    return maps[0] if len(maps) == 1 else np.asarray(cv2.min(maps[0], maps[1]), np.float32)
 
 
 def side_weights(before: Map, after: Map, apart: Map | None = None) -> Map:
@@ -77,14 +81,9 @@ def side_weights(before: Map, after: Map, apart: Map | None = None) -> Map:
         before, after: deviations from the reference, (h, w).
         apart: difference of the two sides, (h, w) luma in the brighter exposure's scale.
     """
-    b, a = (1.0 / (np.float32(0.05) + np.square(np.square(deviation))) for deviation in (before, after))
-    weight = b / (a + b)
-    if apart is not None:
-        even = 1.0 - np.abs(2.0 * weight - 1.0)
-        weight += (
-            even * np.clip((apart - APART[0]) * np.float32(1 / (APART[1] - APART[0])), 0, 1) * (1.0 - weight)
-        )
-    return cv2.GaussianBlur(weight, (0, 0), 1.0)
+    weight = np.empty_like(before)
+    weigh_sides(before, after, np.zeros_like(before) if apart is None else ramp(apart, *APART), weight)
+    return np.asarray(cv2.GaussianBlur(weight, (0, 0), 1.0), np.float32)
 
 
 def brighter_share(raised: Map, errors: Sequence[Map], curve: ToneCurve, zoom: float) -> Map:
@@ -102,12 +101,10 @@ def brighter_share(raised: Map, errors: Sequence[Map], curve: ToneCurve, zoom: f
     Returns:
         (h, w) float32 in [0, 1].
     """
-    shape = np.square(curve.noise(raised))
-    error = errors[0] if len(errors) == 1 else cv2.min(errors[0], errors[1])
-    noise = shape * np.float32(noise_level(raised, errors, curve)) + np.float32(ROUNDING**2)
-    excess = np.maximum(error - noise, 0.0)
-    noise *= np.float32(zoom * zoom)
-    return noise / (noise + excess + np.float32(1e-9))
+    level, least = np.float32(noise_level(raised, errors, curve)), np.float32(ROUNDING**2)
+    share = np.empty_like(raised)
+    noise_share(raised, _least(errors), curve.noise_table(), level, least, np.float32(zoom), share)
+    return share
 
 
 def noise_level(raised: Map, errors: Sequence[Map], curve: ToneCurve) -> float:

@@ -120,12 +120,16 @@ class ToneCurve:
         Args:
             raised: luma (h, w) of the darker frame, brightened.
         """
+        return _apply(self.noise_table(), raised)
+
+    def noise_table(self) -> Map:
+        """`noise` of luma i / (NODES - 1), brightened."""
         dark = self.down.astype(np.float64)
         nodes = np.linspace(0.0, 1.0, NODES)
         lit = np.maximum(dark, _NOISE_FLOOR)
         factor = np.maximum(nodes, np.interp(_NOISE_FLOOR, nodes, self.up)) / lit
-        table = _NOISE / GAMMA * factor * lit ** (1 - GAMMA)
-        return _apply(table.astype(np.float32), raised)
+        table: Map = (_NOISE / GAMMA * factor * lit ** (1 - GAMMA)).astype(np.float32)
+        return table
 
 
 def ratio_curve(gap_ev: float) -> ToneCurve:

@@ -7,8 +7,7 @@ import numpy as np
 from streamfuse.frame import Map, Plane
 from streamfuse.jit import kernel
 
-_ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
-_HALF, _EIGHTH = np.float32(0.5), np.float32(0.125)
+_ZERO, _ONE = np.float32(0), np.float32(1)
 _LITTLE = np.float32(1e-4)  # chroma
 
 
@@ -101,44 +100,15 @@ def scale_vectors(field: Map, across: np.float32, down: np.float32) -> None:
 
 
 @kernel
-def outside_of(dark: Map, bright: Map, lower: Map, upper: Map, out: Map) -> None:
-    """How far `bright` lies outside of the interval that tables give for `dark`, all in [0, 1]; 0 inside."""
-    last = np.float32(len(lower) - 1)
-    for y in range(dark.shape[0]):
-        for x in range(dark.shape[1]):
-            entry = np.uint32(min(max(dark[y, x], _ZERO), _ONE) * last + _HALF)
-            out[y, x] = max(lower[entry] - bright[y, x], bright[y, x] - upper[entry], _ZERO)
-
-
-@kernel
-def _slopes(above: Map, here: Map, below: Map, out: Map) -> None:
-    """|horizontal| + |vertical| slope by Sobel's masks, per pixel, of the inner pixels of framed lines."""
-    for i in range(len(out)):
-        left = above[i] + _TWO * here[i] + below[i]
-        right = above[i + 2] + _TWO * here[i + 2] + below[i + 2]
-        up = above[i] + _TWO * above[i + 1] + above[i + 2]
-        down = below[i] + _TWO * below[i + 1] + below[i + 2]
-        out[i] = (abs(right - left) + abs(down - up)) * _EIGHTH
-
-
-@kernel
-def slopes(picture: Map, out: Map) -> None:
-    """|horizontal| + |vertical| slope of a picture framed by one pixel on all sides, (h + 2, w + 2) -> (h, w)."""
-    for y in range(out.shape[0]):
-        _slopes(picture[y], picture[y + 1], picture[y + 2], out[y])
-
-
-@kernel
-def over_tolerance(
-    outside: Map,
-    slope: Map,
-    bright: Map,
-    motion: np.float32,
-    shading: np.float32,
-    least: np.float32,
-    out: Map,
-) -> None:
-    """outside / (motion x slope + shading x bright + least)."""
+def _ramp(values: Map, start: np.float32, end: np.float32, out: Map) -> None:
+    scale = _ONE / (end - start)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
-            out[y, x] = outside[y, x] / (motion * slope[y, x] + shading * bright[y, x] + least)
+            out[y, x] = min(max((values[y, x] - start) * scale, _ZERO), _ONE)
+
+
+def ramp(values: Map, start: float, end: float) -> Map:
+    """0 up to `start` and 1 from `end` on, linear between (or the other way round, if `end` is less): (h, w)."""
+    out = np.empty_like(values)
+    _ramp(values, np.float32(start), np.float32(end), out)
+    return out
