@@ -83,28 +83,40 @@ def fused(planes, number: int, subsampling):
     return FusedFrame(planes, 8, subsampling, ColorInfo(1, 1, 1), number, Fraction(1, 30), number)
 
 
+def coded(picture, subsampling):
+    """A B'G'R' picture as Y'CbCr: planes one after another in one buffer, as decoders and the fusion give them."""
+    import numpy as np
+
+    from streamfuse.color import rgb_to_planes
+    from streamfuse.frame import ColorInfo
+
+    planes = rgb_to_planes(picture[..., ::-1], bits=8, subsampling=subsampling, color=ColorInfo(1, 1, 1))
+    return planes_of(np.concatenate([plane.ravel() for plane in planes]), subsampling)
+
+
 def planes_of(data, subsampling, width=WIDTH, height=HEIGHT):
-    """Y', Cb and Cr, one after another in one buffer, as decoders give them."""
+    """Y', Cb and Cr, one after another in one buffer."""
     luma, chroma = width * height, (height >> subsampling[1]) * (width >> subsampling[0])
     coloured = data[luma:].reshape(2, -1)[:, :chroma].reshape(2, -1, width >> subsampling[0])
     return data[:luma].reshape(height, width), *coloured
 
 
-def streamfuse_send(transport: str, count: int, layout: str, apart: str = "") -> None:
+def streamfuse_send(transport: str, count: int, layout: str, kind: str = "") -> None:
     from streamfuse.encode.open import open_sink
 
     subsampling = SUBSAMPLING[layout]
-    frames = [planes_of(data, subsampling) for data in pixels(BYTES[layout])]
-    if apart:
+    frames = [coded(picture, subsampling) for picture in pictures()]
+    if kind == "apart":
         frames = [tuple(plane.copy() for plane in planes) for planes in frames]
     with open_sink(f"push:{address(transport)}", stream_info(subsampling)) as sink:
         sending(lambda number, planes: sink.write(fused(planes, number, subsampling)), frames, count)
 
 
-def streamfuse_receive(transport: str, count: int, *_: str) -> None:
+def streamfuse_receive(transport: str, count: int, _: str, kind: str = "") -> None:
     from streamfuse import subscribe
 
-    timed((frame.planes[0] for frame in subscribe(f"pull:{address(transport)}")), count)
+    frames = subscribe(f"pull:{address(transport)}")
+    timed((frame.rgb() if kind == "rgb" else frame.planes[0] for frame in frames), count)
 
 
 def imagezmq_send(transport: str, count: int, pattern: str) -> None:

@@ -29,6 +29,7 @@ CONTENDERS = {
     "bare pyzmq, 3.1 MB": Contender("bare", ("4:2:0",)),
     "streamfuse 4:2:0, 3.1 MB": Contender("streamfuse", ("4:2:0",)),
     "streamfuse 4:2:0, planes apart, 3.1 MB": Contender("streamfuse", ("4:2:0", "apart")),
+    "streamfuse 4:2:0, received as R'G'B', 3.1 MB": Contender("streamfuse", ("4:2:0", "rgb")),
     "imagezmq REQ/REP, 6.2 MB": Contender("imagezmq", ("REQ/REP",), True),
     "imagezmq PUB/SUB, 6.2 MB": Contender("imagezmq", ("PUB/SUB",), True),
     "vidgear NetGear, raw, 6.2 MB": Contender("netgear", ("raw",), True, 2.0),
@@ -40,6 +41,7 @@ RATIOS = {
     "streamfuse 4:4:4, 6.2 MB": ("bare pyzmq, 6.2 MB", "imagezmq", "vidgear"),
     "streamfuse 4:2:0, 3.1 MB": ("bare pyzmq, 3.1 MB", "imagezmq", "vidgear"),
     "streamfuse 4:2:0, planes apart, 3.1 MB": ("bare pyzmq, 3.1 MB",),
+    "streamfuse 4:2:0, received as R'G'B', 3.1 MB": ("imagezmq", "vidgear"),
     "bare pyzmq, 6.2 MB": ("imagezmq", "vidgear"),
 }
 
