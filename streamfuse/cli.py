@@ -103,7 +103,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "-o", "--output", required=True, metavar="OUTPUT", help="Video file, image folder or pattern, or null:."
 )
 @click.option("--config", "config_name", metavar="FILE|NAME", help="Settings; see `streamfuse config show`.")
-@click.option("--cycle", type=click.IntRange(2, 9), help="Number of exposures; default: found by itself.")
+@click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures; default: found by itself.")
 @click.option(
     "--first", type=click.Choice(["under", "over"]), help="The first exposure; default: found by itself."
 )

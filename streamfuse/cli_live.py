@@ -52,7 +52,7 @@ _FUSION = [
         "--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's."
     ),
     click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs."),
-    click.option("--cycle", type=click.IntRange(2, 9), help="Number of exposures; default: found by itself."),
+    click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures; default: found by itself."),
     click.option(
         "--rate",
         type=click.Choice(["full", "half"]),

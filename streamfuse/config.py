@@ -60,7 +60,7 @@ class _Section(BaseModel):
 class InputConfig(_Section):
     """How to read the input."""
 
-    cycle: Annotated[int, Field(ge=2, le=9)] | None = Field(
+    cycle: Annotated[int, Field(ge=2, le=5)] | None = Field(
         default=None, description="number of exposures; null: found out"
     )
     first: Literal["under", "over"] | None = Field(

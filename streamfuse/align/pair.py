@@ -133,7 +133,7 @@ class Pairer:
         this = min(group, key=lambda item: abs(item.rank - middle))
         if len(group) < cycle:
             self.repaired_pairs += 1
-        at = group.index(this)
+        at = next(place for place, item in enumerate(group) if item is this)
         missing = {
             item.rank: Neighbours(None, item.frame)
             if place > at and self._simultaneous == 1

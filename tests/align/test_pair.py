@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from streamfuse.align.pair import Pairer, Rate
 from streamfuse.frame import Bracket, Frame, LabelledFrame
 
-DOT = np.zeros((1, 1), np.uint8)
+DOT = np.zeros((2, 2), np.uint8)  # several pixels: two frames cannot be told apart by ==
 
 
 def labelled(ranks: list[int], cycle: int, cuts: tuple[int, ...] = ()) -> list[LabelledFrame]:
-    return [LabelledFrame(grey_frame(DOT, i), r, cycle, cut=i in cuts) for i, r in enumerate(ranks)]
+    return [LabelledFrame(grey_frame(DOT.copy(), i), r, cycle, cut=i in cuts) for i, r in enumerate(ranks)]
 
 
 def pair(items: list[LabelledFrame], rate: Rate = "full", simultaneous: int = 1) -> list[Bracket]:
