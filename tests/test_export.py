@@ -54,6 +54,7 @@ def exported(weights, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.timeout(400)  # whichever comes first waits for the exporter
 def test_onnx_runtime_agrees_at_any_size(weights, exported):
     import onnxruntime
 
@@ -71,6 +72,7 @@ def test_onnx_runtime_agrees_at_any_size(weights, exported):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.timeout(400)  # whichever comes first waits for the exporter
 def test_the_file_describes_itself(exported):
     import onnx
 
