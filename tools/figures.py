@@ -186,14 +186,16 @@ def video_fast() -> str:
 def labels() -> str:
     """Wrong labels, whatever happens in the scene."""
     rows = []
-    for name in ("video-labels", "video-labels-light"):
+    drifting = ", 1 % out of order, exposure that swings by 1 EV"
+    for name, extra in (("video-labels", ""), ("video-labels-order", drifting), ("video-labels-light", "")):
         found = read(name)["rows"]
         for scenario in dict.fromkeys(row["scenario"] for row in found):
             mine = [row for row in found if row["scenario"] == scenario]
             gaps = sorted({row["gap_ev"] for row in mine})
             wrong, frames = sum(row["wrong"] for row in mine), sum(row["frames"] for row in mine)
             longest = max(row["brackets_until_right"] for row in mine)
-            rows.append([scenario, f"{gaps[0]:g} to {gaps[-1]:g}", f"{wrong} of {frames}", str(longest)])
+            scene = scenario + extra
+            rows.append([scene, f"{gaps[0]:g} to {gaps[-1]:g}", f"{wrong} of {frames}", str(longest)])
     return table(["scene", "EV", "wrong labels", "brackets until right again, at most"], rows)
 
 
@@ -226,6 +228,25 @@ def video_ablation() -> str:
         )
     head = ["", "PSNR", "PSNR in motion", "99th percentile there", "AFo mean", "AFo global", "warping ratio"]
     return table(head, rows)
+
+
+def steadiness() -> str:
+    """Pumping and flicker of the mean luma, of the footage, fused, and of the oracle."""
+    kinds = {
+        "video-flicker-off": "lamps that ripple by 5 %",
+        "video-flicker-on": "the same, `--flicker on`",
+        "video-drift": "exposure that swings by 1 EV",
+    }
+    rows = [
+        [
+            f"{Path(row['clip']).stem}, {kind}",
+            *(f"{row[name]:.2f} %" for name in ("ripple_lit", "ripple", "ripple_oracle")),
+            f"{row['afo_global']:.2f}",
+        ]
+        for name, kind in kinds.items()
+        for row in read(name)["rows"]
+    ]
+    return table(["", "ripple, both exposures as lit", "fused", "oracle", "AFo global"], rows)
 
 
 def shadow_noise() -> str:
@@ -369,6 +390,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "labels": labels,
     "flow": flow,
     "noise": shadow_noise,
+    "steadiness": steadiness,
     "zmq": zmq,
     "zmq-live": zmq_live,
     "soak": soak,
