@@ -16,8 +16,8 @@ from typing import Any, Self
 
 from streamfuse.stage import SourceInfo
 from streamfuse.wire.endpoint import parse_endpoint
-from streamfuse.wire.intake import ReceiveSettings
 from streamfuse.wire.message import DEFAULT_LIMITS, Limits
+from streamfuse.wire.options import receive_settings
 from streamfuse.wire.order import ReceiverStatistics
 from streamfuse.wire.receive import Receiver
 from streamfuse.wire.received import ReceivedFrame
@@ -45,7 +45,8 @@ def subscribe(
 
     Args:
         endpoint: where the publisher is, such as 'tcp://127.0.0.1:5556', 'ipc:///tmp/frames', or
-            'pull+connect:tcp://...' for a publisher that pushes; see `streamfuse.wire.endpoint`.
+            'pull+connect:tcp://...' for a publisher that pushes; see `streamfuse.wire.endpoint`. Its options
+            (`?timeout=60&server=camera.key`) go before the arguments here.
         topic: only topics that begin so.
         timeout: seconds without a sign of life after which it is an error; None waits for ever.
         latest: the newest frame only (`max_age` = 0).
@@ -66,8 +67,8 @@ def subscribe(
         max_age = None
     elif latest:
         max_age = 0.0
-    settings = ReceiveSettings(
-        topic=topic, timeout=timeout, max_age=max_age, follow=follow, strict=strict, limits=limits,
+    settings = receive_settings(
+        parsed, topic=topic, timeout=timeout, max_age=max_age, follow=follow, strict=strict, limits=limits,
         server=server, keys=keys,
     )  # fmt: skip
     return Subscription(Receiver(parsed, settings))

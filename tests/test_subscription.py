@@ -18,7 +18,7 @@ from wire_frames import fused_frame, same_pixels, stream_info
 
 import streamfuse
 from streamfuse.encode.open import open_sink
-from streamfuse.errors import StreamTimeoutError, UsageError, WireError, WireVersionError
+from streamfuse.errors import InputNotFoundError, StreamTimeoutError, UsageError, WireError, WireVersionError
 from streamfuse.wire.message import Limits
 
 sys.path.insert(0, str(Path(__file__).parent / "wire"))
@@ -131,6 +131,28 @@ def test_silence_is_an_error_that_says_why(sink, tmp_path):
 def test_wrong_endpoints(endpoint):
     with pytest.raises(UsageError):
         streamfuse.subscribe(endpoint)
+
+
+@pytest.mark.parametrize("option", ["nonsense=1", "timeout=soon", "timeout=-1", "max_pixels=0", "timeot=1"])
+def test_wrong_options_of_the_endpoint(option):
+    with pytest.raises(UsageError, match=option.split("=")[0]):
+        streamfuse.subscribe(f"tcp://127.0.0.1:5?{option}")
+
+
+def test_options_of_the_endpoint_go_before_the_arguments(tmp_path):
+    with pytest.raises(InputNotFoundError, match="no key file"):
+        streamfuse.subscribe(f"ipc://{tmp_path}/nobody?server={tmp_path}/none.key")
+    began = time.monotonic()
+    with pytest.raises(StreamTimeoutError):
+        next(streamfuse.subscribe(f"ipc://{tmp_path}/nobody?timeout=0.2", timeout=30))
+    assert time.monotonic() - began < 10
+
+
+def test_a_topic_in_the_endpoint(raw):
+    whole = dict(golden_vectors_by_name())["yuv420p"]
+    with streamfuse.subscribe(f"{raw.address}?topic=right", timeout=5) as frames:
+        raw.send_when_heard(frames, [[b"wrong", *whole[1:]], [b"right", *whole[1:]]])
+        assert next(frames).topic == "right"
 
 
 def hostile():
