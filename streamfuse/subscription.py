@@ -92,6 +92,11 @@ class Subscription:
         return self._receiver.statistics
 
     @property
+    def warnings(self) -> list[str]:
+        """A sentence for each thing the user should know."""
+        return self._receiver.warnings
+
+    @property
     def info(self) -> SourceInfo:
         """What the frames are like; waits until the publisher says so."""
         return self._receiver.wait_info()

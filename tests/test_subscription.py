@@ -17,9 +17,11 @@ from click.testing import CliRunner
 from wire_frames import fused_frame, same_pixels, stream_info
 
 import streamfuse
+from streamfuse.cli import main
 from streamfuse.encode.open import open_sink
 from streamfuse.errors import InputNotFoundError, StreamTimeoutError, UsageError, WireError, WireVersionError
 from streamfuse.wire.message import Limits
+from streamfuse.wire.security import new_keys
 
 sys.path.insert(0, str(Path(__file__).parent / "wire"))
 import golden_vectors
@@ -146,6 +148,22 @@ def test_options_of_the_endpoint_go_before_the_arguments(tmp_path):
     with pytest.raises(StreamTimeoutError):
         next(streamfuse.subscribe(f"ipc://{tmp_path}/nobody?timeout=0.2", timeout=30))
     assert time.monotonic() - began < 10
+
+
+def test_a_plain_public_address_is_warned_of(tmp_path):
+    with streamfuse.subscribe("pull+bind:tcp://*:*") as frames:
+        (sentence,) = frames.warnings
+    assert "server=" in sentence
+    public, _ = new_keys(tmp_path / "camera")
+    for endpoint in (f"pull+bind:tcp://*:*?server={public}", "pull+bind:tcp://127.0.0.1:*", "tcp://host:1"):
+        with streamfuse.subscribe(endpoint) as frames:
+            assert not frames.warnings
+
+
+def test_the_command_warns_of_a_plain_public_address():
+    words = ["subscribe", "pull+bind:tcp://*:*", "--duration", "0.1", "--timeout", "0.1"]
+    assert "Warning: tcp://*:* can be reached" in CliRunner().invoke(main, words).stderr
+    assert "Warning" not in CliRunner().invoke(main, [*words, "--quiet"]).stderr
 
 
 def test_a_topic_in_the_endpoint(raw):
@@ -304,8 +322,6 @@ def test_asking_what_the_frames_are_like_takes_none_away(tmp_path):
 
 
 def test_the_command_reports_and_records(sink, tmp_path):
-    from streamfuse.cli import main
-
     def later():
         sink.wait_for_subscribers(1, 20)
         publish(sink, 20, pause=0.02).join()

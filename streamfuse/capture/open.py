@@ -121,6 +121,7 @@ class _Wrapped:
     def __init__(self, source: Source) -> None:
         self._source = source
         self.info = source.info
+        self.warnings: Sequence[str] = getattr(source, "warnings", ())
 
     def __iter__(self) -> Iterator[Frame]:
         return iter(self._source)

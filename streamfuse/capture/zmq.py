@@ -44,6 +44,7 @@ class ZmqSource:
 
     Attributes:
         info: what the frames are like.
+        warnings: a sentence for each thing the user should know.
 
     Raises:
         StreamTimeoutError: nothing came in time; also while iterating.
@@ -55,6 +56,7 @@ class ZmqSource:
     def __init__(self, endpoint: Endpoint, settings: ReceiveSettings = _DEFAULT_SETTINGS) -> None:
         self._stopped = threading.Event()
         self._receiver = Receiver(endpoint, settings)
+        self.warnings = self._receiver.warnings
         try:
             self.info = self._receiver.wait_info()
         except BaseException:

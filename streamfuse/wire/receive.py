@@ -25,6 +25,9 @@ class Receiver:
         endpoint: where from.
         settings: how.
 
+    Attributes:
+        warnings: a sentence for each thing the user should know.
+
     Raises:
         InputError: the socket cannot be opened.
         InputNotFoundError: a key file is not there.
@@ -32,6 +35,7 @@ class Receiver:
 
     def __init__(self, endpoint: Endpoint, settings: ReceiveSettings) -> None:
         self._intake = Intake(endpoint, settings)
+        self.warnings = _warnings(endpoint, settings)
         self._feed: _Feed
         if settings.max_age is None:
             self._feed = _Direct(self._intake, settings.follow)
@@ -98,6 +102,15 @@ class Receiver:
             with suppress(Exception):
                 self.close()
             raise
+
+
+def _warnings(endpoint: Endpoint, settings: ReceiveSettings) -> list[str]:
+    if not endpoint.public or settings.server is not None:
+        return []
+    return [
+        f"{endpoint.address} can be reached from other machines, and everybody there can send to it: add "
+        "server=NAME.key (the publisher's public key, made by `streamfuse keys new NAME`), or bind to 127.0.0.1."
+    ]
 
 
 class _Feed(Protocol):

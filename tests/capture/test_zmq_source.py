@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from wire_frames import fused_frame, same_pixels, single_frame, stream_info
 from streamfuse.capture.open import open_source
 from streamfuse.encode.open import open_sink
 from streamfuse.errors import InputError, StreamTimeoutError, UsageError
+from streamfuse.relay import record
 
 
 def publish(sink, frames):
@@ -78,6 +80,18 @@ def test_a_range_of_frames_and_no_publisher(tmp_path):
         open_source(f"pull:ipc://{tmp_path}/nothing?timeout=0.2")
     with pytest.raises(UsageError):
         open_source(f"pull:ipc://{tmp_path}/nothing?timeot=0.2")
+
+
+def test_a_source_that_everybody_can_send_to_is_warned_of(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    sink = open_sink(f"push+connect:tcp://127.0.0.1:{port}", stream_info())
+    thread = publish(sink, [fused_frame(number) for number in range(3)])
+    relay = record(f"pull+bind:tcp://*:{port}", str(tmp_path / "a.mkv"))
+    assert [text for text in relay.warnings if "can send to it" in text]
+    relay.run()
+    thread.join()
 
 
 def test_a_stream_without_frames():
