@@ -7,7 +7,9 @@ for frame in streamfuse.subscribe("tcp://127.0.0.1:5556"):
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -105,15 +107,31 @@ class Subscription:
         return self
 
     def __next__(self) -> ReceivedFrame:
+        frame = self.get()
+        if frame is None:
+            raise StopIteration
+        return frame
+
+    def get(self, seconds: float = math.inf) -> ReceivedFrame | None:
+        """The next frame; None if it does not come within so many seconds, or at the end (then this is `closed`).
+
+        Raises:
+            StreamTimeoutError, StreamAccessError, WireError: as while iterating.
+        """
+        until = time.monotonic() + seconds
         try:
-            frame = self._receiver.get(lambda: not self._closed.is_set())
+            frame = self._receiver.get(lambda: not self._closed.is_set() and time.monotonic() < until)
         except BaseException:
             self.close()
             raise
-        if frame is None:
+        if frame is None and time.monotonic() < until:
             self.close()
-            raise StopIteration
         return frame
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream has ended, or nobody wants more of it."""
+        return self._closed.is_set()
 
     def close(self) -> None:
         """Stop receiving; from any thread, more than once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import time
@@ -65,23 +66,27 @@ def watch(
         output: a file to record to, as `open_sink` takes it, with its options.
         view: show them in a window; closing it ends.
         frames: end after so many.
-        seconds: end after so long.
+        seconds: end after so long, whether frames come or not.
 
     Raises:
         StreamfuseError: as the message says.
     """
     with subscription, _Outputs(subscription, output, view, options) as outputs:
         everything, recent = _Tally(subscription), _Tally(subscription)
-        for frame in subscription:
-            wanted = outputs.take(frame)
-            for tally in (everything, recent):
-                tally.add(frame)
-            if recent.elapsed >= _REPORT_SECONDS:
-                yield recent.report()
-                recent = _Tally(subscription)
-            enough = everything.count == frames or (seconds is not None and everything.elapsed >= seconds)
-            if enough or not wanted:
+        began = time.monotonic()
+        end, due = began + (math.inf if seconds is None else seconds), began + _REPORT_SECONDS
+        wanted = True
+        while wanted and everything.count != frames and time.monotonic() < end:
+            frame = subscription.get(min(due, end) - time.monotonic())
+            if frame is not None:
+                wanted = outputs.take(frame)
+                for tally in (everything, recent):
+                    tally.add(frame)
+            elif subscription.closed:
                 break
+            if time.monotonic() >= due:
+                yield recent.report()
+                recent, due = _Tally(subscription), time.monotonic() + _REPORT_SECONDS
         yield everything.report()
 
 

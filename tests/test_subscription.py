@@ -20,6 +20,7 @@ import streamfuse
 from streamfuse.cli import main
 from streamfuse.encode.open import open_sink
 from streamfuse.errors import InputNotFoundError, StreamTimeoutError, UsageError, WireError, WireVersionError
+from streamfuse.watch import watch
 from streamfuse.wire.message import Limits
 from streamfuse.wire.security import new_keys
 
@@ -164,6 +165,20 @@ def test_the_command_warns_of_a_plain_public_address():
     words = ["subscribe", "pull+bind:tcp://*:*", "--duration", "0.1", "--timeout", "0.1"]
     assert "Warning: tcp://*:* can be reached" in CliRunner().invoke(main, words).stderr
     assert "Warning" not in CliRunner().invoke(main, [*words, "--quiet"]).stderr
+
+
+def test_it_watches_for_so_long_and_reports_though_no_frame_comes():
+    with open_sink("zmq+pub://:*?heartbeat=0.1", stream_info()) as alive:
+        began = time.monotonic()
+        reports = list(watch(streamfuse.subscribe(alive.outputs[0], timeout=10), seconds=1.5))
+        assert 1.4 < time.monotonic() - began < 5
+        assert [report.frames for report in reports] == [0, 0]
+
+
+def test_silence_is_an_error_also_while_it_reports(tmp_path):
+    reports = watch(streamfuse.subscribe(f"ipc://{tmp_path}/nobody", timeout=1.5))
+    with pytest.raises(StreamTimeoutError):
+        list(reports)
 
 
 def test_a_topic_in_the_endpoint(raw):

@@ -42,6 +42,7 @@ class Receiver:
         else:
             self._feed = _Ahead(self._intake, settings.follow, settings.max_age)
         self._first: Item | None = None  # came while `wait_info` waited
+        self._asked: float | None = None  # since when a frame has been waited for
 
     @property
     def statistics(self) -> ReceiverStatistics:
@@ -77,14 +78,15 @@ class Receiver:
             StreamAccessError: the publisher refuses this end, or is not the one that was expected.
             WireError: a message was refused, and `strict` is set.
         """
-        asked = time.monotonic()
+        self._asked = self._asked or time.monotonic()
         while patience():
             item, self._first = self._first or self._feed.get(), None
             if item is None:
-                self._check_silence(asked)
+                self._check_silence(self._asked)
             elif isinstance(item, str):
                 return None
             elif (frame := self._frame(item)) is not None:
+                self._asked = None
                 return frame
         return None
 
