@@ -175,6 +175,23 @@ def test_it_watches_for_so_long_and_reports_though_no_frame_comes():
         assert [report.frames for report in reports] == [0, 0]
 
 
+def test_rates_begin_with_the_first_frame(sink):
+    frames = streamfuse.subscribe(sink.outputs[0], timeout=10, max_age=None)
+
+    def later():
+        sink.wait_for_subscribers(1, 5)
+        time.sleep(2)
+        publish(sink, 21, pause=0.05).join()
+
+    thread = threading.Thread(target=later)
+    thread.start()
+    *_, total = watch(frames)
+    thread.join()
+    assert total.frames == 21
+    assert 12 < total.fps <= 21  # 20 a second at most, and 7 if the wait counted
+    assert total.megabytes_per_second > 0
+
+
 def test_silence_is_an_error_also_while_it_reports(tmp_path):
     reports = watch(streamfuse.subscribe(f"ipc://{tmp_path}/nobody", timeout=1.5))
     with pytest.raises(StreamTimeoutError):
