@@ -10,8 +10,9 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -152,11 +153,17 @@ class Subscription:
 
 
 class AsyncSubscription:
-    """The same for `async for` and `async with`; waiting never blocks the event loop."""
+    """The same for `async for` and `async with`; waiting never blocks the event loop.
+
+    A wait that is cancelled (`asyncio.wait_for`) loses no frame: the next one gets it.
+    """
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
-        self._waiter = ThreadPoolExecutor(1, "subscribe")
+        self._turn = asyncio.Lock()
+        self._pending: Future[ReceivedFrame | None] | None = None  # outlives a wait that is cancelled
+        # Where nobody closes it, such as after a Ctrl-C: when it is forgotten, or Python ends.
+        weakref.finalize(self, subscription.close)
 
     @property
     def statistics(self) -> ReceiverStatistics:
@@ -167,7 +174,17 @@ class AsyncSubscription:
         return self
 
     async def __anext__(self) -> ReceivedFrame:
-        frame = await asyncio.get_running_loop().run_in_executor(self._waiter, next, self._subscription, None)
+        async with self._turn:
+            if self._pending is None:
+                self._pending = _in_thread(self._subscription.get)
+            try:
+                frame = await asyncio.wrap_future(self._pending)
+            except asyncio.CancelledError:
+                raise
+            except BaseException:
+                self._pending = None
+                raise
+            self._pending = None
         if frame is None:
             raise StopAsyncIteration
         return frame
@@ -175,7 +192,6 @@ class AsyncSubscription:
     async def aclose(self) -> None:
         """Stop receiving."""
         await asyncio.to_thread(self._subscription.close)
-        self._waiter.shutdown(wait=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -184,3 +200,18 @@ class AsyncSubscription:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _in_thread(get: Callable[[], ReceivedFrame | None]) -> Future[ReceivedFrame | None]:
+    """The result of `get`, which a daemon thread waits for: Python does not wait for it when it ends."""
+    future: Future[ReceivedFrame | None] = Future()
+    future.set_running_or_notify_cancel()  # from now on it cannot be cancelled
+
+    def run() -> None:
+        try:
+            future.set_result(get())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="subscribe", daemon=True).start()
+    return future
