@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,5 +48,5 @@ def receive_settings(endpoint: Endpoint, **given: Any) -> ReceiveSettings:
     asked = read_options(endpoint, _PARSERS)
     pixels = asked.pop("max_pixels", None)
     if pixels is not None:
-        asked["limits"] = replace(given.get("limits", DEFAULT_LIMITS), pixels=pixels)
+        asked["limits"] = given.get("limits", DEFAULT_LIMITS).for_pixels(pixels)
     return ReceiveSettings(**(given | asked))
