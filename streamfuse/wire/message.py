@@ -101,6 +101,7 @@ class _Picture(_Envelope):
     time_base: tuple[_Positive, _Positive]  # seconds per pts unit: numerator, denominator
     rate: tuple[_Positive, _Positive]  # nominal frames per second
     simultaneous: Annotated[int, Field(ge=1, le=16)] = 1
+    sample_aspect: tuple[_Positive, _Positive] = (1, 1)  # width : height of a pixel
 
 
 class HelloHeader(_Picture):
