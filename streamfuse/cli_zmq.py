@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,6 +191,8 @@ def subscribe(
         max_age=None if output else DEFAULT_MAX_AGE,
     )  # fmt: skip
     options["bits"] = int(bits) if bits else None
+    if not quiet:
+        _warn(subscription.warnings)
     report = None
     with _stopping(subscription.close):
         for report in watch(
@@ -253,8 +255,7 @@ def _stopping(stop: Callable[[], None]) -> Iterator[None]:
 
 def _run(relay: Relay, as_json: bool, quiet: bool) -> None:
     if not quiet:
-        for text in relay.warnings:
-            click.echo(f"Warning: {text}", err=True)
+        _warn(relay.warnings)
         click.echo(", ".join(name for sink in relay.sinks for name in sink.outputs), err=True)
     with _stopping(relay.stop):
         summary = relay.run()
@@ -268,6 +269,11 @@ def _run(relay: Relay, as_json: bool, quiet: bool) -> None:
         )
     if summary.interrupted:
         sys.exit(_INTERRUPTED)
+
+
+def _warn(sentences: Sequence[str]) -> None:
+    for text in sentences:
+        click.echo(f"Warning: {text}", err=True)
 
 
 def _line(report: dict[str, Any]) -> str:

@@ -35,6 +35,14 @@ def empty_planes(like: Sequence[Plane]) -> tuple[Plane, ...]:
     return tuple(planes)
 
 
+def in_one_buffer(planes: Sequence[Plane]) -> tuple[Plane, ...]:
+    """Copies of these planes that lie as `empty_planes` lays them."""
+    copies = empty_planes(planes)
+    for copy, plane in zip(copies, planes, strict=True):
+        copy[...] = plane
+    return copies
+
+
 @dataclass(frozen=True, slots=True)
 class ColorInfo:
     """Colour description: ITU-T H.273 code points, and the range of the code values."""

@@ -85,8 +85,9 @@ class Relay:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the sinks have to say, a sentence each."""
-        return tuple(text for sink in self.sinks for text in getattr(sink, "warnings", ()))
+        """What the source and the sinks have to say, a sentence each."""
+        ends = (self._source, *self.sinks)
+        return tuple(text for end in ends for text in getattr(end, "warnings", ()))
 
     def run(self) -> RelaySummary:
         """Run to the end, to an interrupt or to the first error.
@@ -240,6 +241,7 @@ class _Paced:
         self._source = source
         self._closed = threading.Event()
         self.info = source.info
+        self.warnings: Sequence[str] = getattr(source, "warnings", ())
 
     def __iter__(self) -> Iterator[Frame]:
         began: float | None = None

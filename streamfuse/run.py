@@ -201,6 +201,7 @@ class FileFusion:
             interrupted=self._interrupted,
             outputs=tuple(self._sink.outputs) if statistics.frames_out else (),
             warnings=(
+                *getattr(self._source, "warnings", ()),
                 *getattr(self._sink, "warnings", ()),
                 *_damage(self._source, statistics.frames_in, whole=not self._interrupted),
                 *_contradiction(found.disagreements if found else 0),

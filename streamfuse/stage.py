@@ -26,6 +26,7 @@ class SourceInfo:
         simultaneous: N > 1 if each instant comes as N consecutive frames, darkest first or with `exposure.rank`
             set, taken at the same time with the same pts; 1 for alternating exposures.
         media: a file whose audio, subtitles, metadata and chapters belong to the picture.
+        sample_aspect: width : height of a pixel, as it is to be shown.
     """
 
     name: str
@@ -40,6 +41,7 @@ class SourceInfo:
     simultaneous: int = 1
     media: Path | None = None
     has_chroma: bool = True
+    sample_aspect: Fraction = Fraction(1)
 
 
 @runtime_checkable

@@ -7,17 +7,20 @@ for frame in streamfuse.subscribe("tcp://127.0.0.1:5556"):
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from streamfuse.stage import SourceInfo
 from streamfuse.wire.endpoint import parse_endpoint
-from streamfuse.wire.intake import ReceiveSettings
 from streamfuse.wire.message import DEFAULT_LIMITS, Limits
+from streamfuse.wire.options import receive_settings
 from streamfuse.wire.order import ReceiverStatistics
 from streamfuse.wire.receive import Receiver
 from streamfuse.wire.received import ReceivedFrame
@@ -45,7 +48,8 @@ def subscribe(
 
     Args:
         endpoint: where the publisher is, such as 'tcp://127.0.0.1:5556', 'ipc:///tmp/frames', or
-            'pull+connect:tcp://...' for a publisher that pushes; see `streamfuse.wire.endpoint`.
+            'pull+connect:tcp://...' for a publisher that pushes; see `streamfuse.wire.endpoint`. Its options
+            (`?timeout=60&server=camera.key`) go before the arguments here.
         topic: only topics that begin so.
         timeout: seconds without a sign of life after which it is an error; None waits for ever.
         latest: the newest frame only (`max_age` = 0).
@@ -66,8 +70,8 @@ def subscribe(
         max_age = None
     elif latest:
         max_age = 0.0
-    settings = ReceiveSettings(
-        topic=topic, timeout=timeout, max_age=max_age, follow=follow, strict=strict, limits=limits,
+    settings = receive_settings(
+        parsed, topic=topic, timeout=timeout, max_age=max_age, follow=follow, strict=strict, limits=limits,
         server=server, keys=keys,
     )  # fmt: skip
     return Subscription(Receiver(parsed, settings))
@@ -91,6 +95,11 @@ class Subscription:
         return self._receiver.statistics
 
     @property
+    def warnings(self) -> list[str]:
+        """A sentence for each thing the user should know."""
+        return self._receiver.warnings
+
+    @property
     def info(self) -> SourceInfo:
         """What the frames are like; waits until the publisher says so."""
         return self._receiver.wait_info()
@@ -99,15 +108,31 @@ class Subscription:
         return self
 
     def __next__(self) -> ReceivedFrame:
+        frame = self.get()
+        if frame is None:
+            raise StopIteration
+        return frame
+
+    def get(self, seconds: float = math.inf) -> ReceivedFrame | None:
+        """The next frame; None if it does not come within so many seconds, or at the end (then this is `closed`).
+
+        Raises:
+            StreamTimeoutError, StreamAccessError, WireError: as while iterating.
+        """
+        until = time.monotonic() + seconds
         try:
-            frame = self._receiver.get(lambda: not self._closed.is_set())
+            frame = self._receiver.get(lambda: not self._closed.is_set() and time.monotonic() < until)
         except BaseException:
             self.close()
             raise
-        if frame is None:
+        if frame is None and time.monotonic() < until:
             self.close()
-            raise StopIteration
         return frame
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream has ended, or nobody wants more of it."""
+        return self._closed.is_set()
 
     def close(self) -> None:
         """Stop receiving; from any thread, more than once."""
@@ -128,11 +153,17 @@ class Subscription:
 
 
 class AsyncSubscription:
-    """The same for `async for` and `async with`; waiting never blocks the event loop."""
+    """The same for `async for` and `async with`; waiting never blocks the event loop.
+
+    A wait that is cancelled (`asyncio.wait_for`) loses no frame: the next one gets it.
+    """
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
-        self._waiter = ThreadPoolExecutor(1, "subscribe")
+        self._turn = asyncio.Lock()
+        self._pending: Future[ReceivedFrame | None] | None = None  # outlives a wait that is cancelled
+        # Where nobody closes it, such as after a Ctrl-C: when it is forgotten, or Python ends.
+        weakref.finalize(self, subscription.close)
 
     @property
     def statistics(self) -> ReceiverStatistics:
@@ -143,7 +174,17 @@ class AsyncSubscription:
         return self
 
     async def __anext__(self) -> ReceivedFrame:
-        frame = await asyncio.get_running_loop().run_in_executor(self._waiter, next, self._subscription, None)
+        async with self._turn:
+            if self._pending is None:
+                self._pending = _in_thread(self._subscription.get)
+            try:
+                frame = await asyncio.wrap_future(self._pending)
+            except asyncio.CancelledError:
+                raise
+            except BaseException:
+                self._pending = None
+                raise
+            self._pending = None
         if frame is None:
             raise StopAsyncIteration
         return frame
@@ -151,7 +192,6 @@ class AsyncSubscription:
     async def aclose(self) -> None:
         """Stop receiving."""
         await asyncio.to_thread(self._subscription.close)
-        self._waiter.shutdown(wait=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -160,3 +200,18 @@ class AsyncSubscription:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _in_thread(get: Callable[[], ReceivedFrame | None]) -> Future[ReceivedFrame | None]:
+    """The result of `get`, which a daemon thread waits for: Python does not wait for it when it ends."""
+    future: Future[ReceivedFrame | None] = Future()
+    future.set_running_or_notify_cancel()  # from now on it cannot be cancelled
+
+    def run() -> None:
+        try:
+            future.set_result(get())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="subscribe", daemon=True).start()
+    return future

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import time
@@ -31,8 +32,8 @@ class Report:
 
     Args:
         frames: frames taken.
-        fps: frames taken per second.
-        megabytes_per_second: payload that came.
+        fps: frames taken per second, from the first frame on.
+        megabytes_per_second: payload that came, from then on.
         age_ms: median time from publishing to taking, in milliseconds (by the clocks of both machines).
         age_ms_max: the largest.
         delay_ms: median time from capture to taking, where the capture time is known.
@@ -65,52 +66,61 @@ def watch(
         output: a file to record to, as `open_sink` takes it, with its options.
         view: show them in a window; closing it ends.
         frames: end after so many.
-        seconds: end after so long.
+        seconds: end after so long, whether frames come or not.
 
     Raises:
         StreamfuseError: as the message says.
     """
     with subscription, _Outputs(subscription, output, view, options) as outputs:
         everything, recent = _Tally(subscription), _Tally(subscription)
-        for frame in subscription:
-            wanted = outputs.take(frame)
-            for tally in (everything, recent):
-                tally.add(frame)
-            if recent.elapsed >= _REPORT_SECONDS:
-                yield recent.report()
-                recent = _Tally(subscription)
-            enough = everything.count == frames or (seconds is not None and everything.elapsed >= seconds)
-            if enough or not wanted:
+        began = time.monotonic()
+        end, due = began + (math.inf if seconds is None else seconds), began + _REPORT_SECONDS
+        wanted = True
+        while wanted and everything.count != frames and time.monotonic() < end:
+            frame = subscription.get(min(due, end) - time.monotonic())
+            if frame is not None:
+                wanted = outputs.take(frame)
+                for tally in (everything, recent):
+                    tally.add(frame)
+            elif subscription.closed:
                 break
+            if time.monotonic() >= due:
+                yield recent.report()
+                recent, due = recent.next(), time.monotonic() + _REPORT_SECONDS
         yield everything.report()
 
 
 class _Tally:
-    """Counts frames from its making on."""
+    """Counts frames. Rates begin with the stream's first frame, which itself is not part of them."""
 
-    def __init__(self, subscription: Subscription) -> None:
+    def __init__(self, subscription: Subscription, *, running: bool = False) -> None:
         self.count = 0
         self._subscription = subscription
+        self._running = running
         self._began = time.monotonic()
         self._bytes = subscription.statistics.bytes
+        self._before = 0  # frames that came before the time that rates are of
         self._ages: list[float] = []
         self._delays: list[float] = []
 
-    @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self._began
+    def next(self) -> _Tally:
+        """One that goes on where this one ends."""
+        return _Tally(self._subscription, running=self._running)
 
     def add(self, frame: ReceivedFrame) -> None:
         self.count += 1
+        if not self._running:
+            self._running, self._before = True, 1
+            self._began, self._bytes = time.monotonic(), self._subscription.statistics.bytes
         self._ages.append(frame.age * 1e3)
         if frame.captured_at is not None:
             self._delays.append((time.monotonic() - frame.captured_at) * 1e3)
 
     def report(self) -> Report:
-        counts, elapsed = self._subscription.statistics, max(self.elapsed, 1e-9)
+        counts, elapsed = self._subscription.statistics, max(time.monotonic() - self._began, 1e-9)
         return Report(
             frames=self.count,
-            fps=round(self.count / elapsed, 2),
+            fps=round((self.count - self._before) / elapsed, 2),
             megabytes_per_second=round((counts.bytes - self._bytes) / elapsed / 1e6, 2),
             age_ms=round(median(self._ages), 2) if self._ages else None,
             age_ms_max=round(max(self._ages), 2) if self._ages else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 import sys
@@ -13,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zmq
-from click.testing import CliRunner
-from wire_frames import fused_frame, same_pixels, stream_info
+from wire_frames import fused_frame, publish, same_pixels, stream_info
 
 import streamfuse
 from streamfuse.encode.open import open_sink
-from streamfuse.errors import StreamTimeoutError, UsageError, WireError, WireVersionError
+from streamfuse.errors import InputNotFoundError, StreamTimeoutError, UsageError, WireError, WireVersionError
 from streamfuse.wire.message import Limits
+from streamfuse.wire.security import new_keys
 
 sys.path.insert(0, str(Path(__file__).parent / "wire"))
 import golden_vectors
@@ -29,21 +28,6 @@ import golden_vectors
 def sink():
     with open_sink("zmq+pub://:*", stream_info()) as opened:
         yield opened
-
-
-def publish(sink, count, pause=0.01, end=True):
-    """Publish frames from a thread."""
-
-    def run():
-        for number in range(count):
-            sink.write(fused_frame(number))
-            time.sleep(pause)
-        if end:
-            sink.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
 
 
 def test_the_loop_ends_with_the_stream(sink):
@@ -133,6 +117,38 @@ def test_wrong_endpoints(endpoint):
         streamfuse.subscribe(endpoint)
 
 
+@pytest.mark.parametrize("option", ["nonsense=1", "timeout=soon", "timeout=-1", "max_pixels=0", "timeot=1"])
+def test_wrong_options_of_the_endpoint(option):
+    with pytest.raises(UsageError, match=option.split("=")[0]):
+        streamfuse.subscribe(f"tcp://127.0.0.1:5?{option}")
+
+
+def test_options_of_the_endpoint_go_before_the_arguments(tmp_path):
+    with pytest.raises(InputNotFoundError, match="no key file"):
+        streamfuse.subscribe(f"ipc://{tmp_path}/nobody?server={tmp_path}/none.key")
+    began = time.monotonic()
+    with pytest.raises(StreamTimeoutError):
+        next(streamfuse.subscribe(f"ipc://{tmp_path}/nobody?timeout=0.2", timeout=30))
+    assert time.monotonic() - began < 10
+
+
+def test_a_plain_public_address_is_warned_of(tmp_path):
+    with streamfuse.subscribe("pull+bind:tcp://*:*") as frames:
+        (sentence,) = frames.warnings
+    assert "server=" in sentence
+    public, _ = new_keys(tmp_path / "camera")
+    for endpoint in (f"pull+bind:tcp://*:*?server={public}", "pull+bind:tcp://127.0.0.1:*", "tcp://host:1"):
+        with streamfuse.subscribe(endpoint) as frames:
+            assert not frames.warnings
+
+
+def test_a_topic_in_the_endpoint(raw):
+    whole = dict(golden_vectors_by_name())["yuv420p"]
+    with streamfuse.subscribe(f"{raw.address}?topic=right", timeout=5) as frames:
+        raw.send_when_heard(frames, [[b"wrong", *whole[1:]], [b"right", *whole[1:]]])
+        assert next(frames).topic == "right"
+
+
 def hostile():
     """Messages that no honest publisher sends, and how each is counted."""
     header, parts = golden_vectors.raw("yuv420p", golden_vectors.YUV420)
@@ -206,10 +222,12 @@ def test_an_end_that_is_played_again_ends_nothing(raw):
         assert frames.statistics.stale == 3
 
 
-def test_a_part_over_the_limit_never_arrives(raw):
+@pytest.mark.parametrize(
+    ("query", "limits"), [("", Limits(part_bytes=1 << 20)), ("?max_pixels=65536", Limits())]
+)
+def test_a_part_over_the_limit_never_arrives(raw, query, limits):
     """The socket itself refuses it: nothing is allocated, the connection is dropped and made again."""
-    limits = Limits(part_bytes=1 << 20)
-    with streamfuse.subscribe(raw.address, timeout=5, limits=limits) as frames:
+    with streamfuse.subscribe(raw.address + query, timeout=5, limits=limits) as frames:
         raw.send_when_heard(frames, [[b"fused", b"{}", bytes(2 << 20)]])
         end = time.monotonic() + 5
         while not frames.statistics.disconnects and time.monotonic() < end:
@@ -224,30 +242,6 @@ def test_a_newer_publisher_is_named_when_nothing_else_comes(raw):
         with pytest.raises(StreamTimeoutError, match="version 2"):
             next(frames)
     assert issubclass(WireVersionError, ValueError)
-
-
-def test_asyncio(sink):
-    async def collect():
-        async with streamfuse.subscribe_async(sink.outputs[0], timeout=5, max_age=None) as frames:
-            await asyncio.to_thread(sink.wait_for_subscribers, 1, 5)
-            thread = publish(sink, 6)
-            beats = 0
-
-            async def beat():
-                nonlocal beats
-                while True:
-                    await asyncio.sleep(0.005)
-                    beats += 1
-
-            task = asyncio.create_task(beat())
-            found = [frame.index async for frame in frames]
-            task.cancel()
-            await asyncio.to_thread(thread.join)
-            return found, beats
-
-    found, beats = asyncio.run(collect())
-    assert found == list(range(6))
-    assert beats > 3  # the loop went on while it waited
 
 
 def test_closing_from_another_thread_ends_the_loop(sink):
@@ -279,24 +273,3 @@ def test_asking_what_the_frames_are_like_takes_none_away(tmp_path):
             assert (frames.info.width, frames.info.height) == (64, 48)
             assert [frame.seq for frame in frames] == list(range(5))
         thread.join()
-
-
-def test_the_command_reports_and_records(sink, tmp_path):
-    from streamfuse.cli import main
-
-    def later():
-        sink.wait_for_subscribers(1, 20)
-        publish(sink, 20, pause=0.02).join()
-
-    thread = threading.Thread(target=later)
-    thread.start()
-    output = tmp_path / "recorded.mkv"
-    done = CliRunner().invoke(
-        main, ["subscribe", sink.outputs[0], "--record", str(output), "--codec", "ffv1", "--json"]
-    )
-    thread.join()
-    assert done.exit_code == 0, done.output
-    report = json.loads(done.stdout)
-    assert (report["frames"], report["lost"], report["refused"]) == (20, 0, 0)
-    with streamfuse.open_source(output) as source:
-        assert all(same_pixels(frame, fused_frame(number)) for number, frame in enumerate(source))

@@ -47,6 +47,13 @@ def test_a_missing_file(folder):
     assert "no file matches" in fuse_refused("missing-*.png").lower()
 
 
+def test_an_address_that_is_no_endpoint(folder):
+    text = fuse_refused("tcp://127.0.0.1:5")
+    assert "sub:tcp://127.0.0.1:5" in text and "pull:tcp://127.0.0.1:5" in text
+    text = fuse_refused("rtsp://me:secret@127.0.0.1:5/x")
+    assert "streamfuse live" in text and "secret" not in text
+
+
 def test_a_folder_without_pictures(folder):
     (folder / "empty").mkdir()
     assert "no images" in fuse_refused("empty")

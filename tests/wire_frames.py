@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -46,3 +48,18 @@ def smooth_frame(index=0, width=64, height=48):
 
 def same_pixels(first, second):
     return len(first.planes) == len(second.planes) and all(map(np.array_equal, first.planes, second.planes))
+
+
+def publish(sink, count, pause=0.01, end=True):
+    """Publish frames from a thread."""
+
+    def run():
+        for number in range(count):
+            sink.write(fused_frame(number))
+            time.sleep(pause)
+        if end:
+            sink.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread

@@ -11,7 +11,7 @@ import numpy as np
 
 from streamfuse.color import Pixels, rgb_to_planes
 from streamfuse.errors import InputError
-from streamfuse.frame import UNSPECIFIED, ColorInfo, Plane, empty_planes
+from streamfuse.frame import UNSPECIFIED, ColorInfo, Plane, in_one_buffer
 
 _PLANAR = re.compile(r"yuv[aj]?4(?:20|22|44|40|11|10)p(?:(9|1[0-6])le)?|gray(?:(9|1[0-6])le)?")
 _PLANAR_RGB = re.compile(r"gbra?p(?:(9|1[0-6])le)?")
@@ -99,17 +99,10 @@ def _rows(frame: av.VideoFrame, index: int, samples: int) -> Plane:
     return lines[:, : samples * dtype.itemsize].view(dtype)
 
 
-def _copies(planes: list[Plane]) -> tuple[Plane, ...]:
-    copies = empty_planes(planes)
-    for copy, plane in zip(copies, planes, strict=True):
-        copy[...] = plane
-    return copies
-
-
 def _from_planar(frame: av.VideoFrame) -> Picture:
     layout = frame.format
     count = 1 if layout.name.startswith("gray") else 3
-    planes = _copies([_rows(frame, i, frame.planes[i].width) for i in range(count)])
+    planes = in_one_buffer([_rows(frame, i, frame.planes[i].width) for i in range(count)])
     return Picture(
         planes, layout.components[0].bits, _subsampling(layout) if count == 3 else (0, 0), _color_of(frame)
     )
@@ -124,7 +117,7 @@ def _from_semi_planar(frame: av.VideoFrame) -> Picture:
     if layout.name in ("nv21", "nv42"):
         first, second = second, first
     shift = 16 - bits if bits > 8 else 0  # P010 and its kin have the value in the high bits
-    planes = _copies([plane >> shift if shift else plane for plane in (luma, first, second)])
+    planes = in_one_buffer([plane >> shift if shift else plane for plane in (luma, first, second)])
     return Picture(planes, bits, _subsampling(layout), _color_of(frame))
 
 

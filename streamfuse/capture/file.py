@@ -202,7 +202,15 @@ class VideoFileSource:
             frame_count=self._frame_count(),
             media=media,
             has_chroma=len(head.planes) == 3,
+            sample_aspect=self._aspect(head),
         )
+
+    def _aspect(self, head: Frame) -> Fraction:
+        """Of a pixel, once the picture is upright."""
+        stream = self._stream
+        aspect = Fraction(stream.sample_aspect_ratio or 1)
+        turned = (head.width, head.height) != (stream.width, stream.height)
+        return 1 / aspect if turned else aspect
 
     def _frame_count(self) -> int | None:
         """What the headers say, cut to the range."""

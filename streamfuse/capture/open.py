@@ -14,7 +14,7 @@ from streamfuse.capture.file import STDIN, VideoFileSource
 from streamfuse.capture.images import SUFFIXES, ImageSequenceSource, natural_key
 from streamfuse.capture.per_exposure import PerExposureSource
 from streamfuse.capture.sidecar import read_sidecar
-from streamfuse.errors import InputError, InputNotFoundError, UsageError
+from streamfuse.errors import InputError, InputNotFoundError, UsageError, without_credentials
 from streamfuse.frame import Exposure, Frame
 from streamfuse.stage import Source
 from streamfuse.wire.endpoint import is_endpoint
@@ -94,6 +94,8 @@ def _open_each(paths: list[Path], frames: FrameRange | None) -> Source:
 def _expand(name: str) -> list[Path]:
     """The files that one argument names."""
     path = Path(name)
+    if "://" in name and not path.exists():
+        raise _no_address(without_credentials(name))
     if path.is_dir():
         images = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
         if not images:
@@ -109,6 +111,14 @@ def _expand(name: str) -> list[Path]:
     return [path]
 
 
+def _no_address(name: str) -> InputNotFoundError:
+    if name.startswith("tcp://"):
+        return InputNotFoundError(
+            f"{name} is no file: for frames over ZeroMQ write sub:{name}, or pull:{name} where the publisher pushes."
+        )
+    return InputNotFoundError(f"{name} is no file: `streamfuse live` reads cameras and network streams.")
+
+
 def _in_order(paths: list[Path], *, explicit: bool) -> list[Path]:
     """The user's order; but a list that a shell sorted (img1 img10 img2) goes by its numbers."""
     shell_sorted = explicit and paths == sorted(paths)
@@ -121,6 +131,7 @@ class _Wrapped:
     def __init__(self, source: Source) -> None:
         self._source = source
         self.info = source.info
+        self.warnings: Sequence[str] = getattr(source, "warnings", ())
 
     def __iter__(self) -> Iterator[Frame]:
         return iter(self._source)

@@ -5,35 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from streamfuse.errors import InputError
 from streamfuse.frame import Frame
-from streamfuse.wire.endpoint import Endpoint, parse_endpoint, read_options
+from streamfuse.wire.endpoint import Endpoint, parse_endpoint
 from streamfuse.wire.intake import ReceiveSettings
-from streamfuse.wire.message import Limits
+from streamfuse.wire.options import receive_settings
 from streamfuse.wire.order import ReceiverStatistics
 from streamfuse.wire.receive import Receiver
 from streamfuse.wire.received import ReceivedFrame
 
 _DEFAULT_SETTINGS = ReceiveSettings()
-
-
-def _seconds(text: str) -> float | None:
-    return None if text == "none" else float(text)
-
-
-_PARSERS: dict[str, tuple[str, Any]] = {
-    "topic": ("topic", str),
-    "timeout": ("timeout", _seconds),
-    "hwm": ("hwm", int),
-    "max_age": ("max_age", _seconds),
-    "server": ("server", Path),
-    "keys": ("keys", Path),
-    "max_pixels": ("limits", lambda text: Limits(pixels=int(text))),
-}
 
 
 def open_stream(spec: str) -> ZmqSource:
@@ -45,7 +29,7 @@ def open_stream(spec: str) -> ZmqSource:
         UsageError, InputError, StreamTimeoutError, StreamAccessError: as the message says.
     """
     endpoint = parse_endpoint(spec, "source")
-    return ZmqSource(endpoint, ReceiveSettings(**read_options(endpoint, _PARSERS)))
+    return ZmqSource(endpoint, receive_settings(endpoint))
 
 
 class ZmqSource:
@@ -60,6 +44,7 @@ class ZmqSource:
 
     Attributes:
         info: what the frames are like.
+        warnings: a sentence for each thing the user should know.
 
     Raises:
         StreamTimeoutError: nothing came in time; also while iterating.
@@ -71,6 +56,7 @@ class ZmqSource:
     def __init__(self, endpoint: Endpoint, settings: ReceiveSettings = _DEFAULT_SETTINGS) -> None:
         self._stopped = threading.Event()
         self._receiver = Receiver(endpoint, settings)
+        self.warnings = self._receiver.warnings
         try:
             self.info = self._receiver.wait_info()
         except BaseException:

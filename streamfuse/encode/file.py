@@ -193,6 +193,8 @@ class VideoFileSink:
         configure(context, settings, info.width, info.height, info.time_base)
         context.color_primaries, context.color_trc = self._color.primaries, self._color.transfer
         context.colorspace = self._color.matrix
+        if info.sample_aspect != 1:
+            context.sample_aspect_ratio = info.sample_aspect
         if settings.encoder == "libx265" and self._path.suffix.lower() in _MOV:
             context.codec_tag = "hvc1"  # Apple's players know HEVC by this name only
         self._stream.time_base = info.time_base
@@ -208,11 +210,6 @@ class VideoFileSink:
             self._copier = MediaCopier(media, self._container, self.warnings)
         except av.FFmpegError as error:
             self.warnings.append(f"Audio and subtitles of {media} are not copied: {error.strerror}.")
-            return
-        aspect = self._copier.aspect
-        if aspect and aspect != 1:
-            turned = self._copier.size == (self._info.height, self._info.width)
-            self._stream.codec_context.sample_aspect_ratio = 1 / aspect if turned else aspect
 
     def _tell_changes(self) -> None:
         """Warn of what is converted without having been asked for."""

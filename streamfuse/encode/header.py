@@ -52,6 +52,7 @@ class HeaderMaker:
             "height": info.height,
             "color": _color(encoder.color),
             "rate": rate.as_integer_ratio(),
+            "sample_aspect": info.sample_aspect.as_integer_ratio(),
         }
         self._time_base = info.time_base
         self._alike: tuple[Any, ...] | None = None  # what the encoded half was made of

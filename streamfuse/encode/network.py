@@ -128,8 +128,9 @@ class NetworkSink:
                 f"{self._name} refuses the user or the password: check them in the address."
             )
         problem = text or getattr(error, "strerror", None) or str(error) or type(error).__name__
+        hint = f"; for frames over ZeroMQ write pub:{self._name}" if self._name.startswith("tcp:") else ""
         return OutputError(
-            f"{self._name} cannot be reached ({problem}): check the address, and that a server listens there."
+            f"{self._name} cannot be reached ({problem}): check the address, and that a server listens there{hint}."
         )
 
 

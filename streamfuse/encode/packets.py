@@ -44,18 +44,6 @@ class MediaCopier:
         self._held: deque[av.Packet[Any]] = deque()
         self._start: Fraction | None = None
 
-    @property
-    def aspect(self) -> Fraction | None:
-        """Sample aspect ratio of the source's video, where it says one."""
-        video = self._media.streams.video
-        return Fraction(video[0].sample_aspect_ratio) if video and video[0].sample_aspect_ratio else None
-
-    @property
-    def size(self) -> tuple[int, int] | None:
-        """(width, height) of the source's video as coded."""
-        video = self._media.streams.video
-        return (video[0].width, video[0].height) if video else None
-
     def start_at(self, seconds: Fraction | None) -> None:
         """Leave out what ends before this time (None: copy from the beginning)."""
         self._start = seconds

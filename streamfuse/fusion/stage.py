@@ -16,6 +16,7 @@ from streamfuse.frame import (
     Plane,
     WeighedBracket,
     empty_planes,
+    in_one_buffer,
 )
 from streamfuse.fusion.chroma import fuse_chroma
 from streamfuse.fusion.fuser import Fuser, LcndrFuser, chroma_weights
@@ -50,7 +51,7 @@ def blend_planes(
         return (luma,)
     chroma = [(p[1], p[2]) for p in exposures]
     weights = chroma_weights(maps, chroma[0][0].shape)
-    return (luma, *fuse_chroma(chroma, lumas, fused, weights, bits, color))
+    return in_one_buffer((luma, *fuse_chroma(chroma, lumas, fused, weights, bits, color)))
 
 
 def _is_quick(fuser: Fuser, exposures: Sequence[Planes], bits: int) -> TypeGuard[LcndrFuser]:

@@ -239,4 +239,5 @@ def source_info(header: PictureHeader, name: str) -> SourceInfo:
         rate=Fraction(*header.rate),
         simultaneous=header.simultaneous,
         has_chroma=layout.kind != "gray",
+        sample_aspect=Fraction(*header.sample_aspect),
     )

@@ -32,7 +32,10 @@ _SHAPE = re.compile(
 _TCP = re.compile(r"(?P<host>\[[0-9a-fA-F:.%a-z]+\]|[^:/\[\]\s]*):(?P<port>\d{1,5}|\*)")
 _LOOPBACK = re.compile(r"127(\.\d+){3}|localhost|\[::1\]")
 _IPC_BYTES = 107  # of a Unix socket's path
-_EXAMPLE = "write it like zmq+pub://127.0.0.1:5556, push+bind:tcp://127.0.0.1:5556 or ipc:///tmp/frames"
+_EXAMPLES: Mapping[Role, str] = {
+    "sink": "write it like zmq+pub://127.0.0.1:5556, push:tcp://127.0.0.1:5556 or ipc:///tmp/frames",
+    "source": "write it like zmq+sub://127.0.0.1:5556, pull:tcp://127.0.0.1:5556 or ipc:///tmp/frames",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def parse_endpoint(text: str, role: Role) -> Endpoint:
     """
     found = _SHAPE.fullmatch(text)
     if not found:
-        raise UsageError(f"{text!r} is no ZeroMQ endpoint: {_EXAMPLE}.")
+        raise UsageError(f"{text!r} is no ZeroMQ endpoint: {_EXAMPLES[role]}.")
     words = found["words"].split("+")
     words = words[1:] if words[0] == "zmq" else words
     transports = [word for word in words if word in _TRANSPORTS] + [found["transport"]] * bool(
@@ -94,13 +97,18 @@ def parse_endpoint(text: str, role: Role) -> Endpoint:
     attach = [word for word in words if word in _ATTACH]
     kinds = [word for word in words if word not in (*_TRANSPORTS, *_ATTACH)]
     if len(transports) > 1 or len(attach) > 1 or len(kinds) > 1 or not set(transports) <= set(_TRANSPORTS):
-        raise UsageError(f"{text!r} is no ZeroMQ endpoint: {_EXAMPLE}.")
+        raise UsageError(f"{text!r} is no ZeroMQ endpoint: {_EXAMPLES[role]}.")
     kind = kinds[0] if kinds else _KINDS[role][0]
     if kind not in _KINDS[role]:
-        raise UsageError(f"{text!r} is no {role}: a {role} is {' or '.join(_KINDS[role])}; {_EXAMPLE}.")
+        raise UsageError(
+            f"{text!r} is no {role}: a {role} is {' or '.join(_KINDS[role])}; {_EXAMPLES[role]}."
+        )
     bind = attach == ["bind"] if attach else role == "sink"
     transport = transports[0] if transports else "tcp"
-    address = _tcp(found["address"], bind, text) if transport == "tcp" else _ipc(found["address"], text)
+    try:
+        address = _tcp(found["address"], bind) if transport == "tcp" else _ipc(found["address"])
+    except ValueError as error:
+        raise UsageError(f"{text!r} {error}: {_EXAMPLES[role]}.") from None
     return Endpoint(cast(Kind, kind), bind, f"{transport}://{address}", _query(found["query"] or "", text))
 
 
@@ -138,20 +146,18 @@ def read_options(
     return values
 
 
-def _tcp(address: str, bind: bool, text: str) -> str:
+def _tcp(address: str, bind: bool) -> str:
     found = _TCP.fullmatch(address)
     if not found or (found["port"] != "*" and not 0 < int(found["port"]) < 65536):
-        raise UsageError(f"{text!r} has no HOST:PORT: {_EXAMPLE}.")
+        raise ValueError("has no HOST:PORT")
     if not bind and "*" in (found["host"], found["port"]):
-        raise UsageError(
-            f"{text!r} cannot be connected to: * is for binding, name the publisher's host and port."
-        )
+        raise ValueError("cannot be connected to, since * is for binding; name the other end's host and port")
     return f"{found['host'] or '127.0.0.1'}:{found['port']}"
 
 
-def _ipc(path: str, text: str) -> str:
+def _ipc(path: str) -> str:
     if not path or len(path.encode()) > _IPC_BYTES:
-        raise UsageError(f"{text!r} has no path of 1 to {_IPC_BYTES} bytes: {_EXAMPLE}.")
+        raise ValueError(f"has no path of 1 to {_IPC_BYTES} bytes")
     return path
 
 

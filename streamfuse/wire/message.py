@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Annotated, Any, Final, Literal
 
@@ -30,6 +30,8 @@ DTYPES: Final = {
     "float32": "<f4",
 }  # bytes are little-endian
 TOPIC_BYTES: Final = 255
+_PIXEL_BYTES: Final = 8  # three planes of 16 bit, or a map of each of eight exposures
+_SLACK_BYTES: Final = 1 << 20  # for the header, and coded pictures that are very small
 _ITEM_BYTES: Final = {name: np.dtype(code).itemsize for name, code in DTYPES.items()}
 
 _Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -99,6 +101,7 @@ class _Picture(_Envelope):
     time_base: tuple[_Positive, _Positive]  # seconds per pts unit: numerator, denominator
     rate: tuple[_Positive, _Positive]  # nominal frames per second
     simultaneous: Annotated[int, Field(ge=1, le=16)] = 1
+    sample_aspect: tuple[_Positive, _Positive] = (1, 1)  # width : height of a pixel
 
 
 class HelloHeader(_Picture):
@@ -174,6 +177,10 @@ class Limits:
     part_bytes: int = 256 << 20
     header_bytes: int = 64 << 10
     parts: int = 32
+
+    def for_pixels(self, pixels: int) -> Limits:
+        """The same for pictures of so many pixels, and parts of what these need at most."""
+        return replace(self, pixels=pixels, part_bytes=_PIXEL_BYTES * pixels + _SLACK_BYTES)
 
 
 DEFAULT_LIMITS: Final = Limits()

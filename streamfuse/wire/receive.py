@@ -25,6 +25,9 @@ class Receiver:
         endpoint: where from.
         settings: how.
 
+    Attributes:
+        warnings: a sentence for each thing the user should know.
+
     Raises:
         InputError: the socket cannot be opened.
         InputNotFoundError: a key file is not there.
@@ -32,12 +35,14 @@ class Receiver:
 
     def __init__(self, endpoint: Endpoint, settings: ReceiveSettings) -> None:
         self._intake = Intake(endpoint, settings)
+        self.warnings = _warnings(endpoint, settings)
         self._feed: _Feed
         if settings.max_age is None:
             self._feed = _Direct(self._intake, settings.follow)
         else:
             self._feed = _Ahead(self._intake, settings.follow, settings.max_age)
         self._first: Item | None = None  # came while `wait_info` waited
+        self._asked: float | None = None  # since when a frame has been waited for
 
     @property
     def statistics(self) -> ReceiverStatistics:
@@ -73,14 +78,15 @@ class Receiver:
             StreamAccessError: the publisher refuses this end, or is not the one that was expected.
             WireError: a message was refused, and `strict` is set.
         """
-        asked = time.monotonic()
+        self._asked = self._asked or time.monotonic()
         while patience():
             item, self._first = self._first or self._feed.get(), None
             if item is None:
-                self._check_silence(asked)
+                self._check_silence(self._asked)
             elif isinstance(item, str):
                 return None
             elif (frame := self._frame(item)) is not None:
+                self._asked = None
                 return frame
         return None
 
@@ -98,6 +104,15 @@ class Receiver:
             with suppress(Exception):
                 self.close()
             raise
+
+
+def _warnings(endpoint: Endpoint, settings: ReceiveSettings) -> list[str]:
+    if not endpoint.public or settings.server is not None:
+        return []
+    return [
+        f"{endpoint.address} can be reached from other machines, and everybody there can send to it: add "
+        "server=NAME.key (the publisher's public key, made by `streamfuse keys new NAME`), or bind to 127.0.0.1."
+    ]
 
 
 class _Feed(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -11,12 +12,14 @@ import time
 from contextlib import suppress
 from fractions import Fraction
 
+import av
 import pytest
 from wire_frames import fused_frame, same_pixels, single_frame, stream_info
 
 from streamfuse.capture.open import open_source
 from streamfuse.encode.open import open_sink
 from streamfuse.errors import InputError, StreamTimeoutError, UsageError
+from streamfuse.relay import capture_publish, record
 
 
 def publish(sink, frames):
@@ -78,6 +81,44 @@ def test_a_range_of_frames_and_no_publisher(tmp_path):
         open_source(f"pull:ipc://{tmp_path}/nothing?timeout=0.2")
     with pytest.raises(UsageError):
         open_source(f"pull:ipc://{tmp_path}/nothing?timeot=0.2")
+
+
+def test_a_source_that_everybody_can_send_to_is_warned_of(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    sink = open_sink(f"push+connect:tcp://127.0.0.1:{port}", stream_info())
+    thread = publish(sink, [fused_frame(number) for number in range(3)])
+    relay = record(f"pull+bind:tcp://*:{port}", str(tmp_path / "a.mkv"))
+    assert [text for text in relay.warnings if "can send to it" in text]
+    relay.run()
+    thread.join()
+
+
+def anamorphic_clip(path):
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.codec_context.sample_aspect_ratio = Fraction(16, 15)
+        for _ in range(3):
+            out.mux(video.encode(av.VideoFrame(64, 48, "yuv420p")))
+        out.mux(video.encode(None))
+    return path
+
+
+def test_pixels_that_are_not_square_stay_so_from_capture_to_recording(tmp_path):
+    first, second = (f"ipc://{tmp_path}/{name}" for name in ("captured", "fused"))
+    capture = capture_publish([str(anamorphic_clip(tmp_path / "in.mp4"))], [f"push:{first}"])
+    threads = [threading.Thread(target=capture.run)]
+    threads[0].start()
+    with open_source(f"pull:{first}") as source:
+        assert source.info.sample_aspect == Fraction(16, 15)
+        threads.append(publish(open_sink(f"push:{second}", source.info), source))
+        record(f"pull:{second}", str(tmp_path / "out.mp4")).run()
+        for thread in threads:
+            thread.join()
+    with av.open(str(tmp_path / "out.mp4")) as media:
+        assert media.streams.video[0].sample_aspect_ratio == Fraction(16, 15)
 
 
 def test_a_stream_without_frames():

@@ -185,14 +185,16 @@ def test_streams_that_do_not_fit_are_dropped_with_a_warning(tmp_path):
     assert [text for text in web.warnings if "audio" in text], "WebM has no AAC"
 
 
-def test_pixel_aspect_ratio_is_kept(tmp_path):
+@pytest.mark.parametrize("height", [48, 64])
+def test_pixel_aspect_ratio_is_kept(tmp_path, height):
     with av.open(str(tmp_path / "in.mp4"), "w") as out:
         video = out.add_stream("libx264", rate=25)
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.width, video.height, video.pix_fmt = 64, height, "yuv420p"
         video.codec_context.sample_aspect_ratio = Fraction(16, 15)
-        out.mux(video.encode(av.VideoFrame(64, 48, "yuv420p")))
+        out.mux(video.encode(av.VideoFrame(64, height, "yuv420p")))
         out.mux(video.encode(None))
-    info = source_info(media=tmp_path / "in.mp4")
+    with VideoFileSource(tmp_path / "in.mp4") as source:
+        info = source.info
     write(VideoFileSink(tmp_path / "out.mp4", info), clip(info, 2))
     with av.open(str(tmp_path / "out.mp4")) as media:
         assert media.streams.video[0].sample_aspect_ratio == Fraction(16, 15)

@@ -82,6 +82,15 @@ def test_a_listener_gets_the_pictures(kind, port):
     assert max(abs(mean - expected) for mean in got["means"]) < 8
 
 
+def test_a_bare_tcp_address_names_the_one_of_zeromq(port):
+    sink = NetworkSink(f"tcp://127.0.0.1:{port}", source_info())
+    with pytest.raises(OutputError, match=f"pub:tcp://127.0.0.1:{port}"):
+        for frame in clip(source_info(), 1000):
+            sink.write(frame)
+            time.sleep(0.02)
+    sink.close()
+
+
 def test_nobody_there_is_told_within_seconds_and_without_the_password(port):
     sink = NetworkSink(f"rtsp://me:secret@127.0.0.1:{port}/cam", source_info())
     with pytest.raises(OutputError) as caught:

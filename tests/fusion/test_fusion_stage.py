@@ -11,6 +11,7 @@ from streamfuse.frame import AlignedBracket, Bracket, ColorInfo, Frame, Neighbou
 from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.luma import normalise, quantise
 from streamfuse.fusion.stage import BlendStage, WeighStage, fuse_planes
+from streamfuse.wire.joined import join
 
 LIMITED, FULL = ColorInfo(1, 1, 1, False), ColorInfo(1, 1, 1, True)
 
@@ -50,6 +51,7 @@ def test_planes_keep_their_kind(fuser, subsampling, bits, size):
     fused = fuse_planes(fuser, exposures, bits, LIMITED)
     assert [(p.shape, p.dtype) for p in fused] == [(p.shape, p.dtype) for p in exposures[0]]
     assert all(p.max() < 1 << bits for p in fused)
+    assert join(fused) is not None  # in one buffer, so that a publisher sends them as one part
 
 
 @pytest.mark.parametrize("order", [(1, 0, 2), (2, 1, 0), (1, 2, 0)])

@@ -2,7 +2,8 @@
 
     python tests/wire/golden_vectors.py      writes golden/vectors.json and golden/header.schema.json anew
 
-They change only with the version of the protocol: other implementations are tested with them.
+Those that are there change only with the version of the protocol: other implementations are tested with them. New ones
+are for optional fields that version 1 has got.
 """
 
 from __future__ import annotations
@@ -88,6 +89,7 @@ def good():
     yield "yuv420p, joined", *joined(*raw("yuv420p", YUV420))
     yield "maps, joined", *joined(*raw("yuv420p", YUV420 + MAPS))
     yield "single exposure", *raw("yuv420p", YUV420, **SINGLE)
+    yield "pixels that are not square", *raw("yuv420p", YUV420, sample_aspect=[16, 15])
     yield "no time stamp", *raw("yuv420p", YUV420, pts=None, captured_at=None)
     yield "field of a later minor version", *raw("yuv420p", YUV420, sharpness=0.5)
     yield "jpeg", frame("yuv420p", [("jpeg", "uint8", (10,))], encoding="jpeg"), [bytes(range(10))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 import pytest
 from hypothesis import given
@@ -48,6 +49,23 @@ def test_forms(text, role, expected):
 def test_others_are_refused(text, role):
     with pytest.raises(UsageError):
         parse_endpoint(text, role)
+
+
+@pytest.mark.parametrize(
+    ("text", "role", "kinds"),
+    [
+        ("zmq+pub://127.0.0.1:5561", "source", ("sub", "pull")),
+        ("http://127.0.0.1:80", "source", ("sub", "pull")),
+        ("tcp://127.0.0.1", "source", ("sub", "pull")),
+        ("sub:tcp://127.0.0.1:5561", "sink", ("pub", "push")),
+        ("ipc://", "sink", ("pub", "push")),
+    ],
+)
+def test_the_example_in_the_error_can_be_used(text, role, kinds):
+    with pytest.raises(UsageError) as caught:
+        parse_endpoint(text, role)
+    examples = re.findall(r"[a-z+:]+://[\w.:/]+", str(caught.value).partition("write it like")[2])
+    assert [parse_endpoint(example, role).kind for example in examples[:2]] == list(kinds)
 
 
 @given(st.text(max_size=40), st.sampled_from(["sink", "source"]))
