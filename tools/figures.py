@@ -7,13 +7,14 @@ python tools/figures.py --check   # exit with 1 and name the tables that are out
 from __future__ import annotations
 
 import argparse
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+import figures_speed as speed
+from figures_parts import ROOT, Json, read, table
+
 PAGES = ("README.md", "docs/lcndr.md", "docs/alignment.md", "docs/zmq.md", "docs/live.md", "docs/speed.md")
 LABELS = {
     "lcndr-xs": "`lcndr-xs` (fast)",
@@ -26,20 +27,6 @@ LABELS = {
 }
 NETWORKS = ("lcndr-xs", "lcndr-s", "lcndr")
 _MARKED = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-Json = Mapping[str, Any]
-
-
-def read(name: str) -> Json:
-    """benchmarks/NAME.json."""
-    found: Json = json.loads((ROOT / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
-    return found
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def stills() -> str:
@@ -266,117 +253,6 @@ def shadow_noise() -> str:
     return table(head, rows)
 
 
-def zmq() -> str:
-    """Rates of raw 1080p frames, as ratios: medians over the rounds of one call."""
-    found = read("zmq")
-    ipc, tcp = (found[transport]["median_ratio"] for transport in ("ipc", "tcp"))
-    rows = [
-        [f"{name} / {peer}", f"{value:.2f}", f"{tcp[name][peer]:.2f}"]
-        for name, ratios in ipc.items()
-        for peer, value in ratios.items()
-    ]
-    return table(["rate of / rate of", "ipc", "tcp"], rows)
-
-
-def zmq_live() -> str:
-    """The header's cost; ages and losses of live streams."""
-    found = read("zmq")
-    header, slow, killed = found["header"], found["slow_subscriber"], found["killed_subscribers"]
-    age, lost = slow["subscriber"]["age_ms"], sum(one["lost"] for one in killed["others"])
-    cost = f"{header['make_and_encode_us']:.0f} / {header['decode_and_check_us']:.0f} us"
-    pace = f"30 fps to one that takes 10, {slow['seconds']:.0f} s"
-    rows = [
-        ["the header of a frame, made / read and checked", cost],
-        [f"{pace}: rate of the publisher", f"{slow['publisher']['fps']:.1f} fps"],
-        [f"{pace}: age of its frames, median / largest", f"{age['median']:.0f} / {age['max']:.0f} ms"],
-        [f"10 subscribers, {killed['size']}, 3 of them killed: frames that the others lost", str(lost)],
-    ]
-    return table(["", ""], rows)
-
-
-def soak() -> str:
-    """A long live run."""
-    found = read("live-soak")
-    age, booked = found["age_burnt_in_ms"], found["burnt_in_minus_booked_ms"]
-    low, high = found["rss_mb"]
-    rows = [
-        ["frames per second, in / fused", f"{found['rate_in']:.1f} / {found['rate_out']:.1f}"],
-        ["frames in / fused / dropped", f"{found['frames_in']} / {found['frames_out']} / {found['dropped']}"],
-        ["preset that held", f"`{found['preset']}`"],
-        ["wrong labels, frames out of order", f"{found['wrong_labels']}, {found['out_of_order']}"],
-        ["age p50 / p95 / p99, ms", f"{age['p50']:.0f} / {age['p95']:.0f} / {age['p99']:.0f}"],
-        ["burnt-in age minus booked age, p99, ms", f"{booked['p99']:.1f}"],
-        ["memory, MB; slope, MB per hour", f"{low:.0f} to {high:.0f}; {found['rss_slope_mb_per_hour']:.1f}"],
-        [
-            "threads, file descriptors",
-            " to ".join(map(str, found["threads"])) + ", " + " to ".join(map(str, found["fds"])),
-        ],
-    ]
-    return table(["", f"{found['minutes']:.0f} minutes"], rows)
-
-
-def bench_fusion() -> str:
-    """Fusion alone, against OpenCV's Mertens in the same call."""
-    rows = read("bench-cpu")["fusion"]
-    mertens = {row["call"]: row["cpu_s_per_mp"] for row in rows if row["method"] == "opencv-mertens"}
-    cells = [
-        [
-            row["method"],
-            row["size"],
-            f"{row['cpu_s_per_mp'] / mertens[row['call']]:.2f}",
-            f"{row['peak_mb']:.0f}",
-        ]
-        for row in rows
-    ]
-    return table(["", "size", "CPU time per megapixel, MergeMertens = 1", "peak MB"], cells)
-
-
-def bench_stages() -> str:
-    """CPU milliseconds of each stage."""
-    rows = read("bench-cpu")["stages"]
-    stages = list(dict.fromkeys(row["stage"] for row in rows))
-    cells = []
-    for preset, size in dict.fromkeys((row["preset"], row["size"]) for row in rows):
-        mine = {row["stage"]: row for row in rows if (row["preset"], row["size"]) == (preset, size)}
-        cells.append([f"`{preset}`, {size}", *(f"{mine[stage]['cpu_ms']:.1f}" for stage in stages)])
-    return table(["CPU ms per frame", *stages], cells)
-
-
-def bench_profile() -> str:
-    """CPU milliseconds by kind of work."""
-    kinds = ("codecs", "kernels", "copies", "python")
-    cells = [
-        [
-            f"`{row['preset']}`, {row['size']}",
-            *(f"{row[kind]:.1f}" for kind in kinds),
-            f"{row['overhead']:.0%}",
-        ]
-        for row in read("bench-cpu")["profile"]
-    ]
-    return table(["CPU ms per frame", *kinds, "copies and Python"], cells)
-
-
-def bench_ratios() -> str:
-    """Frame rates of whole runs over those of the peers, and memory."""
-    found = read("bench-cpu")
-    rows = found["ratios"]
-    names = list(dict.fromkeys(name for row in rows for name in row["over"]))
-    peaks = {
-        (run["method"], run["call"], run["size"]): run["peak_mb"]
-        for run in found["runs"]
-        if run["output"] == "disk"
-    }
-    cells = [
-        [
-            f"{row['method']}, {row['size']}",
-            *(f"{row['over'][n]:.2f}" if n in row["over"] else "-" for n in names),
-            f"{peaks[row['method'], row['call'], row['size']]:.0f}",
-        ]
-        for row in rows
-    ]
-    return table(["frame rate over that of", *names, "peak MB"], cells)
-
-
 FIGURES: Mapping[str, Callable[[], str]] = {
     "stills": stills,
     "stills-detail": stills_detail,
@@ -391,13 +267,13 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "flow": flow,
     "noise": shadow_noise,
     "steadiness": steadiness,
-    "zmq": zmq,
-    "zmq-live": zmq_live,
-    "soak": soak,
-    "bench-fusion": bench_fusion,
-    "bench-stages": bench_stages,
-    "bench-profile": bench_profile,
-    "bench-ratios": bench_ratios,
+    "zmq": speed.zmq,
+    "zmq-live": speed.zmq_live,
+    "soak": speed.soak,
+    "bench-fusion": speed.bench_fusion,
+    "bench-stages": speed.bench_stages,
+    "bench-profile": speed.bench_profile,
+    "bench-ratios": speed.bench_ratios,
     "video-fast": video_fast,
 }
 
