@@ -38,7 +38,7 @@ class _Learner:
     def __init__(self, config: NetworkConfig, run: TrainConfig) -> None:
         torch.manual_seed(run.seed)
         self.config = LcndrConfig(**config.model_dump(exclude={"without"}))
-        self._without = config.without
+        self._without, self._gradient = config.without, run.gradient
         self.network = Lcndr(self.config).to(run.device)
         self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
@@ -51,7 +51,9 @@ class _Learner:
             group["lr"] = rate
         fused = self.network(batch.noisy).float()
         again = self.network(batch.again).float() if batch.again is not None else None
-        loss, terms = total_loss(fused, batch.clean, target, batch.label, again, self._without)
+        loss, terms = total_loss(
+            fused, batch.clean, target, batch.label, again, self._without, self._gradient
+        )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
@@ -275,15 +277,16 @@ def _checkpoint(
 
 
 class _Log:
-    """step, network and every loss term, one line each."""
+    """step, network and every loss term, one line each; a log that is continued keeps its columns."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def write(self, step: int, name: str, terms: dict[str, float]) -> None:
-        new = not self._path.exists()
-        with self._path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(["step", "network", *terms])
-            writer.writerow([step, name, *(f"{v:.5f}" for v in terms.values())])
+        with self._path.open("a+", newline="", encoding="utf-8") as file:
+            file.seek(0)
+            columns = next(csv.reader(file), None)
+            writer = csv.DictWriter(file, columns or ["step", "network", *terms], extrasaction="ignore")
+            if columns is None:
+                writer.writeheader()
+            writer.writerow({"step": step, "network": name} | {k: f"{v:.5f}" for k, v in terms.items()})

@@ -65,6 +65,30 @@ def contrast_loss(fused: Tensor, exposures: Tensor) -> Tensor:
     return torch.stack(terms).mean()
 
 
+def gradient_loss(fused: Tensor, exposures: Tensor) -> Tensor:
+    """Mean L1 distance of the fused gradient to the strongest gradient that an exposure has at each pixel.
+
+    After the texture loss of SwinFusion (Ma et al., IEEE/CAA JAS 9(7), 2022), which compares magnitudes. Here the
+    gradient, forward differences in x and y, keeps its sign, so that reversed edges cost too; it is taken whole from
+    the exposure where it is longest, as by Paul et al. (J. Circuits, Systems and Computers 25(10), 2016). 0 for a
+    picture that has the strongest gradient everywhere, whatever its mean.
+
+    Args:
+        fused: (B, 1, H, W).
+        exposures: (B, N, H, W).
+    """
+    theirs = _gradient(exposures)
+    strongest = theirs.square().sum(2, keepdim=True).argmax(1, keepdim=True)
+    wanted = theirs.take_along_dim(strongest, 1)
+    return (_gradient(fused) - wanted).abs().mean()
+
+
+def _gradient(x: Tensor) -> Tensor:
+    """(B, N, H, W) -> (B, N, 2, H - 1, W - 1): differences to the next pixel below and to the right."""
+    here = x[..., :-1, :-1]
+    return torch.stack([x[..., 1:, :-1] - here, x[..., :-1, 1:] - here], 2)
+
+
 def _difference(x: Tensor, distance: int, dim: int) -> Tensor:
     length = x.shape[dim] - distance
     return x.narrow(dim, distance, length) - x.narrow(dim, 0, length)
@@ -101,6 +125,7 @@ def total_loss(
     label: Tensor | None,
     again: Tensor | None = None,
     without: Collection[Term] = (),
+    gradient: float = 0,
 ) -> tuple[Tensor, dict[str, float]]:
     """Sum of the terms, and each by name (0 where it does not apply) beside the `loss`.
 
@@ -111,6 +136,7 @@ def total_loss(
         label: (B, 1, H, W) or None.
         again: the next fused frame of the same still scene, (B, 1, H, W), or None.
         without: terms that do not count (for ablation).
+        gradient: weight of the gradient term; 0 leaves it out.
     """
     leaving = 2 * range_loss(fused)
     parts: dict[Term, Tensor] = {"mef": 1 - target(fused).mean()}
@@ -119,6 +145,8 @@ def total_loss(
     else:
         parts["tone"] = 0.2 * tone_loss(fused) + 0.25 * exposedness_loss(fused, exposures)
     parts["contrast"] = 0.25 * contrast_loss(fused, exposures)
+    if gradient:
+        parts["gradient"] = gradient * gradient_loss(fused, exposures)
     if again is not None:
         parts["temporal"] = 2 * temporal_loss(fused, again)
     counted = [value for name, value in parts.items() if name not in without]

@@ -9,6 +9,7 @@ from streamfuse.train.losses import (
     TONE_SLACK,
     contrast_loss,
     exposedness_loss,
+    gradient_loss,
     label_loss,
     range_loss,
     temporal_loss,
@@ -82,6 +83,48 @@ def test_a_glow_beside_an_edge_costs():
     glow[..., 20:32] -= 0.1
     assert float(contrast_loss(edge, edge)) == 0
     assert float(contrast_loss(glow, edge)) > 1e-3
+
+
+def test_the_gradient_is_to_be_the_strongest_that_an_exposure_has():
+    x = torch.arange(64.0).expand(1, 1, 64, 64)
+    rising_left, rising_right = x.clamp(max=32) * 0.006, (x - 32).clamp(min=0) * 0.008
+    exposures = torch.cat([rising_left, rising_right], 1)
+    ideal = rising_left + rising_right
+    assert float(gradient_loss(ideal, exposures)) == pytest.approx(0, abs=1e-6)
+    assert float(gradient_loss(ideal + 0.3, exposures)) == pytest.approx(0, abs=1e-6)
+    for worse in (rising_left, rising_right, exposures.mean(1, keepdim=True)):
+        assert float(gradient_loss(worse, exposures)) > 1e-3
+
+
+@pytest.mark.parametrize(("slope", "loss"), [(0.006, 0), (0.002, 0.004), (0.009, 0.003), (-0.006, 0.012)])
+def test_weaker_stronger_and_reversed_gradients_cost_what_they_are_off(slope, loss):
+    # of two components, the vertical one is right; and it does not matter which way is up
+    for turn in (0, 1):
+        fused, exposures = ramp(slope).rot90(turn, (2, 3)), ramp(0.002, 0.006).rot90(turn, (2, 3))
+        assert float(gradient_loss(fused, exposures)) == pytest.approx(loss / 2, abs=1e-6)
+
+
+def test_descending_the_gradient_term_finds_the_stronger_picture():
+    torch.manual_seed(4)
+    strong = torch.rand(1, 1, 32, 32) * 0.5 + 0.2
+    exposures = torch.cat([0.3 * strong, strong], 1)
+    fused = exposures.mean(1, keepdim=True).requires_grad_()
+    before = float(gradient_loss(fused.detach(), exposures))
+    for _ in range(60):
+        (slope,) = torch.autograd.grad(gradient_loss(fused, exposures), fused)
+        fused = (fused - 0.005 * slope.sign()).detach().requires_grad_()
+    assert float(gradient_loss(fused.detach(), exposures)) < 0.5 * before
+
+
+def test_the_gradient_term_counts_by_its_weight():
+    torch.manual_seed(5)
+    exposures = torch.rand(1, 2, 64, 64)
+    fused = exposures.mean(1, keepdim=True)
+    without, told = total_loss(fused, exposures, MefSsim(exposures), None)
+    whole, told_too = total_loss(fused, exposures, MefSsim(exposures), None, gradient=0.5)
+    assert told["gradient"] == 0
+    assert told_too["gradient"] == pytest.approx(0.5 * float(gradient_loss(fused, exposures)), abs=1e-6)
+    assert float(whole - without) == pytest.approx(told_too["gradient"], abs=1e-5)
 
 
 def test_frames_that_differ_in_the_mean_flicker_and_fine_noise_does_not():

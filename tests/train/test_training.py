@@ -95,6 +95,26 @@ def test_a_second_run_goes_on_where_the_first_ended(config, tmp_path):
     assert state["learners"]["tiny"]["optimiser"]["state"][0]["step"] == 5
 
 
+def test_a_run_that_logged_fewer_terms_goes_on_in_its_columns(config, tmp_path):
+    train(config(), lambda _: None)
+    lines = (tmp_path / "out/log.csv").read_text().splitlines()
+    place = lines[0].split(",").index("gradient")
+    old = [",".join(cell for n, cell in enumerate(line.split(",")) if n != place) for line in lines]
+    (tmp_path / "out/log.csv").write_text("\n".join(old) + "\n")
+    train(config(steps=5), lambda _: None)
+    rows = log(tmp_path / "out")
+    assert len(rows) == 5
+    assert all(set(row) == set(old[0].split(",")) and float(row["loss"]) > 0 for row in rows)
+
+
+def test_the_gradient_term_is_logged_and_drawn(config, tmp_path):
+    for weight in (0, 0.5):
+        out = tmp_path / str(weight)
+        train(config(out=out, gradient=weight), lambda _: None)
+        assert all((float(row["gradient"]) > 0) == (weight > 0) for row in log(out))
+        assert "gradient" in (out / "curves.html").read_text(encoding="utf-8")
+
+
 def test_a_finished_run_changes_nothing(config, tmp_path):
     path = train(config(), lambda _: None)["tiny"]
     before = path.read_bytes()
@@ -262,6 +282,7 @@ def test_the_shipped_configurations_describe_the_shipped_networks(request, stage
         (GOOD.replace("8]}", "9]}"), "multiple of heads"),
         (GOOD.replace("{a: {widths: [8, 8, 8, 8]}}", "{}"), "networks"),
         (GOOD + "crop: [16, 64]", "crop"),
+        (GOOD + "gradient: -0.1", "gradient"),
         ("", "the file"),
         ("networks: {a: [", "not valid YAML"),
         ("\udcff", "not valid YAML"),
