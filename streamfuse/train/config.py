@@ -65,6 +65,15 @@ class TrainConfig(BaseModel):
     labelled_share: float = Field(default=0.2, ge=0, le=1)
     synthetic_share: float = Field(default=0.25, ge=0, le=1)
     sequence_share: float = Field(default=0.2, ge=0, le=1)
+    white_balance: float = Field(
+        default=0, ge=0, le=1, description="largest |log gain| of blue and red, the same for all exposures"
+    )
+    white_balance_difference: float = Field(
+        default=0,
+        ge=0,
+        le=0.2,
+        description="largest |log gain| by which each exposure differs from the others",
+    )
     gradient: float = Field(default=0, ge=0, description="weight of the term `gradient`; 0 leaves it out")
     seed: int = 0
     threads: int = Field(default=2, ge=1)

@@ -27,6 +27,7 @@ from streamfuse.train.config import NetworkConfig, TrainConfig
 from streamfuse.train.curves import write_curves
 from streamfuse.train.data import Sample, Sampler, Stack, load_panoramas, load_stacks, two_frames
 from streamfuse.train.losses import temporal_loss, total_loss
+from streamfuse.train.white_balance import WhiteBalance
 
 Report = Callable[[str], None]
 _NOISE_SEED = 0  # of the frames on which flicker is measured
@@ -184,7 +185,8 @@ def train(run: TrainConfig, report: Report = print) -> dict[str, Path]:
     run = run.model_copy(update={"device": str(resolve_device(run.device))})
     torch.set_num_threads(run.threads)
     cv2.setNumThreads(1)
-    kept, held = _stacks(run)
+    balance = WhiteBalance(run.white_balance, run.white_balance_difference)
+    kept, held = _stacks(run, balance.needs_colour)
     _make_folder(run.out)
     learners = {name: _Learner(n, run) for name, n in run.networks.items()}
     if run.start_from is not None:
@@ -192,8 +194,8 @@ def train(run: TrainConfig, report: Report = print) -> dict[str, Path]:
             learner.start_from(run.start_from / f"{name}.safetensors")
     start = _resume(run.out / "checkpoint.pt", learners)
     sampler = Sampler(
-        kept, load_panoramas(run.data / "stills/hdr"), run.crop, run.seed + start,
-        run.labelled_share, run.synthetic_share, run.sequence_share,
+        kept, load_panoramas(run.data / "stills/hdr", balance.needs_colour), run.crop, run.seed + start,
+        run.labelled_share, run.synthetic_share, run.sequence_share, balance,
     )  # fmt: skip
     report(f"training {', '.join(learners)} on {len(kept)} stacks, {len(held)} held back, from step {start}")
     log = _Log(run.out / "log.csv")
@@ -210,12 +212,13 @@ def train(run: TrainConfig, report: Report = print) -> dict[str, Path]:
     return {name: run.out / f"{name}.safetensors" for name in learners}
 
 
-def _stacks(run: TrainConfig) -> tuple[list[Stack], list[Stack]]:
-    """The stacks to train on, and those that are held back for validation."""
-    everything = load_stacks(run.data / "stills/train") + load_stacks(run.data / "stills/reference")
+def _stacks(run: TrainConfig, colour: bool) -> tuple[list[Stack], list[Stack]]:
+    """The stacks to train on, in colour or not, and those that are held back for validation, in luma."""
+    folders = (run.data / "stills/train", run.data / "stills/reference")
+    everything = [stack for folder in folders for stack in load_stacks(folder, colour)]
     if missing := set(run.held_back) - {s.name for s in everything}:
         raise ConfigError(f"held_back names {', '.join(sorted(missing))}, and {run.data} has no such stack.")
-    held = [s for s in everything if s.name in run.held_back]
+    held = [s.luma() for s in everything if s.name in run.held_back]
     kept = [s for s in everything if s.name not in run.held_back]
     if not held or all(s.label is not None for s in kept):
         raise ConfigError(

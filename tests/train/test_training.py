@@ -115,6 +115,16 @@ def test_the_gradient_term_is_logged_and_drawn(config, tmp_path):
         assert "gradient" in (out / "curves.html").read_text(encoding="utf-8")
 
 
+def test_white_balance_changes_what_is_learned_and_not_what_is_validated(config, tmp_path):
+    rows, cards = [], []
+    for amount in (0, 0.3):
+        run = config(out=tmp_path / str(amount), white_balance=amount, learning_rate=1e-12, steps=1)
+        cards.append(read_card(train(run, lambda _: None)["tiny"])["validation"])
+        rows.append(log(run.out))
+    assert rows[0] != rows[1]
+    assert cards[0] == cards[1]
+
+
 def test_a_finished_run_changes_nothing(config, tmp_path):
     path = train(config(), lambda _: None)["tiny"]
     before = path.read_bytes()
@@ -283,6 +293,8 @@ def test_the_shipped_configurations_describe_the_shipped_networks(request, stage
         (GOOD.replace("{a: {widths: [8, 8, 8, 8]}}", "{}"), "networks"),
         (GOOD + "crop: [16, 64]", "crop"),
         (GOOD + "gradient: -0.1", "gradient"),
+        (GOOD + "white_balance: 1.5", "white_balance"),
+        (GOOD + "white_balance_difference: -0.1", "white_balance_difference"),
         ("", "the file"),
         ("networks: {a: [", "not valid YAML"),
         ("\udcff", "not valid YAML"),
