@@ -74,6 +74,12 @@ class TrainConfig(BaseModel):
         le=0.2,
         description="largest |log gain| by which each exposure differs from the others",
     )
+    camera_motion: float = Field(
+        default=0,
+        ge=0,
+        le=0.25,
+        description="of a camera between two frames, in sides of the picture; 0: still",
+    )
     gradient: float = Field(default=0, ge=0, description="weight of the term `gradient`; 0 leaves it out")
     seed: int = 0
     threads: int = Field(default=2, ge=1)

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.errors import InputNotFoundError
+from streamfuse.train.camera import GAMMA, develop, mistreat, moving_frames, two_frames, with_noise
 from streamfuse.train.white_balance import LUMINANCE_709, WhiteBalance, balanced_luma, balanced_luminance
 
 Array = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]  # luma (H, W), or B'G'R' (H, W, 3)
 
 USABLE_MEAN = (0.3, 254.5)  # exposures outside are black or white to the last pixel
-GAMMA = 2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,16 @@ class Sample:
         noisy: (N, H, W), what the network sees.
         clean: (N, H, W), what MEF-SSIM compares with (the same array where no noise was added).
         label: (H, W) or None.
-        again: (N, H, W) or None, the next frame of a still scene: another exposure was resampled, the noise is new.
+        again: (N, H, W) or None, the next frame: another exposure was resampled, and unless the camera moves the noise
+            is new.
+        motion: (3, 3) or None where the camera is still, homography from pixels (x, y, 1) of `noisy` to `again`.
     """
 
     noisy: Array
     clean: Array
     label: Array | None
     again: Array | None = None
+    motion: Array | None = None
 
 
 def _luma(picture: Picture) -> Picture:
@@ -118,6 +121,7 @@ class Sampler:
         seed: everything drawn follows from it.
         sequence_share: of the batches without a label that hold two frames of each scene.
         balance: gains that stacks and panoramas get that are in colour.
+        camera_motion: between two frames, as `moving_frames` takes it; 0 for a camera that stands still.
     """
 
     def __init__(
@@ -130,6 +134,7 @@ class Sampler:
         synthetic_share: float = 0.25,
         sequence_share: float = 0.2,
         balance: WhiteBalance | None = None,
+        camera_motion: float = 0.0,
     ) -> None:
         self._plain = [s for s in stacks if s.label is None]
         self._labelled = [s for s in stacks if s.label is not None]
@@ -138,6 +143,7 @@ class Sampler:
         self._shares = (labelled_share, synthetic_share)
         self._sequence_share = sequence_share
         self._balance = balance or WhiteBalance()
+        self._camera_motion = camera_motion
         self._rng = np.random.default_rng(seed)
 
     def batch(self, count: int) -> list[Sample]:
@@ -161,6 +167,9 @@ class Sampler:
             yield from self.batch(1)
 
     def _follow(self, sample: Sample) -> Sample:
+        if self._camera_motion:
+            seen = moving_frames(sample.clean, self._camera_motion, self._rng)
+            return Sample(seen.first, seen.clean, None, seen.second, seen.motion)
         first, second = two_frames(sample.clean, self._rng)
         return replace(sample, noisy=first, again=second)
 
@@ -178,8 +187,8 @@ class Sampler:
             crops = crops ** np.float32(np.exp(rng.uniform(-0.3, 0.3)))
         label = crops[-1] if stack.label is not None else None
         clean = crops[: len(chosen)]
-        seen = _with_noise(clean, rng) if rng.random() < 0.3 else clean
-        return Sample(_mistreat(seen, rng), clean, label)
+        seen = with_noise(clean, rng) if rng.random() < 0.3 else clean
+        return Sample(mistreat(seen, rng), clean, label)
 
     def _choose(self, available: int, wanted: int, extreme: bool) -> list[int]:
         """Indices dark to bright, repeated where a stack is short: duplicates are legal brackets too."""
@@ -238,7 +247,7 @@ class Sampler:
         gap = rng.uniform(1.5, 7.0)
         steps = 2 ** np.linspace(0, gap, exposures)
         linear = np.stack([c / white * s for c, s in zip(lights, steps, strict=True)]).astype(np.float32)
-        clean = _develop(linear)
+        clean = develop(linear)
         if rng.random() < 0.25:
             return Sample(clean, clean, None)
         sigma = np.exp(rng.uniform(np.log(3e-4), np.log(4e-3)))
@@ -246,60 +255,4 @@ class Sampler:
         noisy = linear + rng.standard_normal(linear.shape, np.float32) * np.sqrt(sigma**2 + shot).astype(
             np.float32
         )
-        return Sample(_develop(noisy), clean, None)
-
-
-def _mistreat(exposures: Array, rng: np.random.Generator) -> Array:
-    """Now and then what real brackets suffer: JPEG compression, or one exposure off by up to a pixel."""
-    if rng.random() < 0.15:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(50, 96))]
-        codes = [cv2.imencode(".jpg", np.rint(e * 255).astype(np.uint8), quality)[1] for e in exposures]
-        decoded = [cv2.imdecode(code, cv2.IMREAD_GRAYSCALE) for code in codes]
-        exposures = np.stack([np.asarray(d, np.float32) / 255 for d in decoded])
-    if rng.random() < 0.15:
-        which = int(rng.integers(len(exposures)))
-        shift = np.array([[1, 0, rng.uniform(-1, 1)], [0, 1, rng.uniform(-1, 1)]], np.float32)
-        height, width = exposures.shape[1:]
-        exposures = exposures.copy()
-        exposures[which] = cv2.warpAffine(
-            exposures[which], shift, (width, height), borderMode=cv2.BORDER_REPLICATE
-        )
-    return exposures
-
-
-def two_frames(exposures: Array, seed: int | np.random.Generator) -> tuple[Array, Array]:
-    """Two neighbouring frames (N, H, W) of a still scene, as alignment delivers them.
-
-    A frame's own exposure is sharp and all others are softened by the resampling of a sub-pixel motion; in the next
-    frame it is another exposure that is sharp. Both have noise of their own.
-    """
-    rng = np.random.default_rng(seed)
-    sharp = rng.permutation(len(exposures))[:2]
-    amount = rng.uniform(0.1, 0.5, 2)
-    first, second = (
-        _with_noise(np.stack([e if n == own else _soften(e, amount) for n, e in enumerate(exposures)]), rng)
-        for own in sharp
-    )
-    return first, second
-
-
-def _with_noise(clean: Array, rng: np.random.Generator) -> Array:
-    """Camera noise on developed pictures: Gaussian, stronger in the shadows as after a gamma curve."""
-    sigma = rng.uniform(0.5, 4.0) / 255
-    noise = rng.standard_normal(clean.shape, np.float32) * np.float32(sigma)
-    return _quantise(clean + noise * (1.3 - 0.6 * clean))
-
-
-def _soften(picture: Array, amount: npt.NDArray[np.float64]) -> Array:
-    """Bilinear resampling by a fraction of a pixel in x and y, there and back: it loses sharpness and moves nothing."""
-    taps = [np.array([a * (1 - a), a * a + (1 - a) ** 2, a * (1 - a)], np.float32) for a in amount]
-    return np.asarray(cv2.sepFilter2D(picture, -1, *taps, borderType=cv2.BORDER_REPLICATE), np.float32)
-
-
-def _quantise(x: Array) -> Array:
-    return (np.round(x.clip(0, 1) * 255) / 255).astype(np.float32)
-
-
-def _develop(linear: Array) -> Array:
-    """Clip, gamma, 8 bit."""
-    return _quantise(linear.clip(0, 1) ** np.float32(1 / GAMMA))
+        return Sample(develop(noisy), clean, None)

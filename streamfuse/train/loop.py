@@ -23,9 +23,10 @@ from streamfuse.errors import ConfigError, OutputError, WeightsError
 from streamfuse.evaluate.mef_ssim import MefSsim
 from streamfuse.fusion.device import resolve_device
 from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
+from streamfuse.train.camera import two_frames
 from streamfuse.train.config import NetworkConfig, TrainConfig
 from streamfuse.train.curves import write_curves
-from streamfuse.train.data import Sample, Sampler, Stack, load_panoramas, load_stacks, two_frames
+from streamfuse.train.data import Sample, Sampler, Stack, load_panoramas, load_stacks
 from streamfuse.train.losses import temporal_loss, total_loss
 from streamfuse.train.white_balance import WhiteBalance
 
@@ -53,7 +54,7 @@ class _Learner:
         fused = self.network(batch.noisy).float()
         again = self.network(batch.again).float() if batch.again is not None else None
         loss, terms = total_loss(
-            fused, batch.clean, target, batch.label, again, self._without, self._gradient
+            fused, batch.clean, target, batch.label, again, self._without, self._gradient, batch.motion
         )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -108,30 +109,26 @@ def _batches(sampler: Sampler, count: int) -> Iterator[list[Sample]]:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Samples as tensors: (B, N, H, W), the label (B, 1, H, W)."""
+    """Samples as tensors: (B, N, H, W), the label (B, 1, H, W), motion (B, 3, 3)."""
 
     noisy: Tensor
     clean: Tensor
     label: Tensor | None
     again: Tensor | None
+    motion: Tensor | None
 
 
 def _to_tensors(samples: list[Sample], device: str) -> _Batch:
-    # Transposed crops come out portrait; a batch needs one shape, so bring each to the first one's.
-    shape = samples[0].noisy.shape[-2:]
-
     def stack(arrays: list[Any]) -> Tensor | None:
         if any(a is None for a in arrays):
             return None
-        turned = [a if a.shape[-2:] == shape else a.swapaxes(-1, -2) for a in arrays]
-        return torch.from_numpy(np.ascontiguousarray(np.stack(turned))).to(device)
+        return torch.from_numpy(np.ascontiguousarray(np.stack(arrays))).to(device)
 
     noisy, clean = stack([s.noisy for s in samples]), stack([s.clean for s in samples])
     assert noisy is not None and clean is not None
     label = stack([s.label for s in samples])
-    return _Batch(
-        noisy, clean, None if label is None else label.unsqueeze(1), stack([s.again for s in samples])
-    )
+    again, motion = stack([s.again for s in samples]), stack([s.motion for s in samples])
+    return _Batch(noisy, clean, None if label is None else label.unsqueeze(1), again, motion)
 
 
 def _fit(picture: np.ndarray, long_side: int) -> Tensor:
@@ -195,7 +192,7 @@ def train(run: TrainConfig, report: Report = print) -> dict[str, Path]:
     start = _resume(run.out / "checkpoint.pt", learners)
     sampler = Sampler(
         kept, load_panoramas(run.data / "stills/hdr", balance.needs_colour), run.crop, run.seed + start,
-        run.labelled_share, run.synthetic_share, run.sequence_share, balance,
+        run.labelled_share, run.synthetic_share, run.sequence_share, balance, run.camera_motion,
     )  # fmt: skip
     report(f"training {', '.join(learners)} on {len(kept)} stacks, {len(held)} held back, from step {start}")
     log = _Log(run.out / "log.csv")

@@ -136,6 +136,58 @@ def test_frames_that_differ_in_the_mean_flicker_and_fine_noise_does_not():
     assert float(temporal_loss(still, still + noise)) < 0.03
 
 
+def shifted(by):
+    """(1, 3, 3): what the first frame has at x is at x - by in the second."""
+    motion = torch.eye(3)
+    motion[0, 2] = -by
+    return motion[None]
+
+
+def test_a_known_motion_is_no_flicker_and_an_unknown_one_is():
+    still, moved = ramp(0.006), ramp(0.006) + 8 * 0.006
+    assert float(temporal_loss(still, moved)) == pytest.approx(0.048, abs=1e-5)
+    assert float(temporal_loss(still, moved, shifted(8))) == pytest.approx(0, abs=1e-6)
+    assert float(temporal_loss(still, moved, shifted(0))) == pytest.approx(0.048, abs=1e-5)
+    assert float(temporal_loss(still, moved + 0.1, shifted(8))) == pytest.approx(0.1, abs=1e-5)
+    tall, moved_tall, upwards = still.mT, moved.mT, shifted(8)[:, [1, 0, 2]][:, :, [1, 0, 2]]
+    assert float(temporal_loss(tall, moved_tall, upwards)) == pytest.approx(0, abs=1e-6)
+
+
+def test_every_sample_of_a_batch_has_its_own_motion():
+    still, moved = ramp(0.006), ramp(0.006) + 8 * 0.006
+    frames, again = torch.cat([still, still]), torch.cat([still, moved])
+    assert float(temporal_loss(frames, again, torch.cat([shifted(0), shifted(8)]))) == pytest.approx(
+        0, abs=1e-6
+    )
+    assert float(temporal_loss(frames, again, torch.cat([shifted(8), shifted(0)]))) > 0.04
+
+
+def test_a_camera_that_turns_and_comes_nearer_is_followed():
+    def seen(homography):
+        y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+        x, y, scale = (homography @ torch.stack([x, y, torch.ones_like(x)]).flatten(1)).view(3, 64, 64)
+        x, y = x / scale, y / scale
+        return (0.5 + 0.2 * torch.sin(x / 9) + 0.2 * torch.cos(y / 7))[None, None]
+
+    motion = torch.tensor([[1.04, 0.03, -2], [-0.02, 0.97, 3], [2e-4, -1e-4, 1]])
+    first, second = seen(torch.eye(3)), seen(motion.inverse())
+    assert float(temporal_loss(first, second)) > 0.02
+    assert float(temporal_loss(first, second, motion[None])) < 1e-3
+
+
+def test_what_has_left_the_frame_does_not_count():
+    first = ramp(0.006).clone()
+    first[..., :8] = 0.9  # gone when the camera has moved on by 8 pixels
+    first.requires_grad_()
+    loss = temporal_loss(first, ramp(0.006) + 8 * 0.006 + 0.1, shifted(8))
+    (slope,) = torch.autograd.grad(loss, first)
+    assert float(loss.detach()) == pytest.approx(0.1, abs=1e-5)
+    assert slope[..., :8].abs().max() == 0
+    assert slope[..., 8:].abs().min() > 0
+    nothing = temporal_loss(ramp(0.006), ramp(0.006), shifted(500))
+    assert float(nothing) == 0
+
+
 @pytest.mark.parametrize(("labelled", "two_frames"), [(False, False), (True, False), (False, True)])
 def test_the_total_is_the_sum_of_its_terms(labelled, two_frames):
     torch.manual_seed(1)
