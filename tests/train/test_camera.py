@@ -88,6 +88,13 @@ def test_nothing_but_the_scene_is_ever_seen():
             np.testing.assert_allclose(frames.mean((1, 2)), (0.3, 0.7), atol=0.005)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_the_other_view_does_not_hold_is_of_the_own_instant(seed):
+    seen = film(0.2, seed)
+    for first, clean in zip(seen.first, seen.clean, strict=True):
+        assert np.abs(cv2.blur(first, (9, 9)) - cv2.blur(clean, (9, 9))).max() < 0.03
+
+
 def test_the_clean_frame_is_the_first_without_its_noise():
     seen = film(0.06, 3)
     assert np.abs(seen.first - seen.clean).mean() < 0.02

@@ -175,6 +175,14 @@ def test_a_camera_that_turns_and_comes_nearer_is_followed():
     assert float(temporal_loss(first, second, motion[None])) < 1e-3
 
 
+def test_the_total_knows_the_motion():
+    still, moved = ramp(0.006), ramp(0.006) + 8 * 0.006
+    exposures = ramp(0.003, 0.006)
+    for motion, wanted in ((None, 2 * 0.048), (shifted(8), 0)):
+        _, told = total_loss(still, exposures, MefSsim(exposures), None, moved, motion=motion)
+        assert told["temporal"] == pytest.approx(wanted, abs=1e-5)
+
+
 def test_what_has_left_the_frame_does_not_count():
     first = ramp(0.006).clone()
     first[..., :8] = 0.9  # gone when the camera has moved on by 8 pixels

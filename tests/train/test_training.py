@@ -117,12 +117,12 @@ def test_the_gradient_term_is_logged_and_drawn(config, tmp_path):
 
 def test_white_balance_changes_what_is_learned_and_not_what_is_validated(config, tmp_path):
     rows, cards = [], []
-    for amount in (0, 0.3):
-        run = config(out=tmp_path / str(amount), white_balance=amount, learning_rate=1e-12, steps=1)
+    for amount in (0, 0.3, 0.6):
+        run = config(out=tmp_path / str(amount), white_balance=amount, synthetic_share=0, learning_rate=1e-12)
         cards.append(read_card(train(run, lambda _: None)["tiny"])["validation"])
         rows.append(log(run.out))
-    assert rows[0] != rows[1]
-    assert cards[0] == cards[1]
+    assert rows[0] != rows[1] != rows[2]
+    assert cards[0] == cards[1] == cards[2]
 
 
 def test_a_run_learns_from_a_moving_camera(config, tmp_path):
