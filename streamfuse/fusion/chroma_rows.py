@@ -145,9 +145,9 @@ def _add_scaled(plane: Plane, near: Map, far: Map, neutral: np.float32, out: Map
 
 
 @kernel
-def _store(values: Map, offset: np.float32, high: np.float32, out: Plane) -> None:
+def _store(values: Map, offset: np.float32, low: np.float32, high: np.float32, out: Plane) -> None:
     for i in range(len(values)):
-        out[2 * i] = min(max(values[i] + offset, _ZERO), high)
+        out[2 * i] = min(max(values[i] + offset, low), high)
 
 
 @kernel
@@ -157,16 +157,17 @@ def weighted_chroma(
     shift: Map,
     neutral: np.float32,
     unit: np.float32,
+    low: np.float32,
     high: np.float32,
     out: Plane,
 ) -> None:
-    """neutral + sum of factor x (plane - neutral) + unit x shift, rounded and clipped to [0, high].
+    """neutral + sum of factor x (plane - neutral) + unit x shift, rounded and clipped to [low, high].
 
     Args:
         planes: two exposures of Cb or Cr, (h, w).
         factors: (2, ceil(h / 2), ceil(w / 2)).
         shift: of the same size, in [-1, 1].
-        neutral, unit, high: code values.
+        neutral, unit, low, high: code values.
         out: (h, w).
     """
     height, width = out.shape
@@ -185,7 +186,7 @@ def weighted_chroma(
             _enlarged(framed[2, 1:], framed[2, 2 * p :], unit, part)
             for k in range(2):
                 _add_scaled(planes[k][y, p:], framed[k, 1:], framed[k, 2 * p :], neutral, part)
-            _store(part, neutral + _HALF, high, out[y, p:])
+            _store(part, neutral + _HALF, low, high, out[y, p:])
 
 
 @kernel

@@ -39,7 +39,7 @@ def fuse_chroma_quickly(
     *,
     into: Sequence[Plane] | None = None,
 ) -> tuple[Plane, Plane]:
-    """Fused Cb and Cr; colours may leave the gamut inside a 2x2 block of chroma samples, and are not clipped there.
+    """Fused Cb and Cr; colours may leave the gamut inside a 2x2 block of chroma samples, and not the nominal range.
 
     Args:
         chroma: two pairs of planes (h, w), darkest exposure first.
@@ -70,11 +70,12 @@ def fuse_chroma_quickly(
         factors,
         shifts,
     )
+    low, high = np.float32(int(neutral - half)), np.float32(min(int(neutral + half), (1 << bits) - 1))
     cb, cr = into or tuple(np.empty_like(plane) for plane in chroma[0])
     for number, out in enumerate((cb, cr)):
         planes = chroma[0][number], chroma[1][number]
-        unit, high = np.float32(2 * half), np.float32((1 << bits) - 1)
-        weighted_chroma(planes, factors, shifts[number], np.float32(neutral), unit, high, out)
+        unit = np.float32(2 * half)
+        weighted_chroma(planes, factors, shifts[number], np.float32(neutral), unit, low, high, out)
     return cb, cr
 
 

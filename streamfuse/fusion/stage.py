@@ -94,8 +94,13 @@ def fuse_planes(fuser: Fuser, exposures: Sequence[Planes], bits: int, color: Col
     kinds = {"+".join(f"{p.shape[1]}x{p.shape[0]}" for p in planes) for planes in exposures}
     if len(kinds) > 1:
         raise UsageError(f"All exposures must have planes of the same size, got {', '.join(sorted(kinds))}.")
-    ordered = sorted(exposures, key=lambda planes: float(np.mean(planes[0])))
+    ordered = sorted(exposures, key=_brightness)
     return blend_planes(fuser, ordered, weigh_planes(fuser, ordered, bits, color), bits, color)
+
+
+def _brightness(planes: Planes) -> tuple[float, bytes]:
+    """What exposures are sorted by; equally bright ones have an order too, whatever that of arrival."""
+    return float(np.mean(planes[0])), b"".join(plane.tobytes() for plane in planes)
 
 
 class WeighStage:

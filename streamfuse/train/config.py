@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from streamfuse.errors import ConfigError, InputNotFoundError
 
 Term = Literal[
-    "mef", "label", "tone", "contrast", "temporal"
+    "mef", "label", "tone", "contrast", "gradient", "temporal"
 ]  # of the objective; see `streamfuse.train.losses`
 Width = Annotated[int, Field(gt=0)]
 Side = Annotated[int, Field(ge=32)]  # of a crop: the loss compares the tone of areas of 32 pixels
@@ -65,6 +65,22 @@ class TrainConfig(BaseModel):
     labelled_share: float = Field(default=0.2, ge=0, le=1)
     synthetic_share: float = Field(default=0.25, ge=0, le=1)
     sequence_share: float = Field(default=0.2, ge=0, le=1)
+    white_balance: float = Field(
+        default=0, ge=0, le=1, description="largest |log gain| of blue and red, the same for all exposures"
+    )
+    white_balance_difference: float = Field(
+        default=0,
+        ge=0,
+        le=0.2,
+        description="largest |log gain| by which each exposure differs from the others",
+    )
+    camera_motion: float = Field(
+        default=0,
+        ge=0,
+        le=0.25,
+        description="of a camera between two frames, in sides of the picture; 0: still",
+    )
+    gradient: float = Field(default=0, ge=0, description="weight of the term `gradient`; 0 leaves it out")
     seed: int = 0
     threads: int = Field(default=2, ge=1)
     validate_every: int = Field(default=250, gt=0)

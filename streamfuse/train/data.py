@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.errors import InputNotFoundError
+from streamfuse.train.camera import GAMMA, develop, mistreat, moving_frames, two_frames, with_noise
+from streamfuse.train.white_balance import LUMINANCE_709, WhiteBalance, balanced_luma, balanced_luminance
 
 Array = npt.NDArray[np.float32]
+Picture = npt.NDArray[np.uint8]  # luma (H, W), or B'G'R' (H, W, 3)
 
 USABLE_MEAN = (0.3, 254.5)  # exposures outside are black or white to the last pixel
-GAMMA = 2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +27,18 @@ class Stack:
 
     Args:
         name: folder name.
-        exposures: K luma pictures (H, W) uint8.
-        label: the wanted fused luma (H, W) uint8, where there is one.
+        exposures: K pictures.
+        label: the wanted fused picture of the same kind, where there is one.
     """
 
     name: str
-    exposures: tuple[npt.NDArray[np.uint8], ...]
-    label: npt.NDArray[np.uint8] | None = None
+    exposures: tuple[Picture, ...]
+    label: Picture | None = None
+
+    def luma(self) -> Stack:
+        """The same in luma."""
+        label = None if self.label is None else _luma(self.label)
+        return replace(self, exposures=tuple(_luma(e) for e in self.exposures), label=label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +49,33 @@ class Sample:
         noisy: (N, H, W), what the network sees.
         clean: (N, H, W), what MEF-SSIM compares with (the same array where no noise was added).
         label: (H, W) or None.
-        again: (N, H, W) or None, the next frame of a still scene: another exposure was resampled, the noise is new.
+        again: (N, H, W) or None, the next frame: another exposure was resampled, and unless the camera moves the noise
+            is new.
+        motion: (3, 3) or None where the camera is still, homography from pixels (x, y, 1) of `noisy` to `again`.
     """
 
     noisy: Array
     clean: Array
     label: Array | None
     again: Array | None = None
+    motion: Array | None = None
 
 
-def _read_luma(path: Path) -> npt.NDArray[np.uint8]:
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+def _luma(picture: Picture) -> Picture:
+    return picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+def _read(path: Path, colour: bool) -> Picture:
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE)
     if picture is None:
         raise InputNotFoundError(f"{path} is not a readable picture; remove it or repair it.")
     return np.asarray(picture, np.uint8)
 
 
-def load_stacks(folder: Path) -> list[Stack]:
+def load_stacks(folder: Path, colour: bool = False) -> list[Stack]:
     """Every sub-folder `NAME/NN.jpg` (dark to bright), with `reference.jpg` as label where there is one.
+
+    `colour`: B'G'R' instead of luma.
 
     Raises:
         InputNotFoundError: no such folder, no stack in it, or a picture that cannot be read.
@@ -69,27 +85,29 @@ def load_stacks(folder: Path) -> list[Stack]:
     stacks = []
     for scene in sorted(p for p in folder.iterdir() if p.is_dir()):
         files = sorted(p for p in scene.iterdir() if re.fullmatch(r"\d+", p.stem))
-        pictures = [_read_luma(p) for p in files]
+        pictures = [_read(p, colour) for p in files]
         kept = sorted((p for p in pictures if USABLE_MEAN[0] < p.mean() < USABLE_MEAN[1]), key=np.mean)
         reference = scene / "reference.jpg"
         if len(kept) >= 2:
-            stacks.append(
-                Stack(scene.name, tuple(kept), _read_luma(reference) if reference.is_file() else None)
-            )
+            label = _read(reference, colour) if reference.is_file() else None
+            stacks.append(Stack(scene.name, tuple(kept), label))
     if not stacks:
         raise InputNotFoundError(f"{folder} holds no exposure stacks (sub-folders with 00.jpg, 01.jpg, ...).")
     return stacks
 
 
-def load_panoramas(folder: Path) -> list[Array]:
-    """Luma radiance (H, W) of every .hdr file, scaled so that its 99.5th percentile is 1."""
+def load_panoramas(folder: Path, colour: bool = False) -> list[Array]:
+    """Radiance of every .hdr file, scaled so that the 99.5th percentile of its luminance is 1.
+
+    Luminance (H, W), or with `colour` BGR (H, W, 3).
+    """
     panoramas = []
     for path in sorted(folder.glob("*.hdr")):
         radiance = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if radiance is None:
             raise InputNotFoundError(f"{path} is not a readable picture; remove it or repair it.")
-        luma = (radiance @ np.array([0.0722, 0.7152, 0.2126], np.float32)).astype(np.float32)
-        panoramas.append(luma / np.percentile(luma, 99.5))
+        luminance = (radiance @ LUMINANCE_709).astype(np.float32)
+        panoramas.append((radiance if colour else luminance) / np.percentile(luminance, 99.5))
     return panoramas
 
 
@@ -98,10 +116,12 @@ class Sampler:
 
     Args:
         stacks: real exposure stacks; those with a label are drawn `labelled_share` of the time.
-        panoramas: HDR luma pictures from which `synthetic_share` of the samples are made.
+        panoramas: HDR pictures from which `synthetic_share` of the samples are made.
         size: (H, W) of the crops.
         seed: everything drawn follows from it.
         sequence_share: of the batches without a label that hold two frames of each scene.
+        balance: gains that stacks and panoramas get that are in colour.
+        camera_motion: between two frames, as `moving_frames` takes it; 0 for a camera that stands still.
     """
 
     def __init__(
@@ -113,6 +133,8 @@ class Sampler:
         labelled_share: float = 0.2,
         synthetic_share: float = 0.25,
         sequence_share: float = 0.2,
+        balance: WhiteBalance | None = None,
+        camera_motion: float = 0.0,
     ) -> None:
         self._plain = [s for s in stacks if s.label is None]
         self._labelled = [s for s in stacks if s.label is not None]
@@ -120,6 +142,8 @@ class Sampler:
         self._size = size
         self._shares = (labelled_share, synthetic_share)
         self._sequence_share = sequence_share
+        self._balance = balance or WhiteBalance()
+        self._camera_motion = camera_motion
         self._rng = np.random.default_rng(seed)
 
     def batch(self, count: int) -> list[Sample]:
@@ -143,6 +167,9 @@ class Sampler:
             yield from self.batch(1)
 
     def _follow(self, sample: Sample) -> Sample:
+        if self._camera_motion:
+            seen = moving_frames(sample.clean, self._camera_motion, self._rng)
+            return Sample(seen.first, seen.clean, None, seen.second, seen.motion)
         first, second = two_frames(sample.clean, self._rng)
         return replace(sample, noisy=first, again=second)
 
@@ -154,12 +181,14 @@ class Sampler:
         if stack.label is not None:
             pictures.append(stack.label)
         crops = self._crop(pictures)
+        if crops.ndim == 4:
+            crops = balanced_luma(crops, self._balance.gains(len(chosen), rng)[: len(crops)])
         if stack.label is None and rng.random() < 0.5:
             crops = crops ** np.float32(np.exp(rng.uniform(-0.3, 0.3)))
         label = crops[-1] if stack.label is not None else None
         clean = crops[: len(chosen)]
-        seen = _with_noise(clean, rng) if rng.random() < 0.3 else clean
-        return Sample(_mistreat(seen, rng), clean, label)
+        seen = with_noise(clean, rng) if rng.random() < 0.3 else clean
+        return Sample(mistreat(seen, rng), clean, label)
 
     def _choose(self, available: int, wanted: int, extreme: bool) -> list[int]:
         """Indices dark to bright, repeated where a stack is short: duplicates are legal brackets too."""
@@ -171,14 +200,14 @@ class Sampler:
             last = int(rng.integers(first + 1, available))
         return [round(i) for i in np.linspace(first, last, wanted)]
 
-    def _crop(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> Array:
-        """The same random scale, place, flip and transposition for all; (K, H, W) in [0, 1]."""
+    def _crop(self, pictures: Sequence[Picture]) -> Array:
+        """The same random scale, place, flip and transposition for all; (K, H, W) or (K, H, W, 3) in [0, 1]."""
         rng = self._rng
         height, width = self._size
         transpose = rng.random() < 0.25
         if transpose:
             height, width = width, height
-        rows, columns = pictures[0].shape
+        rows, columns = pictures[0].shape[:2]
         smallest = max(height / rows, width / columns)
         scale = max(smallest, float(np.exp(rng.uniform(np.log(0.35), np.log(1.5)))))
         h, w = min(rows, round(height / scale)), min(columns, round(width / scale))
@@ -191,7 +220,7 @@ class Sampler:
         crops = []
         for picture in pictures:
             crop = cv2.resize(picture[top : top + h, left : left + w], (width, height), interpolation=method)
-            crop = crop.T if transpose else crop
+            crop = crop.swapaxes(0, 1) if transpose else crop
             crops.append(crop[flip].astype(np.float32) / 255)
         return np.stack(crops)
 
@@ -210,12 +239,15 @@ class Sampler:
             crop, (width, height), interpolation=cv2.INTER_AREA if h > height else cv2.INTER_LINEAR
         )
         crop = crop[:, :: -1 if rng.random() < 0.5 else 1]
+        lights = [crop] * exposures
+        if crop.ndim == 3:
+            lights = list(balanced_luminance(crop, self._balance.gains(exposures, rng)[:-1], GAMMA))
         # The darkest exposure puts some percentile at white, the others follow in even steps.
-        white = max(1e-4, float(np.percentile(crop, rng.uniform(94, 99.9))))
+        white = max(1e-4, float(np.percentile(lights[0], rng.uniform(94, 99.9))))
         gap = rng.uniform(1.5, 7.0)
         steps = 2 ** np.linspace(0, gap, exposures)
-        linear = np.stack([crop / white * s for s in steps]).astype(np.float32)
-        clean = _develop(linear)
+        linear = np.stack([c / white * s for c, s in zip(lights, steps, strict=True)]).astype(np.float32)
+        clean = develop(linear)
         if rng.random() < 0.25:
             return Sample(clean, clean, None)
         sigma = np.exp(rng.uniform(np.log(3e-4), np.log(4e-3)))
@@ -223,60 +255,4 @@ class Sampler:
         noisy = linear + rng.standard_normal(linear.shape, np.float32) * np.sqrt(sigma**2 + shot).astype(
             np.float32
         )
-        return Sample(_develop(noisy), clean, None)
-
-
-def _mistreat(exposures: Array, rng: np.random.Generator) -> Array:
-    """Now and then what real brackets suffer: JPEG compression, or one exposure off by up to a pixel."""
-    if rng.random() < 0.15:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(50, 96))]
-        codes = [cv2.imencode(".jpg", np.rint(e * 255).astype(np.uint8), quality)[1] for e in exposures]
-        decoded = [cv2.imdecode(code, cv2.IMREAD_GRAYSCALE) for code in codes]
-        exposures = np.stack([np.asarray(d, np.float32) / 255 for d in decoded])
-    if rng.random() < 0.15:
-        which = int(rng.integers(len(exposures)))
-        shift = np.array([[1, 0, rng.uniform(-1, 1)], [0, 1, rng.uniform(-1, 1)]], np.float32)
-        height, width = exposures.shape[1:]
-        exposures = exposures.copy()
-        exposures[which] = cv2.warpAffine(
-            exposures[which], shift, (width, height), borderMode=cv2.BORDER_REPLICATE
-        )
-    return exposures
-
-
-def two_frames(exposures: Array, seed: int | np.random.Generator) -> tuple[Array, Array]:
-    """Two neighbouring frames (N, H, W) of a still scene, as alignment delivers them.
-
-    A frame's own exposure is sharp and all others are softened by the resampling of a sub-pixel motion; in the next
-    frame it is another exposure that is sharp. Both have noise of their own.
-    """
-    rng = np.random.default_rng(seed)
-    sharp = rng.permutation(len(exposures))[:2]
-    amount = rng.uniform(0.1, 0.5, 2)
-    first, second = (
-        _with_noise(np.stack([e if n == own else _soften(e, amount) for n, e in enumerate(exposures)]), rng)
-        for own in sharp
-    )
-    return first, second
-
-
-def _with_noise(clean: Array, rng: np.random.Generator) -> Array:
-    """Camera noise on developed pictures: Gaussian, stronger in the shadows as after a gamma curve."""
-    sigma = rng.uniform(0.5, 4.0) / 255
-    noise = rng.standard_normal(clean.shape, np.float32) * np.float32(sigma)
-    return _quantise(clean + noise * (1.3 - 0.6 * clean))
-
-
-def _soften(picture: Array, amount: npt.NDArray[np.float64]) -> Array:
-    """Bilinear resampling by a fraction of a pixel in x and y, there and back: it loses sharpness and moves nothing."""
-    taps = [np.array([a * (1 - a), a * a + (1 - a) ** 2, a * (1 - a)], np.float32) for a in amount]
-    return np.asarray(cv2.sepFilter2D(picture, -1, *taps, borderType=cv2.BORDER_REPLICATE), np.float32)
-
-
-def _quantise(x: Array) -> Array:
-    return (np.round(x.clip(0, 1) * 255) / 255).astype(np.float32)
-
-
-def _develop(linear: Array) -> Array:
-    """Clip, gamma, 8 bit."""
-    return _quantise(linear.clip(0, 1) ** np.float32(1 / GAMMA))
+        return Sample(develop(noisy), clean, None)

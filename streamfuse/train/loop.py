@@ -23,10 +23,12 @@ from streamfuse.errors import ConfigError, OutputError, WeightsError
 from streamfuse.evaluate.mef_ssim import MefSsim
 from streamfuse.fusion.device import resolve_device
 from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
+from streamfuse.train.camera import two_frames
 from streamfuse.train.config import NetworkConfig, TrainConfig
 from streamfuse.train.curves import write_curves
-from streamfuse.train.data import Sample, Sampler, Stack, load_panoramas, load_stacks, two_frames
+from streamfuse.train.data import Sample, Sampler, Stack, load_panoramas, load_stacks
 from streamfuse.train.losses import temporal_loss, total_loss
+from streamfuse.train.white_balance import WhiteBalance
 
 Report = Callable[[str], None]
 _NOISE_SEED = 0  # of the frames on which flicker is measured
@@ -38,7 +40,7 @@ class _Learner:
     def __init__(self, config: NetworkConfig, run: TrainConfig) -> None:
         torch.manual_seed(run.seed)
         self.config = LcndrConfig(**config.model_dump(exclude={"without"}))
-        self._without = config.without
+        self._without, self._gradient = config.without, run.gradient
         self.network = Lcndr(self.config).to(run.device)
         self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
@@ -51,7 +53,9 @@ class _Learner:
             group["lr"] = rate
         fused = self.network(batch.noisy).float()
         again = self.network(batch.again).float() if batch.again is not None else None
-        loss, terms = total_loss(fused, batch.clean, target, batch.label, again, self._without)
+        loss, terms = total_loss(
+            fused, batch.clean, target, batch.label, again, self._without, self._gradient, batch.motion
+        )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
@@ -105,30 +109,26 @@ def _batches(sampler: Sampler, count: int) -> Iterator[list[Sample]]:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Samples as tensors: (B, N, H, W), the label (B, 1, H, W)."""
+    """Samples as tensors: (B, N, H, W), the label (B, 1, H, W), motion (B, 3, 3)."""
 
     noisy: Tensor
     clean: Tensor
     label: Tensor | None
     again: Tensor | None
+    motion: Tensor | None
 
 
 def _to_tensors(samples: list[Sample], device: str) -> _Batch:
-    # Transposed crops come out portrait; a batch needs one shape, so bring each to the first one's.
-    shape = samples[0].noisy.shape[-2:]
-
     def stack(arrays: list[Any]) -> Tensor | None:
         if any(a is None for a in arrays):
             return None
-        turned = [a if a.shape[-2:] == shape else a.swapaxes(-1, -2) for a in arrays]
-        return torch.from_numpy(np.ascontiguousarray(np.stack(turned))).to(device)
+        return torch.from_numpy(np.ascontiguousarray(np.stack(arrays))).to(device)
 
     noisy, clean = stack([s.noisy for s in samples]), stack([s.clean for s in samples])
     assert noisy is not None and clean is not None
     label = stack([s.label for s in samples])
-    return _Batch(
-        noisy, clean, None if label is None else label.unsqueeze(1), stack([s.again for s in samples])
-    )
+    again, motion = stack([s.again for s in samples]), stack([s.motion for s in samples])
+    return _Batch(noisy, clean, None if label is None else label.unsqueeze(1), again, motion)
 
 
 def _fit(picture: np.ndarray, long_side: int) -> Tensor:
@@ -182,7 +182,8 @@ def train(run: TrainConfig, report: Report = print) -> dict[str, Path]:
     run = run.model_copy(update={"device": str(resolve_device(run.device))})
     torch.set_num_threads(run.threads)
     cv2.setNumThreads(1)
-    kept, held = _stacks(run)
+    balance = WhiteBalance(run.white_balance, run.white_balance_difference)
+    kept, held = _stacks(run, balance.needs_colour)
     _make_folder(run.out)
     learners = {name: _Learner(n, run) for name, n in run.networks.items()}
     if run.start_from is not None:
@@ -190,8 +191,8 @@ def train(run: TrainConfig, report: Report = print) -> dict[str, Path]:
             learner.start_from(run.start_from / f"{name}.safetensors")
     start = _resume(run.out / "checkpoint.pt", learners)
     sampler = Sampler(
-        kept, load_panoramas(run.data / "stills/hdr"), run.crop, run.seed + start,
-        run.labelled_share, run.synthetic_share, run.sequence_share,
+        kept, load_panoramas(run.data / "stills/hdr", balance.needs_colour), run.crop, run.seed + start,
+        run.labelled_share, run.synthetic_share, run.sequence_share, balance, run.camera_motion,
     )  # fmt: skip
     report(f"training {', '.join(learners)} on {len(kept)} stacks, {len(held)} held back, from step {start}")
     log = _Log(run.out / "log.csv")
@@ -208,12 +209,13 @@ def train(run: TrainConfig, report: Report = print) -> dict[str, Path]:
     return {name: run.out / f"{name}.safetensors" for name in learners}
 
 
-def _stacks(run: TrainConfig) -> tuple[list[Stack], list[Stack]]:
-    """The stacks to train on, and those that are held back for validation."""
-    everything = load_stacks(run.data / "stills/train") + load_stacks(run.data / "stills/reference")
+def _stacks(run: TrainConfig, colour: bool) -> tuple[list[Stack], list[Stack]]:
+    """The stacks to train on, in colour or not, and those that are held back for validation, in luma."""
+    folders = (run.data / "stills/train", run.data / "stills/reference")
+    everything = [stack for folder in folders for stack in load_stacks(folder, colour)]
     if missing := set(run.held_back) - {s.name for s in everything}:
         raise ConfigError(f"held_back names {', '.join(sorted(missing))}, and {run.data} has no such stack.")
-    held = [s for s in everything if s.name in run.held_back]
+    held = [s.luma() for s in everything if s.name in run.held_back]
     kept = [s for s in everything if s.name not in run.held_back]
     if not held or all(s.label is not None for s in kept):
         raise ConfigError(
@@ -275,15 +277,16 @@ def _checkpoint(
 
 
 class _Log:
-    """step, network and every loss term, one line each."""
+    """step, network and every loss term, one line each; a log that is continued keeps its columns."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def write(self, step: int, name: str, terms: dict[str, float]) -> None:
-        new = not self._path.exists()
-        with self._path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(["step", "network", *terms])
-            writer.writerow([step, name, *(f"{v:.5f}" for v in terms.values())])
+        with self._path.open("a+", newline="", encoding="utf-8") as file:
+            file.seek(0)
+            columns = next(csv.reader(file), None)
+            writer = csv.DictWriter(file, columns or ["step", "network", *terms], extrasaction="ignore")
+            if columns is None:
+                writer.writeheader()
+            writer.writerow({"step": step, "network": name} | {k: f"{v:.5f}" for k, v in terms.items()})

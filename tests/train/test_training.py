@@ -95,6 +95,56 @@ def test_a_second_run_goes_on_where_the_first_ended(config, tmp_path):
     assert state["learners"]["tiny"]["optimiser"]["state"][0]["step"] == 5
 
 
+def test_a_run_that_logged_fewer_terms_goes_on_in_its_columns(config, tmp_path):
+    train(config(), lambda _: None)
+    lines = (tmp_path / "out/log.csv").read_text().splitlines()
+    place = lines[0].split(",").index("gradient")
+    old = [",".join(cell for n, cell in enumerate(line.split(",")) if n != place) for line in lines]
+    (tmp_path / "out/log.csv").write_text("\n".join(old) + "\n")
+    train(config(steps=5), lambda _: None)
+    rows = log(tmp_path / "out")
+    assert len(rows) == 5
+    assert all(set(row) == set(old[0].split(",")) and float(row["loss"]) > 0 for row in rows)
+
+
+def test_the_gradient_term_is_logged_and_drawn(config, tmp_path):
+    for weight in (0, 0.5):
+        out = tmp_path / str(weight)
+        train(config(out=out, gradient=weight), lambda _: None)
+        assert all((float(row["gradient"]) > 0) == (weight > 0) for row in log(out))
+        assert "gradient" in (out / "curves.html").read_text(encoding="utf-8")
+
+
+def test_white_balance_changes_what_is_learned_and_not_what_is_validated(config, tmp_path):
+    rows, cards = [], []
+    for amount in (0, 0.3, 0.6):
+        run = config(out=tmp_path / str(amount), white_balance=amount, synthetic_share=0, learning_rate=1e-12)
+        cards.append(read_card(train(run, lambda _: None)["tiny"])["validation"])
+        rows.append(log(run.out))
+    assert rows[0] != rows[1] != rows[2]
+    assert cards[0] == cards[1] == cards[2]
+
+
+def test_a_run_learns_from_a_moving_camera(config, tmp_path):
+    still, moving = (
+        config(
+            out=tmp_path / name,
+            camera_motion=motion,
+            sequence_share=1,
+            labelled_share=0,
+            crop=[64, 96],
+            steps=4,
+        )
+        for name, motion in (("still", 0), ("moving", 0.05))
+    )
+    for run in (still, moving):
+        train(run, lambda _: None)
+    temporal = [[float(row["temporal"]) for row in log(run.out)] for run in (still, moving)]
+    assert min(temporal[1]) > 0
+    assert temporal[0] != temporal[1]
+    assert max(temporal[1]) < 0.1  # the motion is known
+
+
 def test_a_finished_run_changes_nothing(config, tmp_path):
     path = train(config(), lambda _: None)["tiny"]
     before = path.read_bytes()
@@ -151,7 +201,7 @@ def test_samples_are_brackets_from_dark_to_bright(stacks):
         assert sample.noisy.shape == sample.clean.shape
         assert sample.noisy.dtype == sample.clean.dtype == np.float32
         assert sample.noisy.shape[0] in (2, 3, 4, 5)
-        assert sample.noisy.shape[1:] in ((48, 64), (64, 48))
+        assert sample.noisy.shape[1:] == (48, 64)
         assert 0 <= sample.noisy.min() <= sample.noisy.max() <= 1
         means = sample.clean.mean(axis=(1, 2))
         assert (np.diff(means) >= -1e-3).all()
@@ -262,6 +312,10 @@ def test_the_shipped_configurations_describe_the_shipped_networks(request, stage
         (GOOD.replace("8]}", "9]}"), "multiple of heads"),
         (GOOD.replace("{a: {widths: [8, 8, 8, 8]}}", "{}"), "networks"),
         (GOOD + "crop: [16, 64]", "crop"),
+        (GOOD + "gradient: -0.1", "gradient"),
+        (GOOD + "camera_motion: 0.3", "camera_motion"),
+        (GOOD + "white_balance: 1.5", "white_balance"),
+        (GOOD + "white_balance_difference: -0.1", "white_balance_difference"),
         ("", "the file"),
         ("networks: {a: [", "not valid YAML"),
         ("\udcff", "not valid YAML"),
