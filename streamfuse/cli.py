@@ -82,6 +82,12 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs."),
             click.option(
+                "--threads",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="Of the network and OpenCV; default: half of the CPUs.",
+            ),
+            click.option(
                 "--bits",
                 type=click.Choice(["8", "10", "12", "16"]),
                 help="Output depth; default: the input's.",

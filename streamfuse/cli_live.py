@@ -52,6 +52,12 @@ _FUSION = [
         "--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's."
     ),
     click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs."),
+    click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Of the network and OpenCV; default: half of the CPUs.",
+    ),
     click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures; default: found by itself."),
     click.option(
         "--rate",
@@ -179,7 +185,7 @@ def _settings(config_name: str | None, camera: str | None, options: dict[str, An
     from streamfuse.live.config import LiveConfig, OutputSpec
 
     config = load_config(config_name or "default")
-    keys = ("fuser", "device", "cycle", "rate", "align")
+    keys = ("fuser", "device", "threads", "cycle", "rate", "align")
     config = config.with_overrides(**{key: options[key] for key in keys})
     live = config.live
     common = {"codec": options["codec"], "overwrite": options["overwrite"]}

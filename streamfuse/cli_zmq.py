@@ -84,7 +84,13 @@ def _with(*options: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], 
 @click.option("--preset", type=click.Choice(["fast", "balanced", "best"]), help="Speed against quality.")
 @click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
 @click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs.")
-@click.option("--cycle", type=click.IntRange(2, 9), help="Number of exposures; default: found by itself.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of network and OpenCV; default: half of the CPUs.",
+)
+@click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures; default: found by itself.")
 @click.option("--first", type=click.Choice(["under", "over"]), help="The first exposure.")
 @click.option("--align", type=click.Choice(["off", "global", "flow"]), help="How far things move.")
 @click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")

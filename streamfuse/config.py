@@ -115,6 +115,10 @@ class FuseConfig(_Section):
     device: Annotated[str, AfterValidator(_checked_device)] = Field(
         default="auto", description="auto, cpu, cuda or cuda:N"
     )
+    threads: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="of the network and of OpenCV; null: half of the CPUs, as the stages run side by side",
+    )
 
 
 class SmoothConfig(_Section):
@@ -223,6 +227,7 @@ OPTION_KEYS: Mapping[str, str] = {
     "preset": "fuse.preset",
     "fuser": "fuse.fuser",
     "device": "fuse.device",
+    "threads": "fuse.threads",
     "smooth": "smooth.enabled",
     "flicker": "smooth.flicker",
 }

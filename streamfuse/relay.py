@@ -145,7 +145,7 @@ def publish(
     """
     from streamfuse.fusion.device import share_cpu
 
-    share_cpu()
+    share_cpu(config.fuse.threads)
     _check(endpoints)
     source = open_source(list(inputs), frames=config.input.frame_range, sidecar=config.input.exposures)
     try:

@@ -90,7 +90,7 @@ class FileFusion:
     ) -> None:
         from streamfuse.fusion.device import share_cpu
 
-        share_cpu()
+        share_cpu(config.fuse.threads)
         _refuse_input_as_output(inputs, output)
         _refuse_the_same_twice(inputs)
         self._config = config

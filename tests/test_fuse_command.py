@@ -6,6 +6,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+import torch
 from runs import SAMPLE, alternating_video, fuse, image_folder, pictures_of, streamfuse, video_per_exposure
 
 PROMISED = {
@@ -66,6 +67,16 @@ def test_half_rate_gives_one_frame_for_each_bracket(tmp_path):
     summary = fuse(SAMPLE, "-o", tmp_path / "o.mkv", "--rate", "half")
     assert (summary.frames_in, summary.frames_out) == (8, 4)
     assert len(pictures_of(tmp_path / "o.mkv")) == 4
+
+
+def test_the_number_of_threads_can_be_set(tmp_path):
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        fuse(SAMPLE, "-o", tmp_path / "o.mkv", "--threads", "3")
+        assert (torch.get_num_threads(), cv2.getNumThreads()) == (3, 3)
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
 
 
 def test_side_by_side_is_three_pictures_wide(tmp_path):

@@ -29,13 +29,16 @@ def resolve_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def share_cpu() -> None:
+def share_cpu(threads: int | None = None) -> None:
     """Leave half of the CPUs to decoding, alignment and encoding: torch's threads would spin against theirs.
 
     Measured on 2 CPUs with all stages busy: one thread is five times faster than two. OpenCV gets as many.
+
+    Args:
+        threads: for torch, and for OpenCV, 1 or more; None = half of the CPUs.
     """
     import cv2
 
-    threads = max(1, (os.cpu_count() or 1) // 2)
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
+    count = threads or max(1, (os.cpu_count() or 1) // 2)
+    torch.set_num_threads(count)
+    cv2.setNumThreads(count)
