@@ -94,13 +94,17 @@ def fuse_planes(fuser: Fuser, exposures: Sequence[Planes], bits: int, color: Col
     kinds = {"+".join(f"{p.shape[1]}x{p.shape[0]}" for p in planes) for planes in exposures}
     if len(kinds) > 1:
         raise UsageError(f"All exposures must have planes of the same size, got {', '.join(sorted(kinds))}.")
-    ordered = sorted(exposures, key=_brightness)
+    ordered = _darkest_first(exposures)
     return blend_planes(fuser, ordered, weigh_planes(fuser, ordered, bits, color), bits, color)
 
 
-def _brightness(planes: Planes) -> tuple[float, bytes]:
-    """What exposures are sorted by; equally bright ones have an order too, whatever that of arrival."""
-    return float(np.mean(planes[0])), b"".join(plane.tobytes() for plane in planes)
+def _darkest_first(exposures: Sequence[Planes]) -> list[Planes]:
+    """By mean luma; equally bright ones by their content, so that the order of arrival never counts."""
+    means = [float(np.mean(planes[0])) for planes in exposures]
+    ties = len(set(means)) < len(means)
+    contents = [b"".join(p.tobytes() for p in planes) if ties else b"" for planes in exposures]
+    order = sorted(range(len(exposures)), key=lambda n: (means[n], contents[n]))
+    return [exposures[n] for n in order]
 
 
 class WeighStage:
