@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from fractions import Fraction
+from itertools import islice, pairwise
 
 import numpy as np
 
-from streamfuse.capture.camera import CameraOptions
+from streamfuse.capture.camera import CameraOptions, open_camera
 from streamfuse.capture.camera.device import TIME_BASE, CameraMode, EndedError
 from streamfuse.capture.camera.simulated import SimulatedCamera, SimulatedSensor, SimulatedSettings
 from streamfuse.capture.camera.source import CameraSource
@@ -15,6 +16,8 @@ from streamfuse.errors import CameraError
 from streamfuse.frame import ColorInfo, Frame
 
 QUICK = (0.001, 0.002)  # back-off
+WIDTH, HEIGHT = 64, 48  # of a `Sensor`
+LIGHT = np.linspace(-4, 1, HEIGHT)[:, None] + np.zeros((1, WIDTH))
 
 
 def simulated(light=lambda seconds: 0.0, options=None, **settings):
@@ -93,3 +96,36 @@ def scripted_source(*scripts, **options):
 
 
 LOST = CameraError("It was unplugged.")
+
+
+class Sensor:
+    """Obeys three frames late; a frame is taken each time that it is asked for one."""
+
+    def __init__(self, time_us=4000.0):
+        self.time_us = time_us
+        self._coming = [time_us] * 2
+        self.is_open = True
+
+    def tell(self, time_us):
+        self.wanted = time_us
+
+    wanted = 4000.0
+
+    def picture(self):
+        self._coming.append(self.wanted)
+        self.time_us = self._coming.pop(0)
+        light = np.clip(2.0**LIGHT * self.time_us / 16_000, 0, 1)
+        return (255 * light ** (1 / 2.2)).astype(np.uint8)
+
+
+def check_alternation(spec, name):
+    with open_camera(spec, CameraOptions(reconnect=False)) as source:
+        assert source.info.name == name
+        frames = list(islice(source, 20))
+        assert source.status.latency is not None
+    ranks = [frame.exposure.rank for frame in frames]
+    assert ranks[:2] in ([0, 1], [1, 0])
+    assert all(a != b for a, b in pairwise(ranks))
+    dark = max(frame.luma.mean() for frame in frames if frame.exposure.rank == 0)
+    assert all(frame.luma.mean() > dark for frame in frames if frame.exposure.rank == 1)
+    return frames

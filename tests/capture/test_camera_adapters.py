@@ -1,46 +1,21 @@
-"""Cameras that need a package of their own, with modules in place of the packages; and raw pixel formats."""
+"""Cameras that need a package of their own, with modules in place of the packages."""
 
 from __future__ import annotations
 
 import sys
 import time
 from concurrent.futures import TimeoutError as NotYetError
-from itertools import islice, pairwise
 from types import ModuleType, SimpleNamespace
 
-import cv2
 import numpy as np
 import pytest
+from fake_cameras import HEIGHT, WIDTH, Sensor, check_alternation
 
 from streamfuse.capture.camera import CameraOptions, open_camera
 from streamfuse.capture.camera.open import connector
-from streamfuse.capture.camera.opencv import OpenCVCamera
-from streamfuse.capture.camera.raw import JpegDecoder, raw_picture
 from streamfuse.errors import CameraError, UsageError
 
-WIDTH, HEIGHT = 64, 48
 AS_IT_COMES = CameraOptions(drive=False, reconnect=False)
-LIGHT = np.linspace(-4, 1, HEIGHT)[:, None] + np.zeros((1, WIDTH))
-
-
-class Sensor:
-    """Obeys three frames late; a frame is taken each time that it is asked for one."""
-
-    def __init__(self, time_us=4000.0):
-        self.time_us = time_us
-        self._coming = [time_us] * 2
-        self.is_open = True
-
-    def tell(self, time_us):
-        self.wanted = time_us
-
-    wanted = 4000.0
-
-    def picture(self):
-        self._coming.append(self.wanted)
-        self.time_us = self._coming.pop(0)
-        light = np.clip(2.0**LIGHT * self.time_us / 16_000, 0, 1)
-        return (255 * light ** (1 / 2.2)).astype(np.uint8)
 
 
 def module(monkeypatch, name, **contents):
@@ -53,19 +28,6 @@ def module(monkeypatch, name, **contents):
         setattr(package, child, made)
         monkeypatch.setitem(sys.modules, parent, package)
     monkeypatch.setitem(sys.modules, name, made)
-
-
-def check_alternation(spec, name):
-    with open_camera(spec, CameraOptions(reconnect=False)) as source:
-        assert source.info.name == name
-        frames = list(islice(source, 20))
-        assert source.status.latency is not None
-    ranks = [frame.exposure.rank for frame in frames]
-    assert ranks[:2] in ([0, 1], [1, 0])
-    assert all(a != b for a, b in pairwise(ranks))
-    dark = max(frame.luma.mean() for frame in frames if frame.exposure.rank == 0)
-    assert all(frame.luma.mean() > dark for frame in frames if frame.exposure.rank == 1)
-    return frames
 
 
 # Raspberry Pi
@@ -342,132 +304,3 @@ def test_a_package_that_is_missing(monkeypatch, spec, package):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(CameraError, match=f"needs the Python package {package}.*install it with"):
         open_camera(spec)
-
-
-# OpenCV
-
-
-class FakeCapture:
-    """As OpenCV has it; settings can be read back, except those that it does not know."""
-
-    def __init__(self, index, works=True, manual=True, frames=10**6):
-        self._works, self._frames = works and index == 0, frames
-        self.settings = {
-            cv2.CAP_PROP_FPS: 30.0,
-            cv2.CAP_PROP_EXPOSURE: -6.0,
-            cv2.CAP_PROP_AUTO_EXPOSURE: 0.75,
-        }
-        self.settings |= {cv2.CAP_PROP_FRAME_WIDTH: WIDTH, cv2.CAP_PROP_FRAME_HEIGHT: HEIGHT}
-        self._manual, self.sensor, self.order = manual, Sensor(), []
-
-    def isOpened(self):  # noqa: N802
-        return self._works
-
-    def set(self, key, value):
-        self.order.append(key)
-        if key == cv2.CAP_PROP_EXPOSURE and not self._manual:
-            return False
-        self.settings[key] = value
-        if key == cv2.CAP_PROP_EXPOSURE:
-            self.sensor.tell(2.0**value * 1e6)
-        return True
-
-    def get(self, key):
-        return self.settings.get(key, 0.0)
-
-    def read(self):
-        self._frames -= 1
-        if self._frames < 0:
-            return False, None
-        picture = self.sensor.picture()
-        return True, cv2.merge([picture, picture, picture])
-
-    def release(self):
-        self.sensor.is_open = False
-
-
-def opencv(monkeypatch, **fake):
-    made = []
-
-    def capture(index):
-        made.append(FakeCapture(index, **fake))
-        return made[-1]
-
-    monkeypatch.setattr(cv2, "VideoCapture", capture)
-    monkeypatch.setattr("platform.system", lambda: "Darwin")
-    return made
-
-
-def test_opencv_where_there_is_no_v4l2(monkeypatch):
-    made = opencv(monkeypatch)
-    check_alternation("0", "camera 0")
-    assert made[0].settings[cv2.CAP_PROP_AUTO_EXPOSURE] == 0.75
-    assert made[0].settings[cv2.CAP_PROP_EXPOSURE] == -6.0
-    assert not made[0].sensor.is_open
-
-
-def test_opencv_asks_for_the_format_before_the_size(monkeypatch):
-    made = opencv(monkeypatch)
-    OpenCVCamera(0, CameraOptions(size=(WIDTH, HEIGHT), fps=25, drive=False)).close()
-    assert made[0].order[:2] == [cv2.CAP_PROP_FOURCC, cv2.CAP_PROP_FRAME_WIDTH]
-
-
-@pytest.mark.parametrize(
-    ("spec", "fake", "error", "sentence"),
-    [
-        ("1", {}, CameraError, "camera 1 cannot be opened"),
-        ("0", {"manual": False}, CameraError, "no manual exposure time"),
-        ("0", {"frames": 0}, CameraError, "gives no picture any more"),
-        ("/dev/video0", {}, UsageError, "a device of Linux"),
-    ],
-)
-def test_opencv_that_does_not_work(monkeypatch, spec, fake, error, sentence):
-    made = opencv(monkeypatch, **fake)
-    with pytest.raises(error, match=sentence):
-        open_camera(spec)
-    assert not made or not made[0].sensor.is_open or not made[0].isOpened()
-
-
-# Raw pixels
-
-
-@pytest.mark.parametrize("padding", [0, 16])
-@pytest.mark.parametrize("name", ["GREY", "YUYV", "NV12", "YU12"])
-def test_raw_formats(name, padding):
-    random = np.random.default_rng(1)
-    width, height = 8, 6
-    line = width * (2 if name == "YUYV" else 1) + padding
-    luma = random.integers(0, 256, (height, width), np.uint8)
-    rows = height if name == "YUYV" else height // 2
-    blue, red = random.integers(0, 256, (2, rows, width // 2), np.uint8)
-    data = np.zeros((height, line), np.uint8)
-    parts = [data]
-    if name == "YUYV":
-        data[:, : 2 * width : 2], data[:, 1 : 2 * width : 4], data[:, 3 : 2 * width : 4] = luma, blue, red
-    else:
-        data[:, :width] = luma
-    if name == "NV12":
-        pairs = np.zeros((rows, line), np.uint8)
-        pairs[:, :width:2], pairs[:, 1:width:2] = blue, red
-        parts.append(pairs)
-    if name == "YU12":
-        for plane in (blue, red):
-            padded = np.zeros((rows, line // 2), np.uint8)
-            padded[:, : width // 2] = plane
-            parts.append(padded)
-    whole = b"".join(part.tobytes() for part in parts)
-    picture = raw_picture(whole, name, width, height, line)
-    expected = (luma,) if name == "GREY" else (luma, blue, red)
-    assert len(picture.planes) == len(expected)
-    for plane, wanted in zip(picture.planes, expected, strict=True):
-        np.testing.assert_array_equal(plane, wanted)
-    assert raw_picture(whole[:-1], name, width, height, line) is None
-
-
-def test_damaged_jpeg_is_left_out():
-    _, good = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))
-    decoder = JpegDecoder()
-    assert decoder.decode(good.tobytes()).planes[0].shape == (48, 64)
-    assert decoder.decode(b"no jpeg at all") is None
-    assert decoder.decode(b"") is None
-    assert decoder.decode(good.tobytes()).planes[0].shape == (48, 64)
