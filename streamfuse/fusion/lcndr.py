@@ -100,6 +100,11 @@ def features(gaussian: list[Tensor], bands: list[Tensor], energies: list[Tensor]
     )
 
 
+def _conv(inputs: int, outputs: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    """3x3, the border repeated outwards: zeros there would tell it from the middle, and a plain surface would fade."""
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, groups=groups, padding_mode="replicate")
+
+
 class Merge(nn.Module):
     """x + conv(relu(a x + b max over exposures of x)): each exposure sees the best of the others.
 
@@ -110,7 +115,7 @@ class Merge(nn.Module):
         super().__init__()
         self.own = nn.Parameter(torch.ones(1, channels, 1, 1))
         self.others = nn.Parameter(torch.full((1, channels, 1, 1), -0.5)) if collaborate else None
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = _conv(channels, channels)
 
     def forward(self, x: Tensor, exposures: int) -> Tensor:
         """As the class says."""
@@ -152,7 +157,7 @@ class CollaborativeExtraction(nn.Module):
         widths = config.widths
         inputs = (FEATURES + config.stem, *widths[:-1])
         self.enter = nn.ModuleList(
-            nn.Conv2d(i, o, 3, stride=1 if n == 0 else 2, padding=1)
+            _conv(i, o, stride=1 if n == 0 else 2)
             for n, (i, o) in enumerate(zip(inputs, widths, strict=True))
         )
         self.merge = nn.ModuleList(
@@ -182,7 +187,7 @@ class SelfAttention(nn.Module):
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.position = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.position = _conv(channels, channels, groups=channels)
         self.norm = nn.LayerNorm(channels)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
@@ -208,7 +213,7 @@ class WeightMaps(nn.Module):
         widths = config.widths
         self.per_level = config.per_level
         self.lateral = nn.ModuleList(nn.Conv2d(widths[n + 1], widths[n], 1) for n in range(3))
-        self.refine = nn.ModuleList(nn.Conv2d(w, w, 3, padding=1) for w in widths[:3])
+        self.refine = nn.ModuleList(_conv(w, w) for w in widths[:3])
         # Heads at 1/4 (bands 0 to 2), 1/8 (band 3), 1/16 (band 4) and 1/32 (the base).
         outputs = (3, 1, 1, 1) if config.per_level else (1, 0, 0, 0)
         self.heads = nn.ModuleList(
@@ -249,8 +254,8 @@ class EdgeRevision(nn.Module):
 
     def __init__(self, hidden: int = 12) -> None:
         super().__init__()
-        self.enter = nn.Conv2d(self.INPUTS, hidden, 3, padding=1)
-        self.body = nn.Conv2d(hidden, hidden, 3, padding=1)
+        self.enter = _conv(self.INPUTS, hidden)
+        self.body = _conv(hidden, hidden)
         self.head = nn.Conv2d(hidden, REVISED, 1)
         for parameter in self.head.parameters():  # starts as gain 1
             nn.init.zeros_(parameter)
@@ -283,7 +288,7 @@ class Lcndr(nn.Module):
         self.config = config or LcndrConfig()
         stem = self.config.stem
         self.stem = (
-            nn.Sequential(nn.Conv2d(1, stem, 3, 2, 1), nn.ReLU(), nn.Conv2d(stem, stem, 3, 2, 1), nn.ReLU())
+            nn.Sequential(_conv(1, stem, stride=2), nn.ReLU(), _conv(stem, stem, stride=2), nn.ReLU())
             if stem
             else None
         )

@@ -91,6 +91,15 @@ def test_edge_revision_adds_nothing_where_there_is_nothing(network, value):
     torch.testing.assert_close(fused, torch.full_like(fused, value), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("levels", [(0.1, 0.8), (0.0, 1.0), (0.05, 0.4, 0.9)])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_plain_surfaces_stay_plain_up_to_the_border(levels, mirrored):
+    planes = torch.tensor(levels).reshape(1, -1, 1, 1).expand(-1, -1, 80, 112)
+    fused = random_network(mirrored=mirrored, stem=8)(planes)
+    torch.testing.assert_close(fused, fused[..., :1, :1].expand_as(fused), atol=1e-5, rtol=0)
+    assert min(levels) - 1e-5 <= fused[0, 0, 0, 0] <= max(levels) + 1e-5
+
+
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_each_module_can_be_switched_off_and_matters(network, switch):
     luma = stack(count=3)
