@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Literal
 
-from streamfuse.errors import WeightsError
+from streamfuse.errors import OutputError, WeightsError
 
 if TYPE_CHECKING:
-    from streamfuse.fusion.lcndr import Lcndr
+    from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
 
 Preset = Literal["fast", "balanced", "best"]
 PRESET_NETWORK: Mapping[str, str] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
@@ -21,15 +23,47 @@ NETWORKS = tuple(PRESET_NETWORK.values())
 # weights learned its scenes by heart and was no better.
 _MIRRORED: Mapping[str, str] = {"lcndr": "lcndr-s"}
 FORMAT = "streamfuse-lcndr-1"
+# Smallest and largest of what a weights file may say; beyond, building the network would take all memory or never end.
+_BOUNDS: Mapping[str, tuple[int, int]] = {
+    "widths": (1, 1024),
+    "depth": (1, 64),
+    "stem": (0, 1024),
+    "heads": (1, 1024),
+    "long_side": (1, 65536),
+}
+_SWITCHES = ("collaborate", "attend", "per_level", "revise", "mirrored")
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write all of `data` or leave what was at `path` before; the mode is the one that `open` gives.
+
+    Raises:
+        OutputError: no such folder, no permission, disk full, a folder of that name ...
+    """
+    partial = path.with_name(f"{path.name}.tmp")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror or error}): make room for it there or choose another folder."
+        ) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def save_weights(network: Lcndr, path: Path, card: Mapping[str, str]) -> None:
-    """Write the weights, the network's configuration and a model card (plain strings) to one file."""
-    from safetensors.torch import save_file
+    """Write the weights, the network's configuration and a model card (plain strings) to one file.
+
+    Raises:
+        OutputError: as `write_file`.
+    """
+    from safetensors.torch import save
 
     metadata = {"format": FORMAT, "config": json.dumps(asdict(network.config)), **card}
     tensors = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
-    save_file(tensors, path, metadata=metadata)
+    write_file(path, save(tensors, metadata=metadata))
 
 
 def read_card(path: Path) -> dict[str, str]:
@@ -45,7 +79,7 @@ def read_card(path: Path) -> dict[str, str]:
             card = dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
         raise WeightsError(
-            f"The weights {path} cannot be read: {error}. Reinstall streamfuse or retrain."
+            f"The weights {path} cannot be read ({shorten(str(error), 300)}): reinstall streamfuse or retrain."
         ) from error
     if card.get("format") != FORMAT:
         raise WeightsError(
@@ -58,21 +92,49 @@ def load_weights(path: Path) -> Lcndr:
     """The network stored in `path`, in float32 on the CPU, ready to use.
 
     Raises:
-        WeightsError: as `read_card`, or tensors that do not fit the stored configuration.
+        WeightsError: as `read_card`, tensors that do not fit the stored configuration, or values that are not finite.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
+    from streamfuse.fusion.lcndr import Lcndr
 
     card = read_card(path)
     try:
-        values = json.loads(card["config"])
-        values["widths"] = tuple(values["widths"])
-        network = Lcndr(LcndrConfig(**values))
+        network = Lcndr(_described(card["config"]))
         network.load_state_dict(load_file(path))
-    except (LookupError, TypeError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"The weights {path} do not fit the network described inside: {error}") from error
+    except (LookupError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise WeightsError(
+            f"The weights {path} do not fit the network described inside ({shorten(str(error), 300)}): "
+            "reinstall streamfuse or retrain."
+        ) from error
+    for name, value in network.state_dict().items():
+        if not value.isfinite().all():
+            raise WeightsError(f"The weights {path} are not all finite ({name} is not): train them again.")
     return network.eval().requires_grad_(False)
+
+
+def _described(text: str) -> LcndrConfig:
+    """The configuration in a card, which anybody may have written.
+
+    Raises:
+        LookupError, TypeError, ValueError: it describes no network.
+    """
+    from streamfuse.fusion.lcndr import LcndrConfig
+
+    values = json.loads(text)
+    config = LcndrConfig(**{**values, "widths": tuple(values["widths"])})
+    for name, (smallest, largest) in _BOUNDS.items():
+        value = getattr(config, name)
+        for number in value if name == "widths" else (value,):
+            if type(number) is not int or not smallest <= number <= largest:
+                raise ValueError(f"{name} is {value!r} and has to be from {smallest} to {largest}")
+    for name in _SWITCHES:
+        if type(getattr(config, name)) is not bool:
+            raise ValueError(f"{name} is {getattr(config, name)!r} and has to be true or false")
+    if config.widths[-1] % config.heads:
+        raise ValueError(f"the last width of {config.widths} is no multiple of {config.heads} heads")
+    return config
 
 
 def weights_path(name: str) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from streamfuse.evaluate.plot import line_chart
+from streamfuse.fusion.models import write_file
 
 _WINDOW = 50  # steps that a point of a curve is the mean of
 
@@ -19,20 +20,26 @@ def write_curves(log: Path, page: Path) -> None:
     Args:
         log: `log.csv` of a run: step, network, and a column per term.
         page: the HTML file to write.
+
+    Raises:
+        OutputError: the page cannot be written.
     """
     values: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     with log.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            step, network = float(row.pop("step")), row.pop("network")
-            for term, value in row.items():
-                values[term][network].append((step, float(value)))
+            try:
+                step, network = float(row.pop("step")), row.pop("network")
+                terms = {term: float(value) for term, value in row.items()}
+            except (LookupError, TypeError, ValueError):  # a line that was cut off when a run was ended
+                continue
+            for term, value in terms.items():
+                values[term][network].append((step, value))
     charts = [
         line_chart({name: _smooth(points) for name, points in lines.items()}, title=term, x_label="step")
         for term, lines in values.items()
     ]
-    page.write_text(
-        "<!doctype html><meta charset='utf-8'><title>Training</title>" + "".join(charts), encoding="utf-8"
-    )
+    text = "<!doctype html><meta charset='utf-8'><title>Training</title>" + "".join(charts)
+    write_file(page, text.encode())
 
 
 def _smooth(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -10,8 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
 
-from streamfuse.errors import InputNotFoundError
+from streamfuse.errors import InputError, InputNotFoundError
 from streamfuse.train.camera import GAMMA, develop, mistreat, moving_frames, two_frames, with_noise
 from streamfuse.train.white_balance import LUMINANCE_709, WhiteBalance, balanced_luma, balanced_luminance
 
@@ -66,10 +67,28 @@ def _luma(picture: Picture) -> Picture:
 
 
 def _read(path: Path, colour: bool) -> Picture:
+    _refuse_truncated(path)
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE)
     if picture is None:
         raise InputNotFoundError(f"{path} is not a readable picture; remove it or repair it.")
     return np.asarray(picture, np.uint8)
+
+
+def _refuse_truncated(path: Path) -> None:
+    """OpenCV makes a picture of half a file, grey where the rest is missing; Pillow says so."""
+    try:
+        with Image.open(path, formats=("JPEG", "PNG")) as picture:
+            # An eighth of the size: all of the file is read, and little of the time is spent.
+            picture.draft("L", (max(1, picture.width // 8), max(1, picture.height // 8)))
+            picture.load()
+    except UnidentifiedImageError:  # a format that only OpenCV is asked to read
+        return
+    except (OSError, SyntaxError) as error:
+        if (
+            isinstance(error, OSError) and error.errno is not None
+        ):  # of the file system, not of what is in the file
+            return
+        raise InputError(f"{path} is cut off or damaged ({error}); remove it or fetch it again.") from error
 
 
 def load_stacks(folder: Path, colour: bool = False) -> list[Stack]:
@@ -79,21 +98,35 @@ def load_stacks(folder: Path, colour: bool = False) -> list[Stack]:
 
     Raises:
         InputNotFoundError: no such folder, no stack in it, or a picture that cannot be read.
+        InputError: a picture that is cut off, or of another size than the others of its stack.
     """
     if not folder.is_dir():
         raise InputNotFoundError(f"There is no folder {folder} to train on; see `data` in the configuration.")
     stacks = []
     for scene in sorted(p for p in folder.iterdir() if p.is_dir()):
         files = sorted(p for p in scene.iterdir() if re.fullmatch(r"\d+", p.stem))
-        pictures = [_read(p, colour) for p in files]
-        kept = sorted((p for p in pictures if USABLE_MEAN[0] < p.mean() < USABLE_MEAN[1]), key=np.mean)
         reference = scene / "reference.jpg"
+        if reference.is_file():
+            files.append(reference)
+        read = [_read(p, colour) for p in files]
+        _refuse_other_sizes(files, read)
+        label = read.pop() if reference.is_file() else None
+        kept = sorted((p for p in read if USABLE_MEAN[0] < p.mean() < USABLE_MEAN[1]), key=np.mean)
         if len(kept) >= 2:
-            label = _read(reference, colour) if reference.is_file() else None
             stacks.append(Stack(scene.name, tuple(kept), label))
     if not stacks:
         raise InputNotFoundError(f"{folder} holds no exposure stacks (sub-folders with 00.jpg, 01.jpg, ...).")
     return stacks
+
+
+def _refuse_other_sizes(files: Sequence[Path], pictures: Sequence[Picture]) -> None:
+    for path, picture in zip(files, pictures, strict=True):
+        if picture.shape != pictures[0].shape:
+            (height, width), (rows, columns) = picture.shape[:2], pictures[0].shape[:2]
+            raise InputError(
+                f"{path} has {width}x{height} pixels and {files[0].name} beside it {columns}x{rows}; "
+                "all pictures of a stack have to be of one size."
+            )
 
 
 def load_panoramas(folder: Path, colour: bool = False) -> list[Array]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import cv2
@@ -19,74 +16,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamfuse.errors import ConfigError, OutputError, WeightsError
+from streamfuse.errors import ConfigError, OutputError
 from streamfuse.evaluate.mef_ssim import MefSsim
 from streamfuse.fusion.device import resolve_device
-from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
+from streamfuse.fusion.lcndr import Lcndr
+from streamfuse.fusion.models import save_weights
 from streamfuse.train.camera import two_frames
-from streamfuse.train.config import NetworkConfig, TrainConfig
+from streamfuse.train.checkpoint import is_current, restore, store
+from streamfuse.train.config import TrainConfig
 from streamfuse.train.curves import write_curves
 from streamfuse.train.data import Sample, Sampler, Stack, load_panoramas, load_stacks
-from streamfuse.train.losses import temporal_loss, total_loss
+from streamfuse.train.interrupt import Interrupt
+from streamfuse.train.learner import Batch, Learner
+from streamfuse.train.log import Log
+from streamfuse.train.losses import temporal_loss
 from streamfuse.train.white_balance import WhiteBalance
 
 Report = Callable[[str], None]
 _NOISE_SEED = 0  # of the frames on which flicker is measured
-
-
-class _Learner:
-    """A network, its running average, and its optimiser."""
-
-    def __init__(self, config: NetworkConfig, run: TrainConfig) -> None:
-        torch.manual_seed(run.seed)
-        self.config = LcndrConfig(**config.model_dump(exclude={"without"}))
-        self._without, self._gradient = config.without, run.gradient
-        self.network = Lcndr(self.config).to(run.device)
-        self.average = deepcopy(self.network).eval().requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=run.learning_rate, weight_decay=run.weight_decay
-        )
-        self._decay, self._clip = run.ema, run.clip
-
-    def step(self, batch: _Batch, target: MefSsim, rate: float) -> dict[str, float]:
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        fused = self.network(batch.noisy).float()
-        again = self.network(batch.again).float() if batch.again is not None else None
-        loss, terms = total_loss(
-            fused, batch.clean, target, batch.label, again, self._without, self._gradient, batch.motion
-        )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
-        if torch.isfinite(norm):  # one bad batch must not end a night's run
-            self.optimiser.step()
-        with torch.no_grad():
-            for mean, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
-                mean.lerp_(value, 1 - self._decay)
-        return terms
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-
-    def start_from(self, path: Path) -> None:
-        """Begin from stored weights instead of random ones."""
-        from streamfuse.fusion.models import load_weights
-
-        stored = load_weights(path)
-        if stored.config != self.config:
-            raise ConfigError(f"{path} holds a network of another size than the configuration's {path.stem}.")
-        self.network.load_state_dict(stored.state_dict())
-        self.average.load_state_dict(stored.state_dict())
 
 
 def learning_rate(step: int, run: TrainConfig) -> float:
@@ -107,18 +54,7 @@ def _batches(sampler: Sampler, count: int) -> Iterator[list[Sample]]:
             yield ready
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Samples as tensors: (B, N, H, W), the label (B, 1, H, W), motion (B, 3, 3)."""
-
-    noisy: Tensor
-    clean: Tensor
-    label: Tensor | None
-    again: Tensor | None
-    motion: Tensor | None
-
-
-def _to_tensors(samples: list[Sample], device: str) -> _Batch:
+def _to_tensors(samples: list[Sample], device: str) -> Batch:
     def stack(arrays: list[Any]) -> Tensor | None:
         if any(a is None for a in arrays):
             return None
@@ -128,7 +64,7 @@ def _to_tensors(samples: list[Sample], device: str) -> _Batch:
     assert noisy is not None and clean is not None
     label = stack([s.label for s in samples])
     again, motion = stack([s.again for s in samples]), stack([s.motion for s in samples])
-    return _Batch(noisy, clean, None if label is None else label.unsqueeze(1), again, motion)
+    return Batch(noisy, clean, None if label is None else label.unsqueeze(1), again, motion)
 
 
 def _fit(picture: np.ndarray, long_side: int) -> Tensor:
@@ -169,44 +105,74 @@ def validate(network: Lcndr, stacks: list[Stack], device: str, long_side: int = 
 def train(run: TrainConfig, report: Report = print) -> dict[str, Path]:
     """Train every network of `run`; resumes from `out/checkpoint.pt` where there is one.
 
+    Ctrl-C and SIGTERM end it after the step, with a checkpoint, by a KeyboardInterrupt.
+
     Returns:
-        name -> the weights file that was written (the running average, in the package's format).
+        name -> the weights file that was written (`Learner.result`, in the package's format).
 
     Raises:
         InputNotFoundError: data that is not there or cannot be read.
-        ConfigError: `held_back` names stacks that are not there, none, or all.
+        InputError: pictures that are damaged, or do not fit each other.
+        ConfigError: `held_back` names stacks that are not there, none, or all; or the training diverges.
         DeviceError: no such device.
-        OutputError: the output folder cannot be made.
+        OutputError: the output folder cannot be made, or a file in it not be written.
         WeightsError: a checkpoint that is damaged or of other networks.
     """
     run = run.model_copy(update={"device": str(resolve_device(run.device))})
-    torch.set_num_threads(run.threads)
+    torch.set_num_threads(min(run.threads, os.cpu_count() or 1))
     cv2.setNumThreads(1)
     balance = WhiteBalance(run.white_balance, run.white_balance_difference)
     kept, held = _stacks(run, balance.needs_colour)
     _make_folder(run.out)
-    learners = {name: _Learner(n, run) for name, n in run.networks.items()}
+    learners = {name: Learner(n, run) for name, n in run.networks.items()}
     if run.start_from is not None:
         for name, learner in learners.items():
             learner.start_from(run.start_from / f"{name}.safetensors")
-    start = _resume(run.out / "checkpoint.pt", learners)
+    start = restore(run.out / "checkpoint.pt", learners)
     sampler = Sampler(
         kept, load_panoramas(run.data / "stills/hdr", balance.needs_colour), run.crop, run.seed + start,
         run.labelled_share, run.synthetic_share, run.sequence_share, balance, run.camera_motion,
     )  # fmt: skip
+    log = Log(run.out / "log.csv", start)
     report(f"training {', '.join(learners)} on {len(kept)} stacks, {len(held)} held back, from step {start}")
-    log = _Log(run.out / "log.csv")
-    began = time.monotonic()
-    for step, samples in zip(range(start, run.steps), _batches(sampler, run.batch), strict=False):
-        batch = _to_tensors(samples, run.device)
-        target = MefSsim(batch.clean)
-        for name, learner in learners.items():
-            with _autocast(run.device):
-                terms = learner.step(batch, target, learning_rate(step, run))
-            log.write(step, name, terms)
-        if (step + 1) % run.validate_every == 0 or step + 1 == run.steps:
-            _checkpoint(run, learners, held, step + 1, time.monotonic() - began, report)
+    if start < run.steps:
+        _go_on(run, learners, _batches(sampler, run.batch), held, start, log, report)
+    else:  # ended before, maybe in the middle of writing, or with another share
+        _write_weights(run, _validated(run, _stale(run, learners, start), held, start), start, 0, report)
     return {name: run.out / f"{name}.safetensors" for name in learners}
+
+
+def _go_on(
+    run: TrainConfig,
+    learners: dict[str, Learner],
+    batches: Iterator[list[Sample]],
+    held: list[Stack],
+    start: int,
+    log: Log,
+    report: Report,
+) -> None:
+    """The steps that are left; validates, and stores everything, every so often and at the end."""
+    began = time.monotonic()
+    with Interrupt() as interrupt:
+        for step, samples in zip(range(start, run.steps), batches, strict=False):
+            batch = _to_tensors(samples, run.device)
+            target = MefSsim(batch.clean)
+            for name, learner in learners.items():
+                with _autocast(run.device):
+                    terms = learner.step(batch, target, learning_rate(step, run))
+                log.write(step, name, terms)
+            if (step + 1) % run.validate_every == 0 or step + 1 == run.steps:
+                _refuse_divergence(run, learners, step + 1)
+                results = _validated(run, learners, held, step + 1)
+                store(run.out / "checkpoint.pt", learners, step + 1)
+                _write_weights(run, results, step + 1, time.monotonic() - began, report)
+                write_curves(run.out / "log.csv", run.out / "curves.html")
+            elif interrupt.asked:
+                _refuse_divergence(run, learners, step + 1)
+                store(run.out / "checkpoint.pt", learners, step + 1)
+            if interrupt.asked:
+                report(f"interrupted; step {step + 1} is kept in {run.out}, and the next run goes on there")
+                raise KeyboardInterrupt
 
 
 def _stacks(run: TrainConfig, colour: bool) -> tuple[list[Stack], list[Stack]]:
@@ -235,58 +201,57 @@ def _autocast(device: str) -> AbstractContextManager[Any]:
     return torch.autocast("cuda", torch.bfloat16) if device.startswith("cuda") else nullcontext()
 
 
-def _resume(path: Path, learners: dict[str, _Learner]) -> int:
-    if not path.is_file():
-        return 0
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        for name, learner in learners.items():
-            learner.load(state["learners"][name])
-        return int(state["step"])
-    except (OSError, EOFError, LookupError, ValueError, RuntimeError, UnpicklingError) as error:
-        raise WeightsError(
-            f"{path} is damaged or holds other networks; move it away to start from the beginning."
-        ) from error
+def _diverged(run: TrainConfig, name: str, step: int, what: str) -> ConfigError:
+    return ConfigError(
+        f"The training of {name} in {run.out} has diverged by step {step}, its {what} are not finite, and nothing of "
+        "that was written: lower learning_rate and run it again."
+    )
 
 
-def _checkpoint(
+def _refuse_divergence(run: TrainConfig, learners: dict[str, Learner], step: int) -> None:
+    for name, learner in learners.items():
+        if not learner.is_finite():
+            raise _diverged(run, name, step, "weights")
+
+
+def _stale(run: TrainConfig, learners: dict[str, Learner], step: int) -> dict[str, Learner]:
+    """Those whose weights file is not that of `step`."""
+    return {
+        name: learner
+        for name, learner in learners.items()
+        if not is_current(run.out / f"{name}.safetensors", step, run.trained_share)
+    }
+
+
+def _validated(
+    run: TrainConfig, learners: dict[str, Learner], held: list[Stack], step: int
+) -> dict[str, tuple[Lcndr, dict[str, float]]]:
+    """name -> the network to write, and its scores as `validate` gives them."""
+    results = {}
+    for name, learner in learners.items():
+        network = learner.result()
+        scores = validate(network, held, run.device)
+        # label_psnr is nan where no stack has a label.
+        if not all(math.isfinite(value) for key, value in scores.items() if key != "label_psnr"):
+            raise _diverged(run, name, step, "scores")
+        results[name] = (network, scores)
+    return results
+
+
+def _write_weights(
     run: TrainConfig,
-    learners: dict[str, _Learner],
-    held: list[Stack],
+    results: dict[str, tuple[Lcndr, dict[str, float]]],
     step: int,
     seconds: float,
     report: Report,
 ) -> None:
-    from streamfuse.fusion.models import save_weights
-
-    state = {"step": step, "learners": {name: learner.state() for name, learner in learners.items()}}
-    partial = run.out / "checkpoint.tmp"
-    torch.save(state, partial)
-    partial.replace(run.out / "checkpoint.pt")
-    for name, learner in learners.items():
-        scores = validate(learner.average, held, run.device)
+    for name, (network, scores) in results.items():
         card = {
             "steps": str(step),
             "seed": str(run.seed),
             "batch": str(run.batch),
+            "trained_share": f"{run.trained_share:g}",
             "validation": " ".join(f"{key}={value:.4f}" for key, value in scores.items()),
         }
-        save_weights(learner.average, run.out / f"{name}.safetensors", card)
+        save_weights(network, run.out / f"{name}.safetensors", card)
         report(f"{step:6d} {seconds:7.0f} s  {name:10s} " + card["validation"])
-    write_curves(run.out / "log.csv", run.out / "curves.html")
-
-
-class _Log:
-    """step, network and every loss term, one line each; a log that is continued keeps its columns."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def write(self, step: int, name: str, terms: dict[str, float]) -> None:
-        with self._path.open("a+", newline="", encoding="utf-8") as file:
-            file.seek(0)
-            columns = next(csv.reader(file), None)
-            writer = csv.DictWriter(file, columns or ["step", "network", *terms], extrasaction="ignore")
-            if columns is None:
-                writer.writeheader()
-            writer.writerow({"step": step, "network": name} | {k: f"{v:.5f}" for k, v in terms.items()})

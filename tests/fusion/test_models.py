@@ -1,13 +1,16 @@
 """Weights on disk: what is written is read, with its card; everything else is refused in one sentence."""
 
+import errno
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
 from networks import TINY, random_network
 from safetensors.torch import save_file
 
-from streamfuse.errors import WeightsError
+from streamfuse.errors import OutputError, WeightsError
 from streamfuse.fusion.models import (
     FORMAT,
     NETWORKS,
@@ -105,21 +108,34 @@ def test_another_format(saved):
         '{"widths": [8, 8, 8, 16], "colour": 1}',
         '{"widths": [16, 8, 8, 16]}',
         '{"widths": ["a", "b", "c", "d"]}',
+        '{"widths": [8, 8, 8, 16], "long_side": 0}',
+        '{"widths": [8, 8, 8, 16], "long_side": "x"}',
+        '{"widths": [8, 8, 8, 16], "long_side": 640.5}',
+        '{"widths": [8, 8, 8, 16], "heads": 0}',
+        '{"widths": [8, 8, 8, 16], "heads": 3}',
+        '{"widths": [8, 8, 8, 16], "depth": true}',
+        '{"widths": [8, 8, 8, 16], "depth": 1000000000}',
+        '{"widths": [8, 8, 8, 16], "mirrored": 1}',
+        "[" * 100000,
     ],
 )
 def test_tensors_that_do_not_fit_the_description(saved, config):
     metadata = {"format": FORMAT} | ({"config": config} if config is not None else {})
     save_file(random_network().state_dict(), saved, metadata=metadata)
-    with pytest.raises(WeightsError, match="do not fit"):
+    with pytest.raises(WeightsError, match="do not fit") as caught:
         load_weights(saved)
+    assert str(saved) in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_wrong_tensors(saved):
     tensors = dict(random_network().state_dict())
     tensors.pop("sharpness")
     save_file(tensors, saved, metadata=read_card(saved))
-    with pytest.raises(WeightsError, match="do not fit"):
+    with pytest.raises(WeightsError, match="do not fit") as caught:
         load_weights(saved)
+    assert str(saved) in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["lcndr-xl", "missing.safetensors", "", "../lcndr"])
@@ -133,3 +149,44 @@ def test_names_that_do_not_exist(name):
 def test_a_folder_is_no_weights_file(tmp_path):
     with pytest.raises(WeightsError):
         read_card(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite(saved, value):
+    tensors = dict(random_network().state_dict())
+    tensors["sharpness"] = torch.full_like(tensors["sharpness"], value)
+    save_file(tensors, saved, metadata=read_card(saved))
+    with pytest.raises(WeightsError, match=r"mine\.safetensors are not all finite \(sharpness is not\)"):
+        load_weights(saved)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o007, 0o660)])
+def test_weights_get_the_mode_of_any_new_file(tmp_path, umask, mode):
+    previous = os.umask(umask)
+    try:
+        save_weights(random_network(), tmp_path / "a.safetensors", {})
+    finally:
+        os.umask(previous)
+    assert (tmp_path / "a.safetensors").stat().st_mode & 0o777 == mode
+
+
+def test_weights_that_cannot_be_written_leave_those_before(saved, monkeypatch):
+    before, write = saved.read_bytes(), Path.write_bytes
+
+    def full(path, data):
+        write(path, data[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match=r"mine\.safetensors cannot be written \(No space left"):
+        save_weights(random_network(seed=1), saved, {})
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_weights_in_the_place_of_a_folder(tmp_path):
+    (tmp_path / "a.safetensors").mkdir()
+    with pytest.raises(OutputError, match=r"a\.safetensors cannot be written"):
+        save_weights(random_network(), tmp_path / "a.safetensors", {})
+    with pytest.raises(OutputError, match=r"none/a\.safetensors cannot be written"):
+        save_weights(random_network(), tmp_path / "none/a.safetensors", {})

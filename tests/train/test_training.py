@@ -1,67 +1,18 @@
 """Training on a handful of tiny made-up stacks: it runs, learns, resumes, and says what is wrong."""
 
-import csv
-
 import cv2
 import numpy as np
 import pytest
 import torch
-from pictures import exposures, radiance
+from pictures import exposures
+from small_runs import log, write_stack
 
 from streamfuse.errors import ConfigError, DeviceError, InputNotFoundError, OutputError, WeightsError
 from streamfuse.evaluate.mef_ssim import MefSsim
 from streamfuse.fusion.fuser import LcndrFuser
 from streamfuse.fusion.models import load_weights, read_card
-from streamfuse.train.config import TrainConfig, load_train_config
 from streamfuse.train.data import Sampler, load_panoramas, load_stacks
 from streamfuse.train.loop import learning_rate, train
-
-
-def write_stack(folder, seed, label=False):
-    folder.mkdir(parents=True)
-    pictures = exposures(96, 128, 3, seed)
-    for n, picture in enumerate(pictures):
-        assert cv2.imwrite(str(folder / f"{n:02d}.jpg"), np.rint(picture * 255))
-    if label:
-        assert cv2.imwrite(str(folder / "reference.jpg"), np.rint(np.mean(pictures, axis=0) * 255))
-
-
-@pytest.fixture(scope="session")
-def stacks(tmp_path_factory):
-    """Three stacks, one of them with a label, one panorama."""
-    root = tmp_path_factory.mktemp("data")
-    write_stack(root / "stills/train/one", 1)
-    write_stack(root / "stills/train/two", 2)
-    write_stack(root / "stills/reference/three", 3, label=True)
-    (root / "stills/hdr").mkdir()
-    light = np.repeat(radiance(64, 128)[..., None], 3, axis=2)
-    assert cv2.imwrite(str(root / "stills/hdr/four.hdr"), light)
-    return root
-
-
-@pytest.fixture
-def config(stacks, tmp_path):
-    def make(**changes):
-        settings = {
-            "networks": {"tiny": {"widths": [8, 8, 8, 16]}},
-            "data": stacks,
-            "out": tmp_path / "out",
-            "held_back": ["two"],
-            "steps": 3,
-            "batch": 2,
-            "crop": [64, 64],
-            "warm_up": 1,
-            "threads": 1,
-            "validate_every": 2,
-        }
-        return TrainConfig.model_validate(settings | changes)
-
-    return make
-
-
-def log(out):
-    with (out / "log.csv").open() as file:
-        return list(csv.DictReader(file))
 
 
 def test_three_steps_write_weights_that_fuse(config, tmp_path):
@@ -277,61 +228,6 @@ def test_a_checkpoint_that_does_not_fit(config, tmp_path):
     (tmp_path / "out/checkpoint.pt").write_bytes(b"rubbish")
     with pytest.raises(WeightsError, match="damaged or holds other networks"):
         train(config(steps=5), lambda _: None)
-
-
-GOOD = "networks: {a: {widths: [8, 8, 8, 8]}}\ndata: d\nout: o\nheld_back: [x]\nsteps: 3\n"
-
-
-def test_a_configuration_file_is_read(tmp_path):
-    (tmp_path / "c.yaml").write_text(GOOD)
-    config = load_train_config(tmp_path / "c.yaml")
-    assert (config.steps, config.networks["a"].widths) == (3, (8, 8, 8, 8))
-
-
-@pytest.mark.parametrize("stage", ["train-lcndr", "train-lcndr-refine"])
-def test_the_shipped_configurations_describe_the_shipped_networks(request, stage):
-    from streamfuse.fusion.models import load_network
-
-    config = load_train_config(request.config.rootpath / f"configs/{stage}.yaml")
-    assert set(config.networks) == {"lcndr-s", "lcndr-xs"}
-    for name, wanted in config.networks.items():
-        network = load_network(name).config
-        assert all(
-            getattr(network, field) == value
-            for field, value in wanted.model_dump(exclude={"without"}).items()
-        )
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        (GOOD + "stepps: 4", "stepps"),
-        (GOOD.replace("steps: 3", "steps: 0"), "steps"),
-        (GOOD.replace("steps: 3\n", ""), "steps: Field required"),
-        (GOOD.replace("[8, 8, 8, 8]", "[8, 8, 8]"), "networks.a.widths"),
-        (GOOD.replace("8]}", "9]}"), "multiple of heads"),
-        (GOOD.replace("{a: {widths: [8, 8, 8, 8]}}", "{}"), "networks"),
-        (GOOD + "crop: [16, 64]", "crop"),
-        (GOOD + "gradient: -0.1", "gradient"),
-        (GOOD + "camera_motion: 0.3", "camera_motion"),
-        (GOOD + "white_balance: 1.5", "white_balance"),
-        (GOOD + "white_balance_difference: -0.1", "white_balance_difference"),
-        ("", "the file"),
-        ("networks: {a: [", "not valid YAML"),
-        ("\udcff", "not valid YAML"),
-    ],
-)
-def test_mistakes_in_a_configuration_are_named(tmp_path, text, says):
-    path = tmp_path / "c.yaml"
-    path.write_text(text, encoding="utf-8", errors="surrogateescape")
-    with pytest.raises(ConfigError, match=says) as caught:
-        load_train_config(path)
-    assert str(path) in str(caught.value)
-
-
-def test_a_missing_configuration_is_named(tmp_path):
-    with pytest.raises(InputNotFoundError, match=r"nothing\.yaml"):
-        load_train_config(tmp_path / "nothing.yaml")
 
 
 def test_a_run_may_begin_from_stored_weights(config, tmp_path):
