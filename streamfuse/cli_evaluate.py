@@ -110,7 +110,8 @@ def evaluate_video(
     from streamfuse.evaluate.video_report import VideoReport
     from streamfuse.evaluate.videos import VideoTrial, evaluate_videos, panoramas
 
-    _check_folder(json_file)
+    _check(json_file)
+    _check(report_file)
     config = load_config("default").with_overrides(
         preset=preset,
         fuser=fuser,
@@ -131,7 +132,7 @@ def evaluate_video(
             figures = evaluate_videos(trials, config, peers=peers, say=click.echo, report=VideoReport(page))
             for name, value in figures["environment"].items():
                 page.fact(name, value)
-        click.echo(f"Report written to {report_file}.")
+        click.echo(f"Report written to {click.format_filename(report_file)}.")
     _write(json_file, figures)
 
 
@@ -168,7 +169,7 @@ def evaluate_ablation(
     from streamfuse.evaluate import ablation
     from streamfuse.evaluate.videos import VideoTrial
 
-    _check_folder(json_file)
+    _check(json_file)
     config = load_config("default").with_overrides(preset=preset)
     trials = [VideoTrial(clip, gap, **filming) for clip in clips for gap in gaps]
     _write(json_file, ablation.evaluate_ablation(trials, config, say=click.echo))
@@ -217,20 +218,22 @@ def evaluate_labels(json_file: Path | None, **options: Any) -> None:
     """
     from streamfuse.evaluate.labels import LabelTrials, evaluate_labels
 
-    _check_folder(json_file)
+    _check(json_file)
     figures = evaluate_labels(LabelTrials(**options), report=click.echo)
     _write(json_file, figures)
 
 
-def _check_folder(file: Path | None) -> None:
-    """Say that there is no such folder before the work is done."""
-    from streamfuse.errors import OutputError
+def _check(file: Path | None) -> None:
+    """Say that nothing can be written there before the work is done."""
+    from streamfuse.output_file import check_output_file
 
-    if file is not None and not file.absolute().parent.is_dir():
-        raise OutputError(f"There is no folder {file.absolute().parent} for {file.name}; make it first.")
+    if file is not None:
+        check_output_file(file)
 
 
 def _write(file: Path | None, figures: dict[str, Any]) -> None:
+    from streamfuse.output_file import write_text_file
+
     if file is not None:
-        file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        click.echo(f"Figures written to {file}.")
+        write_text_file(file, json.dumps(figures, indent=1) + "\n")
+        click.echo(f"Figures written to {click.format_filename(file)}.")

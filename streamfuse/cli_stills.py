@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from pathlib import Path
 
 import click
@@ -70,8 +72,12 @@ def still(
 
 
 @click.group()
-def evaluate() -> None:
+@click.pass_context
+def evaluate(context: click.Context) -> None:
     """Measure quality, beside other tools."""
+    # Ends as an error does, so that nothing half-written is left.
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    context.call_on_close(lambda: signal.signal(signal.SIGTERM, previous))
 
 
 @evaluate.command()
@@ -129,12 +135,17 @@ def stills(
     streamfuse evaluate stills scenes/ --json stills.json --report stills.html
     streamfuse evaluate stills train/ --held-back configs/train-lcndr.yaml --exposures 3
     """
+    from streamfuse.evaluate.still_scores import require_scenes
     from streamfuse.evaluate.stills import StillsEvaluation, evaluate_stills, render_summary
+    from streamfuse.output_file import check_output_file
 
     def progress(line: str) -> None:
         if not quiet:
             click.echo(line, err=True)
 
+    if json_file is not None:
+        check_output_file(json_file)
+    require_scenes(folder, names)
     if held_back is not None:
         from streamfuse.train.config import load_train_config
 
@@ -178,4 +189,4 @@ def onnx(output: Path, fuser: str, overwrite: bool) -> None:
     from streamfuse.export import export_onnx
 
     export_onnx(fuser, output, overwrite=overwrite)
-    click.echo(f"{output}: {fuser}, two exposures, sides that are multiples of 32.")
+    click.echo(f"{click.format_filename(output)}: {fuser}, two exposures, sides that are multiples of 32.")

@@ -24,13 +24,13 @@ import contextlib
 import io
 import json
 import logging
-import os
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamfuse.errors import OutputError, OutputExistsError, UsageError
+from streamfuse.errors import UsageError
+from streamfuse.output_file import check_output_file, replacing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,10 +64,7 @@ def export_onnx(fuser: str, output: Path, *, overwrite: bool = False) -> None:
         raise UsageError(
             f"Exporting needs {' and '.join(missing)}, which cannot be found: pip install 'streamfuse[onnx]'."
         )
-    if output.exists() and not overwrite:
-        raise OutputExistsError(f"{output} exists already: choose another name or add --overwrite.")
-    if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
-        raise OutputError(f"Nothing can be written to {output.parent}: make the folder, or choose another.")
+    check_output_file(output, overwrite=overwrite)
     network = load_network(fuser)
     model = _translate(network)
     card = read_card(weights_path(fuser))
@@ -133,8 +130,5 @@ def _save(model: Any, facts: dict[str, str], output: Path) -> None:
     for name, value in facts.items():
         model.metadata_props.append(onnx.StringStringEntryProto(key=name, value=value))
     onnx.checker.check_model(model)
-    try:
-        output.write_bytes(model.SerializeToString())
-    except OSError as error:
-        output.unlink(missing_ok=True)
-        raise OutputError(f"{output} cannot be written: {error.strerror}.") from error
+    with replacing(output) as part:
+        part.write_bytes(model.SerializeToString())

@@ -1,6 +1,8 @@
 """The network as ONNX: the same figures in another runtime."""
 
+import errno
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,6 +94,36 @@ def test_refusals(tmp_path, monkeypatch):
     with pytest.raises(WeightsError):
         export_onnx("no such net", tmp_path / "net.onnx")
     assert (tmp_path / "there.onnx").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_is_refused_before_the_export(tmp_path, monkeypatch, overwrite):
+    monkeypatch.setattr("streamfuse.export.find_spec", lambda name: name)
+    with pytest.raises(OutputError, match="is a folder: give the name of a file in it"):
+        export_onnx("no such net", tmp_path, overwrite=overwrite)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    helper = pytest.importorskip(
+        "onnx.helper", reason="onnx is not installed: pip install 'streamfuse[onnx]'"
+    )
+    (tmp_path / "net.onnx").write_bytes(b"mine")
+
+    def fill_the_disk(path, data):
+        with path.open("wb") as file:
+            file.write(data[:3])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("streamfuse.export.find_spec", lambda name: name)
+    monkeypatch.setattr(
+        "streamfuse.export._translate", lambda network: helper.make_model(helper.make_graph([], "g", [], []))
+    )
+    monkeypatch.setattr(Path, "write_bytes", fill_the_disk)
+    with pytest.raises(
+        OutputError, match=r"net\.onnx cannot be written \(No space left on device\): free space"
+    ):
+        export_onnx("lcndr-xs", tmp_path / "net.onnx", overwrite=True)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"mine"]
 
 
 def test_missing_packages_are_named(tmp_path, monkeypatch):

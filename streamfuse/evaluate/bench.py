@@ -21,6 +21,7 @@ from streamfuse.evaluate.cost import GUIDED, PLANES, RELEASED, measure_cost
 from streamfuse.evaluate.environment import describe_environment
 from streamfuse.frame import FusedFrame
 from streamfuse.fusion.models import PRESET_NETWORK
+from streamfuse.output_file import write_text_file
 
 Part = Literal["stages", "profile", "fusion", "runs"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -131,6 +132,7 @@ def write_figures(figures: dict[str, Any], path: Path, add: bool) -> dict[str, A
 
     Raises:
         UsageError: see `merged`, or the file holds no figures.
+        OutputError: it cannot be written; an old file is as it was.
     """
     if add and path.is_file():
         try:
@@ -141,7 +143,7 @@ def write_figures(figures: dict[str, Any], path: Path, add: bool) -> dict[str, A
                 raise
             raise UsageError(f"{path} holds no figures of this command: name another file.") from error
     figures = {**figures, "ratios": ratios(figures)}
-    path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_text_file(path, json.dumps(figures, indent=1) + "\n")
     return figures
 
 

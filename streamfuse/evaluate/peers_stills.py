@@ -15,6 +15,7 @@ import numpy.typing as npt
 Rgb = npt.NDArray[np.uint8]  # (H, W, 3); OpenCV's Mertens is for 8 bit only
 StillFuse = Callable[[Sequence[Rgb]], Rgb]  # exposures of one scene, darkest first -> fused
 
+PROGRAMS = ("enfuse",)  # peers that are no part of this process, and may fail for reasons of their own
 _ENFUSE_TIMEOUT_S = 600
 
 

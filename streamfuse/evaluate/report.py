@@ -9,6 +9,7 @@ import base64
 import io
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -19,10 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.errors import OutputError
+from streamfuse.output_file import check_output_file, is_special, replacing
 
 Rgb = npt.NDArray[np.uint8]  # (H, W, 3), or (H, W) grey
 
 _JPEG_QUALITY = 90
+_DAMAGED = "backslashreplace"  # names of files that are no UTF-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,14 @@ class ReportWriter:
         self._path, self._title = path, title
         self._facts = dict(facts or {})
         self._tables: list[Table] = []
+        check_output_file(path)
+        # A file without a name: whatever ends the process, nothing is left of it. It may be large, and lies where
+        # there has to be space anyway; what is no regular file has no such place.
+        folder = None if is_special(path) else path.parent
         try:
-            self._body = tempfile.NamedTemporaryFile("w+", encoding="utf-8", dir=path.parent, suffix=".part")  # noqa: SIM115
+            self._body = tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8", errors=_DAMAGED)  # noqa: SIM115
         except OSError as error:
-            raise OutputError(f"The report {path} cannot be written: {error.strerror}.") from error
+            raise self._failure(error) from error
 
     def fact(self, name: str, value: str) -> None:
         """Add to the facts at the top."""
@@ -132,7 +139,12 @@ class ReportWriter:
         try:
             self._body.write(html + "\n")
         except OSError as error:
-            raise OutputError(f"The report {self._path} cannot be written: {error.strerror}.") from error
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"The report {self._path} cannot be written ({error.strerror}): free space or choose another folder."
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -140,29 +152,28 @@ class ReportWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._body:
+        try:
             if kind is None:
                 self._finish()
+        finally:
+            with suppress(OSError):  # what was not written yet; the error that brought us here has been told
+                self._body.close()
 
     def _finish(self) -> None:
-        self._body.seek(0)
-        try:
-            with self._path.open("w", encoding="utf-8") as page:
-                page.write(
-                    f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(self._title)}</title>'
-                    f"<style>{_STYLE}</style><h1>{escape(self._title)}</h1><dl>"
-                )
-                page.writelines(
-                    f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in self._facts.items()
-                )
-                page.write("</dl>")
-                page.writelines(map(_table, self._tables))
-                while part := self._body.read(1 << 20):
-                    page.write(part)
-                page.write(f"<script>{_SCRIPT}</script></html>\n")
-        except OSError as error:
-            self._path.unlink(missing_ok=True)
-            raise OutputError(f"The report {self._path} cannot be written: {error.strerror}.") from error
+        with replacing(self._path) as part, part.open("w", encoding="utf-8", errors=_DAMAGED) as page:
+            self._body.seek(0)
+            page.write(
+                f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(self._title)}</title>'
+                f"<style>{_STYLE}</style><h1>{escape(self._title)}</h1><dl>"
+            )
+            page.writelines(
+                f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in self._facts.items()
+            )
+            page.write("</dl>")
+            page.writelines(map(_table, self._tables))
+            while piece := self._body.read(1 << 20):
+                page.write(piece)
+            page.write(f"<script>{_SCRIPT}</script></html>\n")
 
 
 def _data_url(picture: Rgb) -> str:

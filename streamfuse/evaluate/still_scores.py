@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from streamfuse.capture.photo import read_photo
 from streamfuse.errors import InputError, InputNotFoundError
 from streamfuse.evaluate import still_measures
 from streamfuse.evaluate.ciede2000 import ciede2000, srgb_to_lab
-from streamfuse.evaluate.mef_ssim import MefSsim
+from streamfuse.evaluate.mef_ssim import WINDOW, MefSsim
 from streamfuse.evaluate.metrics import psnr, ssim
 from streamfuse.evaluate.peers import to_8_bit
 from streamfuse.evaluate.peers_stills import Rgb, StillFuse
@@ -74,11 +76,9 @@ def find_scenes(folder: Path, names: Sequence[str] = (), fewest: int = 2) -> lis
 
     Raises:
         InputNotFoundError: no such folder.
-        InputError: no such scene in it.
+        InputError: no such scene in it, or a folder that cannot be read.
     """
-    if not folder.is_dir():
-        raise InputNotFoundError(f"There is no folder {folder}: check the path.")
-    wanted = [path for path in folder.iterdir() if path.is_dir() and (not names or path.name in names)]
+    wanted = [path for path in _folders(folder) if not names or path.name in names]
     scenes = [path for path in wanted if len(_pictures(path)[0]) >= fewest]
     if not scenes:
         which = " of the wanted names" if names else ""
@@ -88,10 +88,49 @@ def find_scenes(folder: Path, names: Sequence[str] = (), fewest: int = 2) -> lis
     return sorted(scenes, key=natural_key)
 
 
+def require_scenes(folder: Path, names: Sequence[str]) -> None:
+    """Check that every name is one of a scene, so that none is left out unnoticed.
+
+    Args:
+        folder: holds a folder per scene.
+        names: of folders in it that must hold 2 or more pictures beside the reference.
+
+    Raises:
+        InputNotFoundError: no such folder.
+        InputError: no scenes of these names, or a folder that cannot be read.
+    """
+    found = {path.name for path in _folders(folder) if path.name in names and len(_pictures(path)[0]) >= 2}
+    if missing := [name for name in dict.fromkeys(names) if name not in found]:
+        raise InputError(
+            f"{folder} holds no scene {', '.join(missing)}: give the name of a folder in it with 2 or more pictures."
+        )
+
+
+def _folders(folder: Path) -> list[Path]:
+    with _read(folder):
+        if not folder.is_dir():
+            raise InputNotFoundError(f"There is no folder {folder}: check the path.")
+        return [path for path in folder.iterdir() if path.is_dir()]
+
+
 def _pictures(folder: Path) -> tuple[list[Path], Path | None]:
-    files = sorted((p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES), key=natural_key)
+    with _read(folder):
+        files = sorted((p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES), key=natural_key)
     reference = next((p for p in files if p.stem == REFERENCE), None)
     return [p for p in files if p != reference], reference
+
+
+@contextmanager
+def _read(folder: Path) -> Iterator[None]:
+    """One sentence for what the system refuses."""
+    try:
+        yield
+    except InputNotFoundError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"The folder {folder} cannot be read ({error.strerror}): allow it, or choose another folder."
+        ) from error
 
 
 def read_scene(folder: Path, *, count: int | None = None) -> Scene:
@@ -102,7 +141,7 @@ def read_scene(folder: Path, *, count: int | None = None) -> Scene:
         count: use so many of its exposures, evenly from the darkest to the brightest, both included; None for all.
 
     Raises:
-        InputError: a picture that cannot be read, or of another size than the rest.
+        InputError: a picture that cannot be read, is of another size than the rest, or is too small to be scored.
     """
     files, reference = _pictures(folder)
     exposures = sorted((_read_rgb(path) for path in files), key=lambda rgb: float(rgb.mean()))
@@ -111,9 +150,16 @@ def read_scene(folder: Path, *, count: int | None = None) -> Scene:
     if len(sizes) > 1:
         found = ", ".join(f"{shape[1]}x{shape[0]}" for shape in sorted(sizes))
         raise InputError(f"The pictures in {folder} must have one size and have {found}.")
+    height, width = exposures[0].shape[:2]
+    if min(height, width) < WINDOW:
+        raise InputError(
+            f"The pictures in {folder} are {width}x{height}, and MEF-SSIM needs {WINDOW} pixels a side: give larger "
+            "ones."
+        )
     if count is not None:
         exposures = [exposures[round(n)] for n in np.linspace(0, len(exposures) - 1, count)]
-    return Scene(folder.name, tuple(exposures), target)
+    name = os.fsencode(folder.name).decode(errors="backslashreplace")  # a name that can be printed
+    return Scene(name, tuple(exposures), target)
 
 
 def _read_rgb(path: Path) -> Rgb:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from streamfuse.errors import OutputError
 from streamfuse.evaluate.cost import PLANES, Cost, measure_cost
 from streamfuse.evaluate.deepfuse_color import deepfuse_color
 from streamfuse.evaluate.environment import describe_environment
-from streamfuse.evaluate.peers_stills import Rgb, StillFuse, still_peers
+from streamfuse.evaluate.peers_stills import PROGRAMS, Rgb, StillFuse, still_peers
 from streamfuse.evaluate.report import ReportWriter, Table
 from streamfuse.evaluate.still_scores import (
     MEASURES,
@@ -29,6 +29,7 @@ from streamfuse.evaluate.still_scores import (
     find_scenes,
     read_scene,
 )
+from streamfuse.output_file import check_output_file, write_text_file
 
 _WORST = 5
 
@@ -82,12 +83,9 @@ class StillsEvaluation:
         """Write `as_dict`.
 
         Raises:
-            OutputError: nothing can be written there.
+            OutputError: nothing can be written there; an old file is as it was.
         """
-        try:
-            path.write_text(json.dumps(self.as_dict(), indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
+        write_text_file(path, json.dumps(self.as_dict(), indent=1) + "\n")
 
 
 def evaluate_stills(
@@ -122,6 +120,8 @@ def evaluate_stills(
     from streamfuse.fusion.models import NETWORKS
     from streamfuse.stills import Fuser
 
+    if report is not None:
+        check_output_file(report)  # before the networks are read
     share_cpu()
     scenes = find_scenes(folder, names, exposures or 2)[:limit]
     names = list(dict.fromkeys(fusers or NETWORKS))
@@ -135,9 +135,7 @@ def evaluate_stills(
         page = stack.enter_context(ReportWriter(report, "Fused photographs", environment)) if report else None
         for number, path in enumerate(scenes, 1):
             scene = read_scene(path, count=exposures)
-            scorer = SceneScorer(scene)
-            fused = {name: fuse(scene.exposures) for name, fuse in methods.items()}
-            found = [scorer.score(name, methods[name], picture) for name, picture in fused.items()]
+            fused, found = _fuse(scene, methods, progress)
             scores += found
             if page is not None:
                 _show(page, scene, fused, found, wipe=("opencv-mertens", names[-1]))
@@ -146,11 +144,39 @@ def evaluate_stills(
                 + ", ".join(f"{score.method} {score.mef_ssim:.4f}" for score in found)
             )
         costs = _costs(names, progress) if speed else ()
+        # Of a peer that failed on the way nothing is kept: means over other scenes cannot be compared.
+        scores = [score for score in scores if score.method in methods]
         result = StillsEvaluation(tuple(scores), costs, environment)
         if page is not None:
             for table in _tables(result):
                 page.table(table)
     return result
+
+
+def _fuse(
+    scene: Scene, methods: dict[str, StillFuse], progress: Callable[[str], None]
+) -> tuple[dict[str, Rgb], list[Score]]:
+    """Pictures by method, and their scores; a program that fails is taken out of `methods`, and `progress` told."""
+    scorer = SceneScorer(scene)
+    fused: dict[str, Rgb] = {}
+    scores = []
+    for name, fuse in list(methods.items()):
+        try:
+            picture = fuse(scene.exposures)
+            scores.append(scorer.score(name, fuse, picture))
+            fused[name] = picture
+        except (OSError, subprocess.SubprocessError) as error:
+            if name not in PROGRAMS:
+                raise
+            del methods[name]
+            progress(f"{name} is left out, for it failed on {scene.name}: {_reason(error)}")
+    return fused, scores
+
+
+def _reason(error: Exception) -> str:
+    """The last line that a failed program printed, or what else is known."""
+    printed = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip()
+    return printed.splitlines()[-1] if printed else str(error)
 
 
 def _costs(fusers: Sequence[str], progress: Callable[[str], None]) -> tuple[Cost, ...]:

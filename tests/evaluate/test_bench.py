@@ -1,13 +1,15 @@
 """The benchmark: figures of every part, merged and written, and refusals in one sentence."""
 
+import errno
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from runs import streamfuse
 
 from streamfuse.capture.simulated import SampleSource
-from streamfuse.errors import UsageError
+from streamfuse.errors import OutputError, UsageError
 from streamfuse.evaluate.bench import BenchPlan, make_clip, merged, ratios, run_bench, write_figures
 from streamfuse.evaluate.bench_ceiling import Ceiling, measure_ceiling
 from streamfuse.evaluate.bench_peers import ALONE, DIS, MTB, PEER_STAGES, PassOn
@@ -119,6 +121,20 @@ def test_figures_are_added_to_a_file_of_figures_only(tmp_path):
     path.write_text("[]")
     with pytest.raises(UsageError, match="holds no figures"):
         write_figures(figures(10.0), path, add=True)
+
+
+def test_figures_that_cannot_be_written_leave_the_old_ones(tmp_path, monkeypatch):
+    path = tmp_path / "figures.json"
+    old = write_figures(figures(10.0), path, add=False)
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OutputError, match="No space left"):
+        write_figures(figures(20.0), path, add=True)
+    assert list(tmp_path.iterdir()) == [path]
+    assert json.loads(path.read_text()) == old
 
 
 @pytest.mark.parametrize(("size", "frames"), [((33, 32), 10), ((16, 16), 10), ((64, 64), 3)])

@@ -1,6 +1,11 @@
 """Scoring photographs: measures with known answers, scenes, summary, report, the command."""
 
+import errno
 import json
+import os
+import signal
+import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +20,14 @@ from streamfuse.evaluate.cost import measure_cost
 from streamfuse.evaluate.deepfuse_color import deepfuse_color
 from streamfuse.evaluate.peers_stills import enfuse, opencv_mertens, plain_mean, still_peers
 from streamfuse.evaluate.report import ReportWriter, Table
-from streamfuse.evaluate.still_scores import Scene, SceneScorer, Score, find_scenes, read_scene
+from streamfuse.evaluate.still_scores import (
+    Scene,
+    SceneScorer,
+    Score,
+    find_scenes,
+    read_scene,
+    require_scenes,
+)
 from streamfuse.evaluate.stills import StillsEvaluation, evaluate_stills
 
 
@@ -193,6 +205,55 @@ def test_scenes_are_chosen_by_name_and_number_of_exposures(scenes):
         find_scenes(scenes, ["else"])
 
 
+def test_a_wanted_scene_that_is_missing_is_named(scenes):
+    require_scenes(scenes, [])
+    require_scenes(scenes, ["two", "one"])
+    with pytest.raises(InputError, match="holds no scene typo, not a scene:"):
+        require_scenes(scenes, ["one", "typo", "not a scene", "typo"])
+    done = CliRunner().invoke(main, ["evaluate", "stills", str(scenes), "--scene", "one", "--scene", "typo"])
+    assert done.exit_code == 1
+    assert "no scene typo:" in done.stderr
+
+
+@pytest.mark.parametrize("refused", [".", "one"])
+def test_a_folder_without_permission_is_named(scenes, monkeypatch, refused):
+    """Root may read everything, so the system's answer is made up here."""
+    path, iterdir = scenes / refused, Path.iterdir
+
+    def asked(folder):
+        if folder == path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return iterdir(folder)
+
+    monkeypatch.setattr(Path, "iterdir", asked)
+    with pytest.raises(InputError) as caught:
+        find_scenes(scenes)
+    assert str(caught.value).startswith(f"The folder {path} cannot be read (Permission denied): ")
+
+
+@pytest.mark.parametrize(("height", "width"), [(10, 40), (40, 10), (1, 1)])
+def test_pictures_that_are_too_small_are_refused_with_their_scene(tmp_path, height, width):
+    (tmp_path / "s").mkdir()
+    for number in range(2):
+        write_photo(tmp_path / "s" / f"{number}.png", np.zeros((height, width, 3), np.uint8))
+    with pytest.raises(InputError, match=rf"s are {width}x{height}, and MEF-SSIM needs 11 pixels a side"):
+        read_scene(tmp_path / "s")
+
+
+def test_the_smallest_pictures_are_scored(tmp_path):
+    write_scene(tmp_path / "s", reference=True, height=11, width=11)
+    found = evaluate_stills(tmp_path, fusers=["mertens"], speed=False)
+    assert {score.scene for score in found.scores} == {"s"}
+
+
+def test_a_damaged_name_is_evaluated_and_can_be_printed(tmp_path):
+    write_scene(tmp_path / os.fsdecode(b"s\xff"), height=32, width=32)
+    page = tmp_path / "r.html"
+    found = evaluate_stills(tmp_path, fusers=["mertens"], speed=False, report=page)
+    assert {score.scene for score in found.scores} == {r"s\xff"}
+    assert r"<h2>s\xff</h2>" in page.read_text(encoding="utf-8")
+
+
 # The colour rule to compare with
 
 
@@ -258,6 +319,55 @@ def test_command(scenes, tmp_path):
     assert CliRunner().invoke(main, [*arguments, "--json", str(tmp_path / "no" / "f.json")]).exit_code == 1
 
 
+def test_an_enfuse_that_fails_is_left_out_of_all_scenes(scenes, tmp_path, monkeypatch):
+    program = tmp_path / "enfuse"
+    # It works for two exposures, the first scene, and fails for three, the second.
+    program.write_text(
+        '#!/bin/sh\n[ $# -le 4 ] && exec cp "$3" "$2"\necho first line >&2\necho no space >&2\nexit 1\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    lines, page = [], tmp_path / "r.html"
+    found = evaluate_stills(scenes, fusers=["mertens"], speed=False, report=page, progress=lines.append)
+    assert "enfuse" not in found.methods
+    assert {"mertens", "mean"} <= set(found.methods)
+    assert found.summary()["mean"]["mef_ssim"]["scenes"] == 2
+    assert [line for line in lines if "left out" in line] == [
+        "enfuse is left out, for it failed on two: no space"
+    ]
+    text = page.read_text()
+    assert text.count("<section>") == 2
+    assert text.count('data-label="enfuse"') == 1
+
+
+@pytest.mark.parametrize("option", ["--json", "--report"])
+def test_what_cannot_be_written_is_refused_before_the_work(scenes, tmp_path, monkeypatch, option):
+    def worked(*_, **__):
+        raise AssertionError("the work began")
+
+    monkeypatch.setattr("streamfuse.evaluate.stills.read_scene", worked)
+    for name, sentence in [("", "is a folder"), (tmp_path, "is a folder"), (tmp_path / "no/f", "no folder")]:
+        done = CliRunner().invoke(main, ["evaluate", "stills", str(scenes), option, str(name)])
+        assert (done.exit_code, sentence in done.stderr) == (1, True), done.stderr
+
+
+def test_a_terminated_evaluation_leaves_nothing_half_written(scenes, tmp_path, monkeypatch):
+    (tmp_path / "f.json").write_text("old")
+
+    def terminated(path, text, **_):
+        path.write_bytes(text[:10].encode())
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("went on")
+
+    monkeypatch.setattr(Path, "write_text", terminated)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # else a fault would end the tests
+    arguments = ["evaluate", "stills", str(scenes), "--fuser", "mertens", "--limit", "1", "--no-speed"]
+    done = CliRunner().invoke(main, [*arguments, "--json", str(tmp_path / "f.json")])
+    assert signal.signal(signal.SIGTERM, before) is signal.SIG_IGN  # as it was before the command
+    assert done.exit_code == 128 + signal.SIGTERM
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_published_values_of_the_peers(data_dir):
@@ -304,3 +414,33 @@ def test_an_error_leaves_no_report(tmp_path):
 def test_a_report_needs_a_folder(tmp_path):
     with pytest.raises(OutputError, match="no"):
         ReportWriter(tmp_path / "no" / "r.html", "t")
+    with pytest.raises(OutputError, match="is a folder"):
+        ReportWriter(tmp_path, "t")
+
+
+def test_a_report_in_the_making_has_no_name_that_could_be_left_over(tmp_path):
+    with ReportWriter(tmp_path / "r.html", "t") as page:
+        page.heading("x" * 100_000)
+        assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "r.html"]
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    (tmp_path / "r.html").write_text("old")
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("streamfuse.evaluate.report._table", fail)
+    page = ReportWriter(tmp_path / "r.html", "t")
+    page.table(Table(["head"], [["last"]]))
+    with pytest.raises(OutputError, match=r"r\.html cannot be written \(No space"), page:
+        pass
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_report_into_a_pipe_leaves_the_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(KeyError), ReportWriter(tmp_path / "pipe", "t"):
+        raise KeyError
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)

@@ -1,5 +1,6 @@
 """Scores of stages whose faults are known."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from runs import streamfuse
 
 from streamfuse.evaluate.peers import as_taken, dis_matched
 from streamfuse.evaluate.radiance import load_hdr_frames
@@ -237,3 +239,39 @@ def test_peers_on_real_hdr_video_come_out_as_measured_before():
     assert naive.psnr == pytest.approx(24.6, abs=2)
     assert matched.psnr == pytest.approx(39.5, abs=2)
     assert averaged.psnr < matched.psnr - 1
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("video", "--json"), ("video", "--report"), ("ablation", "--json"), ("labels", "--json")],
+)
+def test_what_cannot_be_written_is_refused_before_a_clip_is_read(tmp_path, command, option):
+    for name, sentence in [
+        ("", "is a folder"), (tmp_path, "is a folder"), (tmp_path / "no" / "f", "There is no folder"),
+    ]:  # fmt: skip
+        result = streamfuse("evaluate", command, tmp_path / "no clip", option, name)
+        assert (result.exit_code, sentence in result.stderr) == (1, True), result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "work"),
+    [
+        ("video", "videos.evaluate_videos"),
+        ("ablation", "ablation.evaluate_ablation"),
+        ("labels", "labels.evaluate_labels"),
+    ],
+)
+def test_figures_that_cannot_be_written_leave_the_old_ones(tmp_path, monkeypatch, command, work):
+    path = tmp_path / "f.json"
+    path.write_text("old")
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(f"streamfuse.evaluate.{work}", lambda *_, **__: {})
+    monkeypatch.setattr(Path, "replace", fail)
+    result = streamfuse("evaluate", command, tmp_path / "clip", "--json", path)
+    assert result.exit_code == 1
+    assert "f.json cannot be written (No space left on device): free space" in result.stderr
+    assert [found.read_text() for found in tmp_path.iterdir()] == ["old"]

@@ -1,0 +1,144 @@
+"""Output files that are whole or not there: written under another name, then renamed over the target."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from streamfuse.errors import OutputError, OutputExistsError, StreamfuseError
+
+
+def check_output_file(path: Path, *, overwrite: bool = True) -> None:
+    """Refuse, before any work is done, a file that cannot be written; nothing is written or made here.
+
+    Args:
+        path: the file; a device or a pipe will do.
+        overwrite: an existing file may be replaced.
+
+    Raises:
+        OutputExistsError: there is a file and `overwrite` is not set.
+        OutputError: a folder, no such folder, no permission, a name that is too long.
+    """
+    with _told(path):
+        found = _status(path)
+    if found is not None and stat.S_ISDIR(found.st_mode):
+        raise OutputError(f"{path} is a folder: give the name of a file in it.")
+    if found is not None and not overwrite:
+        raise OutputExistsError(f"{path} exists already: choose another name or add --overwrite.")
+    folder = _target(path).parent
+    if found is None and not folder.is_dir():
+        raise OutputError(f"There is no folder {folder} for {path.name}: make it first, or choose another.")
+    _check_permission(path, found)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write to, and rename it over `path` when that went well; else `path` stays as it was.
+
+    The file gets the mode that `open` would give it, and a link stays a link. A device or a pipe is written to
+    directly, for it cannot be replaced.
+
+    Args:
+        path: the file to write.
+
+    Yields:
+        a new, empty file with a short name in the same folder, or `path` itself if that is not a regular file.
+
+    Raises:
+        OutputError: for any OSError, also in the body; the sentence names `path`.
+    """
+    with _told(path):
+        found = _status(path)
+        if is_special(path):
+            yield path
+            return
+        _check_permission(path, found)
+        part = _new_file(_target(path).parent)
+        try:
+            if found is not None:
+                _take_over(part, found)
+            yield part
+            part.replace(_target(path))
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def write_text_file(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, through `replacing`.
+
+    Raises:
+        OutputError: it cannot be written; an old file is as it was.
+    """
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def is_special(path: Path) -> bool:
+    """Whether `path` is there and must be written to directly: a device, a pipe, /dev/stdout (even if that is a file).
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    found = _status(path)
+    if found is None:
+        return False
+    folder = Path(os.path.realpath(path.parent))
+    return not stat.S_ISREG(found.st_mode) or folder == Path("/dev") or folder.is_relative_to("/proc")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """One sentence for what the system refuses."""
+    try:
+        yield
+    except StreamfuseError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror or error}): free space, or choose another folder or name."
+        ) from error
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Of what is there, links followed; None for nothing."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _target(path: Path) -> Path:
+    """Where the file lies that a link stands for: it is replaced, not the link."""
+    return Path(os.path.realpath(path))
+
+
+def _check_permission(path: Path, found: os.stat_result | None) -> None:
+    """A rename asks the folder only; a file that is protected itself has to stay as well."""
+    if found is not None and not os.access(path, os.W_OK):
+        raise OutputError(
+            f"{path} is there and you have no permission to write it: choose another name, or allow it."
+        )
+    folder = _target(path).parent
+    if not is_special(path) and folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"{path} cannot be written, for you have no permission for the folder {folder}: choose another."
+        )
+
+
+def _new_file(folder: Path) -> Path:
+    """An empty file; its mode is left to the system, as for any new file."""
+    part = folder / f".{secrets.token_hex(6)}.part"
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    return part
+
+
+def _take_over(part: Path, old: os.stat_result) -> None:
+    """Owner (as far as allowed) and mode of the file that is replaced, as when it is opened and written."""
+    with suppress(OSError):
+        os.chown(part, old.st_uid, old.st_gid)
+    part.chmod(stat.S_IMODE(old.st_mode))
