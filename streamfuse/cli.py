@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from streamfuse import cli_bench, cli_evaluate, cli_live, cli_stills, cli_zmq
+from streamfuse import cli_batch, cli_bench, cli_evaluate, cli_live, cli_stills, cli_zmq
 from streamfuse._version import __version__
 from streamfuse.errors import StreamfuseError, UsageError
 
@@ -38,6 +38,9 @@ class _Group(click.Group):
         except (click.ClickException, click.exceptions.Exit):
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.filename and error.strerror:
+                _complain(error, f"{error.filename} cannot be used: {error.strerror}.")
+                sys.exit(1)
             if os.environ.get("STREAMFUSE_DEBUG"):
                 raise
             _complain(error, f"Internal error, please report it (STREAMFUSE_DEBUG=1 shows where): {error!r}")
@@ -204,7 +207,7 @@ def fuse(
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_video)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_labels)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_ablation)
-for command in (cli_stills.still, cli_stills.evaluate, cli_stills.export):
+for command in (cli_batch.batch, cli_stills.still, cli_stills.evaluate, cli_stills.export):
     main.add_command(command)
 
 

@@ -59,6 +59,9 @@ class Fuser:
         Raises:
             UsageError: fewer than two, or of different shape or dtype.
         """
+        shape: tuple[int, ...] = getattr(pictures, "shape", ())  # an array is a list of its first axis
+        if len(shape) == 3 and shape[2] == 3:
+            raise UsageError("Fusion needs a list of pictures, and got one: give [under, over].")
         pictures = [np.asarray(picture) for picture in pictures]
         _check(pictures)
         first = pictures[0]

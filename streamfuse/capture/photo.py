@@ -16,17 +16,19 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from streamfuse.capture.damage import PNG, check_whole
 from streamfuse.capture.images import SUFFIXES, natural_key
 from streamfuse.errors import InputError, InputNotFoundError
 
 Pixels = npt.NDArray[Any]  # (H, W, 3) R'G'B' or (H, W) grey; uint8 or uint16
 Tags = Mapping[int, Any]  # Exif: tag -> value; the Exif and GPS directories are mappings themselves
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+_TIFF = (b"II*\0", b"MM\0*")
 _FORMATS = ("JPEG", "PNG", "TIFF")
 _ORIENTATION, _EXIF, _GPS, _INTEROP = 0x0112, ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, 0xA005
 # What describes the photograph, not its file: description, camera, software, dates, people, resolution, rating.
 _KEPT = (270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096))
+_BITS, _PHOTOMETRIC, _PLANAR = 258, 262, 284  # of TIFF
 _TO_GREY, _TO_RGB = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "RGBX")
 
 
@@ -86,6 +88,7 @@ def read_photo(path: Path) -> Photo:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged Exif and large pictures
+            check_whole(data)
             with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 tags, orientation = _tags(image)
                 icc = image.info.get("icc_profile")
@@ -95,21 +98,38 @@ def read_photo(path: Path) -> Photo:
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error) as error:
         if isinstance(error, InputError):
             raise
+        if data[:4] in _TIFF:
+            _decode(data, path)  # may know what Pillow does not: numbers that are no integers of 8 or 16 bit
         raise _damaged(path) from error
     return Photo(path, pixels if upright else _turned(pixels, orientation), tags, icc)
 
 
 def _pixels(image: Image.Image, data: bytes, path: Path) -> tuple[Pixels, bool]:
     """The pixels, and whether the reader has turned them upright already: Pillow has no 16-bit R'G'B'."""
-    if image.format == "TIFF":
-        return _decode(data, path), True
-    if data[:8] == _PNG and data[24] == 16:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as unread:  # looking for Exif has read `image`
-            unread.verify()  # OpenCV prints what it finds wrong
+    if image.format == "TIFF" and not _is_8_bit(image):
+        return _deep_tiff(image, data, path), True
+    if data[:8] == PNG and data[24] == 16:
         return _decode(data, path), False
     if image.mode not in (*_TO_GREY, *_TO_RGB):
         raise InputError(f"{path} is a {image.mode} picture: convert it to RGB first.")
-    return np.asarray(image.convert("L" if image.mode in _TO_GREY else "RGB")), False
+    # Pillow turns a TIFF as it loads it.
+    return np.asarray(image.convert("L" if image.mode in _TO_GREY else "RGB")), image.format == "TIFF"
+
+
+def _is_8_bit(image: Image.Image) -> bool:
+    bits = getattr(image, "tag_v2", {}).get(
+        _BITS, 1
+    )  # per channel, one number or several; one bit if not told
+    return max(bits if isinstance(bits, tuple) else (bits,)) <= 8
+
+
+def _deep_tiff(image: Image.Image, data: bytes, path: Path) -> Pixels:
+    """More than 8 bit, by OpenCV, which takes channels stored apart for rows and white for black."""
+    layout = getattr(image, "tag_v2", {})
+    if layout.get(_PLANAR) == 2:
+        raise InputError(f"{path} stores its channels one after the other: save it as interleaved first.")
+    pixels = _decode(data, path)
+    return np.invert(pixels) if layout.get(_PHOTOMETRIC) == 0 else pixels
 
 
 def _decode(data: bytes, path: Path) -> Pixels:

@@ -102,15 +102,43 @@ def _of_depth(pixels: Pixels, bits: int | None) -> Pixels:
     return pixels
 
 
+class _Text(str):
+    """Exif text, byte for byte: Pillow reads it as Latin-1, whatever it is, and would write ASCII alone."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "latin-1", errors: str = "replace") -> bytes:
+        """The bytes that were read."""
+        return super().encode("latin-1", errors)
+
+
 def _exif(tags: Mapping[int, Any], shape: tuple[int, ...]) -> Image.Exif:
     exif = Image.Exif()
-    for tag, value in tags.items():
-        exif[tag] = dict(value) if isinstance(value, Mapping) else value
+    for tag, value in _writable(tags).items():
+        exif[tag] = value
     exif[ExifTags.Base.Orientation] = 1
     details = exif.get(ExifTags.IFD.Exif)
     if isinstance(details, dict):
         details.update({tag: shape[axis] for tag, axis in _PIXEL_SIZE.items() if tag in details})
     return exif
+
+
+def _writable(tags: Mapping[int, Any], directory: int | None = None) -> dict[int, Any]:
+    """The tags without those whose value is not of the kind that the tag should have: damaged, or a camera's fancy."""
+    kept: dict[int, Any] = {}
+    for tag, found in tags.items():
+        if isinstance(found, Mapping):
+            kept[tag] = _writable(found, tag)
+            continue
+        value = _Text(found) if isinstance(found, str) else found
+        probe = Image.Exif()
+        probe[tag if directory is None else directory] = value if directory is None else {tag: value}
+        try:
+            probe.tobytes()
+        except Exception:  # Pillow raises whatever the conversion raises
+            continue
+        kept[tag] = value
+    return kept
 
 
 def _jpeg(pixels: Pixels, exif: Image.Exif, icc: bytes | None, quality: int) -> bytes:
@@ -175,7 +203,7 @@ def _with_tags(tiff: bytes, exif: Image.Exif, icc: bytes | None) -> bytes:
 def _save(path: Path, data: bytes) -> None:
     """Through a file beside it, so that nothing half-written takes its name."""
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=".fused-", dir=path.parent)  # short: names have limits
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
