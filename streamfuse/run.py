@@ -11,7 +11,7 @@ from typing import Any
 
 from streamfuse.capture.open import open_source
 from streamfuse.chain import Chain, Finish, build_chain, through
-from streamfuse.config import Config
+from streamfuse.config import Config, OutputConfig
 from streamfuse.encode.open import open_sink
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
 from streamfuse.frame import FusedFrame
@@ -100,9 +100,9 @@ class FileFusion:
         try:
             info = self._source.info
             _refuse_one_picture(output, info)
-            finish = _finishers(config, dump)
+            finish = finishers(config, dump)
             self._chain = build_chain(config, info.simultaneous, finish, resident=True)
-            self._sink = self._open_sink(output, info)
+            self._sink = open_output(output, info, config.output)
         except BaseException:
             self._source.close()
             raise
@@ -153,16 +153,6 @@ class FileFusion:
         if self._progress is not None:
             self._progress(statistics, self._chain, self._source.info)
 
-    def _open_sink(self, output: str, info: SourceInfo) -> Sink:
-        settings = self._config.output
-        rate = info.rate / info.simultaneous
-        if settings.side_by_side:
-            info = replace(info, width=side_by_side_width(info))
-        return open_sink(
-            output, info, codec=settings.codec, crf=settings.crf, preset=settings.speed, bits=settings.bits,
-            pix_fmt=settings.pix_fmt, rate=rate, overwrite=settings.overwrite,
-        )  # fmt: skip
-
     def _tidy(self, error: BaseException) -> None:
         """Leave no output that cannot be played, and say what is left."""
         frames = self._pipeline.statistics.frames_out
@@ -203,10 +193,25 @@ class FileFusion:
             warnings=(
                 *getattr(self._source, "warnings", ()),
                 *getattr(self._sink, "warnings", ()),
-                *_damage(self._source, statistics.frames_in, whole=not self._interrupted),
+                *damage(self._source, statistics.frames_in, whole=not self._interrupted),
                 *_contradiction(found.disagreements if found else 0),
             ),
         )
+
+
+def open_output(output: str | Path, info: SourceInfo, settings: OutputConfig) -> Sink:
+    """The sink for fused frames of a source.
+
+    Raises:
+        StreamfuseError: as `open_sink`.
+    """
+    rate = info.rate / info.simultaneous
+    if settings.side_by_side:
+        info = replace(info, width=side_by_side_width(info))
+    return open_sink(
+        output, info, codec=settings.codec, crf=settings.crf, preset=settings.speed, bits=settings.bits,
+        pix_fmt=settings.pix_fmt, rate=rate, overwrite=settings.overwrite,
+    )  # fmt: skip
 
 
 def _refuse_the_same_twice(inputs: Sequence[str]) -> None:
@@ -225,8 +230,8 @@ def _refuse_one_picture(output: str, info: SourceInfo) -> None:
         )
 
 
-def _damage(source: Source, frames_in: int, whole: bool) -> list[str]:
-    """Sentences on what the input has lost."""
+def damage(source: Source, frames_in: int, whole: bool) -> list[str]:
+    """Sentences on what the input has lost; `whole`: it was read to its end."""
     warnings = []
     info = source.info
     errors = getattr(source, "decode_errors", 0)
@@ -267,7 +272,8 @@ def _open(inputs: Sequence[str], config: Config, fps: Fraction | None) -> Source
     return open_source(list(inputs), frames=wanted.frame_range, rate=fps, sidecar=wanted.exposures)
 
 
-def _finishers(config: Config, dump: Path | None) -> list[Finish]:
+def finishers(config: Config, dump: Path | None = None) -> list[Finish]:
+    """What sees each fused frame last: pictures of the stages, a view beside the input."""
     finish: list[Finish] = []
     if dump is not None:
         finish.append(StageDump(dump))

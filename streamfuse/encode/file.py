@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -13,19 +12,15 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 import av
-import av.container
 import numpy as np
 
 from streamfuse.color import convert_planes, neutral_chroma
 from streamfuse.encode.codecs import choose, configure
+from streamfuse.encode.container import CONTAINERS, MOV, open_container
 from streamfuse.encode.packets import MediaCopier
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError
 from streamfuse.frame import FusedFrame, Plane
 from streamfuse.stage import SourceInfo
-
-CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
-_MOV = (".mp4", ".m4v", ".mov")
-_MAX_TIMESCALE = 2**31 - 1
 
 
 class VideoFileSink:
@@ -93,8 +88,9 @@ class VideoFileSink:
         self._last: int | None = None
         self._closed = False
         self._failed = False
+        self._encodes = True
         self._copier: MediaCopier | None = None
-        self._container = self._open_container()
+        self._container = open_container(self._path, info.time_base)
         try:
             self._start(codec)
         except BaseException:
@@ -124,6 +120,21 @@ class VideoFileSink:
         except av.FFmpegError as error:
             raise self._failure(error) from error
 
+    def write_packet(self, packet: av.Packet[Any]) -> None:
+        """Add a picture that a sink with the same settings has encoded, in order of decoding; instead of `write`.
+
+        Raises:
+            OutputError: the disk is full, or the file cannot be written for another reason.
+        """
+        seconds = (packet.pts or 0) * Fraction(packet.time_base)
+        self._last = max(self._last or 0, round(seconds / self._info.time_base))
+        self._encodes = False
+        packet.stream = self._stream
+        try:
+            self._mux([packet])
+        except av.FFmpegError as error:
+            raise self._failure(error) from error
+
     def close(self) -> None:
         """Write what the encoder still holds and finish the file; a second call does nothing.
 
@@ -138,7 +149,8 @@ class VideoFileSink:
         try:
             if self._failed:
                 return
-            self._mux(self._stream.encode(None))
+            if self._encodes:
+                self._mux(self._stream.encode(None))
             if self._copier is not None and self._last is not None:
                 frame = 1 / self._rate
                 end = self._last * self._info.time_base + frame
@@ -157,28 +169,6 @@ class VideoFileSink:
     ) -> None:
         self.close()
 
-    def _open_container(self) -> av.container.OutputContainer:
-        options = {"avoid_negative_ts": "disabled", "max_interleave_delta": "1000000"}
-        if self._path.suffix.lower() in _MOV:
-            # The header waits for the first fragment: only then can an edit list tell the first time stamp.
-            options |= {"movflags": "hybrid_fragmented+frag_keyframe+delay_moov", "use_editlist": "1"}
-            options |= {"movie_timescale": str(self._movie_timescale())}
-        else:
-            options |= {"cluster_time_limit": "1000", "fflags": "+bitexact"}  # no random numbers in the file
-        container = av.open(f"file:{self._path}", "w", format=self._muxer(), container_options=options)
-        container.flags |= cast(int, av.container.Flags.flush_packets.value)
-        return container
-
-    def _muxer(self) -> str:
-        names = {".mkv": "matroska", ".webm": "webm", ".mov": "mov"}
-        return names.get(self._path.suffix.lower(), "mp4")
-
-    def _movie_timescale(self) -> int:
-        """A clock in which the first picture's time and usual audio rates are whole numbers."""
-        ticks = self._info.time_base.denominator
-        both = math.lcm(ticks, 48000)
-        return both if both <= _MAX_TIMESCALE else min(max(ticks, 1000), _MAX_TIMESCALE)
-
     def _start(self, codec: str) -> None:
         """Add the streams, open the encoder, write the header."""
         settings, info = self._settings, self._info
@@ -195,7 +185,7 @@ class VideoFileSink:
         context.colorspace = self._color.matrix
         if info.sample_aspect != 1:
             context.sample_aspect_ratio = info.sample_aspect
-        if settings.encoder == "libx265" and self._path.suffix.lower() in _MOV:
+        if settings.encoder == "libx265" and self._path.suffix.lower() in MOV:
             context.codec_tag = "hvc1"  # Apple's players know HEVC by this name only
         self._stream.time_base = info.time_base
         if info.media is not None:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from streamfuse.encode.file import CONTAINERS, VideoFileSink
+from streamfuse.encode.container import CONTAINERS
+from streamfuse.encode.file import VideoFileSink
 from streamfuse.encode.images import SUFFIXES, ImageSink
 from streamfuse.encode.null import NullSink
 from streamfuse.errors import EncoderError, UsageError, without_credentials

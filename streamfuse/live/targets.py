@@ -8,7 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from streamfuse.encode.file import CONTAINERS, check_output
+from streamfuse.encode.container import CONTAINERS
+from streamfuse.encode.file import check_output
 from streamfuse.encode.open import check_target, open_sink
 from streamfuse.encode.segments import RecordingSink, check_recording, numbered
 from streamfuse.errors import without_credentials

@@ -1,0 +1,1 @@
+"""Many files, and long files in segments, in several processes or on several machines."""

@@ -1,0 +1,147 @@
+"""What a batch has to do: a job for each file, a part for each segment of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+from streamfuse._version import __version__
+from streamfuse.capture.images import natural_key
+from streamfuse.capture.open import open_source
+from streamfuse.config import Config
+from streamfuse.encode.container import CONTAINERS
+from streamfuse.errors import InputNotFoundError, StreamfuseError, UsageError
+
+WORK_FOLDER = ".streamfuse"  # in the folder of the outputs: what is not finished, and what was finished how
+RUN_IN = 48  # frames that a segment reads before its first one, so that it fuses as the whole file does
+RUN_OUT = 16  # and after its last one
+SHORTEST = 2 * RUN_IN  # frames of a segment: below, more would be read twice than is gained
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Frames first..end-1 of a job (None: to the end), and the file that they are fused into."""
+
+    first: int
+    end: int | None
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """Written when the part is complete."""
+        return self.path.with_suffix(".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file to fuse.
+
+    Args:
+        source: as `open_source` takes it.
+        output: the video to write.
+        config: the settings.
+        parts: what it is fused in.
+    """
+
+    source: str
+    output: Path
+    config: Config
+    parts: tuple[Part, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where its parts lie until it is done."""
+        return self.parts[0].path.parent
+
+    @property
+    def record(self) -> Path:
+        """Written when the output is complete."""
+        return self.folder.with_suffix(f"{self.folder.suffix}.json")
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """All that the result depends on: parts and outputs with another one are not used again."""
+        stat = Path(self.source).stat()
+        config = self.config.model_dump(mode="json", exclude={"live": True, "fuse": {"threads"}})
+        plan = [[part.first, part.end] for part in self.parts]
+        found = {"version": __version__, "source": str(Path(self.source).resolve()), "size": stat.st_size}
+        return found | {"modified": stat.st_mtime_ns, "config": json.loads(json.dumps(config)), "plan": plan}
+
+
+def find_sources(names: Sequence[str]) -> list[str]:
+    """Files and folders of images that the names and patterns mean, each once.
+
+    Raises:
+        InputNotFoundError: a name or pattern that nothing fits.
+    """
+    found: dict[Path, str] = {}
+    for name in names:
+        matches = [name] if Path(name).exists() else sorted(glob(name, recursive=True), key=_key)  # noqa: PTH207
+        if not matches:
+            raise InputNotFoundError(f"No file matches {name}: check the path or the pattern.")
+        found |= {Path(match).resolve(): match for match in matches}
+    return list(found.values())
+
+
+def _key(name: str) -> Any:
+    return natural_key(Path(name))
+
+
+def plan_jobs(
+    sources: Sequence[str], folder: Path, config: Config, segments: int, suffix: str | None
+) -> list[Job]:
+    """A job for each source.
+
+    Args:
+        sources: videos, or folders of images.
+        folder: of the outputs, which are named after the sources.
+        segments: parts for each file, fewer where they would be shorter than `SHORTEST` frames.
+        suffix: of the outputs, such as '.mkv'; None: that of the source where videos are written so, else '.mkv'.
+
+    Raises:
+        UsageError: two sources with one output, a source that is an output, segments of brackets.
+    """
+    if segments > 1 and config.input.rate == "half":
+        raise UsageError("Segments need --rate full: where brackets begin depends on all frames before.")
+    jobs: dict[Path, Job] = {}
+    for source in sources:
+        output = folder / f"{Path(source).stem}{suffix or _suffix(source)}"
+        if output in jobs:
+            raise UsageError(
+                f"{source} and {jobs[output].source} would both be written to {output}: rename one."
+            )
+        if output.exists() and output.samefile(source):
+            raise UsageError(f"{source} would be replaced by its output: choose another folder with -o.")
+        work = folder / WORK_FOLDER / output.name
+        cuts = _cuts(source, config, segments)
+        ends = [*cuts[1:], None]
+        parts = (
+            Part(a, b, work / f"{n:04d}{output.suffix}")
+            for n, (a, b) in enumerate(zip(cuts, ends, strict=True))
+        )
+        jobs[output] = Job(source, output, config, tuple(parts))
+    return list(jobs.values())
+
+
+def _suffix(source: str) -> str:
+    suffix = Path(source).suffix.lower()
+    return suffix if suffix in CONTAINERS and Path(source).is_file() else ".mkv"
+
+
+def _cuts(source: str, config: Config, segments: int) -> list[int]:
+    """The first frame of each segment; they differ by one frame at most."""
+    if segments == 1:
+        return [0]
+    try:
+        with open_source(source, frames=config.input.frame_range) as opened:
+            # Headers may promise too much: the last segment then finds fewer frames, never none.
+            count = int(0.98 * (opened.info.frame_count or 0))
+    except StreamfuseError:
+        return [0]  # the worker says what is wrong with it, and the other files are fused
+    first = (config.input.frame_range or (0, None))[0] or 0
+    number = max(1, min(segments, count // SHORTEST))
+    return [first + count * n // number for n in range(number)]

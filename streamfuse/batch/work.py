@@ -1,0 +1,154 @@
+"""One part of one file, fused in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from types import TracebackType
+from typing import Any, Self
+
+from streamfuse.batch.plan import RUN_IN, RUN_OUT, Job, Part
+from streamfuse.errors import InputError, StreamfuseError
+from streamfuse.frame import FusedFrame
+from streamfuse.stage import Sink
+
+
+@dataclass(frozen=True, slots=True)
+class PartResult:
+    """What became of a part.
+
+    Args:
+        frames_in, frames_out: frames read (run-in and run-out too), fused frames written.
+        drops_detected, repaired_pairs: as in `run.Summary`; places in the run-in or run-out count twice.
+        seconds: how long it took.
+        warnings: what could not be kept, a sentence each.
+        error: why it failed, one sentence; None if it did not.
+    """
+
+    frames_in: int = 0
+    frames_out: int = 0
+    drops_detected: int = 0
+    repaired_pairs: int = 0
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+
+
+class Only:
+    """A sink that gets frames first..end-1 of the source alone (end None: all from first on)."""
+
+    def __init__(self, sink: Sink, first: int, end: int | None) -> None:
+        self._sink = sink
+        self._first, self._end = first, end
+        self.outputs = sink.outputs
+        self.written = 0
+
+    def write(self, frame: FusedFrame) -> None:
+        """Write it, or leave it out."""
+        if frame.index >= self._first and (self._end is None or frame.index < self._end):
+            self._sink.write(frame)
+            self.written += 1
+
+    def close(self) -> None:
+        """Finish the output."""
+        self._sink.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def work(job: Job, number: int, threads: int) -> PartResult:
+    """Fuse a part and record that it is complete; errors are in the result."""
+    part = job.parts[number]
+    try:
+        # A part that is not recorded is fused again: what lies there was cut off.
+        part.path.unlink(missing_ok=True)
+        result = _fuse(job, part, threads)
+        part.record.write_text(json.dumps(asdict(result)), encoding="utf-8")
+        return result
+    except StreamfuseError as error:
+        with suppress(OSError):
+            part.path.unlink(missing_ok=True)
+        named = str(error) if job.source in str(error) else f"{job.source}: {error}"
+        return PartResult(error=named)
+    except Exception as error:
+        if os.environ.get("STREAMFUSE_DEBUG"):
+            raise
+        return PartResult(error=f"{job.source}: internal error, please report it: {error!r}")
+
+
+def _fuse(job: Job, part: Part, threads: int) -> PartResult:
+    from streamfuse.capture.open import open_source
+    from streamfuse.chain import build_chain
+    from streamfuse.fusion.device import share_cpu
+    from streamfuse.pipeline import Pipeline
+    from streamfuse.run import damage, finishers, open_output
+
+    config, began = job.config, time.monotonic()
+    share_cpu(config.fuse.threads or threads)
+    whole = len(job.parts) == 1
+    with open_source(job.source, frames=frames_to_read(job, part)) as source:
+        info = source.info if whole else replace(source.info, media=None)
+        chain = build_chain(config, info.simultaneous, finishers(config), resident=True)
+        sink = open_output(part.path, info, config.output)
+        only = Only(sink, part.first, part.end)
+        statistics = Pipeline(source, chain.stages, [only]).run()
+        if not only.written:
+            raise InputError(
+                f"{job.source} gave no frame to fuse from frame {part.first} on; check the file."
+            )
+        found = chain.labeller.report
+        return PartResult(
+            frames_in=statistics.frames_in,
+            frames_out=only.written,
+            drops_detected=found.drops_detected if found else 0,
+            repaired_pairs=chain.pairer.repaired_pairs,
+            seconds=round(time.monotonic() - began, 2),
+            warnings=(
+                *getattr(source, "warnings", ()),
+                *getattr(sink, "warnings", ()),
+                *damage(source, statistics.frames_in, whole=whole),
+            ),
+        )
+
+
+def frames_to_read(job: Job, part: Part) -> tuple[int | None, int | None] | None:
+    """The range of frames that a part needs, run-in and run-out included."""
+    wanted = job.config.input.frame_range
+    if len(job.parts) == 1:
+        return wanted
+    first, end = wanted or (None, None)
+    after = end if part.end is None else part.end + RUN_OUT if end is None else min(part.end + RUN_OUT, end)
+    return max(part.first - RUN_IN, first or 0), after
+
+
+def load_result(part: Part) -> PartResult | None:
+    """What became of a part that is complete already; None if it is not."""
+    try:
+        fields: dict[str, Any] = json.loads(part.record.read_text(encoding="utf-8"))
+        fields["warnings"] = tuple(fields["warnings"])
+        return PartResult(**fields) if part.path.is_file() else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def total(results: Sequence[PartResult]) -> PartResult:
+    """The parts of one file taken together; a warning that all of them give comes once."""
+    return PartResult(
+        frames_in=sum(r.frames_in for r in results),
+        frames_out=sum(r.frames_out for r in results),
+        drops_detected=sum(r.drops_detected for r in results),
+        repaired_pairs=sum(r.repaired_pairs for r in results),
+        seconds=round(sum(r.seconds for r in results), 2),
+        warnings=tuple(dict.fromkeys(warning for r in results for warning in r.warnings)),
+        error=next((r.error for r in results if r.error), None),
+    )

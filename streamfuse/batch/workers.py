@@ -1,0 +1,103 @@
+"""Where parts are fused: processes on this machine, or a Ray cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from streamfuse.batch.plan import Job
+from streamfuse.batch.work import PartResult, work
+from streamfuse.errors import StreamfuseError, UsageError
+
+Task = tuple[Job, int]  # a job, and the number of its part
+_DIED = "{source}: the process that fused it was killed (out of memory?): try again with --resume and fewer --workers."
+
+
+def run_locally(tasks: Sequence[Task], workers: int, threads: int) -> Iterator[tuple[Task, PartResult]]:
+    """Fuse parts in `workers` processes with `threads` threads each; results as they come.
+
+    When the iteration is left early, what runs is ended.
+    """
+    # Forked processes would inherit threads of OpenCV and torch in a state that hangs.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_ignore_interrupts)
+    futures: dict[Future[PartResult], Task] = {}
+    try:
+        for job, number in tasks:
+            futures[pool.submit(work, job, number, threads)] = (job, number)
+        for future in as_completed(futures):
+            task = futures[future]
+            try:
+                yield task, future.result()
+            except BrokenProcessPool:
+                yield task, PartResult(error=_DIED.format(source=task[0].source))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches all processes of a terminal; the first one ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def run_on_ray(tasks: Sequence[Task], address: str, threads: int) -> Iterator[tuple[Task, PartResult]]:
+    """Fuse parts on a Ray cluster; results as they come. All machines have to see the files under the same paths.
+
+    Args:
+        tasks: what to fuse.
+        address: of the cluster, as `ray.init` takes it, such as 'auto' or 'ray://host:10001'; 'local' starts one here.
+        threads: CPUs that a part takes.
+
+    Raises:
+        UsageError: Ray is not installed.
+        StreamfuseError: the cluster does not answer.
+    """
+    ray = _connected(address)
+    try:
+        remote = ray.remote(num_cpus=threads)(work)
+        waiting = {remote.remote(job, number, threads): (job, number) for job, number in tasks}
+        while waiting:
+            (ready, *_), _ = ray.wait(list(waiting), num_returns=1)
+            task = waiting.pop(ready)
+            try:
+                yield task, ray.get(ready)
+            except ray.exceptions.RayError as error:
+                reason = str(error).strip().splitlines()[0]
+                yield task, PartResult(error=f"{task[0].source}: a machine of the cluster failed: {reason}")
+    finally:
+        ray.shutdown()
+
+
+def _connected(address: str) -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError("--ray needs the Python package ray: install it with pip install ray.") from error
+    if ":" in address:
+        _knock(address)
+    try:
+        ray.init(None if address == "local" else address, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise StreamfuseError(
+            f"The Ray cluster {address} cannot be reached ({reason}): check --ray."
+        ) from error
+    return ray
+
+
+def _knock(address: str) -> None:
+    """Ray itself waits minutes for a machine that is not there."""
+    host, _, port = address.removeprefix("ray://").rstrip("/").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise StreamfuseError(
+            f"The Ray cluster {address} cannot be reached ({error}): check --ray HOST:PORT."
+        ) from error
