@@ -78,14 +78,12 @@ def bench(
     """
     from rich.console import Console
 
-    from streamfuse.errors import OutputError
     from streamfuse.evaluate.bench import PARTS, BenchPlan, run_bench, write_figures
     from streamfuse.evaluate.bench_table import tables
+    from streamfuse.output_file import check_output_file
 
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise OutputError(
-            f"There is no folder {json_file.absolute().parent} for {json_file.name}; make it first."
-        )
+    if json_file is not None:
+        check_output_file(json_file)
     plan = BenchPlan(
         sizes=[(1280, 720)] if quick else [_size(text) for text in sizes],
         presets=presets,

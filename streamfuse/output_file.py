@@ -78,6 +78,16 @@ def write_text_file(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
+def write_bytes_file(path: Path, data: bytes) -> None:
+    """Write `data`, through `replacing`.
+
+    Raises:
+        OutputError: it cannot be written; an old file is as it was.
+    """
+    with replacing(path) as part:
+        part.write_bytes(data)
+
+
 def is_special(path: Path) -> bool:
     """Whether `path` is there and must be written to directly: a device, a pipe, /dev/stdout (even if that is a file).
 

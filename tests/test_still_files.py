@@ -249,7 +249,11 @@ def test_outputs_that_cannot_be(tmp_path):
 def test_nothing_half_written_is_left(tmp_path, monkeypatch):
     target = tmp_path / "f.png"
     target.write_bytes(b"mine")
-    monkeypatch.setattr("os.fdopen", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+
+    def full(path, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
     with pytest.raises(OutputError, match="No space left"):
         write_photo(target, np.zeros((8, 8, 3), np.uint8))
     assert target.read_bytes() == b"mine"

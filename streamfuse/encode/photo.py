@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from streamfuse.encode.images import SUFFIXES
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError
+from streamfuse.output_file import write_bytes_file
 
 Pixels = npt.NDArray[Any]
 
@@ -91,7 +91,7 @@ def write_photo(
             data = _with_tags(_encode(".tif", pixels, options), exif, icc)
     except (cv2.error, OSError, ValueError, struct.error) as error:
         raise EncoderError(f"{path} cannot be encoded as {suffix}: {error}") from error
-    _save(path, data)
+    write_bytes_file(path, data)
 
 
 def _of_depth(pixels: Pixels, bits: int | None) -> Pixels:
@@ -198,23 +198,3 @@ def _with_tags(tiff: bytes, exif: Image.Exif, icc: bytes | None) -> bytes:
     directory = struct.pack("<H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries))
     padding = b"\0" * (where - len(tiff))
     return b"".join([tiff[:4], struct.pack("<I", where), tiff[8:], padding, directory, block[body:]])
-
-
-def _save(path: Path, data: bytes) -> None:
-    """Through a file beside it, so that nothing half-written takes its name."""
-    try:
-        handle, name = tempfile.mkstemp(prefix=".fused-", dir=path.parent)  # short: names have limits
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(name).chmod(0o666 & ~umask)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror}): free space or choose another folder."
-        ) from error

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Literal
 
-from streamfuse.errors import OutputError, WeightsError
+from streamfuse.errors import WeightsError
+from streamfuse.output_file import write_bytes_file
 
 if TYPE_CHECKING:
     from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
@@ -34,36 +34,17 @@ _BOUNDS: Mapping[str, tuple[int, int]] = {
 _SWITCHES = ("collaborate", "attend", "per_level", "revise", "mirrored")
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write all of `data` or leave what was at `path` before; the mode is the one that `open` gives.
-
-    Raises:
-        OutputError: no such folder, no permission, disk full, a folder of that name ...
-    """
-    partial = path.with_name(f"{path.name}.tmp")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}): make room for it there or choose another folder."
-        ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
 def save_weights(network: Lcndr, path: Path, card: Mapping[str, str]) -> None:
     """Write the weights, the network's configuration and a model card (plain strings) to one file.
 
     Raises:
-        OutputError: as `write_file`.
+        OutputError: as `write_bytes_file`.
     """
     from safetensors.torch import save
 
     metadata = {"format": FORMAT, "config": json.dumps(asdict(network.config)), **card}
     tensors = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
-    write_file(path, save(tensors, metadata=metadata))
+    write_bytes_file(path, save(tensors, metadata=metadata))
 
 
 def read_card(path: Path) -> dict[str, str]:

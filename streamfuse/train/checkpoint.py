@@ -9,7 +9,8 @@ from pickle import UnpicklingError
 import torch
 
 from streamfuse.errors import WeightsError
-from streamfuse.fusion.models import read_card, write_file
+from streamfuse.fusion.models import read_card
+from streamfuse.output_file import write_bytes_file
 from streamfuse.train.learner import Learner
 
 
@@ -22,7 +23,7 @@ def store(path: Path, learners: dict[str, Learner], step: int) -> None:
     state = {"step": step, "learners": {name: learner.state() for name, learner in learners.items()}}
     data = io.BytesIO()
     torch.save(state, data)
-    write_file(path, data.getvalue())
+    write_bytes_file(path, data.getvalue())
 
 
 def restore(path: Path, learners: dict[str, Learner]) -> int:

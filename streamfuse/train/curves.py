@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from streamfuse.evaluate.plot import line_chart
-from streamfuse.fusion.models import write_file
+from streamfuse.output_file import write_bytes_file
 
 _WINDOW = 50  # steps that a point of a curve is the mean of
 
@@ -39,7 +39,7 @@ def write_curves(log: Path, page: Path) -> None:
         for term, lines in values.items()
     ]
     text = "<!doctype html><meta charset='utf-8'><title>Training</title>" + "".join(charts)
-    write_file(page, text.encode())
+    write_bytes_file(page, text.encode())
 
 
 def _smooth(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 from streamfuse.errors import OutputError
-from streamfuse.fusion.models import write_file
+from streamfuse.output_file import write_bytes_file
 
 
 class Log:
@@ -31,7 +31,7 @@ class Log:
             csv.writer(text).writerows(
                 rows[:1] + kept if kept else []
             )  # terms may have come since: a new header
-            write_file(path, text.getvalue().encode())
+            write_bytes_file(path, text.getvalue().encode())
 
     def write(self, step: int, name: str, terms: dict[str, float]) -> None:
         """Add a line.
