@@ -106,11 +106,11 @@ def tone() -> str:
     sides = list(dict.fromkeys(row["long_side"] for row in rows))
     cells = [
         [
-            LABELS[name] + (", reduced" if kind == "reduced" else ", enlarged"),
+            f"{LABELS[name]}, {kind.replace('_', ' ')}",
             *(f"{100 * row[kind]['largest']:.1f}" for row in rows if row["fuser"] == name),
         ]
         for name in NETWORKS
-        for kind in ("reduced", "enlarged")
+        for kind in ("reduced", "enlarged", "one_more")
     ]
     return table(["% of the range, from a long side of", *map(str, sides)], cells)
 

@@ -8,6 +8,8 @@ and fused; the change is the difference between the means of both results, which
 - `reduced`: both come from the photograph, reduced by area, so that the larger one holds detail that the smaller one
   lacks; only photographs that are large enough.
 - `enlarged`: the larger one is the smaller one, enlarged (bicubic).
+- `one_more`: S and S + 1 pixels, both reduced from the photograph: what the padding does, and the step from one scale
+  of the network to the next.
 """
 
 from __future__ import annotations
@@ -43,6 +45,13 @@ def doubled(picture: Map, long_side: int) -> tuple[Map, Map]:
     return np.asarray(small, np.float32), np.asarray(large, np.float32)
 
 
+def reduced(picture: Map, long_side: int) -> Map:
+    """The picture with this long side, reduced by area."""
+    scale = long_side / max(picture.shape)
+    height, width = (max(1, round(side * scale)) for side in picture.shape)
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+
+
 def enlarged(picture: Map) -> Map:
     """Twice as large, bicubic, clipped."""
     return np.clip(cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), 0, 1)
@@ -55,13 +64,16 @@ def tone(fuser: LcndrFuser, lumas: Sequence[Map]) -> float:
 
 def measure(fuser: LcndrFuser, scenes: Sequence[Sequence[Map]], long_side: int) -> dict[str, Any]:
     """Changes of tone of the scenes of that size."""
-    changes: dict[str, list[float]] = {"reduced": [], "enlarged": []}
+    changes: dict[str, list[float]] = {"reduced": [], "enlarged": [], "one_more": []}
     for scene in scenes:
         if max(scene[0].shape) < long_side:
             continue
         small, large = zip(*(doubled(picture, long_side) for picture in scene), strict=True)
         own = tone(fuser, small)
         changes["enlarged"].append(abs(own - tone(fuser, [enlarged(picture) for picture in small])))
+        if max(scene[0].shape) > long_side:
+            near = [tone(fuser, [reduced(p, side) for p in scene]) for side in (long_side, long_side + 1)]
+            changes["one_more"].append(abs(near[0] - near[1]))
         if max(scene[0].shape) >= 2 * long_side:
             changes["reduced"].append(abs(own - tone(fuser, large)))
     row: dict[str, Any] = {"fuser": fuser.name, "long_side": long_side}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from glob import glob
@@ -65,11 +64,16 @@ class Job:
     @property
     def fingerprint(self) -> dict[str, Any]:
         """All that the result depends on: parts and outputs with another one are not used again."""
-        stat = Path(self.source).stat()
+        path = Path(self.source)
+        stats = [file.stat() for file in (path.iterdir() if path.is_dir() else [path])]
         config = self.config.model_dump(mode="json", exclude={"live": True, "fuse": {"threads"}})
         plan = [[part.first, part.end] for part in self.parts]
-        found = {"version": __version__, "source": str(Path(self.source).resolve()), "size": stat.st_size}
-        return found | {"modified": stat.st_mtime_ns, "config": json.loads(json.dumps(config)), "plan": plan}
+        found = {"version": __version__, "source": str(path.resolve()), "size": sum(s.st_size for s in stats)}
+        return found | {
+            "modified": max((s.st_mtime_ns for s in stats), default=0),
+            "config": config,
+            "plan": plan,
+        }
 
 
 def find_sources(names: Sequence[str]) -> list[str]:
@@ -103,10 +107,12 @@ def plan_jobs(
         suffix: of the outputs, such as '.mkv'; None: that of the source where videos are written so, else '.mkv'.
 
     Raises:
-        UsageError: two sources with one output, a source that is an output, segments of brackets.
+        UsageError: two sources with one output, a source that is an output, segments of brackets, a wrong suffix.
     """
     if segments > 1 and config.input.rate == "half":
         raise UsageError("Segments need --rate full: where brackets begin depends on all frames before.")
+    if suffix is not None and (suffix := f".{suffix.lower().removeprefix('.')}") not in CONTAINERS:
+        raise UsageError(f"--suffix {suffix} is no kind of video: choose one of {', '.join(CONTAINERS)}.")
     jobs: dict[Path, Job] = {}
     for source in sources:
         output = folder / f"{Path(source).stem}{suffix or _suffix(source)}"

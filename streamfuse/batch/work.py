@@ -78,8 +78,9 @@ def work(job: Job, number: int, threads: int) -> PartResult:
     except StreamfuseError as error:
         with suppress(OSError):
             part.path.unlink(missing_ok=True)
-        named = str(error) if job.source in str(error) else f"{job.source}: {error}"
-        return PartResult(error=named)
+        named = str(error).replace(str(part.path), str(job.output))
+        told = job.source in named or str(job.output) in named
+        return PartResult(error=named if told else f"{job.source}: {named}")
     except Exception as error:
         if os.environ.get("STREAMFUSE_DEBUG"):
             raise
@@ -107,17 +108,18 @@ def _fuse(job: Job, part: Part, threads: int) -> PartResult:
                 f"{job.source} gave no frame to fuse from frame {part.first} on; check the file."
             )
         found = chain.labeller.report
+        told = (
+            *getattr(source, "warnings", ()),
+            *getattr(sink, "warnings", ()),
+            *damage(source, statistics.frames_in, whole=whole),
+        )
         return PartResult(
             frames_in=statistics.frames_in,
             frames_out=only.written,
             drops_detected=found.drops_detected if found else 0,
             repaired_pairs=chain.pairer.repaired_pairs,
             seconds=round(time.monotonic() - began, 2),
-            warnings=(
-                *getattr(source, "warnings", ()),
-                *getattr(sink, "warnings", ()),
-                *damage(source, statistics.frames_in, whole=whole),
-            ),
+            warnings=tuple(warning.replace(str(part.path), str(job.output)) for warning in told),
         )
 
 

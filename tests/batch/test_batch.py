@@ -74,6 +74,28 @@ def test_plans_that_cannot_work(clips, tmp_path):
         plan_jobs([str(tmp_path / "short.mkv")], tmp_path, config(), 1, None)
     with pytest.raises(UsageError, match="--rate full"):
         plan_jobs(both[:1], tmp_path / "out", config(rate="half"), 2, None)
+    with pytest.raises(UsageError, match=r"--suffix \.txt is no kind of video"):
+        plan_jobs(both[:1], tmp_path / "out", config(), 1, "txt")
+    assert plan_jobs(both[:1], tmp_path / "out", config(), 1, "MOV")[0].output.name == "short.mov"
+
+
+def test_what_is_said_is_of_the_files_and_not_of_their_parts(clips, tmp_path):
+    options = ("--preset", "fast", "--codec", "h264", "--bits", "10")
+    result = streamfuse("batch", clips / "short.mp4", "-o", tmp_path, "--suffix", ".webm", *options, "--json")
+    assert result.exit_code == 1
+    assert "short.mp4: A .webm file cannot hold h264" in result.stderr
+    assert ".streamfuse" not in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_folder_of_images_that_changed_is_fused_again(tmp_path):
+    folder = image_folder(tmp_path / "stills", SHORT)
+    assert batch(folder, "-o", tmp_path / "out").exit_code == 0
+    first = sorted(folder.iterdir())[0]
+    first.write_bytes(sorted(folder.iterdir())[2].read_bytes())
+    result = batch(folder, "-o", tmp_path / "out", "--resume")
+    assert result.exit_code == 1
+    assert "from another input" in result.stderr
 
 
 def test_each_file_is_found_once(clips):
