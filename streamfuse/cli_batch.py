@@ -86,15 +86,16 @@ def batch(
         if not (quiet or as_json):
             _tell(file, finished, wanted)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(
-            number, signal.default_int_handler
-        )  # a run that is told to end tidies up as after Ctrl-C
+    endings = (signal.SIGTERM, signal.SIGHUP)  # a run that is told to end tidies up as after Ctrl-C
+    previous = [signal.signal(number, signal.default_int_handler) for number in endings]
     try:
         results = Batch(jobs, workers=processes, ray=ray, resume=resume, report=report).run()
     except KeyboardInterrupt:
         click.echo("Interrupted: what is complete is kept; the same command with --resume goes on.", err=True)
         sys.exit(130)
+    finally:
+        for number, handler in zip(endings, previous, strict=True):
+            signal.signal(number, handler)
     failed = [file for file in results if file.status == "failed"]
     for file in failed:
         click.echo(f"Error: {file.result.error}", err=True)

@@ -17,6 +17,7 @@ from streamfuse.capture.open import open_source
 from streamfuse.encode.file import VideoFileSink
 from streamfuse.encode.join import join_parts
 from streamfuse.errors import OutputError, OutputExistsError, StreamfuseError
+from streamfuse.output_file import write_text_file
 from streamfuse.run import open_output
 
 Status = Literal["done", "kept", "failed"]
@@ -131,7 +132,7 @@ class Batch:
                 shutil.rmtree(job.folder, ignore_errors=True)
                 job.record.unlink(missing_ok=True)
             job.folder.mkdir(parents=True, exist_ok=True)
-            plan.write_text(json.dumps(job.fingerprint), encoding="utf-8")
+            write_text_file(plan, json.dumps(job.fingerprint))
         except OSError as error:
             raise OutputError(f"Nothing can be written to {job.folder}: {error.strerror}.") from error
         return [load_result(part) for part in job.parts]
@@ -144,7 +145,7 @@ class Batch:
                 warnings = _assemble(job)
                 result = replace(result, warnings=tuple(dict.fromkeys((*result.warnings, *warnings))))
                 record = {"fingerprint": job.fingerprint, "result": asdict(result)}
-                job.record.write_text(json.dumps(record), encoding="utf-8")
+                write_text_file(job.record, json.dumps(record))
                 shutil.rmtree(job.folder, ignore_errors=True)
             except StreamfuseError as error:
                 result = replace(result, error=str(error))

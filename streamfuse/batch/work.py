@@ -14,6 +14,7 @@ from typing import Any, Self
 from streamfuse.batch.plan import RUN_IN, RUN_OUT, Job, Part
 from streamfuse.errors import InputError, StreamfuseError
 from streamfuse.frame import FusedFrame
+from streamfuse.output_file import write_text_file
 from streamfuse.stage import Sink
 
 
@@ -73,7 +74,7 @@ def work(job: Job, number: int, threads: int) -> PartResult:
         # A part that is not recorded is fused again: what lies there was cut off.
         part.path.unlink(missing_ok=True)
         result = _fuse(job, part, threads)
-        part.record.write_text(json.dumps(asdict(result)), encoding="utf-8")
+        write_text_file(part.record, json.dumps(asdict(result)))
         return result
     except StreamfuseError as error:
         with suppress(OSError):
