@@ -49,6 +49,11 @@ _FUSION = [
         help="auto, the default: the best that holds the camera's rate.",
     ),
     click.option(
+        "--lookahead",
+        type=click.Choice(["0", "1"]),
+        help="Frames after an instant that its fused frame waits for (default 1); 0: the least latency.",
+    ),
+    click.option(
         "--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's."
     ),
     click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs."),
@@ -161,6 +166,7 @@ def _run(
     from streamfuse.capture.camera import open_camera
     from streamfuse.errors import UsageError
     from streamfuse.live.config import camera_options
+    from streamfuse.live.lanes import Lanes
     from streamfuse.live.monitor import Monitor
     from streamfuse.live.run import LiveRun
 
@@ -171,7 +177,8 @@ def _run(
     if config.live.camera is None:
         raise UsageError("No camera was named: give an index, /dev/videoN, a URL or sim:.")
     stack.enter_context(_ended_by(signal.SIGTERM))
-    run = LiveRun(open_camera(config.live.camera, camera_options(config.live)), config)
+    lanes = Lanes(config)  # before the camera gives frames that nobody could fuse yet
+    run = LiveRun(open_camera(config.live.camera, camera_options(config.live)), config, lanes=lanes)
     if config.live.web is not None:
         stack.enter_context(_page(run, config.live.web, token))
     monitor = stack.enter_context(Monitor(quiet=quiet))
@@ -198,6 +205,7 @@ def _settings(config_name: str | None, camera: str | None, options: dict[str, An
         "outputs": (*live.outputs, *named) if named else None,
         "exposures": _times(options["exposures"]),
         **{key: options[key] for key in _PLAIN},
+        "lookahead": None if options["lookahead"] is None else int(options["lookahead"]),
     }
     checked = LiveConfig.checked(live, {key: value for key, value in changes.items() if value is not None})
     return config.model_copy(update={"live": checked})

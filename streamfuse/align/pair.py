@@ -24,13 +24,16 @@ class Pairer:
     Args:
         rate: "full" = every frame is an instant, "half" = one instant per cycle.
         simultaneous: N > 1 if each instant comes as N frames taken at the same time.
+        lookahead: at full rate, frames after the reference that a bracket waits for, 0 or more; None = a whole cycle.
+            With 0 every exposure is made of frames that are there already.
     """
 
-    def __init__(self, rate: Rate = "full", simultaneous: int = 1) -> None:
+    def __init__(self, rate: Rate = "full", simultaneous: int = 1, lookahead: int | None = None) -> None:
         self.repaired_pairs = 0
         """Brackets so far that have an exposure on one side only or not at all, inside a shot."""
         self._rate = rate
         self._simultaneous = simultaneous
+        self._lookahead = lookahead
         self._shot: deque[LabelledFrame] = (
             deque()
         )  # a window of the current shot: past references and what waits
@@ -56,7 +59,7 @@ class Pairer:
         out = self._end_shot() if item.cut else []
         self._shot.append(item)
         self._waiting += 1
-        if self._waiting > item.cycle:
+        if self._waiting > (item.cycle if self._lookahead is None else min(self._lookahead, item.cycle)):
             out.append(self._emit())
         return out
 

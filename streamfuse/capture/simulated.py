@@ -17,12 +17,12 @@ from types import TracebackType
 from typing import Any, Literal, Self, get_args
 from urllib.parse import parse_qsl
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from streamfuse.capture.sample import stamp as stamps
 from streamfuse.capture.sample.paint import Image
+from streamfuse.capture.sample.rows import expose
 from streamfuse.capture.sample.scene import Scene, scene
 from streamfuse.color import rgb_to_planes
 from streamfuse.errors import UsageError
@@ -218,22 +218,15 @@ class SampleSource:
 
     def _expose(self, light: Image, instant: int, rank: int, noisy: bool) -> tuple[Plane, ...]:
         """One exposure of (H, W, 3) linear light, as planes."""
-        # Beyond twice full scale nothing but white is left, whatever the noise.
-        signal = np.minimum(light * np.float32(2.0 ** (self.gap_ev * rank)), np.float32(2.0))
+        noise = _noise_picture(self.info.height, self.info.width, self._seed)
+        corner, sensor = (0, 0), (np.float32(0), np.float32(0))
         if noisy:
-            sigma = cv2.sqrt(signal * np.float32(1 / _FULL_WELL) + np.float32(_READ_NOISE**2))
-            signal += np.asarray(sigma) * self._noise_at(instant, rank)
-        codes = (np.clip(signal, 0, 1) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
-        return rgb_to_planes(
-            _gamma_table()[codes], bits=self.info.bits, subsampling=_SUBSAMPLING, color=_COLOR
-        )
-
-    def _noise_at(self, instant: int, rank: int) -> Image:
-        """(H, W, 3) of unit variance: a crop of one noise picture, at a place that this frame draws."""
-        rng = np.random.default_rng((self._seed, 2, instant, rank))
-        top, left = rng.integers(0, _NOISE_SLACK, 2)
-        height, width = self.info.height, self.info.width
-        return _noise_picture(height, width, self._seed)[top : top + height, left : left + width]
+            rng = np.random.default_rng((self._seed, 2, instant, rank))
+            top, left = rng.integers(0, _NOISE_SLACK, 2)  # a crop at a place that this frame draws
+            corner, sensor = (int(top), int(left)), (np.float32(1 / _FULL_WELL), np.float32(_READ_NOISE**2))
+        codes = np.empty(light.shape, np.uint16)
+        expose(light, noise, corner, np.float32(2.0 ** (self.gap_ev * rank)), sensor, _gamma_table(), codes)
+        return rgb_to_planes(codes, bits=self.info.bits, subsampling=_SUBSAMPLING, color=_COLOR)
 
 
 def open_sample(spec: str) -> SampleSource:

@@ -12,6 +12,7 @@ from streamfuse.errors import UsageError
 
 if TYPE_CHECKING:
     from streamfuse.capture.camera import CameraOptions
+    from streamfuse.config import Config, Preset
 
 AutoPreset = Literal["auto", "fast", "balanced", "best"]
 
@@ -55,6 +56,11 @@ class LiveConfig(_Section):
     )
     preset: AutoPreset | None = Field(
         default="auto", description="auto: the best that holds the camera's rate; null: that of fuse.preset"
+    )
+    lookahead: Literal[0, 1] = Field(
+        default=1,
+        description="frames after an instant that its fused frame waits for; 0: only frames that are there already, "
+        "so that a missing exposure comes from the past alone",
     )
     size: Annotated[str, Field(pattern=r"^\d+x\d+$")] | None = Field(
         default=None, description="WIDTHxHEIGHT to ask of the camera; null: its own"
@@ -125,3 +131,14 @@ def camera_options(live: LiveConfig) -> CameraOptions:
         exposures=exposures,
         gap_ev=live.gap_ev,
     )
+
+
+def fixed_preset(config: Config) -> Preset | None:
+    """The preset of a run that does not choose by itself; None for one that does."""
+    chosen = config.live.preset
+    return None if chosen == "auto" else chosen or config.fuse.preset
+
+
+def stride(config: Config) -> int:
+    """Input frames for each fused one."""
+    return (config.input.cycle or 2) if config.input.rate == "half" else 1

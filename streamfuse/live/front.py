@@ -25,9 +25,10 @@ class Front:
     Args:
         info: of the source.
         settings: cycle, order and rate, where they are given.
+        lookahead: frames after an instant that its bracket waits for; None: a whole cycle.
     """
 
-    def __init__(self, info: SourceInfo, settings: InputConfig) -> None:
+    def __init__(self, info: SourceInfo, settings: InputConfig, lookahead: int | None = None) -> None:
         self.frames_in = RateMeter()
         self.brackets = RateMeter()
         self.discarded = 0
@@ -36,6 +37,7 @@ class Front:
         """Why no brackets come, in one sentence."""
         self._info = info
         self._settings = settings
+        self._lookahead = lookahead
         self._patience = max(_BREAK_SECONDS, 5 / float(info.rate)) if info.rate > 0 else _BREAK_SECONDS
         self._captured: float | None = None
         self._format: _Format | None = None
@@ -97,7 +99,7 @@ class Front:
         return Labeller(self._settings.cycle, self._settings.first, self._info.simultaneous)
 
     def _new_pairer(self) -> Pairer:
-        return Pairer(self._settings.rate, self._info.simultaneous)
+        return Pairer(self._settings.rate, self._info.simultaneous, self._lookahead)
 
     def _note_time(self, frame: Frame) -> None:
         """Nothing is paired across a silence of the camera."""

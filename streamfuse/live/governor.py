@@ -1,20 +1,24 @@
-"""Chooses the preset of a live run while it goes on: the best that holds the camera's rate."""
+"""Chooses the preset of a live run while it goes on: the best that holds the camera's rate.
+
+It begins with what surely holds by what the presets cost on this machine, climbs while there is room, and steps down
+when frames are dropped. Each decision looks at frames of the preset that is running only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from streamfuse.config import Preset
-
-LADDER: tuple[Preset, ...] = ("best", "balanced", "fast")
+from streamfuse.live.lanes import LADDER, Cost
 
 _SHORTEST_WINDOW, _LONGEST_WINDOW = 1.0, 3.0  # seconds
 _FRAMES_TO_JUDGE = 12
 _DROPS_TO_STEP_DOWN = 0.05  # share of the instants
 _HOPELESS_DROPS = 0.5  # a share that one window is enough to judge by
-_BUSY_TO_STEP_UP = 0.4  # of the slowest stage's time
-_PATIENCE_SECONDS = 60.0
+_SAFE = 0.5  # share of the machine that a preset may take to begin with: camera and outputs need some, too
+_ROOM = 0.7  # the same for one that is climbed to, when all the rest is running already
+_PATIENCE_SECONDS = 10.0
 _LONGEST_PATIENCE = 3600.0
 
 
@@ -36,19 +40,23 @@ class Load:
 
 
 class Governor:
-    """Steps down when instants are dropped, and tries a better preset again after a quiet time.
+    """Steps down when instants are dropped, and climbs after a quiet time to a preset that should hold.
 
     Each step up that does not hold doubles the time until the next one, so that a machine that is just too slow is
     not disturbed again and again.
 
     Args:
-        ladder: presets, best first.
-        start: where to begin; the best.
+        costs: of each preset that was timed; one that was not is never chosen.
+        rate: instants per second that have to be fused.
+        cpus: processors that there are.
     """
 
-    def __init__(self, ladder: Sequence[Preset] = LADDER, start: Preset | None = None) -> None:
-        self._ladder = tuple(ladder)
-        self._at = self._ladder.index(start) if start else 0
+    def __init__(self, costs: Mapping[Preset, Cost], rate: float, cpus: int) -> None:
+        self._costs = costs
+        self._rate = rate
+        self._cpus = cpus
+        self._ladder = tuple(preset for preset in LADDER if preset in costs)
+        self._at = self._best(0, _SAFE)
         self._patience = _PATIENCE_SECONDS
         self._quiet = 0.0
         self._strikes = 0
@@ -61,16 +69,16 @@ class Governor:
         return self._ladder[self._at]
 
     def judge(self, load: Load) -> str | None:
-        """Look at a window; a sentence if the preset has changed, or the last one does not hold either."""
+        """Look at a window of this preset; a sentence if another one is chosen, or even the last one does not hold."""
         share = load.dropped / max(1, load.arrived)
         if share > _DROPS_TO_STEP_DOWN:
             return self._overloaded(share, load)
         self._strikes = 0
-        if load.busy < _BUSY_TO_STEP_UP:
+        if self._climb_to(load) < self._at:
             self._quiet += load.seconds
         else:
             self._quiet = 0.0
-        return self._climb() if self._quiet >= self._patience and self._at > 0 else None
+        return self._climb(load) if self._quiet >= self._patience else None
 
     def _overloaded(self, share: float, load: Load) -> str | None:
         self._quiet = 0.0
@@ -84,7 +92,7 @@ class Governor:
         if self._climbed:
             self._patience = min(2 * self._patience, _LONGEST_PATIENCE)
             self._climbed = False
-        old, self._at = self.preset, self._at + 1
+        old, self._at = self.preset, self._best(self._at + 1, 1.0, self._strain(load))
         return (
             f"The preset {old} holds {rate * (1 - share):.1f} of {rate:.1f} frames per second here: going on with "
             f"{self.preset}."
@@ -99,31 +107,48 @@ class Governor:
             "whole brackets are dropped, oldest first; a smaller --size or --rate half helps."
         )
 
-    def _climb(self) -> str:
+    def _climb(self, load: Load) -> str:
         self._quiet = 0.0
-        self._at -= 1
+        self._at = self._climb_to(load)
         self._climbed = True
         self._told_of_floor = False
-        return f"There is time to spare: trying the preset {self.preset}."
+        return f"There is time to spare: going on with the preset {self.preset}."
+
+    def _climb_to(self, load: Load) -> int:
+        """The best preset that has room, if everything takes as much longer as it does now."""
+        return min(self._at, self._best(0, _ROOM, self._strain(load)))
+
+    def _strain(self, load: Load) -> float:
+        """How many times longer the slowest stage takes than it did when it was timed: what else the machine does."""
+        expected = self._costs[self.preset].slowest * load.arrived / load.seconds
+        return max(1.0, load.busy / expected) if expected > 0 else 1.0
+
+    def _best(self, first: int, room: float, strain: float = 1.0) -> int:
+        """Place of the best preset, from `first` on, that needs at most this share of the machine; or the last."""
+        for place in range(first, len(self._ladder)):
+            need = self._costs[self._ladder[place]] * (self._rate * strain)
+            if need.slowest <= room and need.total <= room * self._cpus:
+                return place
+        return len(self._ladder) - 1
 
 
 class LoadMeter:
     """Cuts counters that only grow into windows that are long enough to judge."""
 
     def __init__(self) -> None:
-        self._since: tuple[float, int, int, float] | None = None
+        self._since: tuple[float, int, int, tuple[float, ...]] | None = None
 
     def restart(self) -> None:
-        """What was counted so far belongs to another choice of stages."""
+        """What was counted so far belongs to another preset."""
         self._since = None
 
-    def take(self, now: float, arrived: int, dropped: int, busy: float) -> Load | None:
+    def take(self, now: float, arrived: int, dropped: int, busy: tuple[float, ...]) -> Load | None:
         """The counters now; a window if enough has happened since the last one.
 
         Args:
             now: seconds on any clock.
             arrived, dropped: as in `Load`, since the beginning.
-            busy: seconds for which the slowest stage has worked, since the beginning.
+            busy: seconds for which each stage has worked, since the beginning.
         """
         if self._since is None:
             self._since = now, arrived, dropped, busy
@@ -133,4 +158,5 @@ class LoadMeter:
         if seconds < _SHORTEST_WINDOW or (seconds < _LONGEST_WINDOW and frames < _FRAMES_TO_JUDGE):
             return None
         self._since = now, arrived, dropped, busy
-        return Load(seconds, frames, dropped - dropped_before, (busy - busy_before) / seconds)
+        slowest = max(now - before for now, before in zip(busy, busy_before, strict=True))
+        return Load(seconds, frames, dropped - dropped_before, slowest / seconds)

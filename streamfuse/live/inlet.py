@@ -7,6 +7,9 @@ from collections import deque
 
 from streamfuse.frame import Bracket
 
+_WAITING_SECONDS = 0.2
+_MOST_CYCLES = 4
+
 
 class Inlet:
     """Holds the newest instants for fusion; `put` never waits.
@@ -58,3 +61,13 @@ class Inlet:
         """Whether all has been taken and nothing more will come."""
         with self._changed:
             return self._ended and not self._items
+
+
+def cycles_that_wait(rate: float, unit: int) -> int:
+    """Cycles of exposures that may wait for fusion: enough for a hiccup, and a fifth of a second old at most.
+
+    Args:
+        rate: instants per second.
+        unit: instants in a cycle.
+    """
+    return max(1, min(_MOST_CYCLES, round(_WAITING_SECONDS * rate / unit)))

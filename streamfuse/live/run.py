@@ -9,26 +9,25 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal
 
-from streamfuse.chain import Chain
-from streamfuse.config import Config, Preset
+from streamfuse.config import Config
 from streamfuse.errors import DeviceError, UsageError, WeightsError
 from streamfuse.frame import FusedFrame
-from streamfuse.live.config import LiveConfig
+from streamfuse.live.config import LiveConfig, fixed_preset, stride
 from streamfuse.live.events import Events
 from streamfuse.live.figures import AgeWindow, RateMeter
 from streamfuse.live.front import Front
 from streamfuse.live.governor import Governor, LoadMeter
-from streamfuse.live.inlet import Inlet
+from streamfuse.live.inlet import Inlet, cycles_that_wait
+from streamfuse.live.lanes import Lanes, cpus
 from streamfuse.live.output_set import OutputSet
 from streamfuse.live.session import Session
-from streamfuse.live.stages import build_stages, cycles, fixed_preset, stride
 from streamfuse.live.status import LiveStatus, LiveSummary, Picture, View
 from streamfuse.live.views import ViewBoard
 from streamfuse.stage import Source
-from streamfuse.temporal.smooth import Smoother
 
 _TICK_SECONDS = 0.1
-_GRACE_SECONDS = 3.0  # after the first frame of a preset, before it is judged
+_REPORT_SECONDS = 0.25
+_GRACE_SECONDS = 2.0  # after the first frame of a preset, before it is judged: it takes over what waited
 _SOURCE_SECONDS = 5.0  # to end after it was closed
 _FUSION_SECONDS = 15.0  # to finish what is on its way
 _MOST_FAILURES = 5  # of the stages in a row, without a frame between them
@@ -46,12 +45,15 @@ class LiveRun:
         config: the settings; `config.live.outputs` are opened. The preset is that of `config.live`, and where that
             is None the one of `config.fuse`.
         events: where the run tells what happens.
+        lanes: the presets, if they are loaded already, as is best done before a camera is opened.
 
     Raises:
         StreamfuseError: an output that can never work, or is in use; the source is closed then.
     """
 
-    def __init__(self, source: Source, config: Config, *, events: Events | None = None) -> None:
+    def __init__(
+        self, source: Source, config: Config, *, events: Events | None = None, lanes: Lanes | None = None
+    ) -> None:
         from streamfuse.fusion.device import share_cpu
 
         share_cpu(config.fuse.threads)
@@ -60,13 +62,15 @@ class LiveRun:
         self._events = events or Events()
         info = source.info
         rate = info.rate / (info.simultaneous if info.simultaneous > 1 else stride(config))
-        self._front = Front(info, config.input)
-        self._inlet = Inlet(cycles(self._front.unit, config, info), self._front.unit)
+        self._rate = float(rate)
+        self._front = Front(info, config.input, config.live.lookahead)
+        unit = self._front.unit
+        self._inlet = Inlet(cycles_that_wait(self._rate, unit or config.input.cycle or 2), unit)
         self._board = ViewBoard()
         self._rate_out = RateMeter()
         self._ages = AgeWindow()
-        self._governor = Governor()
         self._meter = LoadMeter()
+        self._lane_since: float | None = None  # when the running preset made its first frame
         self._stopping = False
         self._state: Literal["starting", "running", "stopping", "stopped"] = "starting"
         self._fatal: BaseException | None = None
@@ -74,7 +78,6 @@ class LiveRun:
         self._began = time.monotonic()
         self._seconds = 0.0
         self._interrupted = False
-        self._discarded = 0
         self._reconnects = 0
         try:
             self._outputs = OutputSet(config.live, info, rate, self._events)
@@ -82,7 +85,9 @@ class LiveRun:
             source.close()
             raise
         try:
-            self._chain = self._new_chain()
+            self._lanes = lanes or Lanes(config)
+            self._lanes.prepare(info)
+            self._governor = self._new_governor()
         except BaseException:
             source.close()
             self._outputs.close()
@@ -148,8 +153,9 @@ class LiveRun:
         fuse = self._config.fuse.model_copy(update={"preset": config.fuse.preset})
         self._config = self._config.model_copy(update={"live": live, "fuse": fuse})
         if new_preset:
-            self._governor = Governor()
-            self._switch()
+            self._lanes.load(self._config)
+            self._lanes.prepare(self._source.info)
+            self._governor = self._new_governor()
         self._events.tell("reload", f"Reloaded: {opened} outputs opened, {closed} closed.")
 
     def summary(self) -> LiveSummary:
@@ -169,7 +175,7 @@ class LiveRun:
         found, camera, info = self._front.report, getattr(self._source, "status", None), self._source.info
         running = self._state in ("starting", "running")
         reconnecting = running and camera is not None and camera.state == "reconnecting"
-        session = self._session
+        lane = self._lanes.running
         return LiveStatus(
             source=info.name,
             state="reconnecting" if reconnecting else self._state,
@@ -178,23 +184,20 @@ class LiveRun:
             height=info.height,
             rate_in=round(self._front.frames_in.rate, 2),
             rate_out=round(self._rate_out.rate, 2),
-            preset=self._preset,
-            device=self._chain.fuser.device,
-            fuser=self._chain.fuser.name,
+            preset=lane.preset,
+            device=lane.fuser.device,
+            fuser=lane.fuser.name,
             cycle=found.cycle if found else 0,
             order=found.order if found else (),
             gap_ev=round(found.gap_ev, 2) if found else 0.0,
             frames_in=self._front.frames_in.count + (camera.discarded if camera else 0),
             frames_out=self._rate_out.count,
             dropped=self._inlet.drops,
-            discarded=self._front.discarded
-            + self._discarded
-            + (session.discarded if session else 0)
-            + (camera.discarded if camera else 0),
+            discarded=self._front.discarded + (camera.discarded if camera else 0),
             repaired=self._front.repaired,
             reconnects=camera.reconnects if camera else 0,
             age_ms=self._ages.percentiles_ms(),
-            delay_frames=(found.cycle if found else 0) + (Smoother.delay if self._chain.smooth else 0),
+            delay_frames=self._config.live.lookahead,
             bracket_rate=round(self._front.brackets.rate, 2),
             exposures=camera.exposures if camera else (),
             recording=self._outputs.recording,
@@ -256,8 +259,14 @@ class LiveRun:
     def _fuse(self) -> None:
         failures, done = 0, 0
         while not self._inlet.ended:
-            self._session = session = Session(self._chain, self._inlet, self._source.info, self._publish)
-            self._meter.restart()
+            self._session = session = Session(
+                self._lanes,
+                self._inlet,
+                self._source.info,
+                self._config.smooth.enabled,
+                self._board.show,
+                self._publish,
+            )
             try:
                 session.run()
             except Exception as error:
@@ -268,10 +277,9 @@ class LiveRun:
                     return
                 self._warn("fusion", f"Fusion failed and begins again: {error}")
                 time.sleep(min(failures, 5) * _TICK_SECONDS * 5)
-                self._chain = self._new_chain()
+                self._lanes.renew()
             done = self._rate_out.count
             self._session = None
-            self._discarded += session.discarded
 
     def _publish(self, frame: FusedFrame) -> None:
         if frame.captured_at is not None:
@@ -285,7 +293,7 @@ class LiveRun:
 
     def _supervise(self, duration: float | None, on_progress: Progress | None) -> None:
         until = None if duration is None else self._began + duration
-        told = False
+        told, reported = False, 0.0
         while self._fusion.is_alive() and not self._stopping:
             time.sleep(_TICK_SECONDS)
             if until is not None and time.monotonic() >= until:
@@ -294,7 +302,8 @@ class LiveRun:
             told = told or self._tell_exposures()
             if self._config.live.preset == "auto":
                 self._govern()
-            if on_progress is not None:
+            if on_progress is not None and time.monotonic() - reported >= _REPORT_SECONDS:
+                reported = time.monotonic()
                 on_progress(self.status())
 
     def _tell_exposures(self) -> bool:
@@ -302,7 +311,7 @@ class LiveRun:
         found = self._front.report
         if found is None:
             return False
-        order, device = ", ".join(found.order), self._chain.fuser.device
+        order, device = ", ".join(found.order), self._lanes.current.fuser.device
         text = f"Found {found.cycle} exposures ({order}), {found.gap_ev:.1f} EV apart; fusing on {device}."
         self._events.tell(
             "exposures", text, cycle=found.cycle, order=found.order, gap_ev=round(found.gap_ev, 2)
@@ -310,25 +319,27 @@ class LiveRun:
         return True
 
     def _govern(self) -> None:
-        session = self._session
-        # At first a camera may give what it held back while the network was loaded.
-        if session is None or session.running_for < _GRACE_SECONDS:
+        """Judge the preset by frames of its own only: not by those of the one before, nor by what that left waiting."""
+        session, now = self._session, time.monotonic()
+        if session is None or self._rate_out.count == 0 or self._lanes.running is not self._lanes.current:
+            self._lane_since = None
+        elif self._lane_since is None:
+            self._lane_since = now
+        if session is None or self._lane_since is None or now - self._lane_since < _GRACE_SECONDS:
             self._meter.restart()
             return
-        busy = max(stage.busy_seconds for stage in session.statistics.stages[1:])
-        load = self._meter.take(time.monotonic(), self._inlet.arrived, self._inlet.drops, busy)
+        busy = tuple(stage.busy_seconds for stage in session.statistics.stages[1:])
+        load = self._meter.take(now, self._inlet.arrived, self._inlet.drops, busy)
         sentence = self._governor.judge(load) if load else None
         if sentence is not None:
             self._warn("preset", sentence)
-            if self._governor.preset != self._preset:
-                self._switch()
+            self._lanes.use(self._governor.preset)
 
-    def _switch(self) -> None:
-        """Go on with stages of the preset that is wanted now."""
-        chain, session = self._new_chain(), self._session
-        self._chain = chain
-        if session is not None:
-            session.end()
+    def _new_governor(self) -> Governor:
+        """One that knows what the presets cost here; the preset to begin with takes the next bracket."""
+        governor = Governor(self._lanes.costs, self._rate, cpus())
+        self._lanes.use(fixed_preset(self._config) or governor.preset)
+        return governor
 
     def _wind_up(self) -> None:
         """Let the camera go, and finish what is on its way."""
@@ -344,15 +355,6 @@ class LiveRun:
         self._fusion.join(_FUSION_SECONDS)
         if self._fusion.is_alive():
             self._warn("fusion", "Fusion did not finish in time: the last frames are missing.")
-
-    # Making
-
-    @property
-    def _preset(self) -> Preset:
-        return self._governor.preset if self._config.live.preset == "auto" else fixed_preset(self._config)
-
-    def _new_chain(self) -> Chain:
-        return build_stages(self._config, self._preset, self._source.info, [self._board.show])
 
     def _warn(self, event: str, sentence: str) -> None:
         self._warnings.append(sentence)

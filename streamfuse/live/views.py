@@ -31,13 +31,12 @@ class ViewBoard:
             view: threading.Lock() for view in ("fused", "under", "over", "weights")
         }
 
-    def show(self, weighed: WeighedBracket, fused: FusedFrame) -> FusedFrame:
-        """This is the newest now; a `Finish` of `build_chain`."""
+    def show(self, weighed: WeighedBracket, fused: FusedFrame) -> None:
+        """This is the newest now."""
         with self._changed:
             self._number += 1
             self._newest = weighed, fused
             self._changed.notify_all()
-        return fused
 
     def picture(self, view: View, after: int = -1, timeout: float = 0.0) -> tuple[int, Picture] | None:
         """As `LiveControl.picture`."""

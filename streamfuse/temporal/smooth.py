@@ -22,26 +22,35 @@ SIDE_WEIGHT = 0.25  # of each neighbour; the own map has the rest
 
 
 class Smoother:
-    """WeighedBracket -> WeighedBracket, one instant later."""
+    """WeighedBracket -> WeighedBracket, one instant later; at once where it may not look ahead.
+
+    Args:
+        ahead: the maps of the next instant count too. Without them those of the instant before count double, so that
+            the zero at half the frame rate stays.
+    """
 
     delay = 1
+    """Instants that an output waits for, where it looks ahead."""
 
-    def __init__(self) -> None:
+    def __init__(self, ahead: bool = True) -> None:
+        self._ahead = ahead
         self._window: deque[WeighedBracket] = deque(maxlen=3)
 
     def push(self, item: WeighedBracket) -> Iterable[WeighedBracket]:
-        """Take instant t, give t - 1."""
+        """Take instant t, give t - 1; without looking ahead, give t."""
         self._window.append(item)
-        if len(self._window) == 2:
+        if not self._ahead:
+            yield _smooth(self._window[-2] if len(self._window) > 1 else None, item, None)
+        elif len(self._window) == 2:
             yield _smooth(None, self._window[0], self._window[1])
         elif len(self._window) == 3:
             yield _smooth(*self._window)
 
     def flush(self) -> Iterable[WeighedBracket]:
-        """Give the last instant."""
-        if len(self._window) == 1:
+        """Give the last instant, if it is still held."""
+        if self._ahead and len(self._window) == 1:
             yield self._window[0]
-        elif self._window:
+        elif self._ahead and self._window:
             yield _smooth(self._window[-2], self._window[-1], None)
         self._window.clear()
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from streamfuse.capture.sample.paint import Image, Point
 from streamfuse.capture.sample.room import paint_room
+from streamfuse.capture.sample.rows import lay_over
 from streamfuse.capture.sample.sprites import balloon, beach_ball, lantern
 from streamfuse.capture.sample.view import paint_outside
 
@@ -64,9 +65,7 @@ class Scene:
         picture = self._warp(self._outside, far)
         for sprite, x, y, angle in self._beyond(seconds):
             _stamp(picture, sprite, _place(far, x, y, self._outside), angle)
-        room = self._warp(self._room, camera)
-        picture *= 1.0 - room[..., 3:]
-        picture += room[..., :3]
+        lay_over(picture, self._warp(self._room, camera), 0, 0)
         for sprite, x, y, angle in self._inside(seconds):
             _stamp(picture, sprite, _place(camera, x, y, self._room), angle)
         return picture
@@ -133,11 +132,4 @@ def _stamp(picture: Image, sprite: Image, center: Point, angle: float) -> None:
     half = (size - 1) / 2
     turn = np.array([[cos, -sin, x - cos * half + sin * half], [sin, cos, y - sin * half - cos * half]])
     turned = cv2.warpAffine(sprite, turn, (2 * reach, 2 * reach))
-    height, width = picture.shape[:2]
-    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + 2 * reach, width), min(top + 2 * reach, height)
-    if x0 >= x1 or y0 >= y1:
-        return
-    turned = turned[y0 - top : y1 - top, x0 - left : x1 - left]
-    area = picture[y0:y1, x0:x1]
-    area *= 1.0 - turned[..., 3:]
-    area += turned[..., :3]
+    lay_over(picture, np.asarray(turned, np.float32), left, top)

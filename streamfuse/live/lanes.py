@@ -1,0 +1,188 @@
+"""The presets of a live run side by side, loaded once: what each of them costs here, and which of them works now."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+
+import cv2
+import numpy as np
+
+from streamfuse.align.aligner import Aligner
+from streamfuse.align.pair import Pairer
+from streamfuse.config import Config, Preset
+from streamfuse.frame import Frame, LabelledFrame, Plane, chroma_range, luma_range
+from streamfuse.fusion.fuser import Fuser, create_fuser
+from streamfuse.fusion.stage import BlendStage, WeighStage
+from streamfuse.live.config import fixed_preset, stride
+from streamfuse.stage import SourceInfo
+
+LADDER: tuple[Preset, ...] = ("best", "balanced", "fast")
+"""Presets, best first."""
+
+_WARM, _TIMED = 3, 4  # brackets: the first ones trace the network and fill the caches
+_TRIAL_SECONDS = 2.0  # of timing, for one preset
+_TRIAL_GAP = 8.0  # how many times brighter the bright exposure of the trial is
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one fused frame of a preset takes on this machine.
+
+    Args:
+        slowest: seconds in the slowest stage, which bounds the rate.
+        total: seconds of processor time in all stages.
+    """
+
+    slowest: float
+    total: float
+
+    def __mul__(self, factor: float) -> Cost:
+        """The cost of so many frames, or where everything takes so many times as long."""
+        return Cost(self.slowest * factor, self.total * factor)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lane:
+    """The stages of one preset, from aligning to blending; each called from one thread at a time."""
+
+    preset: Preset
+    fuser: Fuser
+    align: Aligner
+    weigh: WeighStage
+    blend: BlendStage
+
+
+class Lanes:
+    """A lane for each preset that a run may use.
+
+    Loading takes half a second a preset, so it is done before the camera is opened, and no lane is ever made again
+    because another one was chosen.
+
+    Args:
+        config: the settings; with the preset `auto` all presets are loaded, else the one that was chosen.
+
+    Raises:
+        UsageError, WeightsError, DeviceError: as `create_fuser`.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._lanes: dict[Preset, Lane] = {}
+        self._costs: dict[Preset, Cost] = {}
+        self._ready_for: SourceInfo | None = None
+        self.load(config)
+        chosen = fixed_preset(config)
+        self.current: Lane = self._lanes[chosen or LADDER[-1]]
+        """Takes the next bracket."""
+        self.running: Lane = self.current
+        """Made the newest fused frame."""
+
+    def load(self, config: Config) -> None:
+        """Load the presets that these settings want and that are not there yet; `current` stays.
+
+        Raises:
+            UsageError, WeightsError, DeviceError: as `create_fuser`.
+        """
+        chosen = fixed_preset(config)
+        for preset in LADDER if chosen is None else (chosen,):
+            if preset not in self._lanes:
+                self._load(preset)
+                self._ready_for = None
+
+    @property
+    def costs(self) -> dict[Preset, Cost]:
+        """What the presets cost, as far as `prepare` has timed them."""
+        return dict(self._costs)
+
+    def prepare(self, info: SourceInfo) -> None:
+        """Make everything ready for pictures of this kind, and time the presets on them.
+
+        A preset is timed only where the one below it holds the rate of `info`: what comes above it costs more. Each
+        timed preset takes part in the choice.
+        """
+        if info == self._ready_for:
+            return
+        self._ready_for, self._costs = info, {}
+        frames = list(_trial(info))
+        for preset in reversed(LADDER):
+            if preset in self._lanes:
+                cost = self._costs[preset] = self._timed(self._lanes[preset], frames)
+                if cost.slowest * float(info.rate) / stride(self._config) > 1.0:
+                    break
+
+    def use(self, preset: Preset) -> None:
+        """Let this preset, which was loaded, take the next bracket."""
+        self.current = self._lanes[preset]
+
+    def renew(self) -> None:
+        """Load everything anew, after a stage has failed."""
+        preset = self.current.preset
+        for loaded in list(self._lanes):
+            self._load(loaded)
+        self.use(preset)
+
+    def _load(self, preset: Preset) -> None:
+        config = self._with(preset)
+        fuser = create_fuser(config.fuser_name, preset=preset, device=config.fuse.device, steady=True)
+        self._lanes[preset] = Lane(preset, fuser, self._aligner(preset), WeighStage(fuser), BlendStage(fuser))
+
+    def _with(self, preset: Preset) -> Config:
+        fuse = self._config.fuse.model_copy(update={"preset": preset})
+        return self._config.model_copy(update={"fuse": fuse})
+
+    def _aligner(self, preset: Preset) -> Aligner:
+        config = self._with(preset)
+        align = config.align
+        return Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
+
+    def _timed(self, lane: Lane, frames: list[LabelledFrame]) -> Cost:
+        """Run brackets of the trial through a lane, one after another in this thread."""
+        pairer = Pairer(self._config.input.rate, lookahead=self._config.live.lookahead)
+        brackets = [bracket for frame in frames for bracket in pairer.push(frame)]
+        aligner = self._aligner(lane.preset)  # what it learns of the trial is not for the run
+        costs: list[tuple[float, float]] = []
+        began = time.monotonic()
+        for number, bracket in enumerate(brackets):
+            if number == _WARM:
+                began = time.monotonic()
+            if number > _WARM and time.monotonic() - began > _TRIAL_SECONDS:
+                break
+            marks, used = [time.monotonic()], time.process_time()
+            (aligned,) = aligner.push(bracket)
+            marks.append(time.monotonic())
+            (weighed,) = lane.weigh.push(aligned)
+            marks.append(time.monotonic())
+            list(lane.blend.push(weighed))
+            marks.append(time.monotonic())
+            if number >= _WARM:
+                costs.append((float(np.diff(marks).max()), time.process_time() - used))
+        slowest, total = zip(*costs, strict=True)
+        return Cost(median(slowest), median(total))
+
+
+def cpus() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _trial(info: SourceInfo) -> Iterator[LabelledFrame]:
+    """Frames of the source's kind: blobs of light that move, dark and bright by turns."""
+    rng = np.random.default_rng(0)
+    coarse = rng.random((info.height // 24 + 3, info.width // 24 + 3), dtype=np.float32) ** 3
+    light = cv2.resize(coarse, (info.width, info.height), interpolation=cv2.INTER_CUBIC)
+    black, white = luma_range(info.bits, info.color.full_range)
+    dtype = np.uint8 if info.bits == 8 else np.uint16
+    neutral = chroma_range(info.bits, info.color.full_range)[0]
+    rows = -(-info.height >> info.subsampling[1]), -(-info.width >> info.subsampling[0])
+    chroma: tuple[Plane, ...] = (np.full(rows, neutral, dtype),) * 2 if info.has_chroma else ()
+    for index in range(_WARM + _TIMED + 2):
+        rank = index % 2
+        moved = np.roll(light, 3 * index, axis=1) * np.float32(_TRIAL_GAP**rank / _TRIAL_GAP**0.5)
+        luma = np.clip(moved, 0, 1) ** np.float32(1 / 2.2) * (white - black) + black
+        planes = (luma.astype(dtype), *chroma)
+        frame = Frame(planes, info.bits, info.subsampling, info.color, index, info.time_base, index)
+        yield LabelledFrame(frame, rank, 2)
