@@ -11,7 +11,7 @@ from typing import Literal
 
 from streamfuse.config import Config
 from streamfuse.errors import DeviceError, UsageError, WeightsError
-from streamfuse.frame import FusedFrame
+from streamfuse.frame import Bracket, FusedFrame
 from streamfuse.live.config import LiveConfig, fixed_preset, stride
 from streamfuse.live.events import Events
 from streamfuse.live.figures import AgeWindow, RateMeter
@@ -69,6 +69,8 @@ class LiveRun:
         self._board = ViewBoard()
         self._rate_out = RateMeter()
         self._ages = AgeWindow()
+        self._governor: Governor | None = None  # once the presets have been timed
+        self._early = 0  # brackets that came before that
         self._meter = LoadMeter()
         self._lane_since: float | None = None  # when the running preset made its first frame
         self._stopping = False
@@ -86,8 +88,6 @@ class LiveRun:
             raise
         try:
             self._lanes = lanes or Lanes(config)
-            self._lanes.prepare(info)
-            self._governor = self._new_governor()
         except BaseException:
             source.close()
             self._outputs.close()
@@ -152,7 +152,7 @@ class LiveRun:
         )
         fuse = self._config.fuse.model_copy(update={"preset": config.fuse.preset})
         self._config = self._config.model_copy(update={"live": live, "fuse": fuse})
-        if new_preset:
+        if new_preset and self._governor is not None:
             self._lanes.load(self._config)
             self._lanes.prepare(self._source.info)
             self._governor = self._new_governor()
@@ -193,7 +193,7 @@ class LiveRun:
             frames_in=self._front.frames_in.count + (camera.discarded if camera else 0),
             frames_out=self._rate_out.count,
             dropped=self._inlet.drops,
-            discarded=self._front.discarded + (camera.discarded if camera else 0),
+            discarded=self._front.discarded + self._early + (camera.discarded if camera else 0),
             repaired=self._front.repaired,
             reconnects=camera.reconnects if camera else 0,
             age_ms=self._ages.percentiles_ms(),
@@ -235,17 +235,24 @@ class LiveRun:
                     break
                 self._notice_reconnect()
                 for bracket in self._front.push(frame):
-                    self._inlet.put(bracket)
+                    self._offer(bracket)
             if self._stopping:
                 self._front.reset()  # what it holds may be old: it counts as discarded
             else:
                 for bracket in self._front.flush():
-                    self._inlet.put(bracket)
+                    self._offer(bracket)
         except Exception as error:
             if not self._stopping:  # a source that is closed while it reads may well fail in that read
                 self._fatal = error
         finally:
             self._inlet.end()
+
+    def _offer(self, bracket: Bracket) -> None:
+        """Give it to fusion, if that has begun: what came before would only be old by then."""
+        if self._governor is None:
+            self._early += 1
+        else:
+            self._inlet.put(bracket)
 
     def _notice_reconnect(self) -> None:
         camera = getattr(self._source, "status", None)
@@ -258,6 +265,13 @@ class LiveRun:
 
     def _fuse(self) -> None:
         failures, done = 0, 0
+        try:
+            self._lanes.prepare(self._source.info)
+            self._governor = self._new_governor()
+        except Exception as error:
+            self._fatal = self._fatal or error
+            self._stopping = True
+            return
         while not self._inlet.ended:
             self._session = session = Session(
                 self._lanes,
@@ -321,19 +335,20 @@ class LiveRun:
     def _govern(self) -> None:
         """Judge the preset by frames of its own only: not by those of the one before, nor by what that left waiting."""
         session, now = self._session, time.monotonic()
+        governor = self._governor
         if session is None or self._rate_out.count == 0 or self._lanes.running is not self._lanes.current:
             self._lane_since = None
         elif self._lane_since is None:
             self._lane_since = now
-        if session is None or self._lane_since is None or now - self._lane_since < _GRACE_SECONDS:
+        if governor is None or session is None or self._lane_since is None or now - self._lane_since < _GRACE_SECONDS:
             self._meter.restart()
             return
         busy = tuple(stage.busy_seconds for stage in session.statistics.stages[1:])
         load = self._meter.take(now, self._inlet.arrived, self._inlet.drops, busy)
-        sentence = self._governor.judge(load) if load else None
+        sentence = governor.judge(load) if load else None
         if sentence is not None:
             self._warn("preset", sentence)
-            self._lanes.use(self._governor.preset)
+            self._lanes.use(governor.preset)
 
     def _new_governor(self) -> Governor:
         """One that knows what the presets cost here; the preset to begin with takes the next bracket."""

@@ -18,7 +18,7 @@ _WHITE = np.float32(65535)
 
 @kernel
 def lay_over(picture: Image, layer: Image, left: int, top: int) -> None:
-    """Lay a premultiplied layer (h, w, 4) over the picture (H, W, 3), in place, its corner at (left, top).
+    """Lay a premultiplied layer (h, w, 4) over the picture (H, W, 3 or more), in place, its corner at (left, top).
 
     What reaches beyond the picture is left out.
     """
