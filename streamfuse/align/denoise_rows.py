@@ -44,6 +44,13 @@ def _load(line: Plane, first: int, framed: Map) -> None:
 
 
 @kernel
+def _copy(line: Map, out: Map) -> None:
+    """As out[:n] = line, which takes Numba five seconds to compile, for the words of its error."""
+    for i in range(len(line)):
+        out[i] = line[i]
+
+
+@kernel
 def _sums(framed: Map, sums: Map, squares: Map) -> None:
     """Of three pixels in a line and of their squares: framed (n + 2,), the others (n,)."""
     middle, right = framed[1:], framed[2:]
@@ -100,7 +107,7 @@ def _filter_part(
     high: np.float32,
     out: Plane,
 ) -> None:
-    top, bottom, left, right = part
+    top, bottom, left, right = part[0], part[1], part[2], part[3]
     height, width = plane.shape
     count = right - left
     inner = count + 2  # weights are needed one pixel around
@@ -121,7 +128,7 @@ def _filter_part(
         centre = y - 1
         if centre < height:  # beyond, it is as on the last line
             bring_up(variance, max(centre, 0), columns, lines, brought)
-            noise[0, begin - left + 1 : end - left + 1] = brought[0]
+            _copy(brought[0], noise[0, begin - left + 1 :])
             noise[0, 0] = noise[0, 1] if begin == left else noise[0, 0]
             noise[0, inner - 1] = noise[0, inner - 2] if end == right else noise[0, inner - 1]
         _weigh(sums, squares, noise[0], scale, own, rest)

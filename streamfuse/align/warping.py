@@ -141,11 +141,11 @@ def _assemble(
 def _use(parts: Map, side: int, out: Map) -> None:
     """Share of a side in the result, from the share of all sides and the weight of the first."""
     share = parts[0]
+    weight = parts[len(parts) - 1]
     if len(parts) == 1:
-        out[:] = share
-        return
-    weight = parts[1]
-    if side == 0:
+        for i in range(len(out)):  # as out[:] = share, which takes Numba far longer to compile
+            out[i] = share[i]
+    elif side == 0:
         for i in range(len(out)):
             out[i] = share[i] * weight[i]
     else:

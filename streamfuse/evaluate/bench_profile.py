@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import cProfile
 import pstats
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -21,6 +20,7 @@ from streamfuse.chain import build_chain
 from streamfuse.config import Config
 from streamfuse.evaluate.bench_stages import decoded, one_thread, written
 from streamfuse.frame import Frame, FusedFrame
+from streamfuse.jit import kernels
 
 _WARM_UP = 8  # frames after the labels are known: caches, kernels that are compiled
 # Compiled, but they only move bytes.
@@ -162,12 +162,5 @@ def _kind(function: Function, compiled: set[tuple[str, str]]) -> str:
 
 def _compiled() -> set[tuple[str, str]]:
     """(file, name) of the loops that Numba compiled."""
-    from numba.core.registry import CPUDispatcher
-
-    found = set()
-    for module in [m for name, m in sys.modules.items() if name.startswith("streamfuse.")]:
-        for value in vars(module).values():
-            if isinstance(value, CPUDispatcher):
-                code = value.py_func.__code__
-                found.add((code.co_filename, code.co_name))
-    return found
+    codes = [loop.py_func.__code__ for loop in kernels()]
+    return {(code.co_filename, code.co_name) for code in codes}
