@@ -166,6 +166,7 @@ def _run(
     from streamfuse.capture.camera import open_camera
     from streamfuse.errors import UsageError
     from streamfuse.live.config import camera_options
+    from streamfuse.live.events import COMPILING, Events
     from streamfuse.live.lanes import Lanes
     from streamfuse.live.monitor import Monitor
     from streamfuse.live.run import LiveRun
@@ -178,7 +179,11 @@ def _run(
         raise UsageError("No camera was named: give an index, /dev/videoN, a URL or sim:.")
     stack.enter_context(_ended_by(signal.SIGTERM))
     lanes = Lanes(config)  # before the camera gives frames that nobody could fuse yet
-    run = LiveRun(open_camera(config.live.camera, camera_options(config.live)), config, lanes=lanes)
+    events = Events()
+    lanes.compile_ahead(lambda: events.tell_once("compile", COMPILING))
+    run = LiveRun(
+        open_camera(config.live.camera, camera_options(config.live)), config, events=events, lanes=lanes
+    )
     if config.live.web is not None:
         stack.enter_context(_page(run, config.live.web, token))
     monitor = stack.enter_context(Monitor(quiet=quiet))

@@ -15,11 +15,21 @@ LOGGER = logging.getLogger("streamfuse")
 Level = Literal["info", "warning", "error"]
 
 
+COMPILING = "Compiling loops for this machine, once (about half a minute) ..."
+
+
 class Events:
     """Tells events to Python's logging, under `streamfuse.live`; credentials are taken out."""
 
     def __init__(self) -> None:
         self._logger = LOGGER.getChild("live")
+        self._told: set[str] = set()
+
+    def tell_once(self, event: str, text: str) -> None:
+        """One event, if none of this kind was told so before."""
+        if event not in self._told:
+            self._told.add(event)
+            self.tell(event, text)
 
     def tell(self, event: str, text: str, *, level: Level = "info", **fields: Any) -> None:
         """One event: its kind, a sentence, and figures that belong to it."""

@@ -1,6 +1,6 @@
 """Chooses the preset of a live run while it goes on: the best that holds the camera's rate.
 
-It begins with what surely holds by what the presets cost on this machine, climbs while there is room, and steps down
+It begins with what surely holds, by what the presets cost on this machine, climbs while there is room, and steps down
 when frames are dropped. Each decision looks at frames of the preset that is running only.
 """
 
@@ -15,9 +15,11 @@ from streamfuse.live.lanes import LADDER, Cost
 _SHORTEST_WINDOW, _LONGEST_WINDOW = 1.0, 3.0  # seconds
 _FRAMES_TO_JUDGE = 12
 _DROPS_TO_STEP_DOWN = 0.05  # share of the instants
+_DROPS_TO_THIN = 0.15  # share from which an even half of the rate is better than what is left of it
 _HOPELESS_DROPS = 0.5  # a share that one window is enough to judge by
 _SAFE = 0.5  # share of the machine that a preset may take to begin with: camera and outputs need some, too
 _ROOM = 0.7  # the same for one that is climbed to, when all the rest is running already
+_ROOM_FOR_ALL_FRAMES = 0.9  # the same for fusing every frame again
 _PATIENCE_SECONDS = 10.0
 _LONGEST_PATIENCE = 3600.0
 
@@ -39,24 +41,49 @@ class Load:
     busy: float
 
 
+@dataclass(frozen=True, slots=True)
+class Gear:
+    """A preset, and whether it fuses every frame.
+
+    Args:
+        preset: the preset.
+        thinned: of each bracket only the frame of one exposure is fused.
+        room: share of the machine that it may take if it is climbed to.
+    """
+
+    preset: Preset
+    thinned: bool
+    room: float
+
+
 class Governor:
     """Steps down when instants are dropped, and climbs after a quiet time to a preset that should hold.
+
+    Below the fastest preset there is one more step: to fuse one frame of each bracket, always of the same exposure.
+    That is an even rate and a low latency, where dropping what does not fit would give neither.
 
     Each step up that does not hold doubles the time until the next one, so that a machine that is just too slow is
     not disturbed again and again.
 
     Args:
-        costs: of each preset that was timed; one that was not is never chosen.
+        costs: of each preset that was timed, at least one; the others are never chosen.
         rate: instants per second that have to be fused.
         cpus: processors that there are.
+        cycle: number of exposures; 1 where nothing can be thinned.
     """
 
-    def __init__(self, costs: Mapping[Preset, Cost], rate: float, cpus: int) -> None:
+    def __init__(self, costs: Mapping[Preset, Cost], rate: float, cpus: int, cycle: int = 2) -> None:
         self._costs = costs
         self._rate = rate
         self._cpus = cpus
-        self._ladder = tuple(preset for preset in LADDER if preset in costs)
-        self._at = self._best(0, _SAFE)
+        self._cycle = cycle
+        ladder = [preset for preset in LADDER if preset in costs]
+        self._gears = [Gear(preset, False, _ROOM) for preset in ladder[:-1]]
+        self._gears.append(Gear(ladder[-1], False, _ROOM_FOR_ALL_FRAMES))
+        self._plain = len(self._gears) - 1  # where every frame is fused by the fastest preset
+        if cycle > 1:
+            self._gears.append(Gear(ladder[-1], True, 1.0))
+        self._at = next((n for n in range(self._plain) if self._fits(n, _SAFE)), self._plain)
         self._patience = _PATIENCE_SECONDS
         self._quiet = 0.0
         self._strikes = 0
@@ -64,17 +91,17 @@ class Governor:
         self._told_of_floor = False
 
     @property
-    def preset(self) -> Preset:
+    def gear(self) -> Gear:
         """The one to use now."""
-        return self._ladder[self._at]
+        return self._gears[self._at]
 
     def judge(self, load: Load) -> str | None:
-        """Look at a window of this preset; a sentence if another one is chosen, or even the last one does not hold."""
+        """Look at a window of this gear; a sentence if another one is chosen, or if even the last one does not hold."""
         share = load.dropped / max(1, load.arrived)
         if share > _DROPS_TO_STEP_DOWN:
             return self._overloaded(share, load)
         self._strikes = 0
-        if self._climb_to(load) < self._at:
+        if self._better(load) < self._at:
             self._quiet += load.seconds
         else:
             self._quiet = 0.0
@@ -86,50 +113,48 @@ class Governor:
         if self._strikes < 2 and share < _HOPELESS_DROPS:
             return None
         self._strikes = 0
-        rate = load.arrived / load.seconds
-        if self._at + 1 == len(self._ladder):
-            return self._at_the_floor(share, rate)
         if self._climbed:
             self._patience = min(2 * self._patience, _LONGEST_PATIENCE)
             self._climbed = False
-        old, self._at = self.preset, self._best(self._at + 1, 1.0, self._strain(load))
-        return (
-            f"The preset {old} holds {rate * (1 - share):.1f} of {rate:.1f} frames per second here: going on with "
-            f"{self.preset}."
-        )
-
-    def _at_the_floor(self, share: float, rate: float) -> str | None:
-        if self._told_of_floor:
-            return None
-        self._told_of_floor = True
-        return (
-            f"Even the preset {self.preset} holds only {rate * (1 - share):.1f} of {rate:.1f} frames per second here: "
-            "whole brackets are dropped, oldest first; a smaller --size or --rate half helps."
-        )
+        rate = load.arrived / load.seconds
+        holds = f"holds {rate * (1 - share):.1f} of {rate:.1f} frames per second here"
+        last = self._at + 1 == len(self._gears)
+        if last or (self._at == self._plain and share < _DROPS_TO_THIN):
+            told, self._told_of_floor = self._told_of_floor, True
+            even = f"Even the preset {self.gear.preset} {holds}: brackets are dropped, oldest first; "
+            return None if told else even + "a smaller --size or --rate half helps."
+        old, strain = self.gear, self._strain(load)
+        lower = next((n for n in range(self._at + 1, self._plain) if self._fits(n, 1.0, strain)), self._plain)
+        self._at = max(self._at + 1, lower)
+        if self.gear.thinned:
+            return (
+                f"Even the preset {old.preset} {holds}: going on with one frame of each bracket, always of the same "
+                "exposure; a smaller --size helps."
+            )
+        return f"The preset {old.preset} {holds}: going on with {self.gear.preset}."
 
     def _climb(self, load: Load) -> str:
         self._quiet = 0.0
-        self._at = self._climb_to(load)
+        self._at = self._better(load)
         self._climbed = True
         self._told_of_floor = False
-        return f"There is time to spare: going on with the preset {self.preset}."
+        return f"There is time to spare: going on with every frame and the preset {self.gear.preset}."
 
-    def _climb_to(self, load: Load) -> int:
-        """The best preset that has room, if everything takes as much longer as it does now."""
-        return min(self._at, self._best(0, _ROOM, self._strain(load)))
+    def _better(self, load: Load) -> int:
+        """Place of the best gear that has room, if everything takes as much longer as it does now."""
+        strain = self._strain(load)
+        return next((n for n in range(self._at) if self._fits(n, self._gears[n].room, strain)), self._at)
 
     def _strain(self, load: Load) -> float:
         """How many times longer the slowest stage takes than it did when it was timed: what else the machine does."""
-        expected = self._costs[self.preset].slowest * load.arrived / load.seconds
+        expected = self._costs[self.gear.preset].slowest * load.arrived / load.seconds
         return max(1.0, load.busy / expected) if expected > 0 else 1.0
 
-    def _best(self, first: int, room: float, strain: float = 1.0) -> int:
-        """Place of the best preset, from `first` on, that needs at most this share of the machine; or the last."""
-        for place in range(first, len(self._ladder)):
-            need = self._costs[self._ladder[place]] * (self._rate * strain)
-            if need.slowest <= room and need.total <= room * self._cpus:
-                return place
-        return len(self._ladder) - 1
+    def _fits(self, place: int, room: float, strain: float = 1.0) -> bool:
+        """Whether a gear needs at most this share of the machine."""
+        gear = self._gears[place]
+        need = self._costs[gear.preset] * (self._rate * strain / (self._cycle if gear.thinned else 1))
+        return need.slowest <= room and need.total <= room * self._cpus
 
 
 class LoadMeter:

@@ -25,7 +25,13 @@ class Inlet:
 
     def __init__(self, cycles: int = 2, unit: int | None = None) -> None:
         self.arrived = 0
+        """Instants that were to be fused."""
         self.drops = 0
+        """Those of them that were dropped, since they did not fit."""
+        self.skipped = 0
+        """Further instants that were left out, since only one of each cycle is wanted."""
+        self.thinned = False
+        """Whether one instant of each cycle is wanted only: that of the middle exposure, the darker of two."""
         self._cycles = cycles
         self._unit = unit
         self._items: deque[Bracket] = deque()
@@ -36,9 +42,14 @@ class Inlet:
         """Add the newest instant; what is too much goes, oldest first."""
         unit = self._unit or bracket.cycle
         with self._changed:
+            if self.thinned and self._unit is None:
+                unit = 1
+                if bracket.rank != (bracket.cycle - 1) // 2:
+                    self.skipped += 1
+                    return
             self.arrived += 1
             self._items.append(bracket)
-            if len(self._items) > self._cycles * unit:
+            while len(self._items) > self._cycles * unit:
                 for _ in range(unit):
                     self._items.popleft()
                 self.drops += unit

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
 import cv2
 import numpy as np
 
+from streamfuse.ahead import compile_ahead
 from streamfuse.align.aligner import Aligner
 from streamfuse.align.pair import Pairer
 from streamfuse.config import Config, Preset
@@ -71,12 +72,12 @@ class Lanes:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._wanted = _wanted(config)
         self._lanes: dict[Preset, Lane] = {}
         self._costs: dict[Preset, Cost] = {}
         self._ready_for: SourceInfo | None = None
         self.load(config)
-        chosen = fixed_preset(config)
-        self.current: Lane = self._lanes[chosen or LADDER[-1]]
+        self.current: Lane = self._lanes[self._wanted[-1]]
         """Takes the next bracket."""
         self.running: Lane = self.current
         """Made the newest fused frame."""
@@ -87,16 +88,25 @@ class Lanes:
         Raises:
             UsageError, WeightsError, DeviceError: as `create_fuser`.
         """
-        chosen = fixed_preset(config)
-        for preset in LADDER if chosen is None else (chosen,):
+        self._wanted = _wanted(config)
+        for preset in self._wanted:
             if preset not in self._lanes:
                 self._load(preset)
                 self._ready_for = None
 
+    def compile_ahead(self, tell: Callable[[], None]) -> None:
+        """Compile the loops that these presets need for the pictures of most cameras, where that was not done before.
+
+        Args:
+            tell: called before each loop that is compiled, if any: half a minute in all.
+        """
+        for preset in self._lanes:
+            compile_ahead(self._with(preset), tell=tell)
+
     @property
     def costs(self) -> dict[Preset, Cost]:
-        """What the presets cost, as far as `prepare` has timed them."""
-        return dict(self._costs)
+        """What the presets of the settings cost, as far as `prepare` has timed them."""
+        return {preset: cost for preset, cost in self._costs.items() if preset in self._wanted}
 
     def prepare(self, info: SourceInfo) -> None:
         """Make everything ready for pictures of this kind, and time the presets on them.
@@ -108,11 +118,10 @@ class Lanes:
             return
         self._ready_for, self._costs = info, {}
         frames = list(_trial(info))
-        for preset in reversed(LADDER):
-            if preset in self._lanes:
-                cost = self._costs[preset] = self._timed(self._lanes[preset], frames)
-                if cost.slowest * float(info.rate) / stride(self._config) > 1.0:
-                    break
+        for preset in reversed(self._wanted):
+            cost = self._costs[preset] = self._timed(self._lanes[preset], frames)
+            if cost.slowest * float(info.rate) / stride(self._config) > 1.0:
+                break
 
     def use(self, preset: Preset) -> None:
         """Let this preset, which was loaded, take the next bracket."""
@@ -162,6 +171,11 @@ class Lanes:
                 costs.append((float(np.diff(marks).max()), time.process_time() - used))
         slowest, total = zip(*costs, strict=True)
         return Cost(median(slowest), median(total))
+
+
+def _wanted(config: Config) -> tuple[Preset, ...]:
+    chosen = fixed_preset(config)
+    return LADDER if chosen is None else (chosen,)
 
 
 def cpus() -> int:

@@ -12,11 +12,12 @@ from typing import Literal
 from streamfuse.config import Config
 from streamfuse.errors import DeviceError, UsageError, WeightsError
 from streamfuse.frame import Bracket, FusedFrame
-from streamfuse.live.config import LiveConfig, fixed_preset, stride
-from streamfuse.live.events import Events
+from streamfuse.jit import when_compiling
+from streamfuse.live.config import LiveConfig, stride
+from streamfuse.live.events import COMPILING, Events
 from streamfuse.live.figures import AgeWindow, RateMeter
 from streamfuse.live.front import Front
-from streamfuse.live.governor import Governor, LoadMeter
+from streamfuse.live.governor import Gear, Governor, LoadMeter
 from streamfuse.live.inlet import Inlet, cycles_that_wait
 from streamfuse.live.lanes import Lanes, cpus
 from streamfuse.live.output_set import OutputSet
@@ -154,7 +155,8 @@ class LiveRun:
         self._config = self._config.model_copy(update={"live": live, "fuse": fuse})
         if new_preset and self._governor is not None:
             self._lanes.load(self._config)
-            self._lanes.prepare(self._source.info)
+            with when_compiling(lambda: self._events.tell_once("compile", COMPILING)):
+                self._lanes.prepare(self._source.info)
             self._governor = self._new_governor()
         self._events.tell("reload", f"Reloaded: {opened} outputs opened, {closed} closed.")
 
@@ -192,7 +194,7 @@ class LiveRun:
             gap_ev=round(found.gap_ev, 2) if found else 0.0,
             frames_in=self._front.frames_in.count + (camera.discarded if camera else 0),
             frames_out=self._rate_out.count,
-            dropped=self._inlet.drops,
+            dropped=self._inlet.drops + self._inlet.skipped,
             discarded=self._front.discarded + self._early + (camera.discarded if camera else 0),
             repaired=self._front.repaired,
             reconnects=camera.reconnects if camera else 0,
@@ -266,7 +268,8 @@ class LiveRun:
     def _fuse(self) -> None:
         failures, done = 0, 0
         try:
-            self._lanes.prepare(self._source.info)
+            with when_compiling(lambda: self._events.tell_once("compile", COMPILING)):
+                self._lanes.prepare(self._source.info)
             self._governor = self._new_governor()
         except Exception as error:
             self._fatal = self._fatal or error
@@ -278,6 +281,7 @@ class LiveRun:
                 self._inlet,
                 self._source.info,
                 self._config.smooth.enabled,
+                self._front.unit is None,
                 self._board.show,
                 self._publish,
             )
@@ -340,7 +344,12 @@ class LiveRun:
             self._lane_since = None
         elif self._lane_since is None:
             self._lane_since = now
-        if governor is None or session is None or self._lane_since is None or now - self._lane_since < _GRACE_SECONDS:
+        if (
+            governor is None
+            or session is None
+            or self._lane_since is None
+            or now - self._lane_since < _GRACE_SECONDS
+        ):
             self._meter.restart()
             return
         busy = tuple(stage.busy_seconds for stage in session.statistics.stages[1:])
@@ -348,13 +357,19 @@ class LiveRun:
         sentence = governor.judge(load) if load else None
         if sentence is not None:
             self._warn("preset", sentence)
-            self._lanes.use(governor.preset)
+            self._use(governor.gear)
 
     def _new_governor(self) -> Governor:
         """One that knows what the presets cost here; the preset to begin with takes the next bracket."""
-        governor = Governor(self._lanes.costs, self._rate, cpus())
-        self._lanes.use(fixed_preset(self._config) or governor.preset)
+        cycle = 1 if self._front.unit == 1 else self._config.input.cycle or 2
+        governor = Governor(self._lanes.costs, self._rate, cpus(), cycle)
+        self._use(governor.gear)
         return governor
+
+    def _use(self, gear: Gear) -> None:
+        """Let this preset take the next bracket."""
+        self._inlet.thinned = gear.thinned
+        self._lanes.use(gear.preset)
 
     def _wind_up(self) -> None:
         """Let the camera go, and finish what is on its way."""

@@ -34,6 +34,7 @@ class Session:
         inlet: where brackets come from.
         info: of the source.
         smooth: whether maps are smoothed; over the instants before, so that no frame waits for it.
+        every_frame: each frame is an instant, else each bracket is.
         show: called with each bracket and its fused frame, before it is published.
         publish: called with each fused frame in order, from one thread; must not wait.
     """
@@ -44,6 +45,7 @@ class Session:
         inlet: Inlet,
         info: SourceInfo,
         smooth: bool,
+        every_frame: bool,
         show: Callable[[WeighedBracket, FusedFrame], None],
         publish: Callable[[FusedFrame], None],
     ) -> None:
@@ -51,7 +53,7 @@ class Session:
         stages = [
             NamedStage("align", AlignStep(lanes)),
             NamedStage("weigh", WeighStep()),
-            NamedStage("blend", BlendStep(lanes, smooth, show)),
+            NamedStage("blend", BlendStep(lanes, smooth, every_frame, show)),
         ]
         self._pipeline = Pipeline(
             feed,

@@ -70,21 +70,27 @@ class BlendStep:
     Args:
         lanes: are told which lane the newest fused frame is of.
         smooth: whether to smooth.
+        every_frame: each frame is an instant, else each bracket is.
         show: called with each bracket and its fused frame.
     """
 
     def __init__(
-        self, lanes: Lanes, smooth: bool, show: Callable[[WeighedBracket, FusedFrame], None]
+        self,
+        lanes: Lanes,
+        smooth: bool,
+        every_frame: bool,
+        show: Callable[[WeighedBracket, FusedFrame], None],
     ) -> None:
         self._lanes = lanes
         self._smooth = smooth
+        self._every_frame = every_frame
         self._show = show
         self._smoother = Smoother(ahead=False)
         self._last: InLane[WeighedBracket] | None = None
 
     def push(self, item: InLane[WeighedBracket]) -> Iterator[FusedFrame]:
         """One in, one out."""
-        if self._last is not None and _apart(self._last, item):
+        if self._last is not None and self._apart(self._last, item):
             self._smoother = Smoother(ahead=False)
         self._last = item
         for weighed in self._smoother.push(item.item) if self._smooth else (item.item,):
@@ -99,10 +105,10 @@ class BlendStep:
         """Nothing is held."""
         return ()
 
-
-def _apart(last: InLane[WeighedBracket], item: InLane[WeighedBracket]) -> bool:
-    """Whether the two are not of neighbouring instants of one lane."""
-    before, now = last.item.aligned.bracket, item.item.aligned.bracket
-    seconds = (now.reference.captured_at or 0.0) - (before.reference.captured_at or 0.0)
-    gap = now.reference.index - before.reference.index
-    return item.lane is not last.lane or gap > now.cycle or seconds > _BREAK_SECONDS
+    def _apart(self, last: InLane[WeighedBracket], item: InLane[WeighedBracket]) -> bool:
+        """Whether the two are not of neighbouring instants of one lane."""
+        before, now = last.item.aligned.bracket, item.item.aligned.bracket
+        seconds = (now.reference.captured_at or 0.0) - (before.reference.captured_at or 0.0)
+        frames = now.reference.index - before.reference.index
+        far = frames > (1 if self._every_frame else now.cycle) or seconds > _BREAK_SECONDS
+        return far or item.lane is not last.lane
