@@ -270,6 +270,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "zmq": speed.zmq,
     "zmq-live": speed.zmq_live,
     "soak": speed.soak,
+    "live": speed.live,
     "bench-fusion": speed.bench_fusion,
     "bench-stages": speed.bench_stages,
     "bench-profile": speed.bench_profile,

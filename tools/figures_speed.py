@@ -54,6 +54,24 @@ def soak() -> str:
     return table(["", f"{found['minutes']:.0f} minutes"], rows)
 
 
+def live() -> str:
+    """What `live` holds with the preset that it chooses."""
+    found = read("live")
+    rows = [
+        [
+            name,
+            f"`{case['preset']}`",
+            f"{case['fps_in']:.1f} / {case['fps_out']:.1f}",
+            str(case["dropped"]),
+            " / ".join(f"{case['age_ms'][p]:.0f}" for p in ("p50", "p95", "p99")),
+        ]
+        for name, case in found["cases"].items()
+    ]
+    seconds = min(case["seconds"] for case in found["cases"].values())
+    head = [f"640x360 at 30, {seconds / 60:.0f} min, {found['environment']['machine'].split(', ')[-1]}"]
+    return table([*head, "preset", "fps in / fused", "dropped", "age p50 / p95 / p99, ms"], rows)
+
+
 def bench_fusion() -> str:
     """Fusion alone, against OpenCV's Mertens in the same call."""
     rows = read("bench-cpu")["fusion"]

@@ -110,3 +110,34 @@ def test_broken_order_is_counted() -> None:
         list(pairer.push(LabelledFrame(grey_frame(DOT, i), rank, 2, repaired=i == 3)))
     list(pairer.flush())
     assert pairer.repaired_pairs == 2
+
+
+@given(
+    lookahead=st.integers(0, 3),
+    cycle=st.integers(2, 4),
+    count=st.integers(0, 30),
+    cuts=st.frozensets(st.integers(1, 29), max_size=3),
+)
+def test_a_bracket_waits_for_as_many_frames_as_it_may_look_ahead(
+    lookahead: int, cycle: int, count: int, cuts: frozenset[int]
+) -> None:
+    pairer, seen = Pairer(lookahead=lookahead), []
+    for item in labelled([n % cycle for n in range(count)], cycle, tuple(cuts)):
+        for bracket in pairer.push(item):
+            seen.append(bracket)
+            newest = item.frame.index
+            waited = newest - bracket.reference.index
+            assert waited <= min(lookahead, cycle)
+            for pair in (*bracket.missing.values(), bracket.same):
+                assert pair.after is None or pair.after.index <= newest
+                assert pair.before is None or pair.before.index < bracket.reference.index
+    assert [b.reference.index for b in [*seen, *pairer.flush()]] == list(range(count))
+
+
+def test_without_looking_ahead_the_missing_exposure_is_of_the_past() -> None:
+    pairer = Pairer(lookahead=0)
+    brackets = [bracket for item in labelled([0, 1, 0, 1], 2) for bracket in pairer.push(item)]
+    assert [b.reference.index for b in brackets] == [0, 1, 2, 3]
+    assert brackets[0].missing == {}
+    assert [index(b.missing[1 - b.rank].before) for b in brackets[1:]] == [0, 1, 2]
+    assert not any(b.missing[1 - b.rank].after for b in brackets[1:])

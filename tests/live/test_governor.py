@@ -1,82 +1,153 @@
 """The preset that is chosen while a run goes on."""
 
+import pytest
+
 from streamfuse.live.governor import Governor, Load, LoadMeter
+from streamfuse.live.lanes import Cost
+
+RATE, CPUS = 30.0, 2
+COSTS = {"fast": Cost(0.015, 0.03), "balanced": Cost(0.06, 0.15), "best": Cost(0.3, 0.6)}
+QUICK = {"fast": Cost(0.002, 0.003), "balanced": Cost(0.005, 0.01), "best": Cost(0.01, 0.02)}
 
 
-def load(dropped=0.0, busy=0.8, seconds=3.0, rate=30):
-    arrived = int(rate * seconds)
+def governor(costs=COSTS, **options):
+    return Governor(costs, RATE, CPUS, **options)
+
+
+def load(dropped=0.0, busy=0.5, seconds=3.0, rate=RATE):
+    arrived = round(rate * seconds)
     return Load(seconds, arrived, round(dropped * arrived), busy)
 
 
+def chosen(governor):
+    return governor.gear.preset, governor.gear.thinned
+
+
+def until_a_change(governor, window):
+    """How many such windows it takes, and the sentence."""
+    for count in range(1, 10_000):
+        if (sentence := governor.judge(window)) is not None:
+            return count, sentence
+    raise AssertionError("nothing was changed")
+
+
+@pytest.mark.parametrize(
+    ("costs", "preset"),
+    [
+        (COSTS, "fast"),  # two thirds of a processor for `fast`; `balanced` would take four of the two
+        (QUICK, "best"),
+        ({**QUICK, "best": Cost(0.03, 0.05)}, "balanced"),
+        ({"fast": Cost(0.1, 0.2)}, "fast"),  # nothing holds: it begins with every frame all the same
+        ({"best": Cost(0.1, 0.2)}, "best"),  # the only one that is wanted
+    ],
+)
+def test_it_begins_with_what_surely_holds(costs, preset):
+    assert chosen(governor(costs)) == (preset, False)
+
+
+def test_the_number_of_processors_counts():
+    costs = {"fast": Cost(0.001, 0.002), "balanced": Cost(0.012, 0.1)}
+    assert Governor(costs, RATE, 2).gear.preset == "fast"
+    assert Governor(costs, RATE, 16).gear.preset == "balanced"
+
+
 def test_what_keeps_up_stays():
-    governor = Governor()
-    assert [governor.judge(load()) for _ in range(100)] == [None] * 100
-    assert governor.preset == "best"
+    one = governor()
+    assert [one.judge(load()) for _ in range(100)] == [None] * 100
+    assert chosen(one) == ("fast", False)
 
 
 def test_far_too_slow_is_seen_at_once_and_said():
-    governor = Governor()
-    sentence = governor.judge(load(dropped=0.8))
+    one = governor(QUICK)
+    sentence = one.judge(load(dropped=0.8, busy=1.0))
     assert sentence == "The preset best holds 6.0 of 30.0 frames per second here: going on with balanced."
-    assert governor.preset == "balanced"
+    assert chosen(one) == ("balanced", False)
+
+
+def test_a_machine_that_is_much_busier_skips_what_cannot_hold_either():
+    one = governor({**QUICK, "balanced": Cost(0.009, 0.019)})
+    # The slowest stage takes eight times as long as it did: so would that of `balanced`.
+    sentence = one.judge(Load(3.0, 15, 12, 8 * 0.01 * 5))
+    assert "going on with fast" in sentence
 
 
 def test_a_little_too_slow_has_to_be_so_twice():
-    governor = Governor()
-    assert governor.judge(load(dropped=0.2)) is None
-    assert governor.judge(load()) is None
-    assert governor.judge(load(dropped=0.2)) is None
-    assert "balanced" in governor.judge(load(dropped=0.2))
+    one = governor(QUICK)
+    assert one.judge(load(dropped=0.2)) is None
+    assert one.judge(load(busy=1.0)) is None
+    assert one.judge(load(dropped=0.2)) is None
+    assert "balanced" in one.judge(load(dropped=0.2))
 
 
 def test_a_few_drops_are_no_reason():
-    governor = Governor()
-    assert all(governor.judge(load(dropped=0.03)) is None for _ in range(20))
+    one = governor(QUICK)
+    assert all(one.judge(load(dropped=0.03, busy=1.0)) is None for _ in range(20))
 
 
-def test_when_nothing_holds_it_is_said_once():
-    governor = Governor(start="fast")
-    told = [governor.judge(load(dropped=0.7)) for _ in range(10)]
-    assert told[0].startswith("Even the preset fast holds only 9.0 of 30.0 frames per second here")
-    assert told[1:] == [None] * 9
-    assert governor.preset == "fast"
+def test_below_the_fastest_preset_one_frame_of_each_bracket_is_left():
+    one = governor()
+    _, sentence = until_a_change(one, load(dropped=0.3, busy=1.0))
+    assert sentence.startswith(
+        "Even the preset fast holds 21.0 of 30.0 frames per second here: going on with one frame"
+    )
+    assert chosen(one) == ("fast", True)
+    _, sentence = until_a_change(one, load(dropped=0.3, busy=1.0, rate=15))
+    assert "brackets are dropped, oldest first" in sentence
+    assert chosen(one) == ("fast", True)
+    assert all(one.judge(load(dropped=0.3, rate=15)) is None for _ in range(10))  # it was said
 
 
-def test_after_a_quiet_minute_a_better_one_is_tried():
-    governor = Governor(start="fast")
-    told = [sentence for _ in range(21) if (sentence := governor.judge(load(busy=0.2)))]
-    assert told == ["There is time to spare: trying the preset balanced."]
+def test_most_of_the_frames_are_better_than_half_of_them():
+    one = governor()
+    _, sentence = until_a_change(one, load(dropped=0.1, busy=1.0))
+    assert "holds 27.0 of 30.0" in sentence
+    assert chosen(one) == ("fast", False)
 
 
-def test_one_that_is_just_quick_enough_is_left_alone():
-    governor = Governor(start="fast")
-    assert all(governor.judge(load(busy=0.6)) is None for _ in range(100))
+def test_where_a_bracket_is_one_instant_nothing_is_thinned():
+    one = governor(cycle=1)
+    until_a_change(one, load(dropped=0.6, busy=1.0))
+    assert chosen(one) == ("fast", False)
+
+
+def test_it_climbs_when_there_is_room_for_what_the_better_one_costs():
+    one = governor(QUICK)
+    one.judge(load(dropped=0.8, busy=1.0))
+    assert chosen(one) == ("balanced", False)
+    # As slow as it is now, `best` would not hold, however long nothing is dropped.
+    assert all(one.judge(load(busy=0.5)) is None for _ in range(100))
+    _, sentence = until_a_change(one, load(busy=0.005 * RATE))
+    assert sentence == "There is time to spare: going on with every frame and the preset best."
+    assert chosen(one) == ("best", False)
+
+
+def test_every_frame_is_fused_again_when_the_machine_is_free():
+    one = governor()
+    until_a_change(one, load(dropped=0.4, busy=1.0))
+    assert all(one.judge(load(busy=0.6, rate=15)) is None for _ in range(100))  # strained by something else
+    until_a_change(one, load(busy=0.015 * 15, rate=15))
+    assert chosen(one) == ("fast", False)
 
 
 def test_each_failed_try_doubles_the_time_to_the_next():
-    governor = Governor(start="fast")
-
-    def windows_until_a_change(**figures):
-        count = 1
-        while governor.judge(load(**figures)) is None:
-            count += 1
-        return count
-
+    one = governor()
+    until_a_change(one, load(dropped=0.9, busy=1.0))
     waits = []
     for _ in range(3):
-        waits.append(windows_until_a_change(busy=0.1))
-        assert governor.preset == "balanced"
-        windows_until_a_change(dropped=0.9)
-        assert governor.preset == "fast"
-    assert waits == [20, 40, 80]
+        waits.append(until_a_change(one, load(busy=0.2, rate=15))[0])
+        assert chosen(one) == ("fast", False)
+        until_a_change(one, load(dropped=0.9, busy=1.0))
+    assert waits == [4, 7, 14]  # windows of three seconds: 10, 20, 40 s
 
 
 def test_windows_are_long_enough_to_judge():
     meter = LoadMeter()
-    assert meter.take(0.0, 0, 0, 0.0) is None
-    assert meter.take(0.5, 15, 0, 0.4) is None  # too short
-    assert meter.take(1.0, 30, 3, 0.8) == Load(1.0, 30, 3, 0.8)
-    assert meter.take(2.0, 35, 3, 1.0) is None  # too few at five per second
-    assert meter.take(4.0, 45, 3, 1.4) == Load(3.0, 15, 0, (1.4 - 0.8) / 3.0)
+    assert meter.take(0.0, 0, 0, (0.0, 0.0)) is None
+    assert meter.take(0.5, 15, 0, (0.4, 0.1)) is None  # too short
+    assert meter.take(1.0, 30, 3, (0.8, 0.1)) == Load(1.0, 30, 3, 0.8)
+    assert meter.take(2.0, 35, 3, (1.0, 0.9)) is None  # too few at five per second
+    assert meter.take(4.0, 45, 3, (1.4, 2.5)) == Load(
+        3.0, 15, 0, (2.5 - 0.1) / 3.0
+    )  # another one is the slowest now
     meter.restart()
-    assert meter.take(9.0, 90, 3, 2.0) is None
+    assert meter.take(9.0, 90, 3, (2.0, 3.0)) is None

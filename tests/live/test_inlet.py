@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamfuse.live.inlet import Inlet
+from streamfuse.live.inlet import Inlet, cycles_that_wait
 
 
 def bracket(number, cycle=2):
@@ -76,3 +76,34 @@ def test_full_never_waits():
     done.join(10)
     assert not done.is_alive()
     assert inlet.drops == pytest.approx(998)
+
+
+@given(count=st.integers(0, 60), cycle=st.integers(2, 5))
+def test_thinned_it_gives_every_instant_of_one_exposure(count, cycle):
+    inlet = Inlet(100)
+    inlet.thinned = True
+    for number in range(count):
+        inlet.put(bracket(number, cycle))
+    numbers = [item.number for item in taken(inlet)]
+    assert numbers == list(range((cycle - 1) // 2, count, cycle))
+    assert inlet.arrived + inlet.skipped == count
+    assert inlet.drops == 0
+
+
+def test_thinned_it_drops_single_instants_oldest_first():
+    inlet = Inlet(2)
+    for number in range(4):
+        inlet.put(bracket(number))
+    inlet.thinned = True  # in mid-run: what waits already is more than may wait from now on
+    for number in range(4, 10):
+        inlet.put(bracket(number))
+    numbers = [item.number for item in taken(inlet)]
+    assert numbers == [6, 8]
+    assert len(numbers) + inlet.drops == inlet.arrived
+
+
+@pytest.mark.parametrize(
+    ("rate", "unit", "cycles"), [(30, 2, 3), (120, 2, 4), (5, 2, 1), (30, 1, 4), (30, 5, 1)]
+)
+def test_what_waits_is_young(rate, unit, cycles):
+    assert cycles_that_wait(rate, unit) == cycles

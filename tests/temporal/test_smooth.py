@@ -175,3 +175,26 @@ def test_weights_stay_weights_and_inputs_stay_as_they_are():
             assert prior.min() >= 0
     for maps, copy in zip(inputs, copies, strict=True):
         np.testing.assert_array_equal(maps.priors[0], copy)
+
+
+def test_without_looking_ahead_each_instant_comes_at_once_and_nothing_alternates():
+    smoother = Smoother(ahead=False)
+    for t in range(8):
+        (result,) = smoother.push(instant(t, maps_of(0.75 if t % 2 else 0.25)))
+        assert result.aligned.bracket.reference.index == t
+        if t > 0:
+            for prior in result.maps.priors:
+                np.testing.assert_array_equal(prior, 0.5)
+    assert list(smoother.flush()) == []
+
+
+def test_without_looking_ahead_no_later_instant_counts():
+    maps = [random_maps(t) for t in range(4)]
+    others = [*maps[:3], random_maps(99)]
+
+    def weights(sequence):
+        smoother = Smoother(ahead=False)
+        return dark_weights([r for t, m in enumerate(sequence) for r in smoother.push(instant(t, m))])
+
+    for one, other in zip(weights(maps)[:3], weights(others)[:3], strict=True):
+        np.testing.assert_array_equal(one, other)

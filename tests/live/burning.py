@@ -1,0 +1,47 @@
+"""Presets whose cost a test sets: they burn processor time, as a busy network does; a `sleep` would leave it idle."""
+
+from __future__ import annotations
+
+import time
+
+from streamfuse.fusion.fuser import MertensFuser
+from streamfuse.fusion.stage import BlendStage
+from streamfuse.live import lanes
+
+
+class Costs(dict):
+    """Preset -> seconds of a processor that each of its frames burns; may be changed while a run goes on."""
+
+    def __init__(self, fast=0.0, balanced=0.0, best=0.0):
+        super().__init__(fast=fast, balanced=balanced, best=best)
+        self.loaded = []
+        """Presets in the order in which they were loaded."""
+        self.used = []
+        """Preset of each frame that was blended in a run."""
+
+    def install(self, monkeypatch):
+        """Have the lanes burn; gives itself."""
+        costs = self
+
+        class Named(MertensFuser):
+            def __init__(self, preset):
+                self.name = f"mertens of {preset}"
+                self.preset = preset
+                costs.loaded.append(preset)
+
+        class Burning(BlendStage):
+            def push(self, item):
+                costs.used.append(self._fuser.preset)
+                burn(costs[self._fuser.preset])
+                yield from super().push(item)
+
+        monkeypatch.setattr(lanes, "create_fuser", lambda name, *, preset, device, steady: Named(preset))
+        monkeypatch.setattr(lanes, "BlendStage", Burning)
+        return self
+
+
+def burn(seconds):
+    """Work for so many seconds of this thread's own processor time."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        sum(range(1000))
