@@ -61,7 +61,11 @@ class Promise:
         return value >= self.least / slack if self.least is not None else value <= (self.most or 0.0) * slack
 
     def __str__(self) -> str:
-        return f"{self.measure} >= {self.least:g}" if self.least is not None else f"{self.measure} <= {self.most:g}"
+        return (
+            f"{self.measure} >= {self.least:g}"
+            if self.least is not None
+            else f"{self.measure} <= {self.most:g}"
+        )
 
 
 PROMISES = (
@@ -301,8 +305,8 @@ def main() -> int:
     parser.add_argument(
         "--busy", type=int, action="append", help="busy processes beside it; repeatable: 0 and 1"
     )
-    parser.add_argument("--frames", type=int, default=240, help="of the clip")
-    parser.add_argument("--live", type=float, default=60.0, help="seconds of the live run")
+    parser.add_argument("--frames", type=int, default=120, help="of the clip")
+    parser.add_argument("--live", type=float, default=30.0, help="seconds of the live run")
     parser.add_argument(
         "--quick", action="store_true", help="short, beside one busy process, with generous floors"
     )
