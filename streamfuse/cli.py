@@ -170,6 +170,7 @@ def fuse(
     What is found (exposures, order, gap) is printed; --cycle, --first and --exposures override it.
     """
     from streamfuse.config import load_config
+    from streamfuse.jit import when_compiling
     from streamfuse.progress import Reporter
     from streamfuse.run import FileFusion
 
@@ -185,7 +186,7 @@ def fuse(
             options[switch] = options[switch] == "on"
     config = load_config(config_name or "default")
     config = config.with_overrides(bits=int(bits) if bits else None, **options)
-    with Reporter(quiet=quiet or as_json) as reporter:
+    with Reporter(quiet=quiet or as_json) as reporter, when_compiling(reporter.compiling):
         fusion = FileFusion(
             inputs, output, config, fps=_rate(fps), dump=dump_stages, progress=reporter.update
         )

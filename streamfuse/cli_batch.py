@@ -6,12 +6,16 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamfuse.errors import StreamfuseError
+
 if TYPE_CHECKING:
+    from streamfuse.batch.plan import Job
     from streamfuse.batch.run import FileResult
 
 PRESETS = ("fast", "balanced", "best")
@@ -89,7 +93,10 @@ def batch(
     endings = (signal.SIGTERM, signal.SIGHUP)  # a run that is told to end tidies up as after Ctrl-C
     previous = [signal.signal(number, signal.default_int_handler) for number in endings]
     try:
-        results = Batch(jobs, workers=processes, ray=ray, resume=resume, report=report).run()
+        run = Batch(jobs, workers=processes, ray=ray, resume=resume, report=report)
+        if ray is None and len(jobs) > 0:
+            _compile_ahead(jobs[0], quiet=quiet or as_json)
+        results = run.run()
     except KeyboardInterrupt:
         click.echo("Interrupted: what is complete is kept; the same command with --resume goes on.", err=True)
         sys.exit(130)
@@ -109,6 +116,18 @@ def batch(
         )
     if failed:
         sys.exit(1)
+
+
+def _compile_ahead(job: Job, *, quiet: bool) -> None:
+    """Once, and not in every process at the same time."""
+    from streamfuse.ahead import Kind, compile_ahead
+    from streamfuse.capture.open import open_source
+    from streamfuse.progress import Reporter
+
+    with Reporter(quiet=quiet) as reporter, suppress(StreamfuseError):  # what is wrong is said of each file
+        with open_source(job.source) as source:
+            kind = Kind.of(source.info, job.config)
+        compile_ahead(job.config, kind, reporter.compiling)
 
 
 def _tell(file: FileResult | None, finished: int, wanted: int) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
 _SIZES = ("1280x720", "1920x1080")
+_QUICK_SIZE = (1280, 720)
 _QUICK_FRAMES = 24
 
 
@@ -76,25 +78,37 @@ def bench(
     streamfuse bench --quick
     streamfuse bench --size 1920x1080 --preset fast --json figures.json
     """
-    from rich.console import Console
-
-    from streamfuse.evaluate.bench import PARTS, BenchPlan, run_bench, write_figures
-    from streamfuse.evaluate.bench_table import tables
+    from streamfuse.evaluate.bench import PARTS, BenchPlan, read_figures, run_bench, write_figures
     from streamfuse.output_file import check_output_file
 
     if json_file is not None:
         check_output_file(json_file)
+    old = read_figures(json_file) if json_file is not None and add and json_file.is_file() else None
     plan = BenchPlan(
-        sizes=[(1280, 720)] if quick else [_size(text) for text in sizes],
+        sizes=[_QUICK_SIZE] if quick else [_size(text) for text in sizes],
         presets=presets,
         frames=_QUICK_FRAMES if quick else frames,
         repeats=1 if quick else repeats,
         peers=peers,
         parts=[part for part in PARTS if not parts or part in parts],
     )
-    figures = run_bench(plan, lambda line: click.echo(line, err=True))
-    if json_file is not None:
-        figures = write_figures(figures, json_file, add)
+    so_far: dict[str, Any] = {}
+
+    def keep(figures: dict[str, Any]) -> None:
+        so_far.update(figures if json_file is None else write_figures(figures, json_file, old))
+
+    try:
+        run_bench(plan, lambda line: click.echo(line, err=True), keep)
+    finally:  # what was measured before something failed is worth having
+        _show(so_far, json_file)
+
+
+def _show(figures: dict[str, Any], json_file: Path | None) -> None:
+    from rich.console import Console
+
+    from streamfuse.evaluate.bench_table import tables
+
+    if figures and json_file is not None:
         click.echo(f"Figures written to {json_file}.", err=True)
     console = Console()
     for table in tables(figures):

@@ -59,12 +59,15 @@ def still(
     """
     from dataclasses import asdict
 
+    from streamfuse.jit import when_compiling
+    from streamfuse.progress import Reporter
     from streamfuse.stills import fuse_stills
 
-    summary = fuse_stills(
-        inputs, output, preset=preset, fuser=fuser, device=device, align=align,  # type: ignore[arg-type]
-        bits=int(bits) if bits else None, quality=quality, overwrite=overwrite,
-    )  # fmt: skip
+    with when_compiling(Reporter(quiet=quiet or as_json).compiling):
+        summary = fuse_stills(
+            inputs, output, preset=preset, fuser=fuser, device=device, align=align,  # type: ignore[arg-type]
+            bits=int(bits) if bits else None, quality=quality, overwrite=overwrite,
+        )  # fmt: skip
     if as_json:
         click.echo(json.dumps(asdict(summary)))
     elif not quiet:

@@ -258,10 +258,7 @@ def load_config(source: str | Path = "default") -> Config:
 
 def shipped_configs() -> dict[str, Path]:
     """Name -> file of the configurations that come with streamfuse."""
-    package = Path(__file__).parent
-    # An installed wheel has them inside the package, a source tree beside it.
-    folders = (package / "configs", package.parent / "configs")
-    files = next((found for folder in folders if (found := sorted(folder.glob("*.yaml")))), [])
+    files = sorted((Path(__file__).parent / "configs").glob("*.yaml"))
     # Training has settings of another kind.
     return {file.stem: file for file in files if not file.stem.startswith("train-")}
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streamfuse.stage import SourceInfo
     from streamfuse.statistics import Statistics
 
+COMPILING = "Compiling loops for this machine, once (about 20 s) ..."
 _PLAIN_SECONDS = 10.0  # between lines where there is no terminal
 
 
@@ -33,6 +34,7 @@ class Reporter:
         self._task: TaskID | None = None
         self._last_line = time.monotonic()
         self._told = False
+        self._compiling = False
         if not quiet and self._console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
@@ -74,6 +76,12 @@ class Reporter:
             self._print(
                 f"{statistics.frames_out}{of} frames, {statistics.fps:.1f} fps, {repairs or 'starting'}"
             )
+
+    def compiling(self) -> None:
+        """Called before each loop that has to be compiled: says once why no frame comes."""
+        if not self._quiet and not self._compiling:
+            self._compiling = True
+            self._print(COMPILING)
 
     def _print(self, text: str) -> None:
         self._console.print(text, soft_wrap=True, markup=False)

@@ -1,6 +1,7 @@
 """The package as others see it: complete, light to import, and all names there."""
 
 import importlib
+import os
 import subprocess
 import sys
 import tomllib
@@ -39,6 +40,21 @@ def test_every_data_file_is_in_the_wheel(setuptools_settings):
             package = ".".join(path.parent.relative_to(REPOSITORY).parts)
             assert any(path.match(pattern) for pattern in data.get(package, [])), path
     assert data["streamfuse.configs"] == ["*.yaml"]
+
+
+def test_a_folder_that_an_earlier_install_left_behind_does_not_hide_the_package(
+    setuptools_settings, tmp_path
+):
+    # Only then an editable install is a folder on the path, and not a finder that is asked last of all.
+    assert setuptools_settings["package-dir"] == {"": "."}
+    (tmp_path / "streamfuse" / "align" / "__pycache__").mkdir(parents=True)
+    code = "import streamfuse.align.pair, streamfuse.config; print(sorted(streamfuse.config.shipped_configs())[0])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"},
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "best\n", done.stderr
 
 
 def test_packages_say_what_they_are():

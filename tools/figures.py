@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import figures_acceptance
 import figures_speed as speed
 from figures_parts import ROOT, Json, read, table
 
@@ -267,6 +268,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "flow": flow,
     "noise": shadow_noise,
     "steadiness": steadiness,
+    "acceptance": figures_acceptance.acceptance,
     "zmq": speed.zmq,
     "zmq-live": speed.zmq_live,
     "soak": speed.soak,

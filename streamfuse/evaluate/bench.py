@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,6 +23,7 @@ from streamfuse.frame import FusedFrame
 from streamfuse.fusion.models import PRESET_NETWORK
 from streamfuse.output_file import write_text_file
 
+Figures = dict[str, Any]
 Part = Literal["stages", "profile", "fusion", "runs"]
 PARTS: tuple[Part, ...] = get_args(Part)
 _TINY = (96, 54)  # a frame with hardly a pixel: what is left of the time is Python and calls
@@ -50,12 +51,15 @@ class BenchPlan:
     parts: Sequence[Part] = PARTS
 
 
-def run_bench(plan: BenchPlan, report: Callable[[str], None]) -> dict[str, Any]:
+def run_bench(
+    plan: BenchPlan, report: Callable[[str], None], keep: Callable[[Figures], None] | None = None
+) -> Figures:
     """Measure; the result is ready for JSON.
 
     Args:
         plan: what.
         report: told what is being measured, a line each.
+        keep: given all figures so far after each part, so that they are not lost if a later one fails.
 
     Raises:
         UsageError: odd or too small sizes, too few frames.
@@ -63,32 +67,36 @@ def run_bench(plan: BenchPlan, report: Callable[[str], None]) -> dict[str, Any]:
     _check(plan)
     ceiling = measure_ceiling()
     environment = describe_environment()
-    clip_kind = f"sample:, {plan.frames} frames, 8-bit 4:2:0, H.264, {SPEED}"
-    figures: dict[str, Any] = {part: [] for part in plan.parts}
-    with tempfile.TemporaryDirectory(prefix="streamfuse-bench-") as name:
-        folder = Path(name)
-        if "fusion" in plan.parts:
-            figures["fusion"] = _fusion(plan, report)
-        for size in plan.sizes:
-            if set(plan.parts) == {"fusion"}:
-                break
-            report(f"Making a clip of {size[0]}x{size[1]}")
-            clip = make_clip(folder / f"{size[1]}.mp4", size, plan.frames)
-            if "stages" in plan.parts:
-                figures["stages"] += _stages(plan, size, clip, folder, ceiling, report)
-            if "profile" in plan.parts:
-                figures["profile"] += _profile(plan, size, clip, folder, report)
-            if "runs" in plan.parts:
-                figures["runs"] += _runs(plan, size, clip, folder, report)
-    for part in plan.parts:
-        figures[part] = [{**row, "call": environment["date"]} for row in figures[part]]
     call = {
         "environment": environment,
-        "clip": clip_kind,
+        "clip": f"sample:, {plan.frames} frames, 8-bit 4:2:0, H.264, {SPEED}",
         "repeats": plan.repeats,
         "ceiling": ceiling.as_dict(),
     }
-    return {"calls": [call], **figures}
+    figures: Figures = {"calls": [call], **{part: [] for part in plan.parts}}
+    with tempfile.TemporaryDirectory(prefix="streamfuse-bench-") as name:
+        for part, rows in _parts(plan, Path(name), ceiling, report):
+            figures[part] += [{**row, "call": environment["date"]} for row in rows]
+            if keep is not None:
+                keep(figures)
+    return figures
+
+
+def _parts(
+    plan: BenchPlan, folder: Path, ceiling: Ceiling, report: Callable[[str], None]
+) -> Iterator[tuple[Part, list[dict[str, Any]]]]:
+    """Each part that is wanted, at each size, and its rows."""
+    if "fusion" in plan.parts:
+        yield "fusion", _fusion(plan, report)
+    for size in plan.sizes if set(plan.parts) != {"fusion"} else ():
+        report(f"Making a clip of {_named(size)}")
+        clip = make_clip(folder / f"{size[1]}.mp4", size, plan.frames)
+        if "stages" in plan.parts:
+            yield "stages", _stages(plan, size, clip, folder, ceiling, report)
+        if "profile" in plan.parts:
+            yield "profile", _profile(plan, size, clip, folder, report)
+        if "runs" in plan.parts:
+            yield "runs", _runs(plan, size, clip, folder, report)
 
 
 def make_clip(path: Path, size: tuple[int, int], frames: int) -> Path:
@@ -100,7 +108,7 @@ def make_clip(path: Path, size: tuple[int, int], frames: int) -> Path:
     return path
 
 
-def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+def merged(old: Figures, new: Figures) -> Figures:
     """Figures of several calls on one machine; each row says by its date which call it is of.
 
     Raises:
@@ -112,7 +120,7 @@ def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return {name: [*old.get(name, []), *new.get(name, [])] for name in ("calls", *PARTS)}
 
 
-def ratios(figures: dict[str, Any]) -> list[dict[str, Any]]:
+def ratios(figures: Figures) -> list[dict[str, Any]]:
     """Frame rate of each run to disk over those of the peers at its size, in the same call."""
     rows = [row for row in figures.get("runs", []) if row["output"] == "disk"]
     found = []
@@ -127,21 +135,29 @@ def ratios(figures: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def write_figures(figures: dict[str, Any], path: Path, add: bool) -> dict[str, Any]:
-    """Write them as JSON, added to those that are there already if `add`; returns what was written.
+def read_figures(path: Path) -> Figures:
+    """What an earlier call wrote.
 
     Raises:
-        UsageError: see `merged`, or the file holds no figures.
+        UsageError: the file holds no figures.
+    """
+    try:
+        figures: Figures = json.loads(path.read_text(encoding="utf-8"))
+        figures["calls"][-1]["environment"]["machine"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise UsageError(f"{path} holds no figures of this command: name another file.") from error
+    return figures
+
+
+def write_figures(figures: Figures, path: Path, old: Figures | None = None) -> Figures:
+    """Write them as JSON, added to `old` ones; returns what was written.
+
+    Raises:
+        UsageError: see `merged`.
         OutputError: it cannot be written; an old file is as it was.
     """
-    if add and path.is_file():
-        try:
-            old = json.loads(path.read_text(encoding="utf-8"))
-            figures = merged(old, figures)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            if isinstance(error, UsageError):
-                raise
-            raise UsageError(f"{path} holds no figures of this command: name another file.") from error
+    if old is not None:
+        figures = merged(old, figures)
     figures = {**figures, "ratios": ratios(figures)}
     write_text_file(path, json.dumps(figures, indent=1) + "\n")
     return figures

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from streamfuse.align.aligner import Aligner
-from streamfuse.chain import build_chain
+from streamfuse.chain import build_chain, through
 from streamfuse.config import Config
 from streamfuse.evaluate.bench_stages import decoded, one_thread, written
 from streamfuse.frame import Frame, FusedFrame
 from streamfuse.jit import kernels
 
-_WARM_UP = 8  # frames after the labels are known: caches, kernels that are compiled
+_WARM_UP = 8  # instants, half of all at most: caches, kernels that are compiled
+_FRONT = 2  # stages before there is an instant: label and pair
 # Compiled, but they only move bytes.
 _COPIES = (
     "copy",
@@ -84,7 +85,7 @@ def measure_shares(clip: Path, preset: str, output: Path) -> Shares:
     """Profile a run over a clip.
 
     Args:
-        clip: a video of 32 frames or more.
+        clip: a video of 8 frames or more.
         preset: fast, balanced or best.
         output: file that the encoder writes; removed afterwards.
     """
@@ -95,28 +96,30 @@ def measure_shares(clip: Path, preset: str, output: Path) -> Shares:
 def _measure(clip: Path, preset: str, output: Path) -> Shares:
     with one_thread():
         info, frames, decode = decoded(clip)
-        fused, profile, count = _profiled(frames, preset)
+        fused, kinds = _profiled(frames, preset)
         encode = written(fused, info, str(output))
     output.unlink(missing_ok=True)
-    kinds: Counter[str] = Counter()
-    compiled = _compiled()
-    for function, (_, _, own_seconds, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
-        kinds[_kind(function, compiled)] += own_seconds * 1e3 / max(count, 1)
     codecs = (sum(decode.cpu) / len(frames) + encode.cpu[0]) * 1e3
     return Shares(
         *(round(value, 3) for value in (codecs, kinds["kernels"], kinds["copies"], kinds["python"]))
     )
 
 
-def _profiled(frames: Sequence[Frame], preset: str) -> tuple[list[FusedFrame], cProfile.Profile, int]:
-    """The fused frames, and a profile of the last of them: how many."""
+def _profiled(frames: Sequence[Frame], preset: str) -> tuple[list[FusedFrame], Counter[str]]:
+    """The fused frames, and own milliseconds per frame by kind of work.
+
+    Labels are found once for many frames, so labelling and pairing are profiled by themselves, over all frames; the
+    rest over those that come after a warm-up.
+    """
     chain = build_chain(Config().with_overrides(preset=preset, device="cpu"))
     stages = [named.stage for named in chain.stages]
     for stage in stages:
         if isinstance(stage, Aligner):
             stage.beside = _InLine()
-    profile, fused = cProfile.Profile(), list[FusedFrame]()
-    measured = 0
+    front, rest = cProfile.Profile(), cProfile.Profile()
+    brackets = front.runcall(lambda: list(through(stages[:_FRONT], frames)))
+    warm_up = min(_WARM_UP, len(brackets) // 2)
+    fused: list[FusedFrame] = []
 
     def push(place: int, items: Iterable[Any]) -> None:
         for item in items:
@@ -125,17 +128,20 @@ def _profiled(frames: Sequence[Frame], preset: str) -> tuple[list[FusedFrame], c
             else:
                 push(place + 1, stages[place].push(item))
 
-    for frame in frames:
-        measuring = len(fused) >= _WARM_UP
-        before = len(fused)
-        if measuring:
-            profile.enable()
-        push(0, [frame])
-        profile.disable()
-        measured += (len(fused) - before) * measuring
-    for place, stage in enumerate(stages):
+    push(_FRONT, brackets[:warm_up])
+    rest.runcall(push, _FRONT, brackets[warm_up:])
+    for place, stage in enumerate(stages[_FRONT:], _FRONT):
         push(place + 1, stage.flush())
-    return fused, profile, measured
+    return fused, _kinds(front, len(frames)) + _kinds(rest, len(brackets) - warm_up)
+
+
+def _kinds(profile: cProfile.Profile, frames: int) -> Counter[str]:
+    """Own milliseconds per frame by kind of work."""
+    kinds: Counter[str] = Counter()
+    compiled = _compiled()
+    for function, (_, _, own_seconds, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        kinds[_kind(function, compiled)] += own_seconds * 1e3 / frames
+    return kinds
 
 
 class _InLine(Executor):

@@ -10,9 +10,19 @@ from runs import streamfuse
 
 from streamfuse.capture.simulated import SampleSource
 from streamfuse.errors import OutputError, UsageError
-from streamfuse.evaluate.bench import BenchPlan, make_clip, merged, ratios, run_bench, write_figures
+from streamfuse.evaluate import bench
+from streamfuse.evaluate.bench import (
+    BenchPlan,
+    make_clip,
+    merged,
+    ratios,
+    read_figures,
+    run_bench,
+    write_figures,
+)
 from streamfuse.evaluate.bench_ceiling import Ceiling, measure_ceiling
 from streamfuse.evaluate.bench_peers import ALONE, DIS, MTB, PEER_STAGES, PassOn
+from streamfuse.evaluate.bench_profile import measure_shares
 from streamfuse.evaluate.bench_runs import NULL, measure_run, measure_runs
 from streamfuse.evaluate.bench_stages import measure_stages
 from streamfuse.evaluate.bench_table import tables
@@ -113,26 +123,27 @@ def test_ratios_are_of_one_call_and_one_size():
 
 def test_figures_are_added_to_a_file_of_figures_only(tmp_path):
     path = tmp_path / "figures.json"
-    write_figures(figures(10.0), path, add=True)
-    both = write_figures(figures(20.0), path, add=True)
+    write_figures(figures(10.0), path)
+    both = write_figures(figures(20.0), path, read_figures(path))
     assert both == json.loads(path.read_text())
     assert len(both["runs"]) == 4
-    assert len(write_figures(figures(20.0), path, add=False)["runs"]) == 2
-    path.write_text("[]")
-    with pytest.raises(UsageError, match="holds no figures"):
-        write_figures(figures(10.0), path, add=True)
+    assert len(write_figures(figures(20.0), path)["runs"]) == 2
+    for content in ("[]", "{}", "no", '{"calls": []}'):
+        path.write_text(content)
+        with pytest.raises(UsageError, match="holds no figures"):
+            read_figures(path)
 
 
 def test_figures_that_cannot_be_written_leave_the_old_ones(tmp_path, monkeypatch):
     path = tmp_path / "figures.json"
-    old = write_figures(figures(10.0), path, add=False)
+    old = write_figures(figures(10.0), path)
 
     def fail(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OutputError, match="No space left"):
-        write_figures(figures(20.0), path, add=True)
+        write_figures(figures(20.0), path, old)
     assert list(tmp_path.iterdir()) == [path]
     assert json.loads(path.read_text()) == old
 
@@ -155,6 +166,31 @@ def test_the_command_writes_json_and_prints_tables(tmp_path):
     assert all(row["size"] == "64x48" and row["preset"] == "fast" for row in written["stages"])
     assert "Stages alone" in result.stdout
     assert len(list(tables(written))) == 1
+
+
+@pytest.mark.parametrize("frames", [8, 24, 40])  # labels are found after 24 frames
+def test_a_short_clip_has_a_profile(frames, tmp_path):
+    shares = measure_shares(make_clip(tmp_path / "clip.mp4", SIZE, frames), "fast", tmp_path / "out.mkv")
+    assert min(shares.codecs, shares.kernels, shares.python) > 0
+    assert 0 < shares.overhead < 1
+
+
+def test_figures_are_kept_when_a_later_part_fails(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OutputError("the disk is full.")
+
+    monkeypatch.setattr(bench, "_profile", fail)
+    path = tmp_path / "bench.json"
+    result = streamfuse(
+        "bench", "--size", "64x48", "--frames", "8", "--preset", "fast", "--no-peers", "--json", path
+    )
+    assert result.exit_code == 1
+    assert "the disk is full" in result.stderr
+    assert "Stages alone" in result.stdout
+    written = json.loads(path.read_text())
+    assert written["fusion"]
+    assert written["stages"]
+    assert written["profile"] == []
 
 
 def test_the_command_refuses_what_is_no_size(tmp_path):

@@ -1,0 +1,176 @@
+"""Every command of README.md and docs/*.md runs: as it stands, but on small inputs and for a short time."""
+
+import socket
+import subprocess
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import click
+import pytest
+from material import make_material
+from runs import REPOSITORY, start, streamfuse
+
+from streamfuse import cli_bench
+from streamfuse.cli import main
+
+sys.path.insert(0, str(REPOSITORY / "tools"))
+from doc_commands import Command, commands
+
+COMMANDS = commands()
+_DATA = "needs stacks or clips that cannot be shipped"
+_PEER = "needs a camera or a server on the network; tests/capture and tests/encode stand in for them"
+# What is not run here, and why; * stands for anything.
+NOT_RUN = {
+    "pip install *": "installs packages",
+    "streamfuse train configs/*": f"trains for hours and {_DATA}; tests/train trains on made-up stacks",
+    "python tools/ablation.py *": f"{_DATA}, and networks that were trained on them",
+    "python tools/tone_by_size.py *": _DATA,
+    "python tools/gpu_suite.py *": "needs a GPU; tests/tools/test_gpu_suite.py does a dry run",
+    "python tools/soak_live.py *": "runs for minutes; tests/live runs the same for seconds",
+    "python tools/measure_noise.py *": "takes minutes, and has no smaller size",
+    "streamfuse live 0 *": "needs a camera; tests/capture has a made-up device",
+    "streamfuse live rtsp://*": _PEER,
+    "streamfuse doctor --camera": "needs a camera; tests/capture has a made-up device",
+    "streamfuse doctor --camera /dev/video0": "needs a camera; tests/capture has a made-up device",
+    "streamfuse batch * --ray *": "needs a Ray cluster",
+}
+# Options that make a command short: where one is given twice the last counts.
+SHORTER = {
+    "evaluate video": ["--frames", "4", "--width", "96"],
+    "evaluate ablation": ["--frames", "4", "--width", "96"],
+    "evaluate labels": ["--frames", "30", "--width", "64"],
+    "live": ["--duration", "4"],
+}
+# Commands that talk to each other: all of a block are started together.
+TALKING = ("publish", "subscribe", "capture-publish", "record", "fuse pull:")
+
+
+def reason(command: Command) -> str | None:
+    return next((why for pattern, why in NOT_RUN.items() if fnmatchcase(command.text, pattern)), None)
+
+
+def talks(command: Command) -> bool:
+    return any(command.text.startswith(f"streamfuse {word}") for word in TALKING)
+
+
+ALONE = [c for c in COMMANDS if not reason(c) and not talks(c) and not c.text.startswith("streamfuse keys")]
+BLOCKS = list(dict.fromkeys((c.page, c.block) for c in COMMANDS if talks(c) and not reason(c)))
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("material")
+    make_material(folder)
+    return folder
+
+
+@pytest.fixture
+def here(material, tmp_path, monkeypatch):
+    """A folder of one's own with the material in it."""
+    for path in material.iterdir():
+        if path.name == "benchmarks":
+            (tmp_path / "benchmarks").mkdir()
+        else:
+            (tmp_path / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_the_pages_have_commands_and_none_is_excused_in_vain():
+    assert len(COMMANDS) > 60
+    assert {command.page for command in COMMANDS} >= {
+        "README.md",
+        "speed.md",
+        "zmq.md",
+        "live.md",
+        "batch.md",
+    }
+    unused = [pattern for pattern in NOT_RUN if not any(fnmatchcase(c.text, pattern) for c in COMMANDS)]
+    assert unused == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [c for c in COMMANDS if c.text.startswith("streamfuse ")],
+    ids=lambda c: f"{c.page}: {c.text}"[:90],
+)
+def test_every_option_that_is_written_there_exists(command, here):
+    words, group = command.words[1:], main
+    while isinstance(group, click.Group):
+        name, *words = words
+        assert name in group.commands, command.text
+        group = group.commands[name]
+    group.make_context(name, list(words))
+
+
+def short(command: Command) -> list[str]:
+    """Its words, on small inputs, for a short time."""
+    words = command.words[1:]
+    if words[0] == "bench":
+        sizes = [] if "--quick" in words or "--size" in words else ["--size", "96x64"]
+        words = [word if "x" not in word or not word[0].isdigit() else "96x64" for word in words]
+        return [*words, *sizes, "--frames", "8", "--repeats", "1"]
+    words = [word.replace("127.0.0.1:8080", f"127.0.0.1:{free_port()}") for word in words]
+    words = [word.replace(":5556", f":{free_port()}") for word in words]
+    found = next((more for name, more in SHORTER.items() if " ".join(words).startswith(name)), [])
+    paths = [sorted(map(str, Path().glob(w))) if w.startswith("*.") else [w] for w in words]
+    return [word for expanded in paths for word in expanded] + found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ALONE, ids=lambda c: f"{c.page}: {c.text}"[:90])
+def test_it_runs(command, here, monkeypatch):
+    monkeypatch.setattr(cli_bench, "_QUICK_SIZE", (96, 64))
+    if command.words[0] == "python":
+        done = subprocess.run([sys.executable, *command.words[1:]], check=False, timeout=110)
+        assert done.returncode == 0
+        return
+    words = short(command)
+    if "--resume" in words:
+        assert streamfuse(*(word for word in words if word != "--resume")).exit_code == 0
+    if "--add" in words:
+        assert streamfuse(*(word for word in words if word != "--add")).exit_code == 0
+    result = streamfuse(*words)
+    assert result.exit_code == 0, result.stderr
+    for option in ("-o", "--json", "--report"):
+        if option in words and (name := words[words.index(option) + 1]) and not name.startswith("-"):
+            assert Path(name).exists() or words[0] == "live", name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda b: f"{b[0]} {b[1]}")
+def test_those_that_talk_to_each_other_do(block, here):
+    together = [c for c in COMMANDS if (c.page, c.block) == block]
+    ports = {port: free_port() for port in ("5556", "5557", "5558")}
+    processes = []
+    for command in together:
+        text = command.text.replace("tcp://camera", "tcp://127.0.0.1").replace(
+            "tcp://fusion", "tcp://127.0.0.1"
+        )
+        text = text.replace(" sim:", " sample:?frames=8&size=96x64")
+        for port, free in ports.items():
+            text = text.replace(f":{port}", f":{free}")
+        words = Command(command.page, command.block, text).words[1:]
+        if words[0] == "keys":
+            assert streamfuse(*words).exit_code == 0
+            if words[-1] == "desk":  # the line between is a shell's: mkdir clients && cp desk.key clients/
+                (here / "clients").mkdir()
+                (here / "clients" / "desk.key").write_bytes((here / "desk.key").read_bytes())
+            continue
+        if words[0] == "publish":
+            words += ["--wait-for", str(sum("streamfuse subscribe" in c.text for c in together))]
+        processes.append((words, start(*words, cwd=here)))
+    try:
+        for words, process in processes:
+            _, stderr = process.communicate(timeout=60)
+            assert process.returncode == 0, (words, stderr)
+    finally:
+        for _, process in processes:
+            process.kill()
