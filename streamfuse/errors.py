@@ -64,6 +64,10 @@ class DeviceError(StreamfuseError, RuntimeError):
     """The compute device that was asked for is not there."""
 
 
+class ForkedError(StreamfuseError, RuntimeError):
+    """Something that was begun before a fork is used in the forked process."""
+
+
 class StageTimeoutError(StreamfuseError, TimeoutError):
     """A pipeline stage did not stop in time."""
 
