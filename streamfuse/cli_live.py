@@ -83,7 +83,10 @@ _OUTPUTS = [
     click.option(
         "--record-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where the page's recordings go."
     ),
-    click.option("--web", metavar="HOST:PORT", help="Serve a page with picture, figures and controls."),
+    click.option(
+        "--web", metavar="[HOST]:PORT",
+        help="Serve a page with picture, figures and controls; without a host for this machine only.",
+    ),
     click.option(
         "--web-token", metavar="TOKEN", envvar=_TOKEN, show_envvar=True,
         help="What the page's visitors have to know; required beyond this machine.",
