@@ -11,6 +11,7 @@ Names are imported when they are first used, so that `import streamfuse` takes n
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from streamfuse import forking as _forking  # noqa: F401 (sees to it that forked processes work)
 from streamfuse._version import __version__
 
 if TYPE_CHECKING:

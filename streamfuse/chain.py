@@ -60,7 +60,13 @@ def build_chain(
     Raises:
         UsageError, WeightsError, DeviceError: as the parts.
     """
-    fuser = create_fuser(config.fuser_name, preset=config.fuse.preset, device=config.fuse.device, steady=True)
+    fuser = create_fuser(
+        config.fuser_name,
+        preset=config.fuse.preset,
+        device=config.fuse.device,
+        steady=True,
+        threads=config.fuse.threads,
+    )
     labeller = Labeller(config.input.cycle, config.input.first, simultaneous)
     pairer = Pairer(config.input.rate, simultaneous)
     if resident and not finish and (fusion := _resident(config, fuser)) is not None:

@@ -15,7 +15,7 @@ import click
 
 from streamfuse import cli_batch, cli_bench, cli_evaluate, cli_live, cli_stills, cli_zmq
 from streamfuse._version import __version__
-from streamfuse.errors import StreamfuseError, UsageError
+from streamfuse.errors import StreamfuseError, UsageError, without_credentials
 
 PRESETS = ("fast", "balanced", "best")
 EXIT_INTERRUPTED = 130
@@ -35,7 +35,10 @@ class _Group(click.Group):
             sys.exit(EXIT_INTERRUPTED)
         except BrokenPipeError:
             sys.exit(1)
-        except (click.ClickException, click.exceptions.Exit):
+        except click.ClickException as error:
+            error.message = without_credentials(error.message)
+            raise
+        except click.exceptions.Exit:
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.filename and error.strerror:
@@ -48,10 +51,10 @@ class _Group(click.Group):
 
 
 def _complain(error: BaseException, text: str | None = None) -> None:
-    click.echo(f"Error: {text or error}", err=True)
+    click.echo(without_credentials(f"Error: {text or error}"), err=True)
     for note in getattr(error, "__notes__", ()):
         if not note.startswith("This happened in"):  # which stage: for developers
-            click.echo(f"  {note}", err=True)
+            click.echo(without_credentials(f"  {note}"), err=True)
     if os.environ.get("STREAMFUSE_DEBUG"):
         import traceback
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +76,7 @@ _OUTPUTS = [
     click.option(
         "--sink", "sinks", multiple=True, metavar="URL",
         help="Where fused frames go; repeatable: rtsp://, rtmp://, udp://, tcp://, srt://, hls:FOLDER, "
-        "mjpeg://HOST:PORT, zmq+pub://HOST:PORT, virtual:, preview:.",
+        "mjpeg://HOST:PORT, zmq+pub://HOST:PORT, virtual:, preview:; or @FILE or env:NAME that holds one.",
     ),
     click.option("-o", "--output", "files", multiple=True, metavar="FILE", help="Write a file; repeatable."),
     click.option("--segment", type=_SECONDS, metavar="SECONDS", help="Begin a new file so often."),
@@ -88,10 +89,13 @@ _OUTPUTS = [
     click.option(
         "--record-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where the page's recordings go."
     ),
-    click.option("--web", metavar="HOST:PORT", help="Serve a page with picture, figures and controls."),
+    click.option(
+        "--web", metavar="[HOST]:PORT",
+        help="Serve a page with picture, figures and controls; without a host for this machine only.",
+    ),
     click.option(
         "--web-token", metavar="TOKEN", envvar=_TOKEN, show_envvar=True,
-        help="What the page's visitors have to know; required beyond this machine.",
+        help="What the page's visitors have to know; required beyond this machine. @FILE or env:NAME.",
     ),
 ]  # fmt: skip
 _RUN = [
@@ -140,12 +144,16 @@ def live(
     streamfuse live rtsp://10.0.0.5/cam --sink rtsp://10.0.0.9:8554/fused -o day.mp4 --segment 600
     streamfuse live sim:?size=320x180 --sink zmq+pub://127.0.0.1:5556 --duration 60 --json
 
+    An address or a token that nobody else should read: @FILE stands for the first line of a file, env:NAME for an
+    environment variable (CAMERA, --sink, --web-token, and the same in --config).
+
     SIGTERM and --duration end it cleanly (exit status 0), Ctrl-C too (130); SIGHUP reads --config again and takes over
     its outputs and preset.
     """
     from streamfuse.live.events import log_to_stderr, stop_logging
 
     handler = log_to_stderr(as_json=log_json, level=logging.WARNING if quiet else logging.INFO)
+    _warn_of_shown_secrets(camera, options["sinks"], web_token)
     try:
         with ExitStack() as stack:
             summary = _run(stack, camera, config_name, options, duration, web_token, quiet or log_json)
@@ -157,6 +165,20 @@ def live(
         click.echo(_last_words(summary), err=True)
     if summary.interrupted:
         sys.exit(_INTERRUPTED)
+
+
+def _warn_of_shown_secrets(camera: str | None, sinks: tuple[str, ...], web_token: str | None) -> None:
+    """Whatever stands on the command line can be read by everybody on this machine."""
+    from streamfuse.live.events import Events
+    from streamfuse.secret import ADVICE, holds_secret, is_reference
+
+    given = click.get_current_context().get_parameter_source("web_token") is ParameterSource.COMMANDLINE
+    shown = [f"of {address}" for address in (camera or "", *sinks) if holds_secret(address)]
+    if web_token is not None and given and not is_reference(web_token):
+        shown.append("given by --web-token")
+    for whose in shown:
+        text = f"The secret {whose} can be read in the list of processes: {ADVICE}."
+        Events().tell("secret", text, level="warning")
 
 
 def _run(
@@ -248,11 +270,12 @@ def _bits(text: str | None) -> int | None:
 @contextmanager
 def _page(run: LiveRun, address: str, token: str | None) -> Iterator[None]:
     from streamfuse.live.events import Events
+    from streamfuse.secret import revealed
     from streamfuse.serve.server import WebServer, parse_address
 
     try:
         host, port = parse_address(address)
-        server = WebServer(run, host, port, token)
+        server = WebServer(run, host, port, None if token is None else revealed(token))
         server.start()
     except BaseException:
         run.close()

@@ -210,7 +210,7 @@ class Config(_Section):
         if options.get("preset") is not None:
             settings["align"]["preset"] = None
             settings["fuse"]["fuser"] = options.get("fuser")
-        return _validated(settings, "the command line")
+        return _validated(settings, "the options")
 
     def show(self) -> str:
         """All settings, defaults included, as YAML that `load_config` reads."""

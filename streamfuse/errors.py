@@ -6,8 +6,16 @@ plain sentence: what was asked for (the file, the device), what was found, what 
 
 import re
 
-# Up to the last @ of the host part; a slash inside a password is not allowed there, and is typed all the same.
-_USER_INFO = re.compile(r"(\w+://)(?:[^\s/?#]*@|[^\s/?#@:]*:(?!\d+/)[^\s@?#]*@)")
+# Up to the last @ of the host part; a slash inside a password is not allowed there, and is typed all the same. An
+# address that was taken for the name of a file has lost one of its slashes.
+_USER_INFO = re.compile(r"(\w+:/{1,2})(?:[^\s/?#]+@|[^\s/?#@:]*:(?!\d+/)[^\s@?#]*@)")
+# RTMP servers know who may send by what stands behind the application; FFmpeg takes some of it behind a space. A
+# scheme that is nearly RTMP is a misspelt one.
+_STREAM_KEY = re.compile(
+    r"(?<![a-z])([a-gi-z]?[rtmp]{3,5}[a-z]{0,2}:/{1,2}[^\s/?#'\"]+/[^\s/?#'\"]*[/?])"
+    r"[^\s'\"\\]*[^\s'\"\\,.;:!?)\]}]|\b(playpath=)\S+",
+    re.IGNORECASE,
+)
 _SECRET_PARAMETER = re.compile(
     r"([?&](?:\w*(?:pass|token|secret|key|auth|sig|pwd)\w*|user|usr|username|streamid)=)[^&#\s]*",
     re.IGNORECASE,
@@ -64,6 +72,10 @@ class DeviceError(StreamfuseError, RuntimeError):
     """The compute device that was asked for is not there."""
 
 
+class ForkedError(StreamfuseError, RuntimeError):
+    """Something that was begun before a fork is used in the forked process."""
+
+
 class StageTimeoutError(StreamfuseError, TimeoutError):
     """A pipeline stage did not stop in time."""
 
@@ -93,10 +105,16 @@ class CameraError(StreamfuseError, OSError):
 
 
 def without_credentials(text: str) -> str:
-    """Text with the user, the password and the secret parameters of every URL in it replaced by `***`.
+    """Text with the user, the password, the secret parameters and the stream key of every URL in it as `***`.
+
+    Whatever is told to anybody comes through here: names in status, metrics and summaries, sentences, the log.
 
     Example:
         >>> without_credentials("rtsp://me:secret@10.0.0.5/live?token=abc")
         'rtsp://***@10.0.0.5/live?token=***'
+        >>> without_credentials("rtmp://a.example.org/live2/abcd-efgh")
+        'rtmp://a.example.org/live2/***'
     """
-    return _SECRET_PARAMETER.sub(r"\1***", _USER_INFO.sub(r"\1***@", text))
+    text = _USER_INFO.sub(r"\1***@", text)
+    text = _STREAM_KEY.sub(lambda found: f"{found[1] or found[2]}***", text)
+    return _SECRET_PARAMETER.sub(r"\1***", text)

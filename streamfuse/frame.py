@@ -280,5 +280,37 @@ class FusedFrame:
 
         return planes_to_rgb(self.planes, self.bits, self.subsampling, self.color)
 
+    @classmethod
+    def from_rgb(
+        cls, picture: npt.NDArray[Any], number: int = 0, rate: Fraction | float = Fraction(25)
+    ) -> FusedFrame:
+        """A frame of an array, so that a sink can write it; its planes are Y'CbCr 4:4:4 of BT.709.
+
+        Args:
+            picture: (H, W, 3) R'G'B', full range, uint8 or uint16.
+            number: of the frame, from 0: its place in time.
+            rate: frames per second.
+
+        Raises:
+            UsageError: an array of another kind.
+
+        Example:
+            >>> FusedFrame.from_rgb(np.zeros((36, 64, 3), np.uint8), number=2)
+            FusedFrame(2, 64x36, 8 bit, pts=2)
+        """
+        from streamfuse.arguments import described
+        from streamfuse.color import rgb_to_planes
+        from streamfuse.errors import UsageError
+
+        kind = picture.dtype if isinstance(picture, np.ndarray) and picture.ndim == 3 else None
+        if kind not in (np.uint8, np.uint16) or picture.shape[2] != 3 or picture.size == 0:
+            raise UsageError(
+                f"A frame is made of an array (H, W, 3), uint8 or uint16, and {described(picture)} was given."
+            )
+        bits, color = (8 if kind == np.uint8 else 16), ColorInfo(1, 1, 1, False)
+        planes = rgb_to_planes(picture, bits=bits, subsampling=(0, 0), color=color)
+        time_base = 1 / Fraction(rate).limit_denominator(1_001_000)
+        return cls(planes, bits, (0, 0), color, number, time_base, number)
+
     def __repr__(self) -> str:
         return f"FusedFrame({self.index}, {self.width}x{self.height}, {self.bits} bit, pts={self.pts})"

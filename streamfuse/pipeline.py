@@ -9,7 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
+
+from streamfuse.arguments import described
 from streamfuse.channel import Channel, Policy
 from streamfuse.errors import StageTimeoutError, UsageError
 from streamfuse.stage import Sink, Source, Stage
@@ -17,6 +21,7 @@ from streamfuse.statistics import Statistics
 from streamfuse.workers import RunState, SinksWorker, SourceWorker, StageWorker, Worker
 
 _POLL_SECONDS = 0.05
+_NO_PART = (str, bytes, Path, np.ndarray, int, float, list, tuple, dict, type(None))
 _PROGRESS_SECONDS = 0.2
 # A source that delivers notices a stop by itself; only one that waits for a frame is closed while it reads.
 _UNBLOCK_SECONDS = 0.25
@@ -46,7 +51,7 @@ class Pipeline:
         finish_timeout: the same for calls whose result is wanted: a stage after `stop`, closing a sink.
 
     Raises:
-        UsageError: `queue_size` below 1, or an unknown policy.
+        UsageError: `queue_size` below 1, an unknown policy, or a part that is none.
 
     Example:
         >>> with open_source("clip.mov") as source, open_sink("out.mkv") as sink:  # doctest: +SKIP
@@ -65,6 +70,7 @@ class Pipeline:
         stop_timeout: float = 5.0,
         finish_timeout: float = 60.0,
     ) -> None:
+        _check_parts(source, stages, sinks)
         self._channels = [Channel(queue_size, policy), *(Channel(queue_size) for _ in stages)]
         self._state = RunState(self._channels)
         self._source = SourceWorker(source, "source", self._state, self._channels[0])
@@ -183,3 +189,21 @@ class Pipeline:
             assert self._state.error is not None
             self._state.error.add_note(f"Then {message}.")
         worker.abandon()
+
+
+def _check_parts(source: object, stages: object, sinks: object) -> None:
+    """Tell what is handed in by mistake, mostly the name of a file in place of what was opened."""
+    if isinstance(source, _NO_PART):
+        raise UsageError(f"source has to be what open_source(NAME) gives, and is {described(source)}.")
+    if not isinstance(sinks, Sequence) or isinstance(sinks, str):
+        raise UsageError(
+            f"sinks has to be a list of sinks, and is {described(sinks)}: give [open_sink(NAME)]."
+        )
+    if not isinstance(stages, Sequence) or isinstance(stages, str):
+        raise UsageError(f"stages has to be a list of stages, and is {described(stages)}.")
+    for sink in sinks:
+        if isinstance(sink, _NO_PART):
+            raise UsageError(f"A sink is what open_sink(NAME) gives, and {described(sink)} was given.")
+    for stage in stages:
+        if isinstance(stage, _NO_PART):
+            raise UsageError(f"A stage has push and flush, and {described(stage)} was given.")

@@ -143,9 +143,6 @@ def publish(
     Raises:
         StreamfuseError: as the message says.
     """
-    from streamfuse.fusion.device import share_cpu
-
-    share_cpu(config.fuse.threads)
     _check(endpoints)
     source = open_source(list(inputs), frames=config.input.frame_range, sidecar=config.input.exposures)
     try:

@@ -9,11 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from streamfuse.arguments import checked_names, described
 from streamfuse.capture.open import open_source
 from streamfuse.chain import Chain, Finish, build_chain, through
 from streamfuse.config import Config, OutputConfig
 from streamfuse.encode.open import open_sink
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
+from streamfuse.forking import Owner
 from streamfuse.frame import FusedFrame
 from streamfuse.pipeline import Pipeline
 from streamfuse.stage import Sink, Source, SourceInfo
@@ -88,9 +90,6 @@ class FileFusion:
         dump: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
-        from streamfuse.fusion.device import share_cpu
-
-        share_cpu(config.fuse.threads)
         _refuse_input_as_output(inputs, output)
         _refuse_the_same_twice(inputs)
         self._config = config
@@ -296,17 +295,28 @@ def fuse_video(
         `FusedFrame`, in order.
 
     Raises:
-        StreamfuseError: as the message says.
+        StreamfuseError: as the message says; what is wrong with the arguments at once, the rest with the first frame.
 
     Example:
         >>> for frame in fuse_video("sample:?frames=4"):  # doctest: +SKIP
         ...     picture = frame.rgb()
     """
+    if config is not None and not isinstance(config, Config):
+        raise UsageError(
+            f"config has to be a Config, and is {described(config)}: read one by streamfuse.config.load_config(NAME)."
+        )
     settings = (config or Config()).with_overrides(**options)
-    named = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    source = _open([str(name) for name in named], settings, None)
+    return _fused([str(name) for name in checked_names(inputs)], settings)
+
+
+def _fused(inputs: Sequence[str], settings: Config) -> Iterator[FusedFrame]:
+    source = _open(inputs, settings, None)
+    owner = Owner(f"The fusion of {source.info.name}")
     try:
         chain = build_chain(settings, source.info.simultaneous, resident=True)
-        yield from through([named_stage.stage for named_stage in chain.stages], source)
+        for frame in through([named_stage.stage for named_stage in chain.stages], source):
+            yield frame
+            owner.check()
     finally:
-        source.close()
+        if owner.is_here:
+            source.close()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from streamfuse.arrays import Picture, checked_pictures
 from streamfuse.capture.photo import Photo, expand_photos, read_photo
 from streamfuse.color import planes_to_rgb, rgb_to_planes
 from streamfuse.encode.photo import check_target, write_photo
@@ -19,7 +19,6 @@ from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.strips import Rows, fuse_strips
 
 Align = Literal["off", "global", "flow"]
-Picture = npt.NDArray[Any]  # (H, W, 3) R'G'B' or (H, W) luma; uint8 or uint16
 
 # Inside, pictures are 16-bit Y'CbCr 4:4:4: converting costs less than half a code value of 8 bits.
 _BITS = 16
@@ -35,6 +34,7 @@ class Fuser:
         preset: fast, balanced or best; chooses the network.
         fuser: lcndr, lcndr-s, lcndr-xs, mertens, or a .safetensors file; overrides the preset's.
         device: auto, cpu, cuda or cuda:i.
+        threads: of torch and OpenCV, 1 or more; half of the CPUs if None, or fewer if they were limited before.
 
     Raises:
         UsageError, WeightsError, DeviceError: as the message says.
@@ -44,8 +44,15 @@ class Fuser:
         >>> fused = fuser([dark, middle, bright])  # doctest: +SKIP
     """
 
-    def __init__(self, preset: str = "best", device: str = "auto", *, fuser: str | None = None) -> None:
-        self._fuser = create_fuser(fuser, preset=preset, device=device)
+    def __init__(
+        self,
+        preset: str = "best",
+        device: str = "auto",
+        *,
+        fuser: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self._fuser = create_fuser(fuser, preset=preset, device=device, threads=threads)
 
     def __call__(self, pictures: Sequence[Picture]) -> Picture:
         """Fuse pictures, in any order.
@@ -59,11 +66,7 @@ class Fuser:
         Raises:
             UsageError: fewer than two, or of different shape or dtype.
         """
-        shape: tuple[int, ...] = getattr(pictures, "shape", ())  # an array is a list of its first axis
-        if len(shape) == 3 and shape[2] == 3:
-            raise UsageError("Fusion needs a list of pictures, and got one: give [under, over].")
-        pictures = [np.asarray(picture) for picture in pictures]
-        _check(pictures)
+        pictures = checked_pictures(pictures)
         first = pictures[0]
         fused = np.empty_like(first, order="C")
         readers = [_reader(picture) for picture in pictures]
@@ -84,7 +87,13 @@ class Fuser:
 
 
 def fuse_pair(
-    under: Picture, over: Picture, *, preset: str = "best", device: str = "auto", fuser: str | None = None
+    under: Picture,
+    over: Picture,
+    *,
+    preset: str = "best",
+    device: str = "auto",
+    fuser: str | None = None,
+    threads: int | None = None,
 ) -> Picture:
     """Fuse an under- and an over-exposed picture; see `Fuser` for the arguments.
 
@@ -95,22 +104,7 @@ def fuse_pair(
         >>> fused.shape, fused.dtype
         ((64, 64), dtype('uint8'))
     """
-    return Fuser(preset, device, fuser=fuser)([under, over])
-
-
-def _check(pictures: Sequence[Picture]) -> None:
-    if len(pictures) < 2:
-        raise UsageError(f"Fusion needs at least two pictures, got {len(pictures)}.")
-    first = pictures[0]
-    for picture in pictures:
-        if picture.shape != first.shape or picture.dtype != first.dtype:
-            kinds = ", ".join(f"{p.shape} {p.dtype}" for p in pictures)
-            raise UsageError(f"All pictures must have one shape and dtype, got {kinds}.")
-    grey_or_rgb = first.ndim == 2 or (first.ndim == 3 and first.shape[2] == 3)
-    if not grey_or_rgb or first.size == 0 or first.dtype not in (np.uint8, np.uint16):
-        raise UsageError(
-            f"Pictures must be (H, W, 3) or (H, W), uint8 or uint16, got {first.shape} {first.dtype}."
-        )
+    return Fuser(preset, device, fuser=fuser, threads=threads)([under, over])
 
 
 def _reader(picture: Picture) -> Rows:
@@ -173,8 +167,6 @@ def fuse_stills(
     Raises:
         StreamfuseError: as the message says.
     """
-    from streamfuse.fusion.device import share_cpu
-
     if align not in get_args(Align):
         raise UsageError(f"There is no alignment {align!r}; choose from {', '.join(get_args(Align))}.")
     target = Path(output)
@@ -185,7 +177,6 @@ def fuse_stills(
             raise UsageError(f"{target} is one of the exposures; name another output.")
     if len(paths) < 2:
         raise InputError(f"{_names(paths)} is one picture; fusion needs at least two exposures.")
-    share_cpu()
     engine = Fuser(preset, device, fuser=fuser)
     photos = [read_photo(path) for path in paths]
     _check_alike(photos)

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from streamfuse.arguments import described
+from streamfuse.errors import UsageError
 from streamfuse.stage import SourceInfo
 from streamfuse.wire.endpoint import parse_endpoint
 from streamfuse.wire.message import DEFAULT_LIMITS, Limits
@@ -66,6 +68,9 @@ def subscribe(
             with `strict` WireError.
     """
     parsed = parse_endpoint(endpoint, "source")
+    for name, value in (("timeout", timeout), ("max_age", max_age)):
+        if value is not None and not (isinstance(value, int | float) and value >= 0):
+            raise UsageError(f"{name} has to be seconds, 0 or more, or None, and is {described(value)}.")
     if parsed.kind == "pull":
         max_age = None
     elif latest:

@@ -175,7 +175,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 
 
 def test_a_mistake_on_the_command_line_is_named():
-    with pytest.raises(ConfigError, match=r"the command line: 'fuse\.preset' is 'quick'"):
+    with pytest.raises(ConfigError, match=r"the options: 'fuse\.preset' is 'quick'"):
         Config().with_overrides(preset="quick")
     with pytest.raises(ConfigError, match="did you mean 'codec'"):
         Config().with_overrides(codex="h264")

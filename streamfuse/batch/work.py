@@ -91,12 +91,11 @@ def work(job: Job, number: int, threads: int) -> PartResult:
 def _fuse(job: Job, part: Part, threads: int) -> PartResult:
     from streamfuse.capture.open import open_source
     from streamfuse.chain import build_chain
-    from streamfuse.fusion.device import share_cpu
     from streamfuse.pipeline import Pipeline
     from streamfuse.run import damage, finishers, open_output
 
-    config, began = job.config, time.monotonic()
-    share_cpu(config.fuse.threads or threads)
+    began = time.monotonic()
+    config = job.config.with_overrides(threads=job.config.fuse.threads or threads)
     whole = len(job.parts) == 1
     with open_source(job.source, frames=frames_to_read(job, part)) as source:
         info = source.info if whole else replace(source.info, media=None)

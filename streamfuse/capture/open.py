@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from glob import glob
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
+from streamfuse.arguments import camera_sentence, checked_names, described
 from streamfuse.capture.file import STDIN, VideoFileSource
 from streamfuse.capture.images import SUFFIXES, ImageSequenceSource, natural_key
 from streamfuse.capture.per_exposure import PerExposureSource
@@ -22,13 +24,16 @@ from streamfuse.wire.endpoint import is_endpoint
 FrameRange = tuple[int | None, int | None]
 SAMPLES = ("sample:", "sim:")
 _DEFAULT_RATE = Fraction(25)
+_HIGHEST_RATE = 10_000
+_RATE_DENOMINATOR = 1_001_000  # 24000/1001 and its like are exact
+_DEVICE = re.compile(r"\d{1,4}|/dev/video\d+|(picamera2|pylon|genicam|simcam):.*")
 
 
 def open_source(
     spec: str | Path | Sequence[str | Path],
     *,
     frames: FrameRange | None = None,
-    rate: Fraction | None = None,
+    rate: Fraction | float | None = None,
     sidecar: str | Path | None = None,
 ) -> Source:
     """Open what the user named.
@@ -43,12 +48,32 @@ def open_source(
     Raises:
         InputNotFoundError, InputError, UsageError: as the message says.
     """
-    named = [spec] if isinstance(spec, str | Path) else list(spec)
+    named = checked_names(spec)
     if not named:
         raise UsageError("No input was given.")
+    _check_range(frames)
+    rate = _checked_rate(rate)
     exposures = read_sidecar(sidecar) if sidecar is not None else None
     source = _open(named, frames, rate)
     return _WithExposures(source, exposures) if exposures is not None else source
+
+
+def _check_range(frames: object) -> None:
+    pair = frames is None or (isinstance(frames, tuple) and len(frames) == 2)
+    if not pair or not all(end is None or isinstance(end, int) for end in cast("FrameRange", frames or ())):
+        raise UsageError(
+            f"frames has to be (first, end), numbers of frames from 0 or None, and is {described(frames)}."
+        )
+
+
+def _checked_rate(rate: Fraction | float | None) -> Fraction | None:
+    if rate is None:
+        return None
+    if not isinstance(rate, (int, float, Fraction)) or not 0 < rate <= _HIGHEST_RATE:
+        raise UsageError(
+            f"rate has to be frames per second, above 0 and at most {_HIGHEST_RATE}, and is {described(rate)}."
+        )
+    return Fraction(rate).limit_denominator(_RATE_DENOMINATOR)
 
 
 def _open(named: list[str | Path], frames: FrameRange | None, rate: Fraction | None) -> Source:
@@ -95,7 +120,9 @@ def _expand(name: str) -> list[Path]:
     """The files that one argument names."""
     path = Path(name)
     if "://" in name and not path.exists():
-        raise _no_address(without_credentials(name))
+        raise _no_address(name)
+    if _DEVICE.fullmatch(name) and not path.is_file():
+        raise InputNotFoundError(camera_sentence(name))
     if path.is_dir():
         images = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
         if not images:
@@ -112,11 +139,12 @@ def _expand(name: str) -> list[Path]:
 
 
 def _no_address(name: str) -> InputNotFoundError:
+    shown = without_credentials(name)
     if name.startswith("tcp://"):
         return InputNotFoundError(
-            f"{name} is no file: for frames over ZeroMQ write sub:{name}, or pull:{name} where the publisher pushes."
+            f"{shown} is no file: for frames over ZeroMQ write sub:{shown}, or pull:{shown} where the publisher pushes."
         )
-    return InputNotFoundError(f"{name} is no file: `streamfuse live` reads cameras and network streams.")
+    return InputNotFoundError(camera_sentence(shown))
 
 
 def _in_order(paths: list[Path], *, explicit: bool) -> list[Path]:

@@ -156,7 +156,7 @@ def _on(device: torch.device, frame: Frame) -> Iterator[None]:
             yield
     except torch.OutOfMemoryError as error:
         raise DeviceError(
-            f"The memory of {device} does not hold frames of {frame.width}x{frame.height}; use --device cpu."
+            f"The memory of {device} does not hold frames of {frame.width}x{frame.height}; use device cpu."
         ) from error
 
 

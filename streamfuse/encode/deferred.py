@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from streamfuse.arguments import expect_frame
 from streamfuse.frame import FusedFrame
 from streamfuse.stage import Sink, SourceInfo
 
@@ -33,6 +34,7 @@ class DeferredSink:
         Raises:
             OutputExistsError, OutputError, EncoderError: as `open_sink` says, with the first frame.
         """
+        expect_frame(frame)
         if self._sink is None:
             self._sink = self._open(frame)
             self.outputs = self._sink.outputs

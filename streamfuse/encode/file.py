@@ -14,6 +14,7 @@ from typing import Any, Self, cast
 import av
 import numpy as np
 
+from streamfuse.arguments import expect_frame
 from streamfuse.color import convert_planes, neutral_chroma
 from streamfuse.encode.codecs import choose, configure
 from streamfuse.encode.container import CONTAINERS, MOV, open_container
@@ -104,6 +105,7 @@ class VideoFileSink:
         Raises:
             OutputError: the disk is full, or the file cannot be written for another reason.
         """
+        expect_frame(frame)
         if self._closed:
             raise OutputError(f"{self._path} is closed: no frame can be added.")
         if (frame.width, frame.height) != (self._info.width, self._info.height):

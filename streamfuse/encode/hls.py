@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import av
 
+from streamfuse.arguments import expect_frame
 from streamfuse.encode.stream import StreamEncoder
 from streamfuse.errors import OutputError
 from streamfuse.frame import FusedFrame
@@ -68,6 +69,7 @@ class HlsSink:
         Raises:
             OutputError: the disk is full, or the folder is gone.
         """
+        expect_frame(frame)
         if self._closed:
             raise OutputError(f"{self._path} is closed: no frame can be added.")
         try:

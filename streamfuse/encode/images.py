@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from streamfuse.arguments import expect_frame
 from streamfuse.color import planes_to_rgb
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError
 from streamfuse.frame import FusedFrame
@@ -68,6 +69,7 @@ class ImageSink:
 
     def write(self, frame: FusedFrame) -> None:
         """Write one image."""
+        expect_frame(frame)
         if self._next is not None and not self._numbered:
             raise OutputError(
                 f"{self._pattern} is one image and there are more frames: give a folder or a name with %05d."

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import cv2
 import numpy as np
 
+from streamfuse.arguments import expect_frame
 from streamfuse.errors import OutputError, UsageError, without_credentials
 from streamfuse.frame import FusedFrame
 
@@ -67,6 +68,7 @@ class MjpegSink:
 
     def write(self, frame: FusedFrame) -> None:
         """Make this the newest picture."""
+        expect_frame(frame)
         with self._changed:
             self._newest = frame
             self._number += 1

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import av
 
+from streamfuse.arguments import expect_frame
 from streamfuse.encode.pusher import LIMIT_SECONDS, READY
 from streamfuse.encode.stream import StreamEncoder
 from streamfuse.errors import OutputError, StreamAccessError, UsageError, without_credentials
@@ -87,6 +88,7 @@ class NetworkSink:
             OutputError: nobody answers there, or the connection is lost.
             StreamAccessError: the server refuses the user or the password.
         """
+        expect_frame(frame)
         if self._closed:
             raise OutputError(f"{self._name} is closed: no frame can be sent.")
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from streamfuse.arguments import expect_frame
 from streamfuse.frame import FusedFrame
 
 
@@ -22,6 +23,7 @@ class NullSink:
 
     def write(self, frame: FusedFrame) -> None:
         """Count one frame."""
+        expect_frame(frame)
         self.frames += 1
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from streamfuse.arguments import described
 from streamfuse.encode.container import CONTAINERS
 from streamfuse.encode.file import VideoFileSink
 from streamfuse.encode.images import SUFFIXES, ImageSink
@@ -21,6 +22,8 @@ MJPEG = "mjpeg"
 _PREFIXES = ("hls:", "virtual:", "preview:")
 _STREAM_OPTIONS = ("codec", "bitrate", "crf", "speed")
 _IMAGE_OPTIONS = ("bits", "overwrite")
+_FILE_OPTIONS = ("codec", "crf", "preset", "bits", "pix_fmt", "rate", "overwrite", "threads")
+_OPTIONS = tuple(dict.fromkeys((*_FILE_OPTIONS, *_STREAM_OPTIONS, "segment_seconds")))
 
 
 def open_sink(target: str | Path, info: SourceInfo | None = None, **options: Any) -> Sink:
@@ -37,15 +40,24 @@ def open_sink(target: str | Path, info: SourceInfo | None = None, **options: Any
             and what a kind of output has no use for is left alone.
 
     Raises:
-        OutputExistsError, OutputError, EncoderError: as the message says.
+        OutputExistsError, OutputError, EncoderError, UsageError: as the message says.
     """
+    if not isinstance(target, str | Path):
+        raise UsageError(
+            f"The name of an output is needed, as str or Path, and {described(target)} was given."
+        )
+    for option in options:
+        if option not in _OPTIONS:
+            near = difflib.get_close_matches(option, _OPTIONS, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise UsageError(f"There is no option {option!r}: {hint}There are {', '.join(_OPTIONS)}.")
     if str(target) == NULL:
         return NullSink()
+    check_target(str(target))
     if info is None:
         from streamfuse.encode.deferred import DeferredSink
 
         return DeferredSink(target, options)
-    check_target(str(target))
     if is_endpoint(str(target)):
         from streamfuse.encode.zmq import open_publisher
 
@@ -54,7 +66,7 @@ def open_sink(target: str | Path, info: SourceInfo | None = None, **options: Any
         return _open_live(str(target), info, options)
     path = Path(target)
     if path.suffix.lower() in CONTAINERS:
-        return VideoFileSink(path, info, **options)
+        return VideoFileSink(path, info, **{key: options[key] for key in _FILE_OPTIONS if key in options})
     return ImageSink(path, **{key: value for key, value in options.items() if key in _IMAGE_OPTIONS})
 
 

@@ -9,6 +9,7 @@ from typing import Self
 import cv2
 import numpy as np
 
+from streamfuse.arguments import expect_frame
 from streamfuse.errors import OutputError, UsageError
 from streamfuse.frame import FusedFrame
 
@@ -41,6 +42,7 @@ class PreviewSink:
         Raises:
             OutputError: the window was closed.
         """
+        expect_frame(frame)
         if self._closed or cv2.getWindowProperty(_WINDOW, cv2.WND_PROP_VISIBLE) < 1:
             raise OutputError("The preview window was closed.")
         cv2.imshow(_WINDOW, np.ascontiguousarray(frame.rgb()[..., ::-1]))

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from streamfuse.arguments import expect_frame
 from streamfuse.encode.file import VideoFileSink, check_output
 from streamfuse.errors import OutputError
 from streamfuse.frame import FusedFrame
@@ -54,6 +55,7 @@ class RecordingSink:
         Raises:
             OutputError: as `VideoFileSink`.
         """
+        expect_frame(frame)
         if self._closed:
             raise OutputError(f"{self._path} is closed: no frame can be added.")
         pts = 0 if frame.pts is None else frame.pts

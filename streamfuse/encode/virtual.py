@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from streamfuse.arguments import expect_frame
 from streamfuse.errors import OutputError, UsageError
 from streamfuse.frame import FusedFrame
 from streamfuse.stage import SourceInfo
@@ -44,6 +45,7 @@ class VirtualCameraSink:
         Raises:
             OutputError: the device is gone.
         """
+        expect_frame(frame)
         rgb = frame.rgb()
         if rgb.dtype != np.uint8:
             rgb = (rgb >> 8).astype(np.uint8)

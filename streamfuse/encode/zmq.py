@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from streamfuse.arguments import expect_frame
 from streamfuse.encode.header import Content, HeaderMaker
 from streamfuse.encode.payload import Payload, make_encoder
 from streamfuse.encode.publisher import Publisher, PublishSettings
@@ -139,6 +140,7 @@ class ZmqSink:
             EncoderError: it cannot be encoded, or is not like the others.
             OutputError: this sink is closed.
         """
+        expect_frame(frame)
         if self._closed:
             raise OutputError(f"{self._endpoint} is closed: no frame can be published.")
         self._check_size(frame)

@@ -116,13 +116,11 @@ def evaluate_stills(
     Raises:
         StreamfuseError: as the message says.
     """
-    from streamfuse.fusion.device import share_cpu
     from streamfuse.fusion.models import NETWORKS
     from streamfuse.stills import Fuser
 
     if report is not None:
         check_output_file(report)  # before the networks are read
-    share_cpu()
     scenes = find_scenes(folder, names, exposures or 2)[:limit]
     names = list(dict.fromkeys(fusers or NETWORKS))
     methods: dict[str, StillFuse] = {name: Fuser(fuser=name, device=device) for name in names}

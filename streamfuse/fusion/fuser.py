@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
 
+from streamfuse.arguments import described
 from streamfuse.errors import UsageError
 from streamfuse.frame import FusionMaps, Map
 from streamfuse.fusion.models import NETWORKS, PRESET_NETWORK
+from streamfuse.fusion.threads import limit_threads
 from streamfuse.grid import resample
 
 if TYPE_CHECKING:
@@ -41,19 +44,24 @@ class LcndrFuser:
         name: one of `NETWORKS` or a .safetensors file.
         device: auto, cpu, cuda, cuda:i.
         steady: pictures come in one size again and again, so that preparing for a size pays.
+        threads: as `limit_threads` takes it.
 
     Raises:
         WeightsError: no such network.
         DeviceError: no such device.
+        UsageError: `threads` below 1.
     """
 
-    def __init__(self, name: str = "lcndr", device: str = "auto", steady: bool = False) -> None:
+    def __init__(
+        self, name: str = "lcndr", device: str = "auto", steady: bool = False, threads: int | None = None
+    ) -> None:
         import torch
 
         from streamfuse.fusion.device import resolve_device
         from streamfuse.fusion.models import load_network
 
         self.name = name
+        self._threads = limit_threads(threads)
         self._device = resolve_device(device)
         self.device = str(self._device)
         self._network = load_network(name).to(self._device)
@@ -90,6 +98,8 @@ class LcndrFuser:
         from streamfuse.fusion.pyramid import pad_to_multiple
 
         extra = self.halvings(shape)
+        if torch.get_num_threads() > self._threads:  # another thread than the one that made this fuser
+            torch.set_num_threads(self._threads)
         with torch.inference_mode():
             stack = pad_to_multiple(torch.from_numpy(np.stack(small))[None].to(self._device), 1 << LEVELS)
             maps = self._maps(stack)
@@ -166,25 +176,42 @@ class MertensFuser:
 
 
 def create_fuser(
-    name: str | None = None, *, preset: str = "balanced", device: str = "auto", steady: bool = False
+    name: str | Path | None = None,
+    *,
+    preset: str = "balanced",
+    device: str = "auto",
+    steady: bool = False,
+    threads: int | None = None,
 ) -> Fuser:
     """The fuser called `name`: `mertens`, one of `NETWORKS` or a .safetensors file; None takes the preset's network.
 
-    `steady`: as in `LcndrFuser`.
+    Every way to fuse comes through here, so this is where the threads of torch and OpenCV are limited.
+
+    Args:
+        name, preset: which fuser.
+        device, steady, threads: as in `LcndrFuser`.
 
     Raises:
-        UsageError: no such fuser or preset.
+        UsageError: no such fuser or preset, or `threads` below 1.
         WeightsError, DeviceError: as `LcndrFuser`.
     """
-    if preset not in PRESET_NETWORK:
-        raise UsageError(f"There is no preset {preset!r}; choose from {', '.join(PRESET_NETWORK)}.")
+    if not isinstance(preset, str) or preset not in PRESET_NETWORK:
+        raise UsageError(f"There is no preset {_quoted(preset)}; choose from {', '.join(PRESET_NETWORK)}.")
+    if not isinstance(name, str | Path | None):
+        raise UsageError(f"fuser has to be a name or a .safetensors file, and is {described(name)}.")
+    name = None if name is None else str(name)
     if name == "mertens":
+        limit_threads(threads)
         return MertensFuser()
     if name is None or name == "auto":
-        return LcndrFuser(PRESET_NETWORK[preset], device, steady)
+        return LcndrFuser(PRESET_NETWORK[preset], device, steady, threads)
     if name in NETWORKS or name.endswith(".safetensors"):
-        return LcndrFuser(name, device, steady)
+        return LcndrFuser(name, device, steady, threads)
     raise UsageError(f"There is no fuser {name!r}; choose from {', '.join((*NETWORKS, 'mertens'))}.")
+
+
+def _quoted(value: object) -> str:
+    return repr(value) if isinstance(value, str) else described(value)
 
 
 def chroma_weights(maps: FusionMaps, size: tuple[int, int]) -> Map:

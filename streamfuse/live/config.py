@@ -88,8 +88,9 @@ class LiveConfig(_Section):
     keep: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="files to keep of each segmented recording; null: all"
     )
-    web: Annotated[str, Field(pattern=r"^.+:\d+$")] | None = Field(
-        default=None, description="HOST:PORT of the web page; null: none"
+    web: Annotated[str, Field(pattern=r"^.*:\d{1,5}$")] | None = Field(
+        default=None,
+        description="HOST:PORT of the web page, :PORT for this machine only, *:PORT for all others too; null: none",
     )
 
     @classmethod

@@ -47,12 +47,29 @@ class JsonFormatter(logging.Formatter):
             "time": moment,
             "level": record.levelname.lower(),
             "event": getattr(record, "event", record.name),
-            "text": without_credentials(record.getMessage()),
+            "text": record.getMessage(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return json.dumps(_clean(line), default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """The sentence, and the traceback of an exception where there is one, without credentials."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text."""
+        return without_credentials(super().format(record))
+
+
+def _clean(value: Any) -> Any:
+    """Without the credentials in any text in it."""
+    if isinstance(value, str):
+        return without_credentials(value)
+    if isinstance(value, dict):
+        return {key: _clean(item) for key, item in value.items()}
+    return [_clean(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 class StderrHandler(logging.Handler):
@@ -67,7 +84,7 @@ class StderrHandler(logging.Handler):
 def log_to_stderr(*, as_json: bool = False, level: int = logging.INFO) -> logging.Handler:
     """Print everything under the logger `streamfuse`; gives the handler, for `stop_logging`."""
     handler = StderrHandler()
-    handler.setFormatter(JsonFormatter() if as_json else logging.Formatter("%(message)s"))
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter("%(message)s"))
     LOGGER.addHandler(handler)
     LOGGER.setLevel(level)
     LOGGER.propagate = False

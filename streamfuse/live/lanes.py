@@ -136,7 +136,10 @@ class Lanes:
 
     def _load(self, preset: Preset) -> None:
         config = self._with(preset)
-        fuser = create_fuser(config.fuser_name, preset=preset, device=config.fuse.device, steady=True)
+        fuse = config.fuse
+        fuser = create_fuser(
+            config.fuser_name, preset=preset, device=fuse.device, steady=True, threads=fuse.threads
+        )
         self._lanes[preset] = Lane(preset, fuser, self._aligner(preset), WeighStage(fuser), BlendStage(fuser))
 
     def _with(self, preset: Preset) -> Config:

@@ -55,9 +55,6 @@ class LiveRun:
     def __init__(
         self, source: Source, config: Config, *, events: Events | None = None, lanes: Lanes | None = None
     ) -> None:
-        from streamfuse.fusion.device import share_cpu
-
-        share_cpu(config.fuse.threads)
         self._source = source
         self._config = config
         self._events = events or Events()

@@ -16,6 +16,7 @@ from streamfuse.errors import without_credentials
 from streamfuse.frame import FusedFrame
 from streamfuse.live.config import OutputSpec
 from streamfuse.live.outputs import Guard, Opener
+from streamfuse.secret import revealed
 from streamfuse.stage import Sink, SourceInfo
 
 _FILE_QUEUE_BYTES = 256 << 20
@@ -46,13 +47,14 @@ def plan(spec: OutputSpec, info: SourceInfo, rate: Fraction) -> Target:
     """Check an output without waiting for anything, and say how to open it.
 
     Args:
-        spec: the output.
+        spec: the output; `to` may stand for an address that is kept elsewhere, see `revealed`.
         info: of the source.
         rate: fused frames per second, nominally.
 
     Raises:
         UsageError, EncoderError, OutputError, OutputExistsError: it cannot work, as the message says.
     """
+    spec = spec.model_copy(update={"to": revealed(spec.to)})
     if Path(spec.to).suffix.lower() in CONTAINERS and "://" not in spec.to:
         return _plan_file(spec, info, rate)
     check_target(spec.to)

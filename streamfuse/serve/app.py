@@ -22,6 +22,7 @@ from streamfuse.live.status import LiveControl, LiveStatus, View
 from streamfuse.serve import page
 from streamfuse.serve.access import checked_token
 from streamfuse.serve.answers import json, not_found, refusal, wrong_method
+from streamfuse.serve.crowd import Crowd
 from streamfuse.serve.guard import MOST_BODY_BYTES, Guard, read_body
 from streamfuse.serve.health import Health, liveness, readiness
 from streamfuse.serve.history import History
@@ -76,7 +77,7 @@ def create_app(control: LiveControl, token: str | None = None) -> Starlette:
         checked_token(token)  # now, not at the first request
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, token=token)],
+        middleware=[Middleware(Crowd), Middleware(Guard, token=token)],
         exception_handlers={404: not_found, 405: wrong_method},
         lifespan=web.lifespan,
     )
@@ -91,6 +92,7 @@ class _Web:
         self._streams = Streams()
         self._history = History()
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="web-control")
+        self._health_pool = ThreadPoolExecutor(1, thread_name_prefix="web-health")
         self._asked_exposures: dict[str, Any] | None = None
         self._registry = registry(
             control, clients=lambda: self._streams.count, encoded=lambda: self._pictures.encoded
@@ -107,7 +109,8 @@ class _Web:
             with suppress(asyncio.CancelledError):
                 await sampling
             self._pictures.close()
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            for pool in (self._pool, self._health_pool):
+                pool.shutdown(wait=False, cancel_futures=True)
 
     async def front(self, request: Request) -> Response:
         """The page."""
@@ -210,7 +213,7 @@ class _Web:
             await asyncio.sleep(1.0)
 
     async def _health(self, judge: Callable[[LiveStatus], Health]) -> Response:
-        status = await self._ask(self._control.status)
+        status = await self._ask(self._control.status, self._health_pool)
         health = Health(False, "The run does not answer.") if status is None else judge(status)
         state = None if status is None else status.state
         return json({"ok": health.ok, "state": state, "reason": health.reason}, 200 if health.ok else 503)
@@ -234,9 +237,11 @@ class _Web:
             return refusal(500, str(error))
         return _no_answer() if done is None else json(done)
 
-    async def _ask(self, question: Callable[[], Result]) -> Result | None:
+    async def _ask(
+        self, question: Callable[[], Result], pool: ThreadPoolExecutor | None = None
+    ) -> Result | None:
         """The run's answer; None if it took too long."""
-        asked = asyncio.get_running_loop().run_in_executor(self._pool, question)
+        asked = asyncio.get_running_loop().run_in_executor(pool or self._pool, question)
         try:
             return await asyncio.wait_for(asked, ANSWER_SECONDS)
         except TimeoutError:

@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import get_args, get_type_hints
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 from prometheus_client.registry import Collector
 
 from streamfuse.live.status import LiveControl, LiveStatus, OutputStatus
@@ -83,14 +89,11 @@ class RunCollector(Collector):
         )
 
     def _ages(self, status: LiveStatus) -> Iterator[Metric]:
-        ages = GaugeMetricFamily(
-            "streamfuse_frame_age_seconds",
-            "From capture to the fused frame, over the last minute.",
-            labels=["quantile"],
-        )
+        name = "streamfuse_frame_age_seconds"
+        ages = SummaryMetricFamily(name, "From capture to the fused frame, over the last minute.")
         for quantile, age in zip(_QUANTILES, status.age_ms, strict=True):
             if math.isfinite(age):
-                ages.add_metric([quantile], age / 1000)
+                ages.add_sample(name, {"quantile": quantile}, age / 1000)
         yield ages
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["WebServer", "parse_address"]
 
-MOST_CONNECTIONS = 200
 _START_SECONDS = 10.0
 _FINISH_SECONDS = 0.4  # for answers under way, when the server closes
 _CUT_SECONDS = 0.7  # for the thread to end after clients were cut off
@@ -130,7 +129,6 @@ def _make_server(control: LiveControl, token: str | None) -> uvicorn.Server:
             log_level="critical",  # the application logs its own failures, and refused requests are no news
             access_log=False,  # an address may hold a token
             server_header=False,
-            limit_concurrency=MOST_CONNECTIONS,
             timeout_keep_alive=5,
         )
     )

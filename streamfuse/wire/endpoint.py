@@ -86,7 +86,7 @@ def parse_endpoint(text: str, role: Role) -> Endpoint:
     Raises:
         UsageError: it is none, or not one for a sink, or for a source.
     """
-    found = _SHAPE.fullmatch(text)
+    found = _SHAPE.fullmatch(text) if isinstance(text, str) else None
     if not found:
         raise UsageError(f"{text!r} is no ZeroMQ endpoint: {_EXAMPLES[role]}.")
     words = found["words"].split("+")

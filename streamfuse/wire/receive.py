@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from streamfuse.errors import InputError
+from streamfuse.forking import Owner
 from streamfuse.stage import SourceInfo
 from streamfuse.wire.decode import END, Arrived, FrameDecoder, source_info
 from streamfuse.wire.endpoint import Endpoint
@@ -34,6 +35,7 @@ class Receiver:
     """
 
     def __init__(self, endpoint: Endpoint, settings: ReceiveSettings) -> None:
+        self._owner = Owner(f"The stream from {endpoint.address}")
         self._intake = Intake(endpoint, settings)
         self.warnings = _warnings(endpoint, settings)
         self._feed: _Feed
@@ -77,7 +79,9 @@ class Receiver:
             StreamTimeoutError: nothing came in time.
             StreamAccessError: the publisher refuses this end, or is not the one that was expected.
             WireError: a message was refused, and `strict` is set.
+            ForkedError: it was begun in the process that this one was forked from.
         """
+        self._owner.check()
         self._asked = self._asked or time.monotonic()
         while patience():
             item, self._first = self._first or self._feed.get(), None
@@ -92,7 +96,8 @@ class Receiver:
 
     def close(self) -> None:
         """Stop receiving; from any thread, more than once."""
-        self._feed.close()
+        if self._owner.is_here:
+            self._feed.close()
 
     def _frame(self, item: Item) -> ReceivedFrame | None:
         return self._intake.decode(item) if isinstance(item, Arrived) else item

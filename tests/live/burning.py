@@ -35,7 +35,7 @@ class Costs(dict):
                 burn(costs[self._fuser.preset])
                 yield from super().push(item)
 
-        monkeypatch.setattr(lanes, "create_fuser", lambda name, *, preset, device, steady: Named(preset))
+        monkeypatch.setattr(lanes, "create_fuser", lambda name, *, preset, **_: Named(preset))
         monkeypatch.setattr(lanes, "BlendStage", Burning)
         return self
 

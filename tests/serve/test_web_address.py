@@ -1,8 +1,10 @@
 import socket
 
 import pytest
+from runs import streamfuse as command
 
 from streamfuse.errors import OutputError, UsageError
+from streamfuse.live.config import LiveConfig
 from streamfuse.serve.address import bind, is_loopback, parse_address, url
 
 
@@ -67,3 +69,17 @@ def test_a_name_of_nothing_is_said_plainly(host):
 def test_the_url_is_one_that_this_machine_can_open():
     with bind("0.0.0.0", 0) as listener:
         assert url(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:8080", ":8080", "*:8080", "[::1]:8080", "localhost:0"])
+def test_settings_take_what_the_page_takes(text):
+    assert LiveConfig(web=text).web == text
+    parse_address(text)
+
+
+def test_the_shortest_address_serves_the_page():
+    result = command(
+        "live", "sim:?size=96x64", "--preset", "fast", "--web", ":0", "--duration", "2", "--sink", "null:"
+    )
+    assert result.exit_code == 0, result.output
+    assert "The page is at http://127.0.0.1:" in result.stderr

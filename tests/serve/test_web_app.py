@@ -250,6 +250,24 @@ def test_metrics(served):
     assert found["process_resident_memory_bytes",] > 0
 
 
+def test_metrics_are_what_a_checker_of_them_takes(served):
+    families = list(text_string_to_metric_families(get(served[1], "/metrics").body.decode()))
+    assert len({family.name for family in families}) == len(families)
+    for family in families:
+        assert family.documentation
+        labels = {label for sample in family.samples for label in sample.labels}
+        assert "quantile" not in labels or family.type == "summary"
+        assert "le" not in labels or family.type == "histogram"
+        for sample in family.samples:
+            assert sample.name.endswith("_total") == (family.type == "counter")
+            assert family.type in ("summary", "histogram") or not sample.name.endswith(
+                ("_sum", "_count", "_bucket")
+            )
+    (ages,) = (family for family in families if family.name == "streamfuse_frame_age_seconds")
+    assert ages.type == "summary"
+    assert [sample.labels["quantile"] for sample in ages.samples] == ["0.5", "0.95", "0.99"]
+
+
 def test_metrics_of_outputs_with_odd_and_equal_names():
     names = ['a"b\\c\nd', "same", "same"]
     with serving(outputs=tuple(OutputStatus(name, "running", 1, 0, 0) for name in names)) as (_, server):

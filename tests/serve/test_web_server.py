@@ -182,20 +182,59 @@ def test_a_client_that_does_not_say_what_it_wants_is_cut_off(monkeypatch, said):
         assert closed_by_server(client)
 
 
-def test_idle_connections_cannot_use_up_the_file_descriptors(monkeypatch):
-    monkeypatch.setattr("streamfuse.serve.server.MOST_CONNECTIONS", 5)
+@pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nHost: "])
+def test_hundreds_of_idle_connections_keep_nobody_out(said):
     with serving() as (_, server):
-        clients = [connect(server, path=None) for _ in range(30)]
-        assert all(closed_by_server(client) for client in clients[12:])
-        assert get_status(clients[0]) == 503  # more than are answered, and told so
-        for client in clients:
+        idle = []
+        for _ in range(400):
+            idle.append(connect(server, path=None))
+            idle[-1].sendall(said)
+        for path in ("/healthz", "/readyz", "/", "/status.json", "/metrics", "/picture.jpg"):
+            assert get(server, path).status == 200
+        assert all(closed_by_server(client) for client in idle[:100])  # the oldest made room
+        idle[-1].settimeout(0.2)
+        with pytest.raises(TimeoutError):  # the youngest may still say what it wants
+            idle[-1].recv(1)
+        for client in idle:
             client.close()
-        until(lambda: get(server, "/healthz").status == 200)
 
 
-def get_status(client):
-    client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    return int(client.recv(4096).split()[1])
+def test_connections_that_are_kept_for_another_request_make_room_too(monkeypatch):
+    monkeypatch.setattr(protocol, "MOST_CONNECTIONS", 4)
+    with serving() as (_, server):
+        kept = [connect(server, "/healthz") for _ in range(4)]
+        for client in kept:
+            assert b" 200 " in client.recv(4096)
+        assert get(server, "/healthz").status == 200
+        assert closed_by_server(kept[0])
+        for client in kept:
+            client.close()
+
+
+def test_health_is_told_while_all_requests_are_taken(monkeypatch):
+    monkeypatch.setattr("streamfuse.serve.crowd.MOST_REQUESTS", 8)
+    with serving(rate=0) as (_, server):  # no picture comes, so each of these takes two seconds
+        waiting = [connect(server, "/picture.jpg?after=5") for _ in range(8)]
+        until(lambda: get(server, "/status.json").status == 503)
+        refused = get(server, "/status.json")
+        assert (refused.headers["retry-after"], "which is the most" in refused.json()["error"]) == ("5", True)
+        assert get(server, "/healthz").status == 200
+        assert get(server, "/readyz").status == 200
+        for client in waiting:
+            client.close()
+        until(lambda: get(server, "/status.json").status == 200)
+
+
+def test_where_all_connections_are_answered_the_newest_goes(monkeypatch):
+    monkeypatch.setattr(protocol, "MOST_CONNECTIONS", 3)
+    with serving() as (_, server):
+        watching = [connect(server) for _ in range(3)]
+        assert all(numbers(client, 2) for client in watching)
+        with connect(server, path=None) as late:
+            assert closed_by_server(late)
+        assert all(numbers(client, 2) for client in watching)
+        for client in watching:
+            client.close()
 
 
 def test_bytes_that_come_one_by_one_do_not_buy_time(monkeypatch):

@@ -13,6 +13,7 @@ from streamfuse.capture.camera.sample import SampleCamera
 from streamfuse.capture.camera.simulated import SimulatedCamera, SimulatedSensor, parse_simulated
 from streamfuse.capture.camera.source import CameraSource
 from streamfuse.errors import UsageError, without_credentials
+from streamfuse.secret import revealed
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://.+", re.IGNORECASE)
 _INDEX = re.compile(r"\d{1,4}")
@@ -35,7 +36,8 @@ def open_camera(spec: str, options: CameraOptions = _DEFAULTS) -> CameraSource:
     Args:
         spec: an index or /dev/videoN; a URL (rtsp, rtsps, http, https, udp, tcp, srt, rtmp); `sim:` (the built-in
             scene in real time), `simcam:` (a simulated camera that obeys late, see `parse_simulated`); `picamera2:`,
-            `pylon:` or `genicam:`, each with the number or the serial number of the camera behind it.
+            `pylon:` or `genicam:`, each with the number or the serial number of the camera behind it; or `@FILE` and
+            `env:NAME`, which hold one of these (see `streamfuse.secret`).
         options: how to drive it.
 
     Raises:
@@ -51,6 +53,7 @@ def connector(spec: str, options: CameraOptions = _DEFAULTS) -> Callable[[], Cam
     Raises:
         UsageError: that is no camera.
     """
+    spec = revealed(spec)
     url = _URL.fullmatch(spec)
     if url and url[1].lower() in SCHEMES:
         return lambda: NetworkCamera(spec, options.open_timeout, options.timeout)

@@ -1,0 +1,48 @@
+"""How many threads fusion takes: decided here for every way in."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import cv2
+
+from streamfuse.arguments import described
+from streamfuse.errors import UsageError
+from streamfuse.forking import is_forked
+
+
+def limit_threads(threads: int | None = None) -> int:
+    """Leave half of the CPUs to decoding, alignment and encoding: torch's threads would spin against theirs.
+
+    Measured on 2 CPUs with all stages busy: one thread is five times faster than two. The number holds for OpenCV in
+    the whole process, and for torch in this thread and in those that use torch for the first time from now on.
+
+    Args:
+        threads: for torch, and for OpenCV, 1 or more. None: half of the CPUs that this process may use, or what was
+            set already where that is less.
+
+    Returns:
+        The number. It is 1 in a process that was forked: the pools of its parent do not work there.
+
+    Raises:
+        UsageError: a number below 1.
+    """
+    if threads is not None and not (isinstance(threads, int) and threads >= 1):
+        raise UsageError(f"threads is {described(threads)} and has to be a whole number, 1 or more.")
+    half = max(1, _cpus() // 2)
+    cv2_count = threads or min(half, max(1, cv2.getNumThreads()))
+    cv2.setNumThreads(1 if is_forked() else cv2_count)
+    torch = sys.modules.get("torch")  # without a network it is not needed, and takes a second to import
+    count = threads or (half if torch is None else min(half, torch.get_num_threads()))
+    count = 1 if is_forked() else count
+    if torch is not None:
+        torch.set_num_threads(count)
+    return count
+
+
+def _cpus() -> int:
+    """That this process may use: a container or `taskset` may give it some of the machine's only."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
