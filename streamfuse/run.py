@@ -94,6 +94,7 @@ class FileFusion:
         _refuse_input_as_output(inputs, output)
         _refuse_the_same_twice(inputs)
         self._config = config
+        self._output = output
         self._progress = progress
         self._stopped = False
         self._source = _open(inputs, config, fps)
@@ -107,7 +108,11 @@ class FileFusion:
             self._source.close()
             raise
         self._pipeline = Pipeline(
-            self._source, self._chain.stages, [self._sink], on_progress=self._report if progress else None
+            self._source,
+            self._chain.stages,
+            [self._sink],
+            on_progress=self._report if progress else None,
+            whole=True,
         )
 
     @property
@@ -156,14 +161,17 @@ class FileFusion:
     def _tidy(self, error: BaseException) -> None:
         """Leave no output that cannot be played, and say what is left."""
         frames = self._pipeline.statistics.frames_out
-        if not frames:
+        if not frames or not self._sink.outputs:
             self._remove_empty()
             return
-        for output in self._sink.outputs:
-            if isinstance(error, OutputError):
-                error.add_note(f"{output} is cut off: at most {frames} frames reached it.")
-            else:
-                error.add_note(f"{output} was finished with the {frames} frames that were fused before this.")
+        names = self._sink.outputs
+        output = names[0] if len(names) == 1 else f"{names[0]} .. {names[-1]}"
+        if isinstance(error, OutputError):
+            error.add_note(f"{output} is cut off: at most {frames} frames reached it.")
+        else:
+            error.add_note(f"{output} was finished with the {frames} frames that were fused before this.")
+        if self._output not in names and Path(self._output).is_file():
+            error.add_note(f"{self._output} is as it was.")
 
     def _remove_empty(self) -> None:
         """Remove outputs that hold no frame."""

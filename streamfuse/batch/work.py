@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from streamfuse.batch.plan import RUN_IN, RUN_OUT, Job, Part
 from streamfuse.encode.join import count_pictures
-from streamfuse.errors import InputError, OutputError, StreamfuseError
+from streamfuse.errors import NO_MEMORY, InputError, OutputError, StreamfuseError, is_out_of_memory
 from streamfuse.frame import FusedFrame
 from streamfuse.output_file import write_text_file
 from streamfuse.stage import Sink
@@ -94,13 +94,15 @@ def work(job: Job, number: int, threads: int, made_of: str) -> Piece:
         return Piece(result, path)
     except StreamfuseError as error:
         _remove(path)
-        named = str(error).replace(str(path), str(job.output))
+        named = NO_MEMORY if is_out_of_memory(error) else str(error).replace(str(path), str(job.output))
         told = job.source in named or str(job.output) in named
         return Piece(PartResult(error=named if told else f"{job.source}: {named}"))
     except Exception as error:
         if os.environ.get("STREAMFUSE_DEBUG"):
             raise
         _remove(path)
+        if is_out_of_memory(error):
+            return Piece(PartResult(error=f"{job.source}: {NO_MEMORY}"))
         return Piece(PartResult(error=f"{job.source}: internal error, please report it: {error!r}"))
 
 
