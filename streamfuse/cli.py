@@ -15,7 +15,15 @@ import click
 
 from streamfuse import cli_batch, cli_bench, cli_evaluate, cli_live, cli_stills, cli_zmq
 from streamfuse._version import __version__
-from streamfuse.errors import StreamfuseError, UsageError, without_credentials
+from streamfuse.errors import (
+    NO_MEMORY,
+    OutputError,
+    StreamfuseError,
+    UsageError,
+    is_out_of_memory,
+    without_credentials,
+)
+from streamfuse.standard import guard_standard_streams
 
 PRESETS = ("fast", "balanced", "best")
 EXIT_INTERRUPTED = 130
@@ -23,6 +31,14 @@ EXIT_INTERRUPTED = 130
 
 class _Group(click.Group):
     """Turns errors raised on purpose into one sentence and an exit status; others too, without a traceback."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        guard_standard_streams()
+        try:
+            return super().main(*arguments, **options)
+        except OutputError as error:  # of --help and the like, which are printed before a command begins
+            _complain(error)
+            sys.exit(error.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -36,7 +52,9 @@ class _Group(click.Group):
         except BrokenPipeError:
             sys.exit(1)
         except click.ClickException as error:
-            error.message = without_credentials(error.message)
+            vars(error)["message"] = without_credentials(
+                error.message
+            )  # final by its type, all that is shown of it
             raise
         except click.exceptions.Exit:
             raise
@@ -51,7 +69,8 @@ class _Group(click.Group):
 
 
 def _complain(error: BaseException, text: str | None = None) -> None:
-    click.echo(without_credentials(f"Error: {text or error}"), err=True)
+    sentence = NO_MEMORY if is_out_of_memory(error) else text or error
+    click.echo(without_credentials(f"Error: {sentence}"), err=True)
     for note in getattr(error, "__notes__", ()):
         if not note.startswith("This happened in"):  # which stage: for developers
             click.echo(without_credentials(f"  {note}"), err=True)

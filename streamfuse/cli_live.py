@@ -188,10 +188,11 @@ def _run(
     from streamfuse.capture.camera import open_camera
     from streamfuse.errors import UsageError
     from streamfuse.live.config import camera_options
-    from streamfuse.live.events import COMPILING, Events
+    from streamfuse.live.events import Events
     from streamfuse.live.lanes import Lanes
     from streamfuse.live.monitor import Monitor
     from streamfuse.live.run import LiveRun
+    from streamfuse.progress import COMPILING
 
     def settings() -> Config:
         return _settings(config_name, camera, options)

@@ -4,6 +4,7 @@ Each one is a `StreamfuseError` and also the builtin that fits, so that callers 
 plain sentence: what was asked for (the file, the device), what was found, what to do next.
 """
 
+import errno
 import re
 
 # Up to the last @ of the host part; a slash inside a password is not allowed there, and is typed all the same. An
@@ -118,3 +119,27 @@ def without_credentials(text: str) -> str:
     text = _USER_INFO.sub(r"\1***@", text)
     text = _STREAM_KEY.sub(lambda found: f"{found[1] or found[2]}***", text)
     return _SECRET_PARAMETER.sub(r"\1***", text)
+
+
+NO_MEMORY = (
+    "There is not enough memory for this: close other programs, raise the limit that was set (ulimit -v), or take "
+    "smaller pictures or --preset fast."
+)
+# Of errors without a number: OpenCV, torch, thread creation, the loader of libraries.
+_NO_MEMORY_WORDS = re.compile(
+    r"insufficient memory|(can't|cannot) allocate memory|out of memory|not enough memory|can't start new thread"
+    r"|failed to map segment|std::bad_alloc",
+    re.IGNORECASE,
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of any library, or one that caused it, says that memory could not be had."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, MemoryError) or (isinstance(found, OSError) and found.errno == errno.ENOMEM):
+            return True
+        if not isinstance(found, StreamfuseError) and _NO_MEMORY_WORDS.search(str(found)):
+            return True
+        found = found.__cause__ or found.__context__
+    return False

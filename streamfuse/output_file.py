@@ -1,7 +1,12 @@
-"""Output files that are whole or not there: written under another name, then renamed over the target."""
+"""Output files that are whole or not there: written under another name, then renamed over the target.
+
+`replacing` is for what is written in one go. `Replacement` is for what takes long and can be used before it is
+complete: a new file is written under its own name, and one that is there stays until the new one is complete.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -10,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streamfuse.errors import OutputError, OutputExistsError, StreamfuseError
+
+_LONGEST_NAME = 255  # bytes, on the file systems of today
 
 
 def check_output_file(path: Path, *, overwrite: bool = True) -> None:
@@ -31,7 +38,8 @@ def check_output_file(path: Path, *, overwrite: bool = True) -> None:
         raise OutputExistsError(f"{path} exists already: choose another name or add --overwrite.")
     folder = _target(path).parent
     if found is None and not folder.is_dir():
-        raise OutputError(f"There is no folder {folder} for {path.name}: make it first, or choose another.")
+        named = folder if path.is_symlink() else path.parent
+        raise OutputError(f"There is no folder {named} for {path.name}: make it first, or choose another.")
     _check_permission(path, found)
 
 
@@ -66,6 +74,64 @@ def replacing(path: Path) -> Iterator[Path]:
         except BaseException:
             part.unlink(missing_ok=True)
             raise
+
+
+class Replacement:
+    """Where to write a file that takes long: under its own name, or beside the file that it will replace.
+
+    Args:
+        target: the file to write; a device or a pipe is written to directly.
+
+    Attributes:
+        path: where to write: `target`, or `NAME.unfinished.SUFFIX` beside the file that is there. After `finish` it is
+            `target` again.
+
+    Raises:
+        OutputError: no file can be made beside the one that is there.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self.path = target
+        with _told(target):
+            found = _status(target)
+            if found is not None and not is_special(target):
+                _check_permission(target, found)
+                self.path = _unfinished(_target(target))
+                _take_over(self.path, found)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is a file that `finish` would replace."""
+        return self.path != self._target
+
+    @property
+    def sentence(self) -> str:
+        """What became of the two files where the new one is not complete."""
+        return f"{self._target} is as it was; what was made is in {self.path}."
+
+    def finish(self) -> None:
+        """Replace the file that is there by the new one, which is complete and closed.
+
+        Raises:
+            OutputError: it cannot be renamed; both files are left as they are.
+        """
+        if self.waits:
+            with _told(self._target):
+                self.path.replace(_target(self._target))
+            self.path = self._target
+
+    def discard(self) -> None:
+        """Remove a new file that is of no use, and leave the one that is there."""
+        if self.waits:
+            self.path.unlink(missing_ok=True)
+
+
+def unfinished_name(path: Path, number: int) -> Path:
+    """The name under which a file is made that will replace `path`; `number`, from 1, where others have such a name."""
+    ending = f".unfinished{'' if number == 1 else f'-{number}'}{path.suffix}"
+    stem = path.stem.encode()[: _LONGEST_NAME - len(ending.encode())].decode(errors="ignore")
+    return path.with_name(stem + ending)
 
 
 def write_text_file(path: Path, text: str) -> None:
@@ -109,6 +175,10 @@ def _told(path: Path) -> Iterator[None]:
     except StreamfuseError:
         raise
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OutputError(
+                f"{path} is a link that leads back to itself: remove it, or choose another name."
+            ) from error
         raise OutputError(
             f"{path} cannot be written ({error.strerror or error}): free space, or choose another folder or name."
         ) from error
@@ -145,6 +215,17 @@ def _new_file(folder: Path) -> Path:
     part = folder / f".{secrets.token_hex(6)}.part"
     os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     return part
+
+
+def _unfinished(path: Path) -> Path:
+    """An empty file beside `path` that nobody else has made."""
+    number = 1
+    while True:
+        part = unfinished_name(path, number)
+        with suppress(FileExistsError):
+            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            return part
+        number += 1
 
 
 def _take_over(part: Path, old: os.stat_result) -> None:

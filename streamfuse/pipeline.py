@@ -49,6 +49,8 @@ class Pipeline:
         stop_timeout: seconds that a call whose result is not wanted any more (a source told to stop; a stage
             after an error) may take before the run goes on without it.
         finish_timeout: the same for calls whose result is wanted: a stage after `stop`, closing a sink.
+        whole: a run that is stopped before its source has ended is not what was wanted. Sinks are then left with a
+            KeyboardInterrupt, as after an error with the error, and what they would have replaced stays.
 
     Raises:
         UsageError: `queue_size` below 1, an unknown policy, or a part that is none.
@@ -69,12 +71,13 @@ class Pipeline:
         on_progress: Callable[[Statistics], None] | None = None,
         stop_timeout: float = 5.0,
         finish_timeout: float = 60.0,
+        whole: bool = False,
     ) -> None:
         _check_parts(source, stages, sinks)
         self._channels = [Channel(queue_size, policy), *(Channel(queue_size) for _ in stages)]
         self._state = RunState(self._channels)
         self._source = SourceWorker(source, "source", self._state, self._channels[0])
-        self._sinks = SinksWorker(sinks, "sinks", self._state, self._channels[-1])
+        self._sinks = SinksWorker(sinks, "sinks", self._state, self._channels[-1], whole)
         self._workers: list[Worker] = [self._source, *self._stage_workers(stages), self._sinks]
         self._on_progress = on_progress
         self._stop_timeout = stop_timeout

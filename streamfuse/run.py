@@ -93,6 +93,7 @@ class FileFusion:
         _refuse_input_as_output(inputs, output)
         _refuse_the_same_twice(inputs)
         self._config = config
+        self._output = output
         self._progress = progress
         self._stopped = False
         self._source = _open(inputs, config, fps)
@@ -106,7 +107,11 @@ class FileFusion:
             self._source.close()
             raise
         self._pipeline = Pipeline(
-            self._source, self._chain.stages, [self._sink], on_progress=self._report if progress else None
+            self._source,
+            self._chain.stages,
+            [self._sink],
+            on_progress=self._report if progress else None,
+            whole=True,
         )
 
     @property
@@ -155,14 +160,17 @@ class FileFusion:
     def _tidy(self, error: BaseException) -> None:
         """Leave no output that cannot be played, and say what is left."""
         frames = self._pipeline.statistics.frames_out
-        if not frames:
+        if not frames or not self._sink.outputs:
             self._remove_empty()
             return
-        for output in self._sink.outputs:
-            if isinstance(error, OutputError):
-                error.add_note(f"{output} is cut off: at most {frames} frames reached it.")
-            else:
-                error.add_note(f"{output} was finished with the {frames} frames that were fused before this.")
+        names = self._sink.outputs
+        output = names[0] if len(names) == 1 else f"{names[0]} .. {names[-1]}"
+        if isinstance(error, OutputError):
+            error.add_note(f"{output} is cut off: at most {frames} frames reached it.")
+        else:
+            error.add_note(f"{output} was finished with the {frames} frames that were fused before this.")
+        if self._output not in names and Path(self._output).is_file():
+            error.add_note(f"{self._output} is as it was.")
 
     def _remove_empty(self) -> None:
         """Remove outputs that hold no frame."""
@@ -237,7 +245,12 @@ def damage(source: Source, frames_in: int, whole: bool) -> list[str]:
     if errors:
         warnings.append(f"{info.name} is damaged: {errors} of its packets or pictures could not be decoded.")
     # Some headers give only a duration, so a few frames less are no evidence.
-    if whole and info.frame_count is not None and frames_in + 2 < 0.97 * info.frame_count:
+    if (
+        whole
+        and info.count_promised
+        and info.frame_count is not None
+        and frames_in + 2 < 0.97 * info.frame_count
+    ):
         warnings.append(
             f"{info.name} promises {info.frame_count} frames and gave {frames_in}: it is cut off or damaged."
         )

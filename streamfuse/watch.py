@@ -157,7 +157,9 @@ class _Outputs:
     ) -> None:
         if self._viewer is not None:
             self._viewer.close()
-        if self._sink is not None:
+        if self._sink is not None and isinstance(error, Exception):
+            self._sink.__exit__(kind, error, trace)
+        elif self._sink is not None:  # Ctrl-C is how a recording ends
             self._sink.close()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from streamfuse.channel import END, Channel
@@ -203,11 +204,18 @@ class StageWorker(Worker):
 
 
 class SinksWorker(Worker):
-    """Writes every frame to every sink."""
+    """Writes every frame to every sink.
 
-    def __init__(self, sinks: Sequence[Sink], name: str, state: RunState, inlet: Channel) -> None:
+    Args:
+        whole: as in `Pipeline`.
+    """
+
+    def __init__(
+        self, sinks: Sequence[Sink], name: str, state: RunState, inlet: Channel, whole: bool
+    ) -> None:
         super().__init__(name, state, inlet, None)
         self._sinks = sinks
+        self._whole = whole
 
     def _process(self) -> None:
         for frame in self._received():
@@ -217,5 +225,11 @@ class SinksWorker(Worker):
             self.meter.items_out += 1
 
     def _close(self) -> None:
+        failure = self._state.error
+        if failure is None and self._whole and self._state.stopping:
+            failure = KeyboardInterrupt()
         for sink in self._sinks:
-            self._close_one(sink)
+            if failure is None:
+                self._guarded(sink.close)
+            else:
+                self._guarded(partial(sink.__exit__, type(failure), failure, failure.__traceback__))

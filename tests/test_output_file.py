@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streamfuse.errors import InputError, OutputError, OutputExistsError
-from streamfuse.output_file import check_output_file, replacing, write_text_file
+from streamfuse.output_file import Replacement, check_output_file, replacing, write_text_file
 
 
 @contextmanager
@@ -174,3 +174,64 @@ def test_permission_is_asked_for(tmp_path, monkeypatch, name):
     with pytest.raises(OutputError, match="permission"):
         write_text_file(target, "theirs")
     assert target.read_text() == "mine"
+
+
+def test_a_long_file_is_made_beside_the_one_that_is_there(tmp_path):
+    target = tmp_path / "clip.mp4"
+    target.write_text("old")
+    target.chmod(0o600)
+    (tmp_path / "clip.unfinished.mp4").write_text("of a run that was killed")
+    new = Replacement(target)
+    assert new.path == tmp_path / "clip.unfinished-2.mp4"
+    assert mode(new.path) == 0o600
+    new.path.write_text("new")
+    assert (target.read_text(), new.waits) == ("old", True)
+    new.finish()
+    assert (target.read_text(), new.path, new.waits) == ("new", target, False)
+    assert mode(target) == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "clip.unfinished.mp4"]
+
+
+def test_a_long_file_that_is_new_has_its_own_name(tmp_path):
+    new = Replacement(tmp_path / "clip.mp4")
+    assert (new.path, new.waits) == (tmp_path / "clip.mp4", False)
+    new.path.write_text("new")
+    new.finish()
+    new.discard()
+    assert (tmp_path / "clip.mp4").read_text() == "new"
+
+
+def test_a_long_file_that_is_discarded_leaves_the_old_one(tmp_path):
+    (tmp_path / "clip.mp4").write_text("old")
+    Replacement(tmp_path / "clip.mp4").discard()
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_long_file_replaces_what_a_link_stands_for(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far/f.mkv").write_text("old")
+    (tmp_path / "link.mkv").symlink_to(tmp_path / "far/f.mkv")
+    new = Replacement(tmp_path / "link.mkv")
+    assert new.path.parent == tmp_path / "far"
+    new.path.write_text("new")
+    new.finish()
+    assert (tmp_path / "link.mkv").is_symlink()
+    assert (tmp_path / "far/f.mkv").read_text() == "new"
+
+
+@pytest.mark.parametrize("letter", ["n", "\N{LATIN SMALL LETTER E WITH ACUTE}"])
+def test_the_longest_name_leaves_room_for_the_unfinished_one(tmp_path, letter):
+    target = tmp_path / (letter * (251 // len(letter.encode())) + ".mkv")
+    target.write_text("old")
+    new = Replacement(target)
+    assert new.path.name.endswith(".unfinished.mkv")
+    new.finish()
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_link_to_itself_is_said_to_be_one(tmp_path):
+    loop = tmp_path / "loop.mkv"
+    loop.symlink_to(loop)
+    for write in (check_output_file, Replacement, lambda path: write_text_file(path, "x")):
+        with pytest.raises(OutputError, match=r"loop\.mkv is a link that leads back to itself"):
+            write(loop)

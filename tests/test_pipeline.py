@@ -98,6 +98,10 @@ class Store:
         self.log.closed.append(self.name)
         self.log.at(f"{self.name} close")
 
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.left_by = error
+        self.close()
+
 
 PLACES = [
     *(f"source {n}" for n in range(4)),
@@ -380,3 +384,17 @@ def test_wrong_use_is_refused():
     pipeline.run()
     with pytest.raises(UsageError, match="only once"):
         pipeline.run()
+
+
+def test_sinks_are_told_what_ended_a_run():
+    failing, ended, stopped, whole = (Store() for _ in range(4))
+    with pytest.raises(FaultError):
+        Pipeline(Numbers(4, Log(frozenset({"source 2"}))), [], [failing]).run()
+    assert isinstance(failing.left_by, FaultError)
+    Pipeline(Numbers(4), [], [ended], whole=True).run()
+    for sink, options in ((stopped, {}), (whole, {"whole": True})):
+        pipeline = Pipeline(Numbers(4), [], [sink], **options)
+        pipeline.stop()
+        pipeline.run()
+    assert [hasattr(sink, "left_by") for sink in (ended, stopped)] == [False, False]
+    assert isinstance(whole.left_by, KeyboardInterrupt)

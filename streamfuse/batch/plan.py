@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from glob import glob
@@ -23,7 +26,7 @@ SHORTEST = 2 * RUN_IN  # frames of a segment: below, more would be read twice th
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Frames first..end-1 of a job (None: to the end), and the file that they are fused into."""
+    """Frames first..end-1 of a job (None: to the end), and the name of the files that they are fused into."""
 
     first: int
     end: int | None
@@ -31,8 +34,12 @@ class Part:
 
     @property
     def record(self) -> Path:
-        """Written when the part is complete."""
+        """Written when the part is complete; it names the file that holds it."""
         return self.path.with_suffix(".json")
+
+    def new_path(self) -> Path:
+        """A file that no other attempt at this part, of this run or of another, writes to."""
+        return self.path.with_name(f"{self.path.stem}-{secrets.token_hex(6)}{self.path.suffix}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,11 @@ class Job:
         return self.folder.with_suffix(f"{self.folder.suffix}.json")
 
     @property
+    def lock(self) -> Path:
+        """Locked by the run that makes the output."""
+        return self.folder.with_suffix(f"{self.folder.suffix}.lock")
+
+    @property
     def fingerprint(self) -> dict[str, Any]:
         """All that the result depends on: parts and outputs with another one are not used again."""
         path = Path(self.source)
@@ -74,6 +86,11 @@ class Job:
             "config": config,
             "plan": plan,
         }
+
+
+def digest(fingerprint: dict[str, Any]) -> str:
+    """A short name for a job's fingerprint, which the records of its parts bear."""
+    return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def find_sources(names: Sequence[str]) -> list[str]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from streamfuse.batch.plan import Job
-from streamfuse.batch.work import PartResult, load_result, total
+from streamfuse.batch.lock import only_run
+from streamfuse.batch.plan import Job, digest
+from streamfuse.batch.work import PartResult, Piece, load_piece, total
 from streamfuse.batch.workers import Task, run_locally, run_on_ray
 from streamfuse.capture.open import open_source
 from streamfuse.encode.file import VideoFileSink
-from streamfuse.encode.join import join_parts
+from streamfuse.encode.join import count_pictures, join_parts
 from streamfuse.errors import OutputError, OutputExistsError, StreamfuseError
 from streamfuse.output_file import write_text_file
 from streamfuse.run import open_output
@@ -59,10 +61,6 @@ class Batch:
         ray: address of a Ray cluster to use instead.
         resume: keep outputs and parts that an earlier run finished with the same settings.
         report: called with each file that is done, and the parts that are finished and wanted.
-
-    Raises:
-        OutputExistsError: an output is there, and neither to be replaced nor to be kept.
-        OutputError: the folder of the outputs cannot be made.
     """
 
     def __init__(
@@ -79,70 +77,87 @@ class Batch:
         self._ray = ray
         self._report = report
         self._resume = resume
-        self._kept = [job for job in jobs if resume and _is_done(job)]
-        for job in jobs:
-            if job not in self._kept:
-                _check_output(job, resume)
 
     def run(self) -> list[FileResult]:
         """Fuse all; the results in the order of the jobs. A file that fails does not stop the others.
 
         Raises:
-            StreamfuseError: the cluster does not answer, or the disk of the outputs is not there.
+            OutputExistsError: an output is there, and neither to be replaced nor to be kept.
+            OutputError: another run makes one of the outputs, or the folder of the outputs cannot be written to.
+            StreamfuseError: the cluster does not answer.
             KeyboardInterrupt: what is complete stays for --resume.
         """
-        results: dict[Path, FileResult] = {}
-        for job in self._kept:
-            results[job.output] = FileResult(
-                *_names(job), "kept", len(job.parts), _recorded(job) or PartResult()
-            )
-        parts = {job.output: self._begun(job) for job in self._jobs if job not in self._kept}
+        with ExitStack() as locks:
+            for folder in {job.folder.parent for job in self._jobs}:
+                _make_folder(folder)
+            for job in self._jobs:
+                locks.enter_context(only_run(job.output, job.lock))
+            return self._run()
+
+    def _run(self) -> list[FileResult]:
+        kept = [job for job in self._jobs if self._resume and _is_done(job)]
+        wanted = [job for job in self._jobs if job not in kept]
+        for job in wanted:
+            _check_output(job, self._resume)
+        results = {
+            job.output: FileResult(*_names(job), "kept", len(job.parts), _recorded(job) or PartResult())
+            for job in kept
+        }
+        pieces = {job.output: self._begun(job) for job in wanted}
         tasks = [
-            (job, number) for job in self._jobs if job.output in parts
-            for number, result in enumerate(parts[job.output]) if result is None
+            (job, number) for job in wanted
+            for number, piece in enumerate(pieces[job.output]) if piece is None
         ]  # fmt: skip
-        wanted = sum(len(found) for found in parts.values())
-        for job in self._jobs:  # all parts were there already
-            if job.output in parts and None not in parts[job.output]:
-                results[job.output] = self._finish(job, parts[job.output])
-        finished = wanted - len(tasks)
-        for (job, number), result in self._results(tasks):
-            finished += 1
-            parts[job.output][number] = result
-            if None not in parts[job.output]:
-                results[job.output] = self._finish(job, parts[job.output])
-            if self._report:
-                self._report(results.get(job.output), finished, wanted)
+        number_of_parts = sum(len(found) for found in pieces.values())
+        finished = number_of_parts - len(tasks)
+        for job in wanted:  # all parts were there already
+            if None not in pieces[job.output]:
+                results[job.output] = self._finish(job, pieces[job.output])
+                self._tell(results[job.output], finished, number_of_parts)
+        # Closed at once, whatever happens: the workers are gone before the locks are.
+        with closing(self._results(tasks)) as found:
+            for (job, number), piece in found:
+                finished += 1
+                pieces[job.output][number] = piece
+                if None not in pieces[job.output]:
+                    results[job.output] = self._finish(job, pieces[job.output])
+                self._tell(results.get(job.output), finished, number_of_parts)
         return [results[job.output] for job in self._jobs]
 
-    def _results(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, PartResult]]:
-        threads = max(1, (os.cpu_count() or 1) // (2 * self._workers))
-        if not tasks:
-            return iter(())
-        if self._ray is not None:
-            return run_on_ray(tasks, self._ray, threads)
-        return run_locally(tasks, min(self._workers, len(tasks)), threads)
+    def _tell(self, result: FileResult | None, finished: int, wanted: int) -> None:
+        if self._report:
+            self._report(result, finished, wanted)
 
-    def _begun(self, job: Job) -> list[PartResult | None]:
+    def _results(self, tasks: Sequence[Task]) -> Generator[tuple[Task, Piece], None, None]:
+        threads = max(1, (os.cpu_count() or 1) // (2 * self._workers))
+        if tasks and self._ray is not None:
+            yield from run_on_ray(tasks, self._ray, threads)
+        elif tasks:
+            yield from run_locally(tasks, min(self._workers, len(tasks)), threads)
+
+    def _begun(self, job: Job) -> list[Piece | None]:
         """What an earlier run has left of a job, and a folder for the rest."""
-        plan = job.folder / "plan.json"
-        usable = self._resume and _read(plan) == job.fingerprint
+        made_of = digest(job.fingerprint)
+        pieces = [load_piece(part, made_of) if self._resume else None for part in job.parts]
+        usable = {piece.path for piece in pieces if piece is not None}
+        usable |= {part.record for part, piece in zip(job.parts, pieces, strict=True) if piece is not None}
         try:
-            if not usable:
-                shutil.rmtree(job.folder, ignore_errors=True)
-                job.record.unlink(missing_ok=True)
-            job.folder.mkdir(parents=True, exist_ok=True)
-            write_text_file(plan, json.dumps(job.fingerprint))
+            job.record.unlink(missing_ok=True)
+            _make_folder(job.folder)
+            for other in job.folder.iterdir():
+                if other not in usable:
+                    other.unlink()
         except OSError as error:
             raise OutputError(f"Nothing can be written to {job.folder}: {error.strerror}.") from error
-        return [load_result(part) for part in job.parts]
+        return pieces
 
-    def _finish(self, job: Job, parts: Sequence[PartResult | None]) -> FileResult:
+    def _finish(self, job: Job, pieces: Sequence[Piece | None]) -> FileResult:
         """Put the parts together, and record that the file is done."""
-        result = total([part for part in parts if part is not None])
+        found = [piece for piece in pieces if piece is not None]
+        result = total([piece.result for piece in found])
         if result.error is None:
             try:
-                warnings = _assemble(job)
+                warnings = _assemble(job, found)
                 result = replace(result, warnings=tuple(dict.fromkeys((*result.warnings, *warnings))))
                 record = {"fingerprint": job.fingerprint, "result": asdict(result)}
                 write_text_file(job.record, json.dumps(record))
@@ -154,20 +169,40 @@ class Batch:
         return FileResult(*_names(job), "failed" if result.error else "done", len(job.parts), result)
 
 
-def _assemble(job: Job) -> list[str]:
-    """The output from its parts; it appears when it is complete."""
-    if len(job.parts) == 1:
-        job.parts[0].path.replace(job.output)
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Nothing can be written to {folder}: {error.strerror}.") from error
+
+
+def _assemble(job: Job, pieces: Sequence[Piece]) -> list[str]:
+    """The output from its parts, with all the frames that were fused; it appears when it is complete."""
+    paths = [piece.path for piece in pieces if piece.path is not None]
+    for part, piece in zip(job.parts, pieces, strict=True):
+        if piece.path is not None and count_pictures(piece.path) != piece.result.frames_out:
+            part.record.unlink(missing_ok=True)
+            raise _incomplete(job)
+    if len(paths) == 1:
+        paths[0].replace(job.output)
         return []
-    joined = job.folder / f"joined{job.output.suffix}"
-    joined.unlink(missing_ok=True)
+    joined = job.parts[0].new_path()
     with open_source(job.source, frames=job.config.input.frame_range) as source:
         info = source.info
     with open_output(joined, info, job.config.output) as sink:
         assert isinstance(sink, VideoFileSink)
-        join_parts([part.path for part in job.parts], sink)
+        join_parts(paths, sink)
+    if count_pictures(joined) != sum(piece.result.frames_out for piece in pieces):
+        raise _incomplete(job)
     joined.replace(job.output)
     return sink.warnings
+
+
+def _incomplete(job: Job) -> OutputError:
+    return OutputError(
+        f"{job.output} was not made, for not all frames that were fused are in the files of its parts: the same "
+        "command with --resume fuses those parts again."
+    )
 
 
 def _names(job: Job) -> tuple[str, str]:

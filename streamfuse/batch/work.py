@@ -8,11 +8,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from streamfuse.batch.plan import RUN_IN, RUN_OUT, Job, Part
-from streamfuse.errors import InputError, StreamfuseError
+from streamfuse.encode.join import count_pictures
+from streamfuse.errors import NO_MEMORY, InputError, OutputError, StreamfuseError, is_out_of_memory
 from streamfuse.frame import FusedFrame
 from streamfuse.output_file import write_text_file
 from streamfuse.stage import Sink
@@ -37,6 +39,14 @@ class PartResult:
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part that was tried: what became of it, and the file that holds it; None if it failed."""
+
+    result: PartResult
+    path: Path | None = None
 
 
 class Only:
@@ -67,28 +77,41 @@ class Only:
         self.close()
 
 
-def work(job: Job, number: int, threads: int) -> PartResult:
-    """Fuse a part and record that it is complete; errors are in the result."""
+def work(job: Job, number: int, threads: int, made_of: str) -> Piece:
+    """Fuse a part into a file of its own and record that it is complete; errors are in the result.
+
+    Args:
+        job, number: the part.
+        threads: of the network and OpenCV.
+        made_of: digest of the job's fingerprint, which the record bears.
+    """
     part = job.parts[number]
+    path = part.new_path()
     try:
-        # A part that is not recorded is fused again: what lies there was cut off.
-        part.path.unlink(missing_ok=True)
-        result = _fuse(job, part, threads)
-        write_text_file(part.record, json.dumps(asdict(result)))
-        return result
+        result = _fuse(job, part, path, threads)
+        record = {"made_of": made_of, "file": path.name, "result": asdict(result)}
+        write_text_file(part.record, json.dumps(record))
+        return Piece(result, path)
     except StreamfuseError as error:
-        with suppress(OSError):
-            part.path.unlink(missing_ok=True)
-        named = str(error).replace(str(part.path), str(job.output))
+        _remove(path)
+        named = NO_MEMORY if is_out_of_memory(error) else str(error).replace(str(path), str(job.output))
         told = job.source in named or str(job.output) in named
-        return PartResult(error=named if told else f"{job.source}: {named}")
+        return Piece(PartResult(error=named if told else f"{job.source}: {named}"))
     except Exception as error:
         if os.environ.get("STREAMFUSE_DEBUG"):
             raise
-        return PartResult(error=f"{job.source}: internal error, please report it: {error!r}")
+        _remove(path)
+        if is_out_of_memory(error):
+            return Piece(PartResult(error=f"{job.source}: {NO_MEMORY}"))
+        return Piece(PartResult(error=f"{job.source}: internal error, please report it: {error!r}"))
 
 
-def _fuse(job: Job, part: Part, threads: int) -> PartResult:
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
     from streamfuse.capture.open import open_source
     from streamfuse.chain import build_chain
     from streamfuse.pipeline import Pipeline
@@ -100,7 +123,7 @@ def _fuse(job: Job, part: Part, threads: int) -> PartResult:
     with open_source(job.source, frames=frames_to_read(job, part)) as source:
         info = source.info if whole else replace(source.info, media=None)
         chain = build_chain(config, info.simultaneous, finishers(config), resident=True)
-        sink = open_output(part.path, info, config.output)
+        sink = open_output(path, info, config.output)
         only = Only(sink, part.first, part.end)
         statistics = Pipeline(source, chain.stages, [only]).run()
         if not only.written:
@@ -119,7 +142,7 @@ def _fuse(job: Job, part: Part, threads: int) -> PartResult:
             drops_detected=found.drops_detected if found else 0,
             repaired_pairs=chain.pairer.repaired_pairs,
             seconds=round(time.monotonic() - began, 2),
-            warnings=tuple(warning.replace(str(part.path), str(job.output)) for warning in told),
+            warnings=tuple(warning.replace(str(path), str(job.output)) for warning in told),
         )
 
 
@@ -133,13 +156,17 @@ def frames_to_read(job: Job, part: Part) -> tuple[int | None, int | None] | None
     return max(part.first - RUN_IN, first or 0), after
 
 
-def load_result(part: Part) -> PartResult | None:
-    """What became of a part that is complete already; None if it is not."""
+def load_piece(part: Part, made_of: str) -> Piece | None:
+    """A part that is complete already and made of the same; None if it is not, or if frames are missing in its file."""
     try:
-        fields: dict[str, Any] = json.loads(part.record.read_text(encoding="utf-8"))
-        fields["warnings"] = tuple(fields["warnings"])
-        return PartResult(**fields) if part.path.is_file() else None
-    except (OSError, ValueError, TypeError, KeyError):
+        record: dict[str, Any] = json.loads(part.record.read_text(encoding="utf-8"))
+        if record["made_of"] != made_of:
+            return None
+        fields = record["result"]
+        result = PartResult(**(fields | {"warnings": tuple(fields["warnings"])}))
+        path = part.path.with_name(record["file"])
+        return Piece(result, path) if count_pictures(path) == result.frames_out else None
+    except (OSError, ValueError, TypeError, KeyError, OutputError):
         return None
 
 

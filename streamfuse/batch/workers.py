@@ -3,51 +3,79 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
+import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from streamfuse.batch.plan import Job
-from streamfuse.batch.work import PartResult, work
+from streamfuse.batch.plan import Job, digest
+from streamfuse.batch.work import PartResult, Piece, work
 from streamfuse.errors import StreamfuseError, UsageError
 
 Task = tuple[Job, int]  # a job, and the number of its part
+_END_SECONDS = 5.0
 _DIED = "{source}: the process that fused it was killed (out of memory?): try again with --resume and fewer --workers."
 
 
-def run_locally(tasks: Sequence[Task], workers: int, threads: int) -> Iterator[tuple[Task, PartResult]]:
+def run_locally(tasks: Sequence[Task], workers: int, threads: int) -> Iterator[tuple[Task, Piece]]:
     """Fuse parts in `workers` processes with `threads` threads each; results as they come.
 
-    When the iteration is left early, what runs is ended.
+    When the iteration is left early, what runs is ended; when this process dies, even killed, so do the workers.
     """
     # Forked processes would inherit threads of OpenCV and torch in a state that hangs.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_ignore_interrupts)
-    futures: dict[Future[PartResult], Task] = {}
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(workers, context, initializer=_end_with_parent)
+    futures: dict[Future[Piece], Task] = {}
     try:
-        for job, number in tasks:
-            futures[pool.submit(work, job, number, threads)] = (job, number)
+        # Ctrl-C reaches all processes of a terminal, and the first one ends the others: they start with it blocked.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            for job, number in tasks:
+                futures[pool.submit(work, job, number, threads, digest(job.fingerprint))] = (job, number)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         for future in as_completed(futures):
             task = futures[future]
             try:
                 yield task, future.result()
             except BrokenProcessPool:
-                yield task, PartResult(error=_DIED.format(source=task[0].source))
+                yield task, Piece(PartResult(error=_DIED.format(source=task[0].source)))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
+        _end([process for process in multiprocessing.active_children() if process not in others])
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches all processes of a terminal; the first one ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _end(processes: Sequence[multiprocessing.process.BaseProcess]) -> None:
+    """End them and wait until they are gone: what runs next may use their files."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(_END_SECONDS)
+        if process.is_alive():
+            process.kill()
+            process.join()
 
 
-def run_on_ray(tasks: Sequence[Task], address: str, threads: int) -> Iterator[tuple[Task, PartResult]]:
+def _end_with_parent() -> None:
+    """Have this process die with the one that started it, which may be gone already."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=_die_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _die_after(sentinel: int) -> None:
+    """Wait for the end of a pipe that the system closes when the parent ends, however it ends."""
+    multiprocessing.connection.wait([sentinel])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_on_ray(tasks: Sequence[Task], address: str, threads: int) -> Iterator[tuple[Task, Piece]]:
     """Fuse parts on a Ray cluster; results as they come. All machines have to see the files under the same paths.
 
     Args:
@@ -62,7 +90,10 @@ def run_on_ray(tasks: Sequence[Task], address: str, threads: int) -> Iterator[tu
     ray = _connected(address)
     try:
         remote = ray.remote(num_cpus=threads)(work)
-        waiting = {remote.remote(job, number, threads): (job, number) for job, number in tasks}
+        waiting = {
+            remote.remote(job, number, threads, digest(job.fingerprint)): (job, number)
+            for job, number in tasks
+        }
         while waiting:
             (ready, *_), _ = ray.wait(list(waiting), num_returns=1)
             task = waiting.pop(ready)
@@ -70,7 +101,8 @@ def run_on_ray(tasks: Sequence[Task], address: str, threads: int) -> Iterator[tu
                 yield task, ray.get(ready)
             except ray.exceptions.RayError as error:
                 reason = str(error).strip().splitlines()[0]
-                yield task, PartResult(error=f"{task[0].source}: a machine of the cluster failed: {reason}")
+                failed = f"{task[0].source}: a machine of the cluster failed: {reason}"
+                yield task, Piece(PartResult(error=failed))
     finally:
         ray.shutdown()
 

@@ -44,6 +44,7 @@ class DeferredSink:
         """Finish the output."""
         if self._sink is not None:
             self._sink.close()
+            self.outputs = self._sink.outputs
 
     def __enter__(self) -> Self:
         return self
@@ -51,7 +52,9 @@ class DeferredSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if self._sink is not None:
+            self._sink.__exit__(kind, error, trace)
+            self.outputs = self._sink.outputs
 
     def _open(self, frame: FusedFrame) -> Sink:
         from streamfuse.encode.open import open_sink

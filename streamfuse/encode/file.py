@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -19,8 +18,9 @@ from streamfuse.color import convert_planes, neutral_chroma
 from streamfuse.encode.codecs import choose, configure
 from streamfuse.encode.container import CONTAINERS, MOV, open_container
 from streamfuse.encode.packets import MediaCopier
-from streamfuse.errors import EncoderError, OutputError, OutputExistsError
+from streamfuse.errors import EncoderError, OutputError
 from streamfuse.frame import FusedFrame, Plane
+from streamfuse.output_file import Replacement, check_output_file
 from streamfuse.stage import SourceInfo
 
 
@@ -29,6 +29,8 @@ class VideoFileSink:
 
     The time stamps of the frames are kept exactly, variable rates too; Matroska and WebM store milliseconds.
     A killed run leaves a playable file: fragments of a second, closed at the end to a plain MP4 / MOV.
+    A file that is there already stays until the new one is complete, which is made as `NAME.unfinished.SUFFIX` beside
+    it; leaving the `with` by an exception, or without a frame, leaves the old file as it was.
 
     Odd sizes stay as they are: H.264 and HEVC can only do so in 4:4:4.
 
@@ -46,7 +48,7 @@ class VideoFileSink:
         threads: encoder threads; 0 = the encoder decides.
 
     Attributes:
-        outputs: the path.
+        outputs: the path; as long as it waits to replace another file, the name that it has until then.
         warnings: a sentence for each thing that could not be kept.
 
     Raises:
@@ -89,13 +91,17 @@ class VideoFileSink:
         self._last: int | None = None
         self._closed = False
         self._failed = False
+        self._complete = True
         self._encodes = True
         self._copier: MediaCopier | None = None
-        self._container = open_container(self._path, info.time_base)
+        self._replacement = Replacement(self._path)
+        self.outputs = [str(self._replacement.path)]
+        self._container = self._open(info)
         try:
             self._start(codec)
         except BaseException:
             self._abandon()
+            self._replacement.discard()
             raise
         self._tell_changes()
 
@@ -140,7 +146,7 @@ class VideoFileSink:
     def close(self) -> None:
         """Write what the encoder still holds and finish the file; a second call does nothing.
 
-        After a failed `write` it saves what can be saved and raises nothing more.
+        After a failed `write` it saves what can be saved and raises nothing more; a file that was there stays.
 
         Raises:
             OutputError: the disk is full, or the file cannot be written for another reason.
@@ -158,10 +164,13 @@ class VideoFileSink:
                 end = self._last * self._info.time_base + frame
                 self._copier.finish(end, max(3 * frame, Fraction(1, 4)))
             self._container.close()
+            self._replace()
         except av.FFmpegError as error:
             raise self._failure(error) from error
         finally:
             self._abandon()
+            if self._replacement.waits:
+                self._keep_both()
 
     def __enter__(self) -> Self:
         return self
@@ -169,7 +178,28 @@ class VideoFileSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._complete = error is None
         self.close()
+
+    def _open(self, info: SourceInfo) -> av.container.OutputContainer:
+        try:
+            return open_container(self._replacement.path, info.time_base)
+        except av.FFmpegError as error:
+            self._replacement.discard()
+            raise self._failure(error) from error
+
+    def _replace(self) -> None:
+        """Put a complete file with pictures in the place of the one that was there."""
+        if self._complete and self._last is not None:
+            self._replacement.finish()
+            self.outputs = [str(self._replacement.path)]
+
+    def _keep_both(self) -> None:
+        """Leave the file that was there, and the new one if there is a picture in it."""
+        if self._last is None:
+            self._replacement.discard()
+        else:
+            self.warnings.append(self._replacement.sentence)
 
     def _start(self, codec: str) -> None:
         """Add the streams, open the encoder, write the header."""
@@ -259,7 +289,7 @@ class VideoFileSink:
         """The sentence for a failed write, after which nothing more is written."""
         self._failed = True
         return OutputError(
-            f"{self._path} cannot be written ({error.strerror}); what was written before is kept. Free space "
+            f"{self.outputs[0]} cannot be written ({error.strerror}); what was written before is kept. Free space "
             "or choose another folder, and run again."
         )
 
@@ -288,15 +318,6 @@ def check_output(path: Path, inputs: list[Path], overwrite: bool) -> None:
     Raises:
         OutputExistsError, OutputError: as the message says.
     """
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder: give the name of a file in it.")
-    if path.exists():
-        if any(other.exists() and path.samefile(other) for other in inputs):
-            raise OutputError(f"{path} is the input: choose another output, the input is never replaced.")
-        if not overwrite:
-            raise OutputExistsError(f"{path} exists already: choose another name or add --overwrite.")
-    folder = path.parent
-    if not folder.is_dir():
-        raise OutputError(f"There is no folder {folder}: make it first.")
-    if not os.access(path if path.exists() else folder, os.W_OK):
-        raise OutputError(f"Nothing can be written to {path}: you have no permission for it.")
+    if any(path.exists() and other.exists() and path.samefile(other) for other in inputs):
+        raise OutputError(f"{path} is the input: choose another output, the input is never replaced.")
+    check_output_file(path, overwrite=overwrite)

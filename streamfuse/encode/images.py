@@ -17,6 +17,7 @@ from streamfuse.arguments import expect_frame
 from streamfuse.color import planes_to_rgb
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError
 from streamfuse.frame import FusedFrame
+from streamfuse.output_file import write_bytes_file
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 _JPEG = (".jpg", ".jpeg")
@@ -35,7 +36,9 @@ class ImageSink:
         bits: 8 or 16; by default 8 for 8-bit frames and 16 above. JPEG has 8.
         overwrite: replace existing files.
 
-    Numbers begin with the first frame's number in its source and have no gaps.
+    Numbers begin with the first frame's number in its source and have no gaps. Where images of that name are there,
+    the new ones are made in a folder `unfinished` beside them and moved over them when all are complete; leaving the
+    `with` by an exception leaves both.
 
     Raises:
         OutputExistsError: an image of that name is there and `overwrite` is not set.
@@ -56,7 +59,10 @@ class ImageSink:
         self._overwrite = overwrite
         self._bits = bits
         self._next: int | None = None
+        self._unfinished: Path | None = None  # the folder for what will replace something
+        self._complete = True
         self.outputs: list[str] = []
+        self.warnings: list[str] = []
         if path.suffix.lower() not in SUFFIXES:
             raise EncoderError(f"{path} does not name an image: end it with one of {', '.join(SUFFIXES)}.")
         if bits not in (None, 8, 16) or (bits == 16 and path.suffix.lower() in _JPEG):
@@ -65,7 +71,7 @@ class ImageSink:
             raise OutputError(f"There is no folder {path.parent}: make it first.")
         if not os.access(path.parent, os.W_OK):
             raise OutputError(f"Nothing can be written to {path.parent}: you have no permission for it.")
-        self._check_free()
+        self._replaces = self._find_old()
 
     def write(self, frame: FusedFrame) -> None:
         """Write one image."""
@@ -81,11 +87,21 @@ class ImageSink:
             path = path.with_name(_NUMBER.sub(lambda match: match[0] % number, path.name, count=1))
         if path.exists() and not self._overwrite:
             raise OutputExistsError(f"{path} exists already: choose another name or add --overwrite.")
+        if self._replaces:
+            self._unfinished = self._unfinished or _new_folder(path.parent)
+            path = self._unfinished / path.name
         _save(path, self._pixels(frame))
         self.outputs.append(str(path))
 
     def close(self) -> None:
-        """Nothing is held back; a folder that was made for images that never came is removed."""
+        """Put the images in the place of those that were there; a folder for images that never came is removed.
+
+        Raises:
+            OutputError: one cannot be replaced.
+        """
+        if self._unfinished is not None and self._complete:
+            self._replace(self._unfinished)
+            self._unfinished = None
         if self._made_folder and not self.outputs:
             with suppress(OSError):
                 self._pattern.parent.rmdir()
@@ -96,16 +112,35 @@ class ImageSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._complete = error is None
+        if self._unfinished is not None and not self._complete:
+            self.warnings.append(
+                f"The images in {self._pattern.parent} are as they were; what was made is in {self._unfinished}."
+            )
         self.close()
 
-    def _check_free(self) -> None:
-        """Refuse at the start, not after an hour, where images of that name are there."""
-        if self._overwrite:
-            return
+    def _replace(self, folder: Path) -> None:
+        for number, name in enumerate(self.outputs):
+            target = self._pattern.with_name(Path(name).name)
+            try:
+                Path(name).replace(target)
+            except OSError as error:
+                raise OutputError(
+                    f"{target} cannot be replaced ({error.strerror}): {folder} has the images that are missing."
+                ) from error
+            self.outputs[number] = str(target)
+        with suppress(OSError):
+            folder.rmdir()
+
+    def _find_old(self) -> bool:
+        """Whether images of that name are there; refused at the start, not after an hour, if they are to stay."""
         name = re.compile(r"\d+".join(map(re.escape, _NUMBER.split(self._pattern.name, maxsplit=1))))
         for other in self._pattern.parent.iterdir():
-            if name.fullmatch(other.name):
+            if name.fullmatch(other.name) and not self._overwrite:
                 raise OutputExistsError(f"{other} exists already: choose another name or add --overwrite.")
+            if name.fullmatch(other.name):
+                return True
+        return False
 
     def _pixels(self, frame: FusedFrame) -> npt.NDArray[Any]:
         """(H, W) or (H, W, 3) B'G'R' as OpenCV writes it."""
@@ -125,18 +160,27 @@ def _make_folder(folder: Path) -> None:
         raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.") from error
 
 
+def _new_folder(folder: Path) -> Path:
+    """A new folder in it, for images that are not complete."""
+    number = 1
+    while True:
+        found = folder / ("unfinished" if number == 1 else f"unfinished-{number}")
+        try:
+            found.mkdir()
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise OutputError(f"The folder {found} cannot be made: {error.strerror}.") from error
+        else:
+            return found
+
+
 def _save(path: Path, pixels: npt.NDArray[Any]) -> None:
-    """Encode in memory and write in one go; a file that was cut off is removed again."""
+    """Encode in memory and write in one go: the file is complete, or not there."""
     # OpenCV prints a warning for options that are another format's.
     jpeg = path.suffix.lower() in _JPEG
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if jpeg else []
     done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels), options)
     if not done:
         raise EncoderError(f"{path} cannot be encoded as {path.suffix}.")
-    try:
-        path.write_bytes(data.tobytes())
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror}): free space or choose another folder."
-        ) from error
+    write_bytes_file(path, data.tobytes())

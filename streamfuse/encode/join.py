@@ -38,6 +38,19 @@ def join_parts(parts: Sequence[Path], sink: VideoFileSink) -> None:
         ) from error
 
 
+def count_pictures(path: Path) -> int:
+    """How many pictures a video file holds, counted without decoding them.
+
+    Raises:
+        OutputError: it cannot be read.
+    """
+    try:
+        with av.open(f"file:{path}") as container:
+            return sum(1 for packet in container.demux(video=0) if packet.size)
+    except (av.FFmpegError, IndexError) as error:
+        raise OutputError(f"{path} cannot be read ({error}): run again without --resume.") from error
+
+
 def decoding_times(stamps: Sequence[int]) -> list[int]:
     """Time stamps of decoding for pictures that are stored in the order in which they are decoded.
 

@@ -12,6 +12,8 @@ import av
 import av.container
 from av.stream import Stream
 
+from streamfuse.clock import MediaClock, nominal_rate
+
 _COPIED = ("audio", "subtitle")
 # Written by the muxer itself, or about the coding of the source file.
 _NOT_COPIED = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
@@ -20,7 +22,8 @@ _NOT_COPIED = {"encoder", "major_brand", "minor_version", "compatible_brands", "
 class MediaCopier:
     """Copies the other streams of a media file into an output as its video progresses.
 
-    Packets keep their bytes and time stamps. Where the video stops before the source's does (a range of
+    Packets keep their bytes, and their time stamps as far as the file's clock does not jump (see `MediaClock`).
+    Where the video stops before the source's does (a range of
     frames, an interrupted run), the streams are cut there; where the video begins later, they begin with it.
 
     Args:
@@ -37,6 +40,9 @@ class MediaCopier:
         self._copy_metadata()
         video = self._media.streams.video
         self._video = video[0].index if video else None
+        self._clock = MediaClock(self._media, video[0], 1 / nominal_rate(video[0])) if video else None
+        self._waiting: deque[tuple[av.Packet[Any], int]] = deque()  # until the pictures have jumped as well
+        self._written: dict[int, int] = {}  # the last dts of each stream
         watched = [self._media.streams[index] for index in self._streams]
         self._packets: Iterator[av.Packet[Any]] = iter(())
         if watched:
@@ -98,6 +104,20 @@ class MediaCopier:
             self._output.set_chapters(chapters)
 
     def _next(self) -> av.Packet[Any] | None:
+        """The next packet that carries something, on the clock of the pictures; None at the end."""
+        while True:
+            if self._waiting and self._clock is not None and self._clock.place_late(*self._waiting[0]):
+                return self._waiting.popleft()[0]
+            packet = self._raw()
+            if packet is None and self._waiting and self._clock is not None:
+                late, jumps = self._waiting.popleft()
+                self._clock.place_late(late, jumps, ended=True)
+                return late
+            if packet is None or self._clock is None or self._clock.place(packet):
+                return packet
+            self._waiting.append((packet, self._clock.passed(packet)))
+
+    def _raw(self) -> av.Packet[Any] | None:
         """The next packet that carries something; None at the end or where the file is damaged."""
         try:
             for packet in self._packets:
@@ -119,6 +139,10 @@ class MediaCopier:
     def _write(self, packet: av.Packet[Any]) -> None:
         if self._start is not None and _seconds(packet) < self._start:
             return
+        last = self._written.get(packet.stream_index)
+        if last is not None and packet.dts is not None and packet.dts < last:
+            return  # where two recordings meet, the end of one may lie over the beginning of the other
+        self._written[packet.stream_index] = packet.dts or 0
         packet.stream = self._streams[packet.stream_index]
         self._output.mux(packet)
 

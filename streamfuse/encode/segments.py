@@ -79,7 +79,9 @@ class RecordingSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if not self._closed:
+            self._closed = True
+            self._sink.__exit__(kind, error, trace)
 
     def _open(self) -> VideoFileSink:
         while self._keep is not None and len(self._files) >= self._keep:

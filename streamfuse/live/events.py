@@ -15,9 +15,6 @@ LOGGER = logging.getLogger("streamfuse")
 Level = Literal["info", "warning", "error"]
 
 
-COMPILING = "Compiling loops for this machine, once (about half a minute) ..."
-
-
 class Events:
     """Tells events to Python's logging, under `streamfuse.live`; credentials are taken out."""
 

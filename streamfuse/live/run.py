@@ -14,7 +14,7 @@ from streamfuse.errors import DeviceError, UsageError, WeightsError
 from streamfuse.frame import Bracket, FusedFrame
 from streamfuse.jit import when_compiling
 from streamfuse.live.config import LiveConfig, stride
-from streamfuse.live.events import COMPILING, Events
+from streamfuse.live.events import Events
 from streamfuse.live.figures import AgeWindow, RateMeter
 from streamfuse.live.front import Front
 from streamfuse.live.governor import Gear, Governor, LoadMeter
@@ -24,6 +24,7 @@ from streamfuse.live.output_set import OutputSet
 from streamfuse.live.session import Session
 from streamfuse.live.status import LiveStatus, LiveSummary, Picture, View
 from streamfuse.live.views import ViewBoard
+from streamfuse.progress import COMPILING
 from streamfuse.stage import Source
 
 _TICK_SECONDS = 0.1

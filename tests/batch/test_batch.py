@@ -1,17 +1,23 @@
 """`streamfuse batch`: many files, segments without a seam, going on after an interruption."""
 
+import fcntl
 import json
+import os
 import signal
+import subprocess
+import sys
 import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 from runs import alternating_video, fuse, image_folder, pictures_of, start, streamfuse
 
-from streamfuse.batch.plan import RUN_IN, RUN_OUT, SHORTEST, find_sources, plan_jobs
-from streamfuse.batch.work import frames_to_read
+from streamfuse.batch.plan import RUN_IN, RUN_OUT, SHORTEST, digest, find_sources, plan_jobs
+from streamfuse.batch.work import frames_to_read, load_piece
 from streamfuse.config import Config
-from streamfuse.errors import InputNotFoundError, UsageError
+from streamfuse.errors import InputNotFoundError, OutputError, UsageError
 
 FRAMES = 2 * SHORTEST + 20  # two segments; the sample's scene is still enough to be quick
 LONG = f"sample:?frames={FRAMES}&size=96x64"
@@ -155,11 +161,7 @@ def test_an_interrupted_batch_goes_on(clips, tmp_path):
     arguments += ("--segments", 2, "--workers", 1, "--json")
     running = start(*arguments)
     first = tmp_path / ".streamfuse/long.mkv/0000.json"
-    deadline = time.monotonic() + 60
-    while not first.exists():
-        assert running.poll() is None, running.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(first.exists, running)
     running.send_signal(signal.SIGTERM)
     assert running.wait(30) == 130
     assert "--resume" in running.stderr.read()
@@ -168,6 +170,141 @@ def test_an_interrupted_batch_goes_on(clips, tmp_path):
     assert result.exit_code == 0, result.stderr
     assert len(pictures_of(tmp_path / "long.mkv")) == FRAMES
     assert not first.exists()
+
+
+SEGMENTED = ("--preset", "fast", "--codec", "ffv1", "--segments", 2, "--workers", 2, "--json")
+
+
+def children(process):
+    """The processes that a process has started, and those that they have."""
+    try:
+        text = Path(f"/proc/{process}/task/{process}/children").read_text()
+    except FileNotFoundError:
+        return []
+    found = [int(number) for number in text.split()]
+    return found + [grandchild for child in found for grandchild in children(child)]
+
+
+def wait_until(condition, running=None, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert running is None or running.poll() is None, running.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextmanager
+def killed_at_the_end(running):
+    """Nothing that a test has started outlives it."""
+    started = [running.pid]
+    try:
+        yield running
+    finally:
+        for process in (*started, *children(running.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        running.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc, as Linux has it")
+def test_workers_die_with_a_batch_that_is_killed_and_resume_goes_on_at_once(clips, tmp_path):
+    arguments = ("batch", clips / "long.mkv", "-o", tmp_path, *SEGMENTED)
+    with killed_at_the_end(start(*arguments)) as running:
+        wait_until(lambda: len(list(tmp_path.glob(".streamfuse/long.mkv/*.mkv"))) == 2, running)
+        workers = children(running.pid)
+        assert len(workers) >= 2
+        running.kill()
+        running.wait()
+        wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), seconds=5)
+    result = streamfuse(*arguments, "--resume")
+    assert result.exit_code == 0, result.stderr
+    assert files(result)["long.mkv"]["frames_out"] == FRAMES
+    assert len(pictures_of(tmp_path / "long.mkv")) == FRAMES
+    assert [path.name for path in (tmp_path / ".streamfuse").iterdir()] == ["long.mkv.json"]
+
+
+ORPHAN = """
+import multiprocessing, os, time
+from streamfuse.batch.workers import _end_with_parent
+def work():
+    time.sleep(1)  # its parent is gone when it begins to look
+    _end_with_parent()
+    time.sleep(60)
+if __name__ == "__main__":
+    worker = multiprocessing.get_context("spawn").Process(target=work)
+    worker.start()
+    print(worker.pid, flush=True)
+    time.sleep(0.5)
+    os._exit(1)
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_whose_parent_died_before_it_looked_dies_too(tmp_path):
+    script = tmp_path / "orphan.py"
+    script.write_text(ORPHAN)
+    done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True, check=False)
+
+    def gone():
+        stat = Path(f"/proc/{int(done.stdout)}/stat")
+        return not stat.exists() or ") Z " in stat.read_text()
+
+    wait_until(gone, seconds=20)
+
+
+def test_a_second_run_on_the_same_output_is_refused(clips, tmp_path):
+    (tmp_path / ".streamfuse").mkdir()
+    lock = tmp_path / ".streamfuse/short.mkv.lock"
+    with lock.open("w") as held:
+        held.write("4711")
+        held.flush()
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for more in ((), ("--resume",), ("--overwrite",)):
+            result = batch(clips / "short.mp4", "-o", tmp_path, *more)
+            assert result.exit_code == 1
+            assert "short.mkv is being made by another run (process 4711)" in result.stderr
+            assert len(result.stderr.splitlines()) == 1
+    assert batch(clips / "short.mp4", "-o", tmp_path).exit_code == 0  # a lock that nobody holds is none
+    assert not lock.exists()
+
+
+def prepared(clips, tmp_path, frames_out):
+    """A job of two parts, of which records say that all is done; the second record promises `frames_out` frames."""
+    (job,) = plan_jobs([str(clips / "long.mkv")], tmp_path, config(), 2, None)
+    job.folder.mkdir(parents=True)
+    counts = []
+    for part, promised in zip(job.parts, (None, frames_out), strict=True):
+        path = part.new_path()
+        first, end = part.first, part.end or FRAMES
+        alternating_video(path, f"sample:?frames={end - first}&size=96x64", codec="ffv1")
+        counts.append(promised or end - first)
+        result = {"frames_in": counts[-1], "frames_out": counts[-1], "warnings": []}
+        record = {"made_of": digest(job.fingerprint), "file": path.name, "result": result}
+        part.record.write_text(json.dumps(record))
+    return job, counts
+
+
+def test_a_part_with_fewer_frames_than_its_record_says_is_fused_again(clips, tmp_path):
+    job, _ = prepared(clips, tmp_path, frames_out=400)
+    found = [load_piece(part, digest(job.fingerprint)) for part in job.parts]
+    assert [piece is not None for piece in found] == [True, False]
+    assert load_piece(job.parts[0], "made of something else") is None
+    result = batch(clips / "long.mkv", "-o", tmp_path, "--segments", 2, "--resume")
+    assert result.exit_code == 0, result.stderr
+    assert len(pictures_of(tmp_path / "long.mkv")) == FRAMES
+
+
+def test_frames_that_vanish_while_a_batch_runs_are_noticed(clips, tmp_path, monkeypatch):
+    from streamfuse.batch import run
+
+    job, _ = prepared(clips, tmp_path, frames_out=None)
+    pieces = [load_piece(part, digest(job.fingerprint)) for part in job.parts]
+    alternating_video(pieces[1].path, "sample:?frames=7&size=96x64", codec="ffv1", overwrite=True)
+    with pytest.raises(OutputError, match=r"long\.mkv was not made, for not all frames"):
+        run._assemble(job, pieces)
+    assert not job.output.exists()
+    assert not job.parts[1].record.exists(), "so that --resume fuses it again"
 
 
 def test_a_worker_that_is_killed_is_told(clips, tmp_path, monkeypatch):

@@ -269,6 +269,42 @@ def test_a_full_disk_is_one_sentence(tmp_path, name, codec, count):
     assert path.stat().st_size <= 100_000
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.webm"])
+def test_a_file_that_is_there_stays_until_the_new_one_is_complete(tmp_path, name):
+    path, info = tmp_path / name, source_info()
+    path.write_bytes(b"precious")
+    sink = VideoFileSink(path, info, overwrite=True)
+    assert sink.outputs == [str(tmp_path / name.replace(".", ".unfinished."))]
+    for frame in clip(info, 5):
+        sink.write(frame)
+    assert path.read_bytes() == b"precious"
+    sink.close()
+    sink.close()
+    assert (sink.outputs, sink.warnings) == ([str(path)], [])
+    assert len(read(path)[1]) == 5
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_run_that_fails_leaves_what_was_there_and_what_it_made(tmp_path):
+    path, info = tmp_path / "a.mp4", source_info()
+    path.write_bytes(b"precious")
+    sink = VideoFileSink(path, info, overwrite=True)
+    with pytest.raises(ZeroDivisionError), sink:
+        for frame in clip(info, 5):
+            sink.write(frame)
+        raise ZeroDivisionError
+    assert path.read_bytes() == b"precious"
+    assert sink.outputs == [str(tmp_path / "a.unfinished.mp4")]
+    assert len(read(sink.outputs[0])[1]) == 5
+    assert "a.mp4 is as it was; what was made is in" in sink.warnings[0]
+
+
+def test_a_run_without_a_frame_leaves_what_was_there_alone(tmp_path):
+    (tmp_path / "a.mkv").write_bytes(b"precious")
+    VideoFileSink(tmp_path / "a.mkv", source_info(), overwrite=True).close()
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"precious"]
+
+
 class TestRefusals:
     def test_existing_output(self, tmp_path):
         (tmp_path / "a.mp4").write_bytes(b"precious")
@@ -291,7 +327,7 @@ class TestRefusals:
         (tmp_path / "a.mp4").write_bytes(b"precious")
         with pytest.raises(EncoderError):
             VideoFileSink(tmp_path / "a.mp4", source_info(), codec="prores", overwrite=True)
-        assert (tmp_path / "a.mp4").read_bytes() == b"precious"
+        assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"precious"]
 
     @pytest.mark.parametrize(
         ("name", "options", "words"),

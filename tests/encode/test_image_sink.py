@@ -143,3 +143,28 @@ def test_a_folder_that_stays_empty_is_removed(tmp_path):
 def test_png_is_written_without_a_warning(tmp_path, capfd):
     write(ImageSink(tmp_path / "a.png"), clip(source_info(), 1))
     assert capfd.readouterr().err == ""
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["out_%02d.png", "out_00.png"])
+def test_images_that_are_there_stay_until_all_new_ones_are_complete(tmp_path, name):
+    info = source_info()
+    count = 2 if "%" in name else 1
+    (tmp_path / "out_00.png").write_bytes(b"precious")
+    before = contents(tmp_path)
+    with pytest.raises(ZeroDivisionError), ImageSink(tmp_path / name, overwrite=True) as failing:
+        for frame in clip(info, count):
+            failing.write(frame)
+        raise ZeroDivisionError
+    assert contents(tmp_path) == before
+    assert failing.outputs == [str(tmp_path / f"unfinished/out_0{n}.png") for n in range(count)]
+    assert load(failing.outputs[0]).shape == (48, 64, 3)
+    assert "are as they were; what was made is in" in failing.warnings[0]
+    sink = ImageSink(tmp_path / name, overwrite=True)
+    write(sink, clip(info, count))
+    assert sink.outputs == [str(tmp_path / f"out_0{n}.png") for n in range(count)]
+    assert load(tmp_path / "out_00.png").shape == (48, 64, 3)
+    assert not (tmp_path / "unfinished-2").exists()

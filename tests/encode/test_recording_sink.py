@@ -76,3 +76,15 @@ def test_refusals(tmp_path):
     sink.close()
     with pytest.raises(OutputError, match="is closed"):
         sink.write(clip(source_info(), 1)[0])
+
+
+def test_a_recording_that_is_there_stays_until_the_new_one_is_complete(tmp_path):
+    path = tmp_path / "cam.mkv"
+    path.write_bytes(b"precious")
+    with pytest.raises(ZeroDivisionError), RecordingSink(path, source_info(), overwrite=True) as sink:
+        sink.write(clip(source_info(), 1)[0])
+        raise ZeroDivisionError
+    assert path.read_bytes() == b"precious"
+    assert len(stamps(tmp_path / "cam.unfinished.mkv")) == 1
+    record(path, later(3, 0), overwrite=True)
+    assert len(stamps(path)) == 3

@@ -263,7 +263,9 @@ def test_a_preset_that_gets_too_slow_is_left_within_a_second_and_the_one_after_i
     assert wait_for(lambda: any("The preset best holds" in text for text in told.sentences), 30)
     began = time.monotonic()
     assert wait_for(lambda: run.status().preset == "fast", 10)
-    assert time.monotonic() - began < 3  # a frame of 0.4 s is being worked on in the worst case; it takes one or two
+    assert (
+        time.monotonic() - began < 3
+    )  # a frame of 0.4 s is being worked on in the worst case; it takes one or two
     time.sleep(2.5)  # what waited is worked off
     dropped, frames = run.status().dropped, len(sinks["null:"].frames)
     assert wait_for(lambda: len(sinks["null:"].frames) > frames + 60)
