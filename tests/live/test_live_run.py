@@ -383,9 +383,9 @@ def test_a_port_that_is_taken_is_said_before_the_run():
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_the_run(tmp_path, monkeypatch):
-    from streamfuse.encode import file
+    from streamfuse import output_file
 
-    monkeypatch.setattr(file.os, "access", lambda path, mode: False)  # root may write anywhere
+    monkeypatch.setattr(output_file.os, "access", lambda path, mode: False)  # root may write anywhere
     with pytest.raises(OutputError, match="you have no permission"):
         LiveRun(Camera(10), config(tmp_path / "out.mp4"))
     with pytest.raises(OutputError, match="you have no permission"):
