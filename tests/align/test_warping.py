@@ -93,6 +93,7 @@ def test_one_sided_shares_pick_a_plane(share, index, bits):
     np.testing.assert_array_equal(made, planes[index])
 
 
+@pytest.mark.slow
 def test_cubic_overshoot_stays_in_the_code_values():
     steps = (np.indices((48, 64))[1] // 8 % 2 * 1023).astype(np.uint16)
     flow = np.full((12, 16, 2), 0.13, np.float32)

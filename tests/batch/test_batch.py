@@ -85,6 +85,7 @@ def test_plans_that_cannot_work(clips, tmp_path):
     assert plan_jobs(both[:1], tmp_path / "out", config(), 1, "MOV")[0].output.name == "short.mov"
 
 
+@pytest.mark.slow
 def test_what_is_said_is_of_the_files_and_not_of_their_parts(clips, tmp_path):
     options = ("--preset", "fast", "--codec", "h264", "--bits", "10")
     result = streamfuse("batch", clips / "short.mp4", "-o", tmp_path, "--suffix", ".webm", *options, "--json")
@@ -94,6 +95,7 @@ def test_what_is_said_is_of_the_files_and_not_of_their_parts(clips, tmp_path):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_that_changed_is_fused_again(tmp_path):
     folder = image_folder(tmp_path / "stills", SHORT)
     assert batch(folder, "-o", tmp_path / "out").exit_code == 0
@@ -109,6 +111,7 @@ def test_each_file_is_found_once(clips):
     assert [name.rpartition("/")[2] for name in found] == ["long.mkv", "short.mp4"]
 
 
+@pytest.mark.slow
 def test_segments_give_the_pictures_of_a_whole_run(clips, tmp_path):
     result = batch(clips / "long.mkv", "-o", tmp_path / "out", "--segments", 2, "--workers", 2)
     assert result.exit_code == 0, result.stderr
@@ -118,6 +121,7 @@ def test_segments_give_the_pictures_of_a_whole_run(clips, tmp_path):
     np.testing.assert_array_equal(pictures_of(tmp_path / "out/long.mkv"), pictures_of(tmp_path / "whole.mkv"))
 
 
+@pytest.mark.slow
 def test_a_file_that_fails_does_not_stop_the_others_and_resume_keeps_them(clips, tmp_path):
     image_folder(tmp_path / "stills", SHORT)
     (tmp_path / "broken.mp4").write_bytes(b"no video")
@@ -146,6 +150,7 @@ def test_a_file_that_fails_does_not_stop_the_others_and_resume_keeps_them(clips,
     assert (tmp_path / "out/short.mkv").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_other_settings_are_not_mixed_with_what_is_there(clips, tmp_path):
     assert batch(clips / "short.mp4", "-o", tmp_path).exit_code == 0
     result = batch(clips / "short.mp4", "-o", tmp_path, "--resume", "--bits", "10")
@@ -156,6 +161,7 @@ def test_other_settings_are_not_mixed_with_what_is_there(clips, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_an_interrupted_batch_goes_on(clips, tmp_path):
     arguments = ("batch", clips / "long.mkv", "-o", tmp_path, "--preset", "fast", "--codec", "ffv1")
     arguments += ("--segments", 2, "--workers", 1, "--json")

@@ -109,6 +109,7 @@ def test_unplugged_again_and_again():
     assert source.status.error is None
 
 
+@pytest.mark.slow
 def test_a_consumer_that_stalls_gets_no_wrong_label():
     sensor = SimulatedSensor(SimulatedSettings(width=48, height=32, rate=Fraction(60), mixed=False))
     with CameraSource(lambda: SimulatedCamera(sensor), CameraOptions(backoff=QUICK)) as source:

@@ -71,6 +71,7 @@ def check(frames):
     assert all(0 <= time.monotonic() - frame.captured_at < 60 for frame in frames)
 
 
+@pytest.mark.slow
 def test_transport_stream_over_tcp(send, port):
     send(f"tcp://127.0.0.1:{port}?listen=1")
     with opened(f"tcp://127.0.0.1:{port}") as source:
@@ -79,6 +80,7 @@ def test_transport_stream_over_tcp(send, port):
         assert source.control is None
 
 
+@pytest.mark.slow
 def test_transport_stream_over_udp(send, port):
     send(f"udp://127.0.0.1:{port}?pkt_size=1316")
     with open_camera(f"udp://127.0.0.1:{port}", PATIENT) as source:
@@ -93,6 +95,7 @@ def test_the_stamps_are_those_of_the_stream(send, port):
     assert sorted(steps)[10] == pytest.approx(1 / 30, abs=0.002)
 
 
+@pytest.mark.slow
 def test_an_rtsp_camera_that_is_killed_three_times(send, port):
     url = f"rtsp://127.0.0.1:{port}/live"
     waiting = threading.Timer(1.0, send, (url, "rtsp"))
@@ -100,6 +103,7 @@ def test_an_rtsp_camera_that_is_killed_three_times(send, port):
     killed_three_times(open_camera(f"{url}?listen=1", PATIENT), lambda: send(url, "rtsp"), send)
 
 
+@pytest.mark.slow
 def test_a_tcp_source_that_is_killed_three_times(send, port):
     listening = f"tcp://127.0.0.1:{port}?listen=1"
     send(listening)
@@ -134,6 +138,7 @@ def killed_three_times(source, start, send):
     assert float(span) == pytest.approx(frames[-1].captured_at - frames[0].captured_at, abs=1.5)
 
 
+@pytest.mark.slow
 def test_a_sender_that_stops_is_reconnected_to(send, port):
     send(f"tcp://127.0.0.1:{port}?listen=1", "mpegts", 75)
     with opened(f"tcp://127.0.0.1:{port}") as source:
@@ -208,6 +213,7 @@ class refusing:  # noqa: N801 (used like a function)
         self._thread.join(5)
 
 
+@pytest.mark.slow
 def test_closing_a_silent_stream_does_not_wait(send, port):
     process = send(f"udp://127.0.0.1:{port}?pkt_size=1316")
     source = open_camera(f"udp://127.0.0.1:{port}", CameraOptions(open_timeout=20, timeout=30))

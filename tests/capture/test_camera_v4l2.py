@@ -100,6 +100,7 @@ def controls(folder):
     return dict(line.split("=") for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("latency", [2, 5])
 def test_it_alternates_a_camera_that_obeys_late(python, folder, latency):
     out, _ = finish(python("-c", script(), V4L2_SHIM_LATENCY=str(latency)))
@@ -130,6 +131,7 @@ def test_the_controls_are_put_back_after_a_crash(python, folder):
     assert controls(folder)["auto"] == "3"
 
 
+@pytest.mark.slow
 def test_unplugged_in_mid_run_and_plugged_in_again(python, folder):
     process = python("-c", script(count=200))
     wait_for(folder / "controls.log")
@@ -162,6 +164,7 @@ def test_what_is_wrong_is_said_in_a_sentence(python, folder, switch, sentence):
     assert out.count(".\n") == 1
 
 
+@pytest.mark.slow
 def test_the_doctor_says_what_the_camera_can_do(python, folder):
     out, _ = finish(python("-m", "streamfuse", "doctor", "--camera", "/dev/video0"))
     assert "mode       160x96 MJPG at 60 frames per second" in out
@@ -171,6 +174,7 @@ def test_the_doctor_says_what_the_camera_can_do(python, folder):
     assert controls(folder)["auto"] == "3"
 
 
+@pytest.mark.slow
 def test_the_doctor_says_what_it_cannot(python, folder):
     (folder / "no_exposure").touch()
     out, _ = finish(python("-m", "streamfuse", "doctor", "--json", "--camera", "0"))

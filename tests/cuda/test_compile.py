@@ -11,6 +11,7 @@ import pytest
 from streamfuse.cuda.launch import ARCHITECTURES, FILES, source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_all_files_compile(architecture, tmp_path):
     compile_one = _nvcc if shutil.which("nvcc") else _nvrtc

@@ -30,7 +30,10 @@ def test_unpack(start, device, size, bits, full):
         code = 1.7 * how.scale + 1e-6  # a reduced code between two may be rounded either way
         difference = (ours.cpu() - expected).abs()
         assert difference.max() <= code
-        assert (difference > 1e-5).double().mean() < (2e-3 if bits < 16 else 0.1)
+        share = 2e-3 if bits < 16 else 0.1
+        assert (difference > 1e-5).sum() <= max(
+            1, share * difference.numel()
+        )  # one pixel of few is a large share
 
 
 def a_tone(factor: float, power: float, device: torch.device | None = None) -> unpack.Tone:
@@ -41,6 +44,7 @@ def a_tone(factor: float, power: float, device: torch.device | None = None) -> u
     return unpack.Tone(table if device is None else put(table, device), factor, *balance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "bits", "full"), make.FORMATS)
 @pytest.mark.parametrize("subsampling", [(1, 1), (1, 0), (0, 0), None])
 def test_match(start, device, size, bits, full, subsampling):

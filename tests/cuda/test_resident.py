@@ -84,6 +84,7 @@ def test_each_frame_comes_out_once_and_in_order(rate):
     assert list(fusion.flush()) == []
 
 
+@pytest.mark.slow
 def test_the_kernels_give_what_the_references_give(start, device, monkeypatch):
     """The whole stage, on the CPU through the emulator."""
     items = brackets(make.clip(4)[:4])

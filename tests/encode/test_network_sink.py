@@ -62,6 +62,7 @@ def push(url, info, seconds, done=lambda: False):
             time.sleep(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LISTENERS)
 def test_a_listener_gets_the_pictures(kind, port):
     to, at, form, options = LISTENERS[kind]
@@ -82,6 +83,7 @@ def test_a_listener_gets_the_pictures(kind, port):
     assert max(abs(mean - expected) for mean in got["means"]) < 8
 
 
+@pytest.mark.slow
 def test_a_bare_tcp_address_names_the_one_of_zeromq(port):
     sink = NetworkSink(f"tcp://127.0.0.1:{port}", source_info())
     with pytest.raises(OutputError, match=f"pub:tcp://127.0.0.1:{port}"):
@@ -91,6 +93,7 @@ def test_a_bare_tcp_address_names_the_one_of_zeromq(port):
     sink.close()
 
 
+@pytest.mark.slow
 def test_nobody_there_is_told_within_seconds_and_without_the_password(port):
     sink = NetworkSink(f"rtsp://me:secret@127.0.0.1:{port}/cam", source_info())
     with pytest.raises(OutputError) as caught:
@@ -133,6 +136,7 @@ def test_what_cannot_be_written_in_time_is_an_error(monkeypatch):
         sink.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_never_answers_does_not_keep_the_process_for_ever():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         sink = NetworkSink(f"rtmp://127.0.0.1:{silent.getsockname()[1]}/live/cam", source_info())

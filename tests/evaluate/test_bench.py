@@ -54,6 +54,7 @@ def test_a_ceiling_bounds_time_by_bytes_or_by_operations():
     assert measured.operations_per_s > 1e8
 
 
+@pytest.mark.slow
 def test_every_stage_has_its_cost(clip, tmp_path):
     output = tmp_path / "out.mkv"
     costs = measure_stages(clip, "fast", output, Ceiling(1e10, 1e10))
@@ -84,6 +85,7 @@ def test_networks_of_others_give_a_picture(fusion):
     assert fused.std() > 1
 
 
+@pytest.mark.slow
 def test_a_run_is_measured_in_a_process_of_its_own(clip):
     run = measure_run("fast", clip, NULL)
     assert run is not None
@@ -94,10 +96,12 @@ def test_a_run_is_measured_in_a_process_of_its_own(clip):
     assert {"source", "align", "weigh", "blend", "sinks"} <= set(run.busy_ms)
 
 
+@pytest.mark.slow
 def test_what_fails_is_left_out(tmp_path):
     assert measure_run("fast", tmp_path / "nothing.mp4", NULL) is None
 
 
+@pytest.mark.slow
 def test_runs_take_turns_and_those_that_fail_are_left_out(clip, tmp_path):
     said = []
     wanted = [("fast", NULL), ("nothing", NULL), (ALONE, str(tmp_path / "out.mkv"))]
@@ -154,6 +158,7 @@ def test_what_cannot_be_measured_is_refused(size, frames):
         run_bench(BenchPlan([size], frames=frames), print)
 
 
+@pytest.mark.slow
 def test_the_command_writes_json_and_prints_tables(tmp_path):
     path = tmp_path / "bench.json"
     result = streamfuse(
@@ -175,6 +180,7 @@ def test_a_short_clip_has_a_profile(frames, tmp_path):
     assert 0 < shares.overhead < 1
 
 
+@pytest.mark.slow
 def test_figures_are_kept_when_a_later_part_fails(tmp_path, monkeypatch):
     def fail(*_):
         raise OutputError("the disk is full.")

@@ -380,6 +380,7 @@ def test_published_values_of_the_peers(data_dir):
 # Cost
 
 
+@pytest.mark.slow
 def test_cost_in_a_process_of_its_own():
     cost = measure_cost("mean", 320, 240)
     assert cost.cpu_s_per_mp > 0

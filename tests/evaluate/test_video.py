@@ -229,6 +229,7 @@ def test_flow_is_scored_at_full_size():
     assert wrong.over_3px == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (DATA / "video" / "bridge_hdr").is_dir(), reason=f"no data in {DATA}: set STREAMFUSE_DATA"
 )

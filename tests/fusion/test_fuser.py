@@ -84,6 +84,7 @@ def tone(fuser, lumas):
     return float(np.clip(fuse(fuser, lumas), 0, 1).mean())
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     long_side=st.integers(16, 650),

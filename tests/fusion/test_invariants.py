@@ -38,6 +38,7 @@ def assert_any_order_gives_the_same(exposures, bits, color):
             np.testing.assert_array_equal(mine, wanted)
 
 
+@pytest.mark.slow
 @few
 @given(sides, sides, st.integers(2, 4), depths, samplings, colours, seeds)
 def test_the_order_of_the_exposures_does_not_matter(height, width, count, bits, sampling, color, seed):

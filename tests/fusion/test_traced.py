@@ -1,5 +1,6 @@
 """The traced network says what the network says, at every size that it is shown."""
 
+import pytest
 import torch
 from networks import random_network
 
@@ -20,6 +21,7 @@ def test_the_same_maps_for_sizes_in_turn():
                     torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_no_more_than_a_few_sizes_are_kept():
     traced = TracedMaps(random_network().eval())
     with torch.inference_mode():

@@ -42,6 +42,7 @@ def frames_in(path):
         return sum(1 for _ in film.decode(video=0))
 
 
+@pytest.mark.slow
 def test_a_run_of_some_seconds(tmp_path):
     out = tmp_path / "out.mp4"
     result = streamfuse("live", SIM, "-o", out, "--duration", 5, *QUICK, "--json")
@@ -53,6 +54,7 @@ def test_a_run_of_some_seconds(tmp_path):
     assert frames_in(out) == summary["outputs"][0]["frames"] == summary["frames_out"] > 0
 
 
+@pytest.mark.slow
 def test_people_get_a_line_at_the_end():
     result = streamfuse("live", SIM + "&frames=40", *QUICK)
     assert result.exit_code == 0, result.stderr
@@ -60,6 +62,7 @@ def test_people_get_a_line_at_the_end():
     assert result.stderr.splitlines()[-1].startswith("done: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_ends_it_with_the_film_finished(tmp_path, number, status):
     out = tmp_path / "out.mkv"
@@ -73,6 +76,7 @@ def test_a_signal_ends_it_with_the_film_finished(tmp_path, number, status):
     assert frames_in(out) == summary["outputs"][0]["frames"] > 0
 
 
+@pytest.mark.slow
 def test_sighup_reads_the_settings_again(tmp_path):
     settings = tmp_path / "live.yaml"
     first, second = tmp_path / "one.mkv", tmp_path / "two.mkv"
@@ -99,6 +103,7 @@ def test_sighup_reads_the_settings_again(tmp_path):
     assert frames_in(second) > 0
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there_is_told_and_tried_again():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -147,6 +152,7 @@ def test_a_port_that_is_taken():
             assert len(result.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_page_is_served():
     import urllib.request
 

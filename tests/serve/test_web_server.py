@@ -144,6 +144,7 @@ def test_the_number_of_streams_is_bounded_and_places_become_free():
             numbers(client, 1)
 
 
+@pytest.mark.slow
 def test_a_client_that_reads_a_byte_a_second_harms_nobody_and_close_is_quick():
     with serving(paint=noise) as (_, server):
         slow = [connect(server, receive_bytes=4096) for _ in range(3)]

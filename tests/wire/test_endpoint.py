@@ -68,6 +68,7 @@ def test_the_example_in_the_error_can_be_used(text, role, kinds):
     assert [parse_endpoint(example, role).kind for example in examples[:2]] == list(kinds)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40), st.sampled_from(["sink", "source"]))
 def test_any_text_is_read_or_refused(text, role):
     with contextlib.suppress(UsageError):
