@@ -219,6 +219,7 @@ def open_output(output: str | Path, info: SourceInfo, settings: OutputConfig) ->
     return open_sink(
         output, info, codec=settings.codec, crf=settings.crf, preset=settings.speed, bits=settings.bits,
         pix_fmt=settings.pix_fmt, rate=rate, overwrite=settings.overwrite,
+        audio=settings.audio,
     )  # fmt: skip
 
 
@@ -246,7 +247,12 @@ def damage(source: Source, frames_in: int, whole: bool) -> list[str]:
     if errors:
         warnings.append(f"{info.name} is damaged: {errors} of its packets or pictures could not be decoded.")
     # Some headers give only a duration, so a few frames less are no evidence.
-    if whole and info.frame_count is not None and frames_in + 2 < 0.97 * info.frame_count:
+    if (
+        whole
+        and info.count_promised
+        and info.frame_count is not None
+        and frames_in + 2 < 0.97 * info.frame_count
+    ):
         warnings.append(
             f"{info.name} promises {info.frame_count} frames and gave {frames_in}: it is cut off or damaged."
         )

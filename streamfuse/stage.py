@@ -23,6 +23,8 @@ class SourceInfo:
         time_base: of the pts of its frames.
         rate: nominal frames per second *as delivered* (an alternating clip: of both exposures together).
         frame_count: how many frames will come, where that is known (it is a hint: headers lie).
+        count_promised: the count is of the frames themselves, so that fewer mean damage; else it is a guess from the
+            length of something else, such as a file whose sound may be longer.
         simultaneous: N > 1 if each instant comes as N consecutive frames, darkest first or with `exposure.rank`
             set, taken at the same time with the same pts; 1 for alternating exposures.
         media: a file whose audio, subtitles, metadata and chapters belong to the picture.
@@ -42,6 +44,7 @@ class SourceInfo:
     media: Path | None = None
     has_chroma: bool = True
     sample_aspect: Fraction = Fraction(1)
+    count_promised: bool = True
 
 
 @runtime_checkable

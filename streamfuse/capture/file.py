@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import chain, dropwhile
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import av
 import av.container
 import av.video
 
 from streamfuse.capture.avframe import picture_of
+from streamfuse.capture.ending import Ending
 from streamfuse.capture.index import seek_to_frame
-from streamfuse.errors import InputError, InputNotFoundError
+from streamfuse.capture.piped import STDIN, StandardInput, y4m_problem
+from streamfuse.clock import MediaClock, nominal_rate
+from streamfuse.errors import InputError
 from streamfuse.frame import Frame
+from streamfuse.input_file import missing
 from streamfuse.stage import SourceInfo
 
-STDIN = "-"
-_DEFAULT_RATE = Fraction(25)
 # A playlist in a local file must not make us open other addresses.
 _OPTIONS = {"protocol_whitelist": "file,pipe,fd"}
 
@@ -42,22 +43,33 @@ class VideoFileSource:
     Attributes:
         info: what is known before the first frame.
         decode_errors: packets so far that could not be decoded and were skipped.
+        warnings: what else is wrong with it, as far as it was read, a sentence each.
 
     Raises:
-        InputNotFoundError: no such file.
+        InputNotFoundError: no such file, a link that leads nowhere.
         InputError: no permission, not a video, no picture in it, no frame in the range; while iterating: the
             frame size or pixel format changes.
     """
 
     def __init__(self, path: str | Path, *, frames: tuple[int | None, int | None] | None = None) -> None:
         self.decode_errors = 0
+        self.warnings: list[str] = []
         self._name = "standard input" if str(path) == STDIN else str(path)
         self._first, self._end = _checked_range(frames)
         self._stopped = threading.Event()
         self._reading = threading.Lock()
-        self._container = _open(path, self._name)
+        self._piped = StandardInput() if str(path) == STDIN else None
+        self._path = Path(path)
         try:
-            self._stream = _picture_stream(self._container, self._name)
+            self._begin_reading(path)
+        except InputError:
+            if self._piped is not None and self._piped.interrupted:
+                raise KeyboardInterrupt from None
+            raise
+
+    def _begin_reading(self, path: str | Path) -> None:
+        self._reopen()
+        try:
             decoded, head = self._begin(path)
             if head is None:
                 raise InputError(self._nothing())
@@ -81,6 +93,8 @@ class VideoFileSource:
     def close(self) -> None:
         """Release the file; from another thread, a running iteration ends before its next frame."""
         self._stopped.set()
+        if self._piped is not None:
+            self._piped.close()
         # Closing under the decoder's feet would crash the process: then the iteration itself closes.
         if self._reading.acquire(blocking=False):
             self._container.close()
@@ -97,22 +111,35 @@ class VideoFileSource:
     def _begin(self, path: str | Path) -> tuple[Iterator[Frame], Frame | None]:
         """The frames from the first one wanted, and that frame; by seeking where that is safe."""
         if self._first and str(path) != STDIN:
-            numbers = seek_to_frame(self._container, self._stream, self._first)
+            found = seek_to_frame(self._container, self._stream, self._first)
+            origin = round(self._clock.origin / Fraction(self._stream.time_base or 1))
+            numbers = {pts - origin: number for pts, number in found.items()} if found else None
             decoded = self._numbered(self._decode(), numbers)
             head = next(decoded, None) if numbers else None
             # Frames that were lost on landing would shift the count: the time stamp tells.
             if head is not None and numbers and numbers.get(head.pts or 0) == self._first:
                 return decoded, head
             self._container.close()
-            self._container = _open(path, self._name)
-            self._stream = _picture_stream(self._container, self._name)
+            self._reopen()
             self.decode_errors = 0
         decoded = self._numbered(self._decode())
         return decoded, next(decoded, None)
 
+    def _reopen(self) -> None:
+        """Open the file at its beginning."""
+        self._container = _open(self._path, self._name, self._piped)
+        try:
+            self._stream = _picture_stream(self._container, self._name)
+            self._ended = False
+            self._ending = Ending(self._name, self._container, self._stream)
+            self._clock = MediaClock(self._container, self._stream, 1 / nominal_rate(self._stream))
+        except BaseException:
+            self._container.close()
+            raise
+
     def _decode(self) -> Iterator[av.VideoFrame]:
         """All frames that can be decoded, in display order."""
-        packets = self._container.demux(self._stream)
+        packets = self._container.demux()
         while True:
             with self._reading:
                 if self._stopped.is_set():
@@ -123,15 +150,22 @@ class VideoFileSource:
                 return
             yield from pictures
 
-    def _next_pictures(self, packets: Iterator[av.Packet[av.VideoStream]]) -> list[av.VideoFrame] | None:
+    def _next_pictures(self, packets: Iterator[av.Packet[Any]]) -> list[av.VideoFrame] | None:
         """Decode one packet; None at the end."""
         try:
             packet = next(packets, None)
-        except av.FFmpegError:
+        except av.FFmpegError as error:
             self.decode_errors += 1  # cut off in mid-packet: nothing more can be read
+            self._tell_end(error)
             return self._drain()
         if packet is None:
             return None
+        self._ending.see(packet)
+        if packet.stream.index != self._stream.index:  # those that flush a decoder have no other number
+            return []
+        self._clock.place(packet)
+        if not packet.size:
+            self._check_end()
         try:
             pictures = packet.decode()
             whole = [picture for picture in pictures if not picture.is_corrupt]
@@ -157,7 +191,7 @@ class VideoFileSource:
 
         Frames are counted, from the first that `numbers` (by pts) knows where that is given.
         """
-        time_base, step = self._clock()
+        time_base, step = self._time_base()
         last: int | None = None
         start = 0
         if numbers is not None:
@@ -177,17 +211,25 @@ class VideoFileSource:
                 picture = picture_of(raw)
                 yield Frame(*picture, pts=pts, time_base=time_base, index=index)
 
-    def _clock(self) -> tuple[Fraction, int]:
+    def _tell_end(self, error: av.FFmpegError) -> None:
+        self.warnings.append(
+            f"{self._name} cannot be read to its end ({error.strerror}): what follows the last frame is lost."
+        )
+
+    def _check_end(self) -> None:
+        """Tell what only the end of the file shows."""
+        size = self._path.stat().st_size if self._piped is None else self._piped.count
+        if not (self._ended or self._stopped.is_set()):
+            self._ended = True
+            self.warnings += self._ending.warnings(self._clock, size)
+
+    def _time_base(self) -> tuple[Fraction, int]:
         """The time base, and the pts units that a frame lasts at the nominal rate."""
-        rate = self._rate()
+        rate = nominal_rate(self._stream)
         time_base = self._stream.time_base
         if not time_base:  # unset is a falsy rational in newer PyAV, None in older
             return 1 / rate, 1
         return Fraction(time_base), max(1, round(1 / (rate * Fraction(time_base))))
-
-    def _rate(self) -> Fraction:
-        stream = self._stream
-        return Fraction(stream.average_rate or stream.guessed_rate or stream.base_rate or _DEFAULT_RATE)
 
     def _describe(self, head: Frame, media: Path | None) -> SourceInfo:
         return SourceInfo(
@@ -198,8 +240,9 @@ class VideoFileSource:
             subsampling=head.subsampling,
             color=head.color,
             time_base=head.time_base,
-            rate=self._rate(),
+            rate=nominal_rate(self._stream),
             frame_count=self._frame_count(),
+            count_promised=self._ending.is_promised,
             media=media,
             has_chroma=len(head.planes) == 3,
             sample_aspect=self._aspect(head),
@@ -215,8 +258,9 @@ class VideoFileSource:
     def _frame_count(self) -> int | None:
         """What the headers say, cut to the range."""
         count = self._stream.frames
-        if not count and self._container.duration:
-            count = round(self._container.duration * self._rate() / av.time_base)
+        if not count:
+            whole = Fraction(self._container.duration or 0, av.time_base)
+            count = round((self._ending.own_duration or whole) * nominal_rate(self._stream))
         if not count:
             return None
         end = count if self._end is None else min(count, self._end)
@@ -249,30 +293,32 @@ def _checked_range(frames: tuple[int | None, int | None] | None) -> tuple[int, i
     return first or 0, end
 
 
-def _open(path: str | Path, name: str) -> av.container.InputContainer:
+def _open(path: Path, name: str, piped: StandardInput | None) -> av.container.InputContainer:
     """Open the container, or say in one sentence why not."""
-    if str(path) == STDIN:
-        if sys.stdin is not None and sys.stdin.isatty():
-            raise InputError(
-                "Nothing is piped into standard input: use a pipe such as `ffmpeg ... -f yuv4mpegpipe - |`."
-            )
-        address = "pipe:0"
-    else:
-        _check_file(Path(path))
-        address = f"file:{path}"
+    if piped is None:
+        _check_file(path)
     try:
-        return av.open(address, mode="r", options=_OPTIONS, metadata_errors="replace")
+        return av.open(piped or f"file:{path}", mode="r", options=_OPTIONS, metadata_errors="replace")
     except av.EOFError as error:
         raise InputError(f"No frame of {name} can be decoded: the file is empty or damaged.") from error
-    except av.FFmpegError as error:
+    except (av.FFmpegError, OSError) as error:
+        problem = y4m_problem(name, piped.head if piped else _head(path))
         raise InputError(
-            f"{name} is not a video that can be read ({error.strerror}): check it with a player."
+            problem or f"{name} is not a video that can be read ({error.strerror}): check it with a player."
         ) from error
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(256)
+    except OSError:
+        return b""
 
 
 def _check_file(path: Path) -> None:
     if not path.exists():
-        raise InputNotFoundError(f"There is no file {path}: check the path.")
+        raise missing(path)
     if path.is_dir():
         raise InputError(f"{path} is a folder, not a video file.")
     if path.is_fifo() or path.is_socket():

@@ -20,8 +20,9 @@ import numpy as np
 
 from streamfuse.capture.avframe import SRGB, Picture, picture_of, picture_of_rgb
 from streamfuse.capture.exif import read_exif
-from streamfuse.errors import InputError, InputNotFoundError
+from streamfuse.errors import InputError
 from streamfuse.frame import Exposure, Frame, Plane
+from streamfuse.input_file import missing
 from streamfuse.stage import SourceInfo
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
@@ -55,7 +56,7 @@ class ImageSequenceSource:
             raise InputError("There is no image to read: give at least one JPEG, PNG or TIFF file.")
         for _, path in chosen:
             if not path.is_file():
-                raise InputNotFoundError(f"There is no image {path}: check the path.")
+                raise missing(path, "image")
         self._pending = iter(chosen)
         self._first = chosen[0][1]
         self._closed = False

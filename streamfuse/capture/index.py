@@ -18,6 +18,7 @@ def seek_to_frame(
     """
     stamps: list[int] = []
     keys: list[int] = []
+    last: int | None = None
     try:
         for packet in container.demux(stream):
             if not packet.size:
@@ -27,6 +28,9 @@ def seek_to_frame(
             if not stamps:
                 # FFmpeg decodes some streams of old x264 versions by a note in their first packet only.
                 stream.codec_context.decode(packet)
+            if packet.dts is not None and last is not None and packet.dts < last:
+                return None  # a clock that begins anew
+            last = packet.dts if packet.dts is not None else last
             stamps.append(packet.pts)
             if packet.is_keyframe:
                 keys.append(packet.pts)

@@ -10,9 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from streamfuse.capture.file import STDIN, VideoFileSource
+from streamfuse.capture.file import VideoFileSource
 from streamfuse.capture.images import SUFFIXES, ImageSequenceSource, natural_key
 from streamfuse.capture.per_exposure import PerExposureSource
+from streamfuse.capture.piped import STDIN
 from streamfuse.capture.sidecar import read_sidecar
 from streamfuse.errors import InputError, InputNotFoundError, UsageError, without_credentials
 from streamfuse.frame import Exposure, Frame
@@ -103,7 +104,7 @@ def _expand(name: str) -> list[Path]:
                 f"The folder {path} has no images ({', '.join(SUFFIXES)}): name a video file in it."
             )
         return sorted(images, key=natural_key)
-    if not path.exists() and any(mark in name for mark in "*?["):
+    if not (path.exists() or path.is_symlink()) and any(mark in name for mark in "*?["):
         found = [Path(match) for match in glob(name, recursive=True)]  # noqa: PTH207 (absolute patterns)
         if not found:
             raise InputNotFoundError(f"No file matches {name}: check the pattern.")
@@ -131,7 +132,21 @@ class _Wrapped:
     def __init__(self, source: Source) -> None:
         self._source = source
         self.info = source.info
-        self.warnings: Sequence[str] = getattr(source, "warnings", ())
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What the source has to say so far."""
+        return getattr(self._source, "warnings", ())
+
+    @property
+    def decode_errors(self) -> int:
+        """What the source could not decode so far."""
+        return getattr(self._source, "decode_errors", 0)
+
+    @property
+    def left_over(self) -> int:
+        """Frames without a partner that the source has left out."""
+        return getattr(self._source, "left_over", 0)
 
     def __iter__(self) -> Iterator[Frame]:
         return iter(self._source)

@@ -60,6 +60,7 @@ class PerExposureSource:
             info,
             rate=info.rate * len(lanes),
             frame_count=min(known) * len(lanes) if len(known) == len(lanes) else None,
+            count_promised=all(source.info.count_promised for source in self._sources),
             simultaneous=len(lanes),
         )
 
@@ -82,6 +83,16 @@ class PerExposureSource:
                     exposure=replace(frame.exposure or Exposure(), rank=rank),
                 )
             instants += 1
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the sources have to say so far."""
+        return [text for source in self._sources for text in getattr(source, "warnings", ())]
+
+    @property
+    def decode_errors(self) -> int:
+        """What the sources could not decode so far."""
+        return sum(getattr(source, "decode_errors", 0) for source in self._sources)
 
     def close(self) -> None:
         """Close all sources."""

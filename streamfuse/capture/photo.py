@@ -18,7 +18,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from streamfuse.capture.damage import PNG, check_whole
 from streamfuse.capture.images import SUFFIXES, natural_key
-from streamfuse.errors import InputError, InputNotFoundError
+from streamfuse.errors import InputError
+from streamfuse.input_file import missing
 
 Pixels = npt.NDArray[Any]  # (H, W, 3) R'G'B' or (H, W) grey; uint8 or uint16
 Tags = Mapping[int, Any]  # Exif: tag -> value; the Exif and GPS directories are mappings themselves
@@ -70,7 +71,7 @@ def _expand(name: str) -> list[Path]:
         return [path]
     found = [Path(match) for match in glob(name, recursive=True)]  # noqa: PTH207 (absolute patterns)
     if not found:
-        raise InputNotFoundError(f"There is no picture {name}: check the path.")
+        raise missing(path, "picture")
     return sorted(found, key=natural_key)
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from streamfuse.errors import InputError, InputNotFoundError
+from streamfuse.errors import InputError
 from streamfuse.frame import Exposure
+from streamfuse.input_file import missing
 
 
 class _Row(BaseModel):
@@ -35,7 +36,7 @@ def read_sidecar(path: str | Path) -> dict[int, Exposure]:
     """
     path = Path(path)
     if not path.exists():
-        raise InputNotFoundError(f"There is no sidecar file {path}: check the path.")
+        raise missing(Path(path), "sidecar file")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
