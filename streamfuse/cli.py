@@ -133,7 +133,11 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     type=click.Choice(["full", "half"]),
     help="full: a fused frame for every frame; half: per bracket.",
 )
-@click.option("--fps", metavar="RATE", help="Frame rate of image sequences, such as 25 or 24000/1001.")
+@click.option(
+    "--fps",
+    metavar="RATE",
+    help="Frame rate of images and of bare streams (.h264), such as 25 or 24000/1001.",
+)
 @click.option(
     "--align", type=click.Choice(["off", "global", "flow"]), help="How far things move between exposures."
 )

@@ -9,6 +9,7 @@ import pytest
 
 from streamfuse.capture.file import VideoFileSource
 from streamfuse.encode.file import VideoFileSink
+from streamfuse.errors import UsageError
 from streamfuse.frame import FusedFrame
 
 SOUND = Fraction(1024, 48000)
@@ -147,3 +148,58 @@ def test_sound_that_outlasts_the_picture_is_no_damage(tmp_path):
     with VideoFileSource(tmp_path / "cut.mkv") as source:
         list(source)
     assert any("it is cut off or damaged" in text for text in source.warnings)
+
+
+@pytest.mark.parametrize("rate", [24, 60, Fraction(24000, 1001)])
+@pytest.mark.parametrize(("name", "codec"), [("a.h264", "libx264"), ("a.hevc", "libx265")])
+def test_a_bare_stream_has_the_rate_of_its_pictures(tmp_path, name, codec, rate):
+    with av.open(str(tmp_path / name), "w", format=name[2:]) as out:
+        video = out.add_stream(codec, rate=rate)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(12):
+            out.mux(video.encode(av.VideoFrame(64, 48, "yuv420p")))
+        out.mux(video.encode(None))
+    for given in (None, Fraction(50)):
+        with VideoFileSource(tmp_path / name, rate=given) as source:
+            assert source.info.rate == (given or rate)
+            stamps = [frame.pts * frame.time_base for frame in source]
+        assert stamps == [n / Fraction(given or rate) for n in range(12)]
+
+
+def test_a_rate_for_a_file_with_time_stamps_is_refused(tmp_path):
+    path = recording(tmp_path / "a.ts", 5)
+    with pytest.raises(UsageError, match=r"without time stamps: .*a\.ts has its own"):
+        VideoFileSource(path, rate=Fraction(24))
+
+
+def made(path, rate, stamps):
+    """A film whose container rounds these times, in seconds."""
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=rate)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.codec_context.time_base = Fraction(1, 90000)
+        for stamp in stamps:
+            picture = av.VideoFrame(64, 48, "yuv420p")
+            picture.pts, picture.time_base = round(stamp * 90000), Fraction(1, 90000)
+            out.mux(video.encode(picture))
+        out.mux(video.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("rate", [Fraction(24), Fraction(24000, 1001), Fraction(30), Fraction(25)])
+def test_a_constant_rate_is_exact_again_after_matroska(tmp_path, rate):
+    made(tmp_path / "a.mkv", rate, [n / rate for n in range(100)])
+    copied(tmp_path / "a.mkv", tmp_path / "o.mp4")
+    assert times(tmp_path / "o.mp4", "video") == [n / rate for n in range(100)]
+    with VideoFileSource(tmp_path / "a.mkv", frames=(70, 72)) as source:
+        assert [frame.pts * frame.time_base for frame in source] == [70 / rate, 71 / rate]
+
+
+@pytest.mark.parametrize("steps", [(33, 50, 66, 41), (42, 42, 41, 44)])
+def test_a_rate_that_is_not_constant_stays_as_it_is(tmp_path, steps):
+    stamps = [Fraction(sum(steps[k % 4] for k in range(n)), 1000) for n in range(60)]
+    made(tmp_path / "a.mkv", Fraction(24), stamps)
+    copied(tmp_path / "a.mkv", tmp_path / "o.mp4")
+    found = times(tmp_path / "o.mp4", "video")
+    assert max(abs(a - b) for a, b in zip(found, stamps, strict=True)) <= Fraction(1, 2000)
+    assert found[5:] == stamps[5:]

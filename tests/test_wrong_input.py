@@ -273,5 +273,8 @@ def test_links_that_lead_nowhere(folder, name):
         return
     assert f"{name} is a link that leads back to itself" in fuse_refused(name)
     assert "gone.mp4 is a link to nothing.mp4, which is not there" in fuse_refused("gone.mp4")
-    assert "leads back to itself" in refused("fuse", SAMPLE, "-o", name, "--overwrite", outputs=())
-    assert "leads back to itself" in refused("fuse", SAMPLE, "-o", name, outputs=())
+    (folder / "out.mkv").symlink_to("out.mkv")
+    for more in ((), ("--overwrite",)):
+        assert "out.mkv is a link that leads back" in refused(
+            "fuse", SAMPLE, "-o", "out.mkv", *more, outputs=()
+        )
