@@ -146,7 +146,11 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     type=click.Choice(["full", "half"]),
     help="full: a fused frame for every frame; half: per bracket.",
 )
-@click.option("--fps", metavar="RATE", help="Frame rate of image sequences, such as 25 or 24000/1001.")
+@click.option(
+    "--fps",
+    metavar="RATE",
+    help="Frame rate of images and of bare streams (.h264), such as 25 or 24000/1001.",
+)
 @click.option(
     "--align", type=click.Choice(["off", "global", "flow"]), help="How far things move between exposures."
 )
@@ -164,6 +168,11 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--crf", type=float, help="Constant rate factor: lower is better and larger.")
 @click.option("--pix-fmt", help="Pixel format to store, such as yuv420p10le.")
 @click.option("--speed", help="The encoder's own preset, such as veryfast.")
+@click.option(
+    "--audio",
+    type=click.Choice(["auto", "copy", "none"]),
+    help="auto: copy sound, convert what the container cannot hold; copy: never convert; none: leave it out.",
+)
 @click.option("--side-by-side", is_flag=True, default=None, help="Write under | over | fused.")
 @click.option(
     "--dump-stages", type=click.Path(path_type=Path), metavar="DIR", help="Pictures of what each stage saw."

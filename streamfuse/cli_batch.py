@@ -50,6 +50,9 @@ PRESETS = ("fast", "balanced", "best")
 @click.option(
     "--bits", type=click.Choice(["8", "10", "12", "16"]), help="Output depth; default: the input's."
 )
+@click.option(
+    "--audio", type=click.Choice(["auto", "copy", "none"]), help="Copy, convert or leave out sound."
+)
 @click.option("--overwrite", is_flag=True, default=None, help="Replace existing outputs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on standard output.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")

@@ -7,13 +7,14 @@ file, for its pictures or for its sound, puts its packets on the clock that is m
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import av
 import av.container
 from av.format import Flags
 
 _BACK_SECONDS = Fraction(1, 4)  # less is disorder among packets, more is a new beginning
+_HIGHEST_RATE = 300  # some encoders write their clock where the rate belongs
 _AHEAD_SECONDS = (
     600  # nobody films so long a pause; 33-bit clocks that begin anew seem to jump ahead by 26 hours
 )
@@ -107,6 +108,15 @@ def has_free_clock(container: av.container.InputContainer) -> bool:
     return bool(Flags(container.format.flags) & Flags.ts_discont)
 
 
+def has_time_stamps(container: av.container.InputContainer) -> bool:
+    """Whether such files say when a picture is shown: streams that an encoder gave out bare (.h264, .hevc) do not."""
+    return not Flags(container.format.flags) & Flags.no_timestamps
+
+
 def nominal_rate(stream: av.VideoStream) -> Fraction:
     """Frames per second that a stream says it has; 25 if it says nothing."""
+    bare = not has_time_stamps(cast(av.container.InputContainer, stream.container))
+    told = Fraction(stream.codec_context.framerate or 0)
+    if bare and 1 <= told <= _HIGHEST_RATE:  # the demuxer says 25 there, whatever the pictures say
+        return told
     return Fraction(stream.average_rate or stream.guessed_rate or stream.base_rate or 25)

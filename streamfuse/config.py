@@ -153,6 +153,10 @@ class OutputConfig(_Section):
     side_by_side: bool = Field(
         default=False, description="write the input and the fused picture next to each other"
     )
+    audio: Literal["auto", "copy", "none"] = Field(
+        default="auto",
+        description="auto: copy sound, convert what the container cannot hold; copy: never convert; none: leave it out",
+    )
     overwrite: bool = Field(default=False, description="replace an output that is there already")
 
 

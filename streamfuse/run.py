@@ -218,6 +218,7 @@ def open_output(output: str | Path, info: SourceInfo, settings: OutputConfig) ->
     return open_sink(
         output, info, codec=settings.codec, crf=settings.crf, preset=settings.speed, bits=settings.bits,
         pix_fmt=settings.pix_fmt, rate=rate, overwrite=settings.overwrite,
+        audio=settings.audio,
     )  # fmt: skip
 
 

@@ -254,3 +254,27 @@ def test_a_first_exposure_that_the_frames_contradict(folder):
     result = streamfuse("fuse", "a.mkv", "-o", "o.mkv", "--first", "over", "--preset", "fast")
     assert result.exit_code == 0
     assert "contradict the brightness" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs /dev/null")
+def test_a_device_is_no_output(folder):
+    image_folder(folder / "in", "sample:?frames=2&size=96x64")
+    sentence = refused("fuse", SAMPLE, "-o", "/dev/null", code=2, outputs=())
+    assert "/dev/null is no file but a device" in sentence and "null:" in sentence
+    assert "/dev/null is no file but a device" in refused("still", "in", "-o", "/dev/null", outputs=())
+
+
+@pytest.mark.parametrize("name", ["loop.mp4", "loop.png", "loop.csv"])
+def test_links_that_lead_nowhere(folder, name):
+    (folder / name).symlink_to(name)
+    (folder / "gone.mp4").symlink_to("nothing.mp4")
+    if name == "loop.csv":
+        assert "leads back to itself" in fuse_refused(SAMPLE, "--exposures", name)
+        return
+    assert f"{name} is a link that leads back to itself" in fuse_refused(name)
+    assert "gone.mp4 is a link to nothing.mp4, which is not there" in fuse_refused("gone.mp4")
+    (folder / "out.mkv").symlink_to("out.mkv")
+    for more in ((), ("--overwrite",)):
+        assert "out.mkv is a link that leads back" in refused(
+            "fuse", SAMPLE, "-o", "out.mkv", *more, outputs=()
+        )

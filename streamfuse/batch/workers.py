@@ -7,10 +7,12 @@ import multiprocessing.connection
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from streamfuse.batch.plan import Job, digest
@@ -87,6 +89,25 @@ def run_on_ray(tasks: Sequence[Task], address: str, threads: int) -> Iterator[tu
         UsageError: Ray is not installed.
         StreamfuseError: the cluster does not answer.
     """
+    with _printing_elsewhere():
+        yield from _on_ray(tasks, address, threads)
+
+
+@contextmanager
+def _printing_elsewhere() -> Iterator[None]:
+    """Have what Ray prints, from whatever language, go to standard error: standard output is for our results."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _on_ray(tasks: Sequence[Task], address: str, threads: int) -> Iterator[tuple[Task, Piece]]:
     ray = _connected(address)
     try:
         remote = ray.remote(num_cpus=threads)(work)

@@ -75,8 +75,7 @@ class Ending:
                 "and sound were made to go on without a gap."
             )
         promised = Fraction(self._container.duration or 0, av.time_base)
-        known = self.is_promised or has_free_clock(self._container)
-        if not known and self._last < _ENOUGH * promised - _SLACK_SECONDS:
+        if not has_free_clock(self._container) and self._last < _ENOUGH * promised - _SLACK_SECONDS:
             yield (
                 f"{self._name} promises {float(promised):.1f} s and ends after {float(self._last):.1f} s: it is cut "
                 "off or damaged."

@@ -19,8 +19,9 @@ from streamfuse.capture.avframe import picture_of
 from streamfuse.capture.ending import Ending
 from streamfuse.capture.index import seek_to_frame
 from streamfuse.capture.piped import STDIN, StandardInput, y4m_problem
-from streamfuse.clock import MediaClock, nominal_rate
-from streamfuse.errors import InputError
+from streamfuse.capture.steady import SteadyTimes
+from streamfuse.clock import MediaClock, has_time_stamps, nominal_rate
+from streamfuse.errors import InputError, UsageError
 from streamfuse.frame import Frame
 from streamfuse.input_file import missing
 from streamfuse.stage import SourceInfo
@@ -39,6 +40,7 @@ class VideoFileSource:
         path: the file; '-' reads Y4M (or what else FFmpeg recognises) from standard input.
         frames: (first, end) frame numbers, end excluded; None leaves a side open. `Frame.index` counts from
             the file's first frame.
+        rate: frames per second of a file that has no time stamps, such as `.h264`; None: what its pictures say.
 
     Attributes:
         info: what is known before the first frame.
@@ -47,19 +49,35 @@ class VideoFileSource:
 
     Raises:
         InputNotFoundError: no such file, a link that leads nowhere.
+        UsageError: a rate for a file that has time stamps.
         InputError: no permission, not a video, no picture in it, no frame in the range; while iterating: the
             frame size or pixel format changes.
     """
 
-    def __init__(self, path: str | Path, *, frames: tuple[int | None, int | None] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        frames: tuple[int | None, int | None] | None = None,
+        rate: Fraction | None = None,
+    ) -> None:
         self.decode_errors = 0
         self.warnings: list[str] = []
         self._name = "standard input" if str(path) == STDIN else str(path)
         self._first, self._end = _checked_range(frames)
         self._stopped = threading.Event()
         self._reading = threading.Lock()
+        self._given_rate = rate
         self._piped = StandardInput() if str(path) == STDIN else None
         self._path = Path(path)
+        try:
+            self._begin_reading(path)
+        except InputError:
+            if self._piped is not None and self._piped.interrupted:
+                raise KeyboardInterrupt from None
+            raise
+
+    def _begin_reading(self, path: str | Path) -> None:
         self._reopen()
         try:
             decoded, head = self._begin(path)
@@ -108,8 +126,7 @@ class VideoFileSource:
             numbers = {pts - origin: number for pts, number in found.items()} if found else None
             decoded = self._numbered(self._decode(), numbers)
             head = next(decoded, None) if numbers else None
-            # Frames that were lost on landing would shift the count: the time stamp tells.
-            if head is not None and numbers and numbers.get(head.pts or 0) == self._first:
+            if head is not None:
                 return decoded, head
             self._container.close()
             self._reopen()
@@ -122,8 +139,13 @@ class VideoFileSource:
         self._container = _open(self._path, self._name, self._piped)
         try:
             self._stream = _picture_stream(self._container, self._name)
+            if self._given_rate is not None and has_time_stamps(self._container):
+                raise UsageError(
+                    f"A frame rate can be given for images and streams without time stamps: {self._name} has its own."
+                )
+            self._ended = False
             self._ending = Ending(self._name, self._container, self._stream)
-            self._clock = MediaClock(self._container, self._stream, 1 / nominal_rate(self._stream))
+            self._clock = MediaClock(self._container, self._stream, 1 / self._rate)
         except BaseException:
             self._container.close()
             raise
@@ -152,7 +174,7 @@ class VideoFileSource:
         if packet is None:
             return None
         self._ending.see(packet)
-        if packet.stream_index != self._stream.index:
+        if packet.stream.index != self._stream.index:  # those that flush a decoder have no other number
             return []
         self._clock.place(packet)
         if not packet.size:
@@ -183,6 +205,7 @@ class VideoFileSource:
         Frames are counted, from the first that `numbers` (by pts) knows where that is given.
         """
         time_base, step = self._time_base()
+        steady = SteadyTimes(time_base, self._rate)
         last: int | None = None
         start = 0
         if numbers is not None:
@@ -199,8 +222,11 @@ class VideoFileSource:
                 pts = 0 if last is None else last + step
             last = pts
             if index >= self._first:
+                # Frames that were lost on landing would shift the count: the time stamp tells.
+                if index == self._first and numbers is not None and numbers.get(pts) != index:
+                    return
                 picture = picture_of(raw)
-                yield Frame(*picture, pts=pts, time_base=time_base, index=index)
+                yield Frame(*picture, pts=steady.place(pts), time_base=steady.time_base, index=index)
 
     def _tell_end(self, error: av.FFmpegError) -> None:
         self.warnings.append(
@@ -210,16 +236,22 @@ class VideoFileSource:
     def _check_end(self) -> None:
         """Tell what only the end of the file shows."""
         size = self._path.stat().st_size if self._piped is None else self._piped.count
-        if not self._stopped.is_set():
+        if not (self._ended or self._stopped.is_set()):
+            self._ended = True
             self.warnings += self._ending.warnings(self._clock, size)
 
     def _time_base(self) -> tuple[Fraction, int]:
         """The time base, and the pts units that a frame lasts at the nominal rate."""
-        rate = nominal_rate(self._stream)
+        rate = self._rate
         time_base = self._stream.time_base
-        if not time_base:  # unset is a falsy rational in newer PyAV, None in older
+        # Unset is a falsy rational in newer PyAV, None in older.
+        if not time_base or not has_time_stamps(self._container):
             return 1 / rate, 1
         return Fraction(time_base), max(1, round(1 / (rate * Fraction(time_base))))
+
+    @property
+    def _rate(self) -> Fraction:
+        return self._given_rate or nominal_rate(self._stream)
 
     def _describe(self, head: Frame, media: Path | None) -> SourceInfo:
         return SourceInfo(
@@ -230,7 +262,7 @@ class VideoFileSource:
             subsampling=head.subsampling,
             color=head.color,
             time_base=head.time_base,
-            rate=nominal_rate(self._stream),
+            rate=self._rate,
             frame_count=self._frame_count(),
             count_promised=self._ending.is_promised,
             media=media,
@@ -250,7 +282,7 @@ class VideoFileSource:
         count = self._stream.frames
         if not count:
             whole = Fraction(self._container.duration or 0, av.time_base)
-            count = round((self._ending.own_duration or whole) * nominal_rate(self._stream))
+            count = round((self._ending.own_duration or whole) * self._rate)
         if not count:
             return None
         end = count if self._end is None else min(count, self._end)

@@ -43,7 +43,7 @@ def open_source(
         spec: a video; several videos (one per exposure); images, a folder or a glob of them; 'sample:...' (a
             made-up scene); '-' (Y4M from standard input).
         frames: (first, end) frame numbers, end excluded.
-        rate: frames per second of images; other sources know their own.
+        rate: frames per second of images, and of videos without time stamps (.h264); other sources know their own.
         sidecar: a file with the exposure of each frame, see `read_sidecar`.
 
     Raises:
@@ -96,20 +96,18 @@ def _open(named: list[str | Path], frames: FrameRange | None, rate: Fraction | N
     paths = _in_order([path for name in named for path in _expand(str(name))], explicit=len(named) > 1)
     if all(path.suffix.lower() in SUFFIXES for path in paths):
         return ImageSequenceSource(paths, rate or _DEFAULT_RATE, frames=frames)
-    if rate is not None:
-        raise UsageError("A frame rate can be given for images only: a video has its own time stamps.")
     if len(paths) == 1:
-        return VideoFileSource(paths[0], frames=frames)
-    return _open_each(paths, frames)
+        return VideoFileSource(paths[0], frames=frames, rate=rate)
+    return _open_each(paths, frames, rate)
 
 
-def _open_each(paths: list[Path], frames: FrameRange | None) -> Source:
+def _open_each(paths: list[Path], frames: FrameRange | None, rate: Fraction | None) -> Source:
     """One video per exposure; what is open is closed again if one fails."""
     if Path(STDIN) in paths:
         raise UsageError("Standard input (-) is one video and cannot be combined with others.")
     sources: list[Source] = []
     try:
-        sources += (VideoFileSource(path, frames=frames) for path in paths)
+        sources += (VideoFileSource(path, frames=frames, rate=rate) for path in paths)
         return PerExposureSource(sources)
     except BaseException:
         for source in sources:

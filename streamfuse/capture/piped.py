@@ -24,6 +24,7 @@ class StandardInput:
     Attributes:
         count: bytes so far.
         head: the first of them.
+        interrupted: Ctrl-C ended a read; whoever asked for it raises KeyboardInterrupt.
 
     Raises:
         InputError: standard input is closed, or a terminal.
@@ -38,6 +39,7 @@ class StandardInput:
             )
         self.count = 0
         self.head = b""
+        self.interrupted = False
         self._closed = False
         self._woken, self._wake = os.pipe()
         self._poll = select.poll()
@@ -45,9 +47,14 @@ class StandardInput:
         self._poll.register(self._woken, select.POLLIN)
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes, at least one; none at the end, and after `close`."""
+        """Up to `size` bytes, at least one; none at the end, after `close`, and after Ctrl-C."""
         while not self._closed:
-            ready = [descriptor for descriptor, _ in self._poll.poll()]
+            try:
+                ready = [descriptor for descriptor, _ in self._poll.poll()]
+            except KeyboardInterrupt:  # PyAV would drop it and ask again
+                self.interrupted = True
+                self.close()
+                break
             if 0 in ready and not self._closed:
                 data = os.read(0, size)
                 self.count += len(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +22,18 @@ def open_container(path: Path, time_base: Fraction) -> av.container.OutputContai
     Raises:
         av.FFmpegError: it cannot be opened.
     """
+    container = av.open(f"file:{path}", "w", format=_muxer(path), container_options=_options(path, time_base))
+    container.flags |= cast(int, av.container.Flags.flush_packets.value)
+    return container
+
+
+def open_in_memory(memory: io.BytesIO, path: Path) -> av.container.OutputContainer:
+    """Open a container like that of `path` in memory, to see what it takes."""
+    options = _options(path, Fraction(1, 1000))
+    return av.open(memory, "w", format=_muxer(path), container_options=options)
+
+
+def _options(path: Path, time_base: Fraction) -> dict[str, str]:
     options = {"avoid_negative_ts": "disabled", "max_interleave_delta": "1000000"}
     if path.suffix.lower() in MOV:
         # The header waits for the first fragment: only then can an edit list tell the first time stamp.
@@ -28,9 +41,7 @@ def open_container(path: Path, time_base: Fraction) -> av.container.OutputContai
         options |= {"movie_timescale": str(_movie_timescale(time_base))}
     else:
         options |= {"cluster_time_limit": "1000", "fflags": "+bitexact"}  # no random numbers in the file
-    container = av.open(f"file:{path}", "w", format=_muxer(path), container_options=options)
-    container.flags |= cast(int, av.container.Flags.flush_packets.value)
-    return container
+    return options
 
 
 def _muxer(path: Path) -> str:

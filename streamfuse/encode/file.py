@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -15,6 +16,7 @@ import numpy as np
 
 from streamfuse.arguments import expect_frame
 from streamfuse.color import convert_planes, neutral_chroma
+from streamfuse.encode.carry import Audio
 from streamfuse.encode.codecs import choose, configure
 from streamfuse.encode.container import CONTAINERS, MOV, open_container
 from streamfuse.encode.packets import MediaCopier
@@ -22,6 +24,11 @@ from streamfuse.errors import EncoderError, OutputError
 from streamfuse.frame import FusedFrame, Plane
 from streamfuse.output_file import Replacement, check_output_file
 from streamfuse.stage import SourceInfo
+
+_OF_THE_DISK = (
+    errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOENT, errno.EACCES, errno.ENOTDIR,
+    errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.EPIPE, errno.EBADF, errno.EMFILE,
+)  # fmt: skip
 
 
 class VideoFileSink:
@@ -46,6 +53,8 @@ class VideoFileSink:
         rate: nominal frame rate to write down; by default the input's. Time stamps do not depend on it.
         overwrite: replace an existing file.
         threads: encoder threads; 0 = the encoder decides.
+        audio: 'auto' copies sound and converts what the container cannot hold, 'copy' never converts, 'none' leaves
+            sound out.
 
     Attributes:
         outputs: the path; as long as it waits to replace another file, the name that it has until then.
@@ -71,12 +80,14 @@ class VideoFileSink:
         rate: Fraction | None = None,
         overwrite: bool = False,
         threads: int = 0,
+        audio: Audio = "auto",
     ) -> None:
         self._path = Path(path)
         self.outputs = [str(path)]
         self.warnings: list[str] = []
         self._info = info
         self._rate = rate or info.rate
+        self._audio: Audio = audio
         check_output(self._path, [info.media] if info.media else [], overwrite)
         if self._path.suffix.lower() not in CONTAINERS:
             raise EncoderError(
@@ -229,7 +240,7 @@ class VideoFileSink:
 
     def _copy_media(self, media: Path) -> None:
         try:
-            self._copier = MediaCopier(media, self._container, self.warnings)
+            self._copier = MediaCopier(media, self._container, self._path, self.warnings, self._audio)
         except av.FFmpegError as error:
             self.warnings.append(f"Audio and subtitles of {media} are not copied: {error.strerror}.")
 
@@ -288,6 +299,11 @@ class VideoFileSink:
     def _failure(self, error: av.FFmpegError) -> OutputError:
         """The sentence for a failed write, after which nothing more is written."""
         self._failed = True
+        if error.errno not in _OF_THE_DISK:
+            return OutputError(
+                f"The container refuses what was to be written into {self.outputs[0]} ({error.strerror}); what was "
+                "written before is kept. End the name with .mkv, which holds most, or add --audio none if it is sound."
+            )
         return OutputError(
             f"{self.outputs[0]} cannot be written ({error.strerror}); what was written before is kept. Free space "
             "or choose another folder, and run again."

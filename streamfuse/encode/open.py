@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from streamfuse.encode.file import VideoFileSink
 from streamfuse.encode.images import SUFFIXES, ImageSink
 from streamfuse.encode.null import NullSink
 from streamfuse.errors import EncoderError, UsageError, without_credentials
+from streamfuse.output_file import is_special
 from streamfuse.stage import Sink, SourceInfo
 from streamfuse.wire.endpoint import is_endpoint, parse_endpoint
 
@@ -119,11 +121,22 @@ def check_target(target: str) -> None:
 
 def _check_path(path: Path) -> None:
     suffix = path.suffix.lower()
+    if suffix not in (*CONTAINERS, *SUFFIXES) and _is_there_and_special(path):
+        raise UsageError(
+            f"{path} is no file but a device or a pipe, and a video is not written to one: name a file, or write "
+            "null: to fuse and keep nothing."
+        )
     if not (path.is_dir() or not suffix or suffix in (*CONTAINERS, *SUFFIXES)):
         raise EncoderError(
             f"{path} does not name an output: end it with one of {', '.join((*CONTAINERS, *SUFFIXES))}, "
             "or name a folder."
         )
+
+
+def _is_there_and_special(path: Path) -> bool:
+    with suppress(OSError):
+        return not path.is_dir() and is_special(path)
+    return False
 
 
 def _open_live(target: str, info: SourceInfo, options: Mapping[str, Any]) -> Sink:

@@ -1,4 +1,4 @@
-"""What belongs to the picture and is not fused: audio, subtitles, metadata, chapters; copied as they are."""
+"""What belongs to the picture and is not fused: audio, subtitles, metadata, chapters; copied where that is possible."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import av.container
-from av.stream import Stream
 
 from streamfuse.clock import MediaClock, nominal_rate
+from streamfuse.encode.carry import Audio, Carrier, carrier
+from streamfuse.encode.container import MOV, open_in_memory
+from streamfuse.encode.subtitles import codec_name
 
-_COPIED = ("audio", "subtitle")
+if TYPE_CHECKING:
+    from av.container.core import Chapter
+
+_CARRIED = ("audio", "subtitle")
 # Written by the muxer itself, or about the coding of the source file.
 _NOT_COPIED = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
 
@@ -29,21 +34,30 @@ class MediaCopier:
     Args:
         media: the source file.
         output: the container, its video stream added and its header not written yet.
-        warnings: gets a sentence for each stream that cannot be copied.
+        path: of the output: its suffix says what such a container can hold.
+        warnings: gets a sentence for each stream that is converted or not copied.
+        audio: what becomes of sound, see `carrier`; 'none' leaves it out.
     """
 
-    def __init__(self, media: Path, output: av.container.OutputContainer, warnings: list[str]) -> None:
+    def __init__(
+        self,
+        media: Path,
+        output: av.container.OutputContainer,
+        path: Path,
+        warnings: list[str],
+        audio: Audio = "auto",
+    ) -> None:
         self._output = output
         self._warnings = warnings
         self._media = av.open(f"file:{media}", metadata_errors="replace")
-        self._streams = self._add_streams(media)
-        self._copy_metadata()
+        self._carriers = self._add_streams(media, path, audio)
+        self._copy_metadata(path.suffix.lower() in MOV)
         video = self._media.streams.video
         self._video = video[0].index if video else None
         self._clock = MediaClock(self._media, video[0], 1 / nominal_rate(video[0])) if video else None
         self._waiting: deque[tuple[av.Packet[Any], int]] = deque()  # until the pictures have jumped as well
         self._written: dict[int, int] = {}  # the last dts of each stream
-        watched = [self._media.streams[index] for index in self._streams]
+        watched = [self._media.streams[index] for index in self._carriers]
         self._packets: Iterator[av.Packet[Any]] = iter(())
         if watched:
             self._packets = self._media.demux(*watched, *video[:1])
@@ -73,33 +87,53 @@ class MediaCopier:
             if not cut or _seconds(packet) <= end:
                 self._write(packet)
         self._held.clear()
+        for index, found in self._carriers.items():
+            self._mux(found.flush(), index)
 
     def close(self) -> None:
         """Release the source file."""
         self._media.close()
 
-    def _add_streams(self, media: Path) -> dict[int, Stream]:
-        """Output streams by the index of the input stream that they copy."""
-        added = {}
+    def _add_streams(self, media: Path, output: Path, audio: Audio) -> dict[int, Carrier]:
+        """What carries each input stream that is kept, by its index."""
+        added: dict[int, Carrier] = {}
+        suffix = output.suffix.lower()
         for stream in self._media.streams:
-            if stream.type not in _COPIED:
-                continue
-            try:
-                copy = self._output.add_stream_from_template(stream)
-            except (av.FFmpegError, ValueError) as error:
+            if stream.type == "data" and "timecode" in stream.metadata:
+                self._warnings.append(f"The timecode track {stream.index} of {media} is not copied.")
+            if stream.type == "attachment":
                 self._warnings.append(
-                    f"The {stream.type} stream {stream.index} of {media} is not copied: {error}."
+                    f"The attachment {stream.metadata.get('filename', stream.index)} of {media} is not copied."
+                )
+            if stream.type not in _CARRIED or (stream.type == "audio" and audio == "none"):
+                continue
+            if not codec_name(stream):
+                self._warnings.append(
+                    f"The {stream.type} stream {stream.index} of {media} is not copied: its codec is not known here."
                 )
                 continue
-            copy.metadata.update(stream.metadata)
-            copy.disposition = stream.disposition
-            added[stream.index] = copy
+            found, sentence = carrier(
+                stream, media, self._output, suffix, audio, lambda memory: open_in_memory(memory, output)
+            )
+            if sentence is not None:
+                self._warnings.append(sentence)
+            if found is not None:
+                found.stream.metadata.update(stream.metadata)
+                found.stream.disposition = stream.disposition
+                added[stream.index] = found
         return added
 
-    def _copy_metadata(self) -> None:
+    def _copy_metadata(self, mov: bool) -> None:
         tags = self._media.metadata
         self._output.metadata.update({key: tags[key] for key in tags if key.lower() not in _NOT_COPIED})
         chapters = self._media.chapters()
+        if chapters and chapters[0]["start"] > 0 and mov:
+            # These containers have a chapter for every moment, and would let the first one begin at zero.
+            first = chapters[0]
+            empty: Chapter = {
+                "id": 0, "start": 0, "end": first["start"], "time_base": first["time_base"], "metadata": {"title": ""},
+            }  # fmt: skip
+            chapters = [empty, *chapters]
         if chapters:
             self._output.set_chapters(chapters)
 
@@ -143,8 +177,12 @@ class MediaCopier:
         if last is not None and packet.dts is not None and packet.dts < last:
             return  # where two recordings meet, the end of one may lie over the beginning of the other
         self._written[packet.stream_index] = packet.dts or 0
-        packet.stream = self._streams[packet.stream_index]
-        self._output.mux(packet)
+        self._mux(self._carriers[packet.stream_index].take(packet), packet.stream_index)
+
+    def _mux(self, packets: Iterator[av.Packet[Any]], index: int) -> None:
+        for ready in packets:
+            ready.stream = self._carriers[index].stream
+            self._output.mux(ready)
 
 
 def _seconds(packet: av.Packet[Any]) -> Fraction:

@@ -6,7 +6,6 @@ Pillow writes no R'G'B' of 16 bit, so PNG and TIFF come from OpenCV and get thei
 from __future__ import annotations
 
 import io
-import os
 import struct
 import zlib
 from collections.abc import Mapping
@@ -20,8 +19,8 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from streamfuse.encode.images import SUFFIXES
-from streamfuse.errors import EncoderError, OutputError, OutputExistsError
-from streamfuse.output_file import write_bytes_file
+from streamfuse.errors import EncoderError, OutputError
+from streamfuse.output_file import check_output_file, is_special, write_bytes_file
 
 Pixels = npt.NDArray[Any]
 
@@ -41,18 +40,13 @@ def check_target(path: Path, bits: int | None, overwrite: bool) -> None:
         OutputError: no such folder, or no permission.
     """
     suffix = path.suffix.lower()
+    if suffix not in SUFFIXES and path.exists() and not path.is_dir() and is_special(path):
+        raise OutputError(f"{path} is no file but a device or a pipe: name a picture to write.")
     if suffix not in SUFFIXES:
         raise EncoderError(f"{path} does not name a picture: end it with one of {', '.join(SUFFIXES)}.")
     if bits not in (None, 8, 16) or (bits == 16 and suffix in _JPEG_SUFFIXES):
         raise EncoderError(f"{path} cannot store {bits} bit: pictures have 8 or, as PNG and TIFF, 16.")
-    if not path.parent.is_dir():
-        raise OutputError(f"There is no folder {path.parent}: make it first.")
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder: name a picture.")
-    if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists already: choose another name or add --overwrite.")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"Nothing can be written to {path.parent}: you have no permission for it.")
+    check_output_file(path, overwrite=overwrite)
 
 
 def write_photo(

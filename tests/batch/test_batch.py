@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -343,6 +345,45 @@ def test_a_cluster_that_is_not_there(clips, tmp_path):
     result = batch(clips / "short.mp4", "-o", tmp_path, "--ray", "127.0.0.1:1")
     assert result.exit_code == 1
     assert "The Ray cluster 127.0.0.1:1 cannot be reached" in result.stderr
+
+
+class FakeRay:
+    """Ray as far as it is used, run in this process; like Ray it prints to standard output, past Python too."""
+
+    class exceptions:  # noqa: N801
+        class RayError(Exception):
+            pass
+
+    @staticmethod
+    def init(*_, **__):
+        print("Connecting to a cluster")
+        os.write(1, b"from C++\n")
+
+    @staticmethod
+    def remote(**_):
+        return lambda work: SimpleNamespace(remote=partial(partial, work))
+
+    @staticmethod
+    def wait(waiting, num_returns):
+        return waiting[:1], waiting[1:]
+
+    @staticmethod
+    def get(task):
+        return task()
+
+    @staticmethod
+    def shutdown():
+        os.write(1, b"bye\n")
+
+
+def test_what_a_cluster_prints_is_not_in_the_json(clips, tmp_path, monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, "ray", FakeRay)
+    result = batch(clips / "short.mp4", "-o", tmp_path, "--ray", "local")
+    assert files(result)["short.mkv"]["frames_out"] == 12
+    assert "Connecting" not in result.stdout
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert "from C++" in printed.err and "bye" in printed.err
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ def test_rate_is_for_images(folder):
     with open_source(folder, rate=Fraction(8)) as source:
         assert source.info.rate == 8
     make_clip(folder / "a.mkv", 2)
-    with pytest.raises(UsageError, match="images only"):
+    with pytest.raises(UsageError, match="has its own"):
         open_source(folder / "a.mkv", rate=Fraction(8))
 
 
