@@ -41,6 +41,13 @@ import click
     show_default=True,
     help="Frames of each clip.",
 )
+@click.option(
+    "--step",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="Take every so manieth frame of a video or folder: faster motion.",
+)
 @click.option("--width", type=click.IntRange(min=32), help="Scale videos to this width; of panoramas: 320.")
 @click.option("--range", "range_ev", type=click.FloatRange(1, 30), help="Stretch videos to this range, EV.")
 @click.option(

@@ -17,7 +17,7 @@ from streamfuse.cuda.align import DeviceAligner
 from streamfuse.cuda.blend import blend
 from streamfuse.cuda.finish import fuse_chroma, pack_luma
 from streamfuse.cuda.launch import launcher_for
-from streamfuse.cuda.smooth import DeviceInstant, smoothed
+from streamfuse.cuda.smooth import DeviceInstant, DeviceSmoother
 from streamfuse.cuda.weigh import DeviceWeigher, Precision
 from streamfuse.errors import DeviceError
 from streamfuse.frame import Bracket, Frame, FusedFrame
@@ -83,7 +83,7 @@ class ResidentFusion:
         self._weigh = DeviceWeigher(
             network, self._device, self._launcher, settings.precision, settings.graphs
         )
-        self._window: deque[DeviceInstant] = deque(maxlen=3)
+        self._smoother = DeviceSmoother()
         self._downloads: deque[_Download] = deque()
 
     @torch.inference_mode()
@@ -101,22 +101,17 @@ class ResidentFusion:
         if not self._settings.smooth:
             self._finish(instant)
         else:
-            self._window.append(instant)
-            if len(self._window) == 2:
-                self._finish(smoothed(None, self._window[0], self._window[1]))
-            elif len(self._window) == 3:
-                self._finish(smoothed(*self._window))
+            for smoothed in self._smoother.push(instant):
+                self._finish(smoothed)
         return list(self._done(_IN_FLIGHT))
 
     @torch.inference_mode()
     def flush(self) -> Iterable[FusedFrame]:
         """The last instant, and all that is in the queue."""
-        if self._window:
-            newest = self._window[-1]
+        if (newest := self._smoother.newest) is not None:
             with _on(self._device, newest.aligned.bracket.reference):
-                before = self._window[-2] if len(self._window) > 1 else None
-                self._finish(smoothed(before, newest, None))
-        self._window.clear()
+                for smoothed in self._smoother.flush():
+                    self._finish(smoothed)
         return list(self._done(0))
 
     def _instant(self, item: Bracket) -> DeviceInstant:

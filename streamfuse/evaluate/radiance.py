@@ -45,12 +45,12 @@ class RadianceFrames(Sequence[Radiance]):
 class HdrFolder(RadianceFrames):
     """The .hdr frames (Radiance RGBE) of a folder, in the order of their names."""
 
-    def __init__(self, folder: Path, *, start: int = 0, count: int | None = None) -> None:
-        """`folder` holds frames of one size; raises InputNotFoundError or InputError."""
+    def __init__(self, folder: Path, *, start: int = 0, count: int | None = None, step: int = 1) -> None:
+        """`folder` holds frames of one size, of which every `step`-th counts; InputNotFoundError, InputError."""
         if not folder.is_dir():
             raise InputNotFoundError(f"there is no folder {folder}; give a folder of .hdr frames")
         found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".hdr")
-        self._paths = found[start : None if count is None else start + count]
+        self._paths = found[_chosen(start, count, step)]
         if not self._paths:
             raise InputError(f"{folder} has {len(found)} .hdr frames, none from {start} on; give more")
 
@@ -62,9 +62,16 @@ class HdrFolder(RadianceFrames):
         return read_hdr(self._paths[index])
 
 
-def load_hdr_frames(folder: Path | str, *, start: int = 0, count: int | None = None) -> HdrFolder:
-    """`count` frames of HDR video from a folder of .hdr files, read when they are asked for."""
-    return HdrFolder(Path(folder), start=start, count=count)
+def load_hdr_frames(
+    folder: Path | str, *, start: int = 0, count: int | None = None, step: int = 1
+) -> HdrFolder:
+    """`count` frames, every `step`-th, of HDR video from a folder of .hdr files, read when they are asked for."""
+    return HdrFolder(Path(folder), start=start, count=count, step=step)
+
+
+def _chosen(start: int, count: int | None, step: int) -> slice:
+    """Which frames of all count: every `step`-th from `start` on, `count` of them at most."""
+    return slice(start, None if count is None else start + count * step, step)
 
 
 def read_hdr(path: Path) -> Radiance:
@@ -120,26 +127,27 @@ class VideoRadiance(RadianceFrames):
         count: int | None = None,
         width: int | None = None,
         range_ev: float | None = None,
+        step: int = 1,
     ) -> None:
         """Open the clip and count its frames.
 
         Args:
             path: any video that FFmpeg reads.
-            start, count: which of its frames.
+            start, count, step: which of its frames: `count` of them, every `step`-th from `start` on.
             width: scale to this many columns, keeping the shape; None leaves the size.
             range_ev: stretch to this dynamic range, measured on the first frame; None leaves it.
         """
         self._path = Path(path)
         if not self._path.exists():
             raise InputNotFoundError(f"there is no file {path}; give a video or a folder of .hdr frames")
-        self._start = start
+        self._start, self._step = start, step
         self._width = width
         with self._open() as container:
             stream = container.streams.video[0]
             times = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
             self.time_base = stream.time_base or Fraction(1, 1000)
-            self.rate = stream.average_rate or Fraction(25)
-        self.pts = times[start : None if count is None else start + count]
+            self.rate = (stream.average_rate or Fraction(25)) / step
+        self.pts = times[_chosen(start, count, step)]
         if not self.pts:
             raise InputError(f"{path} has {len(times)} frames, none from {start} on; ask for earlier frames")
         self._frames: Iterator[npt.NDArray[Any]] = iter(())
@@ -160,7 +168,7 @@ class VideoRadiance(RadianceFrames):
         return self._current[1]
 
     def _decode(self, index: int) -> npt.NDArray[Any]:
-        wanted = self._start + index
+        wanted = self._start + index * self._step
         if not 0 <= self._next <= wanted:
             self._frames, self._next = self._pictures(), 0
         for rgb in self._frames:

@@ -36,6 +36,7 @@ class VideoTrial:
         gap_ev: between exposures that follow each other in the cycle.
         cycle: number of exposures.
         count: frames from the beginning; None for all.
+        step: every so manieth frame of a video or folder is taken: the same motion, faster.
         width: of the pictures; None for the clip's own.
         range_ev: stretch an ordinary video to this dynamic range; None leaves it.
         objects: things that move before a panorama.
@@ -59,6 +60,7 @@ class VideoTrial:
     shake: float = 0.0
     flicker: float = 0.0
     seed: int = 0
+    step: int = 1
 
     def filmed(self) -> tuple[SimulatedClip, VirtualCamera | None]:
         """The clip as an alternating camera would have seen it, and the camera where it knows the exact flow."""
@@ -68,8 +70,9 @@ class VideoTrial:
             flicker=self.flicker, seed=self.seed,
         )  # fmt: skip
         scene = scene_of(
-            self.clip, count=self.count, width=self.width, range_ev=self.range_ev, objects=self.objects
-        )
+            self.clip, count=self.count, width=self.width, range_ev=self.range_ev, objects=self.objects,
+            step=self.step,
+        )  # fmt: skip
         clip = film_scene(scene, simulation, self.clip.name)
         return clip, scene if isinstance(scene, VirtualCamera) and self.shake == 0 else None
 

@@ -148,6 +148,7 @@ def virtual_camera(
     count: int = 12,
     pan: float = 0.4,
     shake: float = 0.1,
+    tilt: float = 0.0,
     objects: int = 0,
     width: int = 320,
     height: int = 240,
@@ -161,6 +162,7 @@ def virtual_camera(
         count: number of instants.
         pan: degrees of yaw per instant.
         shake: standard deviation of each angle in degrees.
+        tilt: degrees by which it looks up.
         objects: how many things move.
         width, height, fov: of the camera.
         seed: of everything random.
@@ -169,7 +171,7 @@ def virtual_camera(
     rng = np.random.default_rng(seed)
     yaw = rng.uniform(-180, 180)
     wobble = rng.normal(0, shake, (count, 3))
-    poses = [(yaw + pan * t + wobble[t, 0], wobble[t, 1], wobble[t, 2]) for t in range(count)]
+    poses = [(yaw + pan * t + wobble[t, 0], tilt + wobble[t, 1], wobble[t, 2]) for t in range(count)]
     things = [_thing(picture, rng, width, height) for _ in range(objects)]
     return VirtualCamera(picture, poses, width=width, height=height, fov=fov, objects=things)
 

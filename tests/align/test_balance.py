@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from align_clips import scene
 
@@ -25,9 +26,28 @@ def shown(ev: float, red_ev: float = 0.0, blue_ev: float = 0.0, dx: int = 0, noi
 def measured(
     bright: Picture, tracker: balance.BalanceTracker | None = None, **dark: float
 ) -> tuple[float, float]:
+    """EV of red and blue after one bracket more, or after as many as a proof needs."""
+    times = balance.FEWEST_BRACKETS if tracker is None else 1
     tracker = tracker or balance.BalanceTracker()
-    red, blue = tracker(0, [balance.blocks(shown(0, **dark))], [balance.blocks(bright)], CURVE)  # type: ignore[arg-type]
+    for _ in range(times):
+        red, blue = tracker(0, [balance.blocks(shown(0, **dark))], [balance.blocks(bright)], CURVE)  # type: ignore[arg-type]
     return 2.2 * float(np.log2(red)), 2.2 * float(np.log2(blue))
+
+
+def pictures(linear: npt.NDArray[np.float32]) -> tuple[Picture, Picture]:
+    """The dark and the bright picture of a scene."""
+    found = []
+    for ev in (0.0, 3.0):
+        rgb = (np.clip(linear * np.float32(2.0**ev), 0, 1) ** (1 / 2.2)).astype(np.float32)
+        found.append(Picture(np.asarray(rgb @ WEIGHTS[0], np.float32), rgb, WEIGHTS))
+    return found[0], found[1]
+
+
+def steel_before_sky(step: int) -> npt.NDArray[np.float32]:
+    """Grey bars, whose colour the dark exposure cannot tell, before a blue sky that clips in the bright one."""
+    sky = np.broadcast_to(np.array([0.3, 0.5, 0.8], np.float32), (96, 160, 3))
+    bars = ((np.arange(160) + 16 * step) // 16 % 2 == 0)[None, :, None]
+    return np.where(bars, np.float32(0.006), sky).astype(np.float32)
 
 
 @pytest.mark.parametrize("ev", [0.2, -0.4, 0.8])
@@ -46,6 +66,49 @@ def test_what_tells_nothing_is_neutral() -> None:
     assert measured(black) == (0.0, 0.0)
     assert balance.blocks(Picture(black.luma, None, WEIGHTS)) is None
     assert balance.blocks(Picture(black.luma[:4, :4], black.luma[:4, :4, None], WEIGHTS)) is None
+
+
+def test_different_places_in_the_two_exposures_prove_nothing() -> None:
+    tracker = balance.BalanceTracker()
+    for step in range(8):  # where the one shows sky the other shows steel
+        dark = balance.blocks(pictures(steel_before_sky(step))[0])
+        bright = balance.blocks(pictures(steel_before_sky(step + 1))[1])
+        assert tracker(0, [dark], [bright], CURVE) == balance.NEUTRAL
+
+
+def test_blocks_that_disagree_prove_nothing_and_neither_do_brackets_that_do() -> None:
+    tracker = balance.BalanceTracker()
+    rng = np.random.default_rng(0)
+    for step in range(8):
+        dark = balance.blocks(shown(0))
+        bright = balance.blocks(shown(3))
+        assert dark is not None
+        assert bright is not None
+        scattered = bright.rgb.copy()
+        scattered[..., 0] *= 2 ** (rng.uniform(-0.8, 1.6, bright.peak.shape).astype(np.float32) / 2.2)
+        scattered[..., 2] *= 2 ** ((0.2 if step % 2 else 0.7) / 2.2)
+        gains = tracker(0, [dark], [replace(bright, rgb=scattered, peak=bright.peak)], CURVE)
+        assert gains == balance.NEUTRAL
+
+
+def test_a_few_blocks_are_no_proof() -> None:
+    tracker = balance.BalanceTracker()
+    for _ in range(8):
+        dark, bright = (balance.blocks(shown(ev, red_ev=red)) for ev, red in ((0, 0.0), (3, 0.4)))
+        assert dark is not None
+        assert bright is not None
+        few = slice(0, 2), slice(0, 2)
+        pair = [balance.Blocks(one.rgb[few], one.peak[few]) for one in (dark, bright)]
+        assert tracker(0, pair[:1], pair[1:], CURVE) == balance.NEUTRAL
+
+
+def test_a_gain_that_is_proven_does_not_come_and_go() -> None:
+    tracker = balance.BalanceTracker()
+    for _ in range(4):
+        measured(shown(3, red_ev=0.4), tracker)
+    for step in range(6):  # 0.4 EV on average, less sure than a first proof has to be
+        red = measured(shown(3, red_ev=0.25 if step % 2 else 0.55), tracker)[0]
+        assert red > 0.2
 
 
 def test_one_bracket_that_differs_changes_nothing_and_the_past_is_forgotten() -> None:

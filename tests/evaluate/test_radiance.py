@@ -86,6 +86,14 @@ def test_video_that_is_not_there_or_none(tmp_path, clip):
         VideoRadiance(clip, start=10)
 
 
+def test_every_other_frame_of_a_video_keeps_its_time_stamps(clip):
+    every, other = VideoRadiance(clip), VideoRadiance(clip, start=1, step=2)
+    assert other.pts == every.pts[1::2]
+    assert other.rate == every.rate / 2
+    for mine, frame in zip(other, every[1::2], strict=True):
+        np.testing.assert_array_equal(mine, frame)
+
+
 def test_hdr_folder_is_read_in_order_of_names(tmp_path):
     for number in (2, 0, 1):
         bgr = np.full((4, 6, 3), (1.0, 2.0, 4.0 * (number + 1)), np.float32)

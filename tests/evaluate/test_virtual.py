@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from streamfuse.errors import UsageError
+from streamfuse.evaluate.film import scene_of
 from streamfuse.evaluate.metrics import warp
 from streamfuse.evaluate.virtual import MovingObject, VirtualCamera, virtual_camera
 
@@ -86,3 +87,22 @@ def test_made_from_a_file_it_is_the_same_every_time(tmp_path):
 def test_impossible_field_of_view():
     with pytest.raises(UsageError, match="180"):
         camera([(0, 0, 0)], fov=180)
+
+
+def test_every_so_manieth_frame_of_a_folder_is_the_same_motion_faster(tmp_path):
+    for number in range(9):
+        cv2.imwrite(str(tmp_path / f"{number}.hdr"), np.full((8, 8, 3), 1 + number, np.float32))
+    levels = [float(frame[0, 0, 0]) for frame in scene_of(tmp_path, start=1, count=3, step=3)]
+    assert levels == pytest.approx([2, 5, 8], rel=0.02)
+
+
+def test_a_camera_that_is_tilted_looks_up(tmp_path):
+    sky = np.zeros((64, 128, 3), np.float32)
+    sky[:32] = 1
+    cv2.imwrite(str(tmp_path / "sky.hdr"), sky)
+    level, up = (
+        virtual_camera(tmp_path / "sky.hdr", count=1, shake=0, tilt=tilt, width=32, height=24)[0].mean()
+        for tilt in (0, 20)
+    )
+    assert level == pytest.approx(0.5, abs=0.05)
+    assert up > 0.8

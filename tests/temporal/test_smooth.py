@@ -1,5 +1,6 @@
-"""What swaps with the parity of the frames is gone; everything else stays, moves along, and never looks far."""
+"""What alternates with the frames is gone; everything else stays, and is let go where the motion is not sure."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -20,8 +21,8 @@ SIZE, MAP = (64, 96), (16, 24)
 STILL = np.zeros((32, 48, 2), np.float32)
 
 
-def instant(index, maps, before=STILL, after=STILL):
-    planes = (np.zeros(SIZE, np.uint8),)
+def instant(index, maps, before=STILL, after=STILL, luma=None):
+    planes = (np.zeros(SIZE, np.uint8) if luma is None else luma,)
     frame = Frame(planes, 8, (0, 0), ColorInfo(), index, Fraction(1, 25), index)
     bracket = Bracket(frame, index % 2, 2, {1 - index % 2: Neighbours(frame, None)})
     aligned = AlignedBracket(bracket, (planes, planes), (0.0, 3.0), (None, None), before, after)
@@ -55,18 +56,62 @@ def test_an_alternating_component_is_removed_exactly():
     results = smoothed(
         instant(t, maps_of(0.75 if t % 2 else 0.25, 1.25 if t % 2 else 0.75)) for t in range(8)
     )
-    for result in results:  # at both ends as well
+    for result in results[1:]:  # up to the end; the first instant cannot know
         for prior in result.maps.priors:
-            np.testing.assert_array_equal(prior, 0.5)
-        np.testing.assert_array_equal(result.maps.gains[0], 1.0)
+            np.testing.assert_allclose(prior, 0.5, atol=1e-6)
+        np.testing.assert_allclose(result.maps.gains[0], 1.0, atol=1e-6)
 
 
 def test_so_is_one_that_differs_from_place_to_place():
-    a, b = random_maps(1), random_maps(2)
-    results = smoothed(instant(t, b if t % 2 else a) for t in range(6))
-    middle = (a.priors[0] + b.priors[0]) / 2
-    for result in results:
-        np.testing.assert_allclose(result.maps.priors[0], middle, atol=1e-6)
+    slope = np.linspace(0.2, 0.8, MAP[1])
+    results = smoothed(instant(t, maps_of(slope if t % 2 else slope[::-1])) for t in range(6))
+    for result in results[1:]:
+        np.testing.assert_allclose(result.maps.priors[0][0][:, 4:-4], 0.5, atol=1e-3)
+
+
+def test_what_the_whole_picture_does_is_removed_where_each_place_does_something_else():
+    rng = np.random.default_rng(0)
+
+    def at(t):  # 0.02 that alternates in noise that does not
+        return instant(t, maps_of(0.5 + (0.02 if t % 2 else -0.02) + rng.uniform(-0.2, 0.2, MAP)))
+
+    means = [float(weights.mean()) for weights in dark_weights(smoothed(at(t) for t in range(16)))]
+    steps = np.abs(np.diff(means))
+    assert steps[:3].mean() > 1.5 * steps[6:].mean()
+
+
+def test_what_changes_once_or_for_one_instant_passes():
+    for levels in (
+        (0.2, 0.2, 0.2, 0.8, 0.8, 0.8),
+        (0.2, 0.2, 0.2, 0.8, 0.2, 0.2),
+        (0.3, 0.5, 0.4, 0.6, 0.7, 0.6),
+    ):
+        weights = dark_weights(smoothed(instant(t, maps_of(level)) for t, level in enumerate(levels)))
+        np.testing.assert_allclose([float(w.mean()) for w in weights[:3]], levels[:3], atol=0.051)
+        if levels[0] == 0.2:
+            np.testing.assert_allclose([float(w.mean()) for w in weights], levels, atol=1e-6)
+
+
+def test_where_the_pictures_disagree_along_the_motion_smoothing_lets_go():
+    def at(t):  # what is on the left follows the flow, what is on the right does not
+        luma = np.full(SIZE, 90, np.uint8)
+        luma[:, 48:] = 60 if t % 2 else 160
+        return instant(t, maps_of(0.75 if t % 2 else 0.25), luma=luma)
+
+    for t, weights in enumerate(dark_weights(smoothed(at(t) for t in range(6)))):
+        if t > 0:
+            np.testing.assert_allclose(weights[:, :8], 0.5, atol=1e-6)
+            np.testing.assert_allclose(weights[:, 15:], 0.75 if t % 2 else 0.25, atol=1e-6)
+
+
+def test_exposures_of_a_longer_cycle_do_not_wait_for_proof():
+    def at(t):
+        item = instant(t, maps_of((0.2, 0.5, 0.8)[t % 3]))
+        aligned = item.aligned
+        return replace(item, aligned=replace(aligned, bracket=replace(aligned.bracket, cycle=3)))
+
+    weights = [float(w.mean()) for w in dark_weights(smoothed(at(t) for t in range(9)))]
+    assert max(weights[1:-1]) - min(weights[1:-1]) < 0.4
 
 
 def test_a_static_sequence_is_unchanged():
@@ -104,18 +149,23 @@ def test_what_is_two_instants_away_changes_nothing():
 
 
 def test_a_segment_is_identical_to_the_same_part_of_the_whole():
-    whole = smoothed(instant(t, random_maps(t)) for t in range(10))
-    segment = smoothed(instant(t, random_maps(t)) for t in range(2, 8))
-    for a, b in zip(whole[3:7], segment[1:5], strict=True):
+    whole = smoothed(instant(t, random_maps(t)) for t in range(20))
+    segment = smoothed(instant(t, random_maps(t)) for t in range(2, 18))
+    for a, b in zip(whole[10:17], segment[8:15], strict=True):
         for mine, other in zip(a.maps.priors, b.maps.priors, strict=True):
             np.testing.assert_array_equal(mine, other)
 
 
 def moving(t, coverage=(1.0, 1.0)):
-    """A sharp blob that moves 2 map pixels to the right at each instant."""
+    """A blob that moves 2 map pixels to the right at each instant, above and below 0.5 in turn."""
     x = np.arange(MAP[1]) * coverage[1]
-    row = np.exp(-(((x - (4 + 2 * t) * coverage[1]) / (1.2 * coverage[1])) ** 2))
-    return np.tile(row, (MAP[0], 1))
+    row = np.exp(-(((x - (4 + 2 * t) * coverage[1]) / (3 * coverage[1])) ** 2))
+    return np.tile(0.5 + (0.3 if t % 2 else -0.3) * row, (MAP[0], 1))
+
+
+def contrast(weights):
+    """How far weights are from 0.5, away from the border."""
+    return float(np.abs(weights[:, 3:-3] - 0.5).max())
 
 
 def test_maps_move_with_the_picture():
@@ -124,9 +174,9 @@ def test_maps_move_with_the_picture():
     forth[..., 0], back[..., 0] = 4, -4
     followed = dark_weights(smoothed(instant(t, maps_of(moving(t)), back, forth) for t in range(6)))
     ignored = dark_weights(smoothed(instant(t, maps_of(moving(t))) for t in range(6)))
-    for t in range(1, 5):
-        assert np.abs(followed[t] - moving(t)).max() < 1e-3
-        assert np.abs(ignored[t] - moving(t)).max() > 0.2
+    for t in range(2, 5):
+        assert contrast(followed[t]) < 0.1
+        assert contrast(ignored[t]) > 0.15
 
 
 def test_flow_of_the_picture_fits_maps_of_a_padded_picture():
@@ -137,7 +187,7 @@ def test_flow_of_the_picture_fits_maps_of_a_padded_picture():
     followed = dark_weights(
         smoothed(instant(t, maps_of(moving(t), 1, coverage), back, forth) for t in range(6))
     )
-    assert np.abs(followed[2] - moving(2)).max() < 1e-3
+    assert contrast(followed[2]) < 0.1
 
 
 def test_nothing_passes_a_cut():
@@ -155,8 +205,9 @@ def test_alternation_is_removed_right_up_to_a_cut():
         value = 0.75 if t % 2 else 0.25
         return instant(t, maps_of(value), None if t == 3 else STILL, None if t == 2 else STILL)
 
-    for weights in dark_weights(smoothed(at(t) for t in range(6))):
-        np.testing.assert_array_equal(weights, 0.5)
+    for t, weights in enumerate(dark_weights(smoothed(at(t) for t in range(6)))):
+        if t not in (0, 3):  # the first instant of a shot cannot know
+            np.testing.assert_allclose(weights, 0.5, atol=1e-6)
 
 
 def test_an_instant_alone_stays_as_it_is():
@@ -182,9 +233,9 @@ def test_without_looking_ahead_each_instant_comes_at_once_and_nothing_alternates
     for t in range(8):
         (result,) = smoother.push(instant(t, maps_of(0.75 if t % 2 else 0.25)))
         assert result.aligned.bracket.reference.index == t
-        if t > 0:
+        if t > 1:  # it has alternated twice
             for prior in result.maps.priors:
-                np.testing.assert_array_equal(prior, 0.5)
+                np.testing.assert_allclose(prior, 0.5, atol=1e-6)
     assert list(smoother.flush()) == []
 
 
