@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from streamfuse.errors import UsageError
+from streamfuse.errors import UsageError, shortened
 
 if TYPE_CHECKING:
     from streamfuse.capture.camera import CameraOptions
@@ -17,7 +17,7 @@ AutoPreset = Literal["auto", "fast", "balanced", "best"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class OutputSpec(_Section):
@@ -56,7 +56,7 @@ class LiveConfig(_Section):
     preset: AutoPreset | None = Field(
         default="auto", description="auto: the best that holds the camera's rate; null: that of fuse.preset"
     )
-    size: Annotated[str, Field(pattern=r"^\d+x\d+$")] | None = Field(
+    size: Annotated[str, Field(pattern=r"^\d{1,5}x\d{1,5}$")] | None = Field(
         default=None, description="WIDTHxHEIGHT to ask of the camera; null: its own"
     )
     fps: Annotated[float, Field(gt=0, le=1000)] | None = Field(
@@ -99,7 +99,7 @@ class LiveConfig(_Section):
         except ValidationError as error:
             first = error.errors()[0]
             name = "-".join(str(part) for part in first["loc"][:1]).replace("_", "-")
-            raise UsageError(f"--{name} {first['input']!r} does not fit: {first['msg']}.") from error
+            raise UsageError(f"--{name} {shortened(first['input'])} does not fit: {first['msg']}.") from error
 
 
 def camera_options(live: LiveConfig) -> CameraOptions:
