@@ -63,9 +63,9 @@ def _tellable(error: click.ClickException) -> click.ClickException:
     clean = _told(text)
     if clean == text:
         return error
-    plain = click.UsageError(clean, ctx=click.get_current_context(silent=True))
-    plain.exit_code = error.exit_code
-    return plain
+    if isinstance(error, click.UsageError):
+        return click.UsageError(clean, ctx=error.ctx)
+    return click.ClickException(clean)
 
 
 def _complain(error: BaseException, text: str | None = None) -> None:
