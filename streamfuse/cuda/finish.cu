@@ -6,7 +6,6 @@
 #define NOISE_END 0.25f
 #define GAIN_LIMIT 2.5f
 #define BRIGHTENING_LIMIT 2.0f
-#define ROUNDING 1.5f  // codes of luma by which a colour may leave the gamut
 #define FLOOR 0.1f  // visibility of an exposure when nothing better is there
 
 // R' - Y', G' - Y', B' - Y'.
@@ -25,25 +24,25 @@ __device__ inline float visibility(float luma, float cb, float cr, float kr, flo
     return unclipped * above_noise + FLOOR;
 }
 
-// Brings R', G' and B' inside [-slack, 1 + slack] at this luma, as within_gamut of streamfuse.fusion.chroma says.
-__device__ inline void within_gamut(float luma, float* cb, float* cr, float kr, float kb, float slack) {
-    float difference[3], seen[3], largest[3], scale = 1.0f, brightest = 0.0f, top = 1.0f + slack;
+// Brings R', G' and B' inside [0, 1] at this luma, as within_gamut of streamfuse.fusion.chroma says.
+__device__ inline void within_gamut(float luma, float* cb, float* cr, float kr, float kb) {
+    float difference[3], seen[3], largest[3], scale = 1.0f, brightest = 0.0f;
     const float parts[3] = {kr, 1.0f - kr - kb, kb};
     differences(*cb, *cr, kr, kb, difference);
-    for (int n = 0; n < 3; ++n) scale = fminf(scale, (luma + slack) / fmaxf(-difference[n], 1e-6f));
+    for (int n = 0; n < 3; ++n) scale = fminf(scale, luma / fmaxf(-difference[n], 1e-6f));
     for (int n = 0; n < 3; ++n) brightest = fmaxf(brightest, luma + scale * difference[n]);
     *cb *= scale;
     *cr *= scale;
-    if (brightest <= top) return;
+    if (brightest <= 1.0f) return;
     for (int n = 0; n < 3; ++n) {
-        seen[n] = fminf(fmaxf(luma + scale * difference[n], 0.0f), top);
-        largest[n] = fminf(seen[n] * BRIGHTENING_LIMIT, top);
+        seen[n] = clamp01(luma + scale * difference[n]);
+        largest[n] = fminf(seen[n] * BRIGHTENING_LIMIT, 1.0f);
     }
     for (int round = 0; round < 2; ++round) {
         float total = 0.0f, open = 0.0f;
         for (int n = 0; n < 3; ++n) {
             total += parts[n] * seen[n];
-            if (seen[n] < top) open += parts[n] * seen[n];
+            if (seen[n] < 1.0f) open += parts[n] * seen[n];
         }
         float factor = 1.0f + (luma - total) / fmaxf(open, 1e-6f);
         for (int n = 0; n < 3; ++n) seen[n] = fminf(seen[n] * factor, largest[n]);
@@ -104,7 +103,7 @@ __device__ void fuse_chroma(const T* lumas, const float* fused, int height, int 
     total = fmaxf(total, 1e-6f);
     blue /= total;
     red /= total;
-    within_gamut(target, &blue, &red, kr, kb, ROUNDING * scale);
+    within_gamut(target, &blue, &red, kr, kb);
     out[here] = (T)packed(blue * 2.0f * half_range + neutral, 0.0f, top, dither, y, x);
     out[plane + here] = (T)packed(red * 2.0f * half_range + neutral, 0.0f, top, dither, y, x);
 }

@@ -107,19 +107,17 @@ def fuse_chroma_reference(
 def _within_gamut(luma: Tensor, pair: Tensor, coding: Coding) -> Tensor:
     """As `streamfuse.fusion.chroma.within_gamut`, of Cb and Cr (2, h, w)."""
     difference = _differences(pair[0], pair[1], coding)
-    slack = rule.ROUNDING * coding.scale
-    top = 1.0 + slack
-    scale = ((luma + slack) / (-difference).clamp_min(1e-6)).amin(0).clamp(max=1.0)
+    scale = (luma / (-difference).clamp_min(1e-6)).amin(0).clamp(max=1.0)
     parts = luma.new_tensor([coding.kr, 1 - coding.kr - coding.kb, coding.kb])[:, None, None]
-    seen = (luma + scale * difference).clamp(0.0, top)
-    largest = (seen * rule.BRIGHTENING_LIMIT).clamp(max=top)
+    seen = (luma + scale * difference).clamp(0.0, 1.0)
+    largest = (seen * rule.BRIGHTENING_LIMIT).clamp(max=1.0)
     for _ in range(2):
         given = parts * seen
-        seen = seen * (1 + (luma - given.sum(0)) / (given * (seen < top)).sum(0).clamp_min(1e-6))
+        seen = seen * (1 + (luma - given.sum(0)) / (given * (seen < 1)).sum(0).clamp_min(1e-6))
         seen = torch.minimum(seen, largest)
     total = (parts * seen).sum(0)
     seen = seen + (1 - seen) * ((luma - total) / (1 - total).clamp_min(1e-6))
-    over = luma + scale * difference.amax(0) > top
+    over = luma + scale * difference.amax(0) > 1
     moved = torch.stack(
         [(seen[2] - luma) * (0.5 / (1 - coding.kb)), (seen[0] - luma) * (0.5 / (1 - coding.kr))]
     )

@@ -19,16 +19,13 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from streamfuse.frame import ColorInfo, Map, Plane, chroma_range, luma_range
+from streamfuse.frame import ColorInfo, Map, Plane, chroma_range
 
 CLIP_START, CLIP_END = 0.85, 1.0  # of the largest of R'G'B': where an exposure's colour fades out
 NOISE_START, NOISE_END = 0.02, 0.25  # of luma: where it fades in
 GAIN_LIMIT = 2.5  # on the chroma of an exposure that is darker than the fused picture
 BRIGHTENING_LIMIT = 2.0  # on the channels that take over the luma of one that is clipped
 FLOOR = 0.1  # visibility of an exposure when nothing better is there
-# Code values of luma by which R', G' or B' of a colour inside the gamut leave it, as its planes were rounded: 0.5 of
-# luma and 0.5 of chroma, which counts almost twice in blue. A dark blue would lose a tenth of its chroma to them.
-ROUNDING = 1.5
 
 
 def fuse_chroma(
@@ -69,15 +66,9 @@ def fuse_chroma(
     top = (1 << bits) - 1
     out = [
         np.clip(np.rint(c * np.float32(2 * half) + neutral), 0, top).astype(dtype)
-        for c in within_gamut(target, cb, cr, kr, kb, rounding(bits, color))
+        for c in within_gamut(target, cb, cr, kr, kb)
     ]
     return out[0], out[1]
-
-
-def rounding(bits: int, color: ColorInfo) -> float:
-    """`ROUNDING` as luma in [0, 1]."""
-    black, white = luma_range(bits, color.full_range)
-    return ROUNDING / (white - black)
 
 
 def _fit(luma: Map, height: int, width: int) -> Map:
@@ -102,18 +93,17 @@ def visibility(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> Map:
     return np.asarray(unclipped * above_noise + np.float32(FLOOR), np.float32)
 
 
-def within_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float, slack: float = 0.0) -> tuple[Map, Map]:
-    """Chroma with R'G'B' inside [-slack, 1 + slack] at this luma.
+def within_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> tuple[Map, Map]:
+    """Chroma with R'G'B' inside [0, 1] at this luma.
 
-    Where a channel would be below, chroma is scaled, which keeps the hue. A channel that is above is cut off; the
-    others take over its luma in proportion, at most twofold, and what is left becomes white: as in a camera, orange
-    light that is too bright turns yellow. Scaling would turn it pink.
+    Where a channel would be negative, chroma is scaled, which keeps the hue. A channel above 1 is cut off; the others
+    take over its luma in proportion, at most twofold, and what is left becomes white: as in a camera, orange light that
+    is too bright turns yellow. Scaling would turn it pink.
 
     Args:
         luma: (H, W) in [0, 1].
         cb, cr: (H, W), nominally in [-0.5, 0.5].
         kr, kb: weights of red and blue in luma.
-        slack: how far a colour may be outside: what rounding did to one that was inside is left as it is.
 
     Returns:
         Cb and Cr, new arrays.
@@ -121,19 +111,17 @@ def within_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float, slack: float
     differences = _differences(cb, cr, kr, kb)
     scale = np.ones_like(luma)
     for difference in differences:
-        fitting = (luma + np.float32(slack)) / np.maximum(-difference, np.float32(1e-6))
-        np.minimum(scale, fitting, out=scale)
-    top = np.float32(1 + slack)
-    over = luma + scale * cv2.max(cv2.max(*differences[:2]), differences[2]) > top
+        np.minimum(scale, luma / np.maximum(-difference, np.float32(1e-6)), out=scale)
+    over = luma + scale * cv2.max(cv2.max(*differences[:2]), differences[2]) > 1
     cb, cr = cb * scale, cr * scale
     if not over.any():
         return cb, cr
     wanted, parts = luma[over], np.array([kr, 1 - kr - kb, kb], np.float32)[:, None]
-    seen = np.clip(wanted + scale[over] * np.stack([d[over] for d in differences]), 0, top)
-    largest = np.minimum(seen * np.float32(BRIGHTENING_LIMIT), top)
+    seen = np.clip(wanted + scale[over] * np.stack([d[over] for d in differences]), 0, 1)
+    largest = np.minimum(seen * np.float32(BRIGHTENING_LIMIT), 1)
     for _ in range(2):  # a second channel may reach 1 in the first round
         given = parts * seen
-        factor = 1 + (wanted - given.sum(0)) / np.maximum((given * (seen < top)).sum(0), 1e-6)
+        factor = 1 + (wanted - given.sum(0)) / np.maximum((given * (seen < 1)).sum(0), 1e-6)
         seen = np.minimum(seen * factor, largest)
     total = (parts * seen).sum(0)
     seen += (1 - seen) * ((wanted - total) / np.maximum(1 - total, 1e-6))

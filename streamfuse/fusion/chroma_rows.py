@@ -58,58 +58,43 @@ def add_product(share: Map, values: Map, out: Map) -> None:
 
 
 @kernel
-def _fitting(difference: np.float32, room: np.float32) -> np.float32:
-    """How many times a difference to luma may be taken before the channel is lower by more than the room below."""
-    return room / max(-difference, _LEAST)
+def _fitting(difference: np.float32, luma: np.float32) -> np.float32:
+    """How many times a difference to luma may be taken before the channel is negative."""
+    return luma / max(-difference, _LEAST)
 
 
 @kernel
 def gamut_scale(
-    target: Map,
-    cb: Map,
-    cr: Map,
-    total: Map,
-    kr: np.float32,
-    kb: np.float32,
-    slack: np.float32,
-    scale: Map,
-    brightest: Map,
+    target: Map, cb: Map, cr: Map, total: Map, kr: np.float32, kb: np.float32, scale: Map, brightest: Map
 ) -> None:
-    """What keeps all channels of cb / total, cr / total above -slack, / total; and the largest channel then."""
+    """What keeps all channels of cb / total, cr / total from being negative, / total; and the largest channel then."""
     for i in range(len(scale)):
         per = _ONE / total[i]
         red, blue = cr[i] * per * _TWO * (_ONE - kr), cb[i] * per * _TWO * (_ONE - kb)
         green = -(red * kr + blue * kb) / (_ONE - kr - kb)
-        room = target[i] + slack
-        fit = min(_fitting(red, room), _fitting(green, room), _fitting(blue, room), _ONE)
+        fit = min(_fitting(red, target[i]), _fitting(green, target[i]), _fitting(blue, target[i]), _ONE)
         brightest[i] = target[i] + fit * max(red, green, blue)
         scale[i] = fit * per
 
 
 @kernel
-def _inside(value: np.float32, top: np.float32) -> np.float32:
-    return min(max(value, _ZERO), top)
+def _inside(value: np.float32) -> np.float32:
+    return min(max(value, _ZERO), _ONE)
 
 
 @kernel
 def _cut_off(
-    luma: np.float32,
-    cb: np.float32,
-    cr: np.float32,
-    kr: np.float32,
-    kb: np.float32,
-    limit: np.float32,
-    top: np.float32,
+    luma: np.float32, cb: np.float32, cr: np.float32, kr: np.float32, kb: np.float32, limit: np.float32
 ) -> tuple[np.float32, np.float32]:
-    """Chroma of which a channel is above `top`, as `chroma.within_gamut` brings it back."""
+    """Chroma of which a channel is above 1, as `chroma.within_gamut` brings it back."""
     kg = _ONE - kr - kb
     red, blue = cr * _TWO * (_ONE - kr), cb * _TWO * (_ONE - kb)
     green = -(red * kr + blue * kb) / kg
-    r, g, b = _inside(luma + red, top), _inside(luma + green, top), _inside(luma + blue, top)
-    most_r, most_g, most_b = min(r * limit, top), min(g * limit, top), min(b * limit, top)
+    r, g, b = _inside(luma + red), _inside(luma + green), _inside(luma + blue)
+    most_r, most_g, most_b = min(r * limit, _ONE), min(g * limit, _ONE), min(b * limit, _ONE)
     for _ in range(2):
         lacking = luma - (kr * r + kg * g + kb * b)
-        ready = kr * r * (r < top) + kg * g * (g < top) + kb * b * (b < top)
+        ready = kr * r * (r < _ONE) + kg * g * (g < _ONE) + kb * b * (b < _ONE)
         factor = _ONE + lacking / max(ready, _LEAST)
         r, g, b = min(r * factor, most_r), min(g * factor, most_g), min(b * factor, most_b)
     lit = kr * r + kg * g + kb * b
@@ -127,15 +112,14 @@ def gamut_shift(
     kr: np.float32,
     kb: np.float32,
     limit: np.float32,
-    top: np.float32,
     out: Map,
 ) -> None:
-    """What has to be added to scale x sums, Cb and Cr (2, w), where a channel would be above `top`."""
+    """What has to be added to scale x sums, Cb and Cr (2, w), where a channel would be above 1."""
     for i in range(len(scale)):
         out[0, i], out[1, i] = _ZERO, _ZERO
-        if brightest[i] > top:
+        if brightest[i] > _ONE:
             cb, cr = sums[0, i] * scale[i], sums[1, i] * scale[i]
-            new_cb, new_cr = _cut_off(target[i], cb, cr, kr, kb, limit, top)
+            new_cb, new_cr = _cut_off(target[i], cb, cr, kr, kb, limit)
             out[0, i], out[1, i] = new_cb - cb, new_cr - cr
 
 
@@ -224,8 +208,7 @@ def chroma_factors(
         chroma: (N, 2, h, w), Cb and Cr.
         target: fused luma (h, w).
         weights: (N, h, w).
-        rule: as `visible_share`, the limit of `raise_share`, that of brightening in `chroma.within_gamut` and its
-            slack.
+        rule: as `visible_share`, the limit of `raise_share`, and that of brightening in `chroma.within_gamut`.
         out: (N, h, w).
         shifts: out, (2, h, w).
     """
@@ -245,7 +228,7 @@ def chroma_factors(
             raise_share(out[k, j], lumas[k, j], target[j], rule[5], total)
             add_product(out[k, j], cb, sums[0])
             add_product(out[k, j], cr, sums[1])
-        gamut_scale(target[j], sums[0], sums[1], total, kr, kb, rule[7], scale, brightest)
-        gamut_shift(target[j], sums, scale, brightest, kr, kb, rule[6], _ONE + rule[7], shifts[:, j])
+        gamut_scale(target[j], sums[0], sums[1], total, kr, kb, scale, brightest)
+        gamut_shift(target[j], sums, scale, brightest, kr, kb, rule[6], shifts[:, j])
         for k in range(count):
             multiply(out[k, j], scale)

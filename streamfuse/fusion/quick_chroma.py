@@ -20,14 +20,13 @@ from streamfuse.fusion.chroma import (
     GAIN_LIMIT,
     NOISE_END,
     NOISE_START,
-    rounding,
 )
 from streamfuse.fusion.chroma_rows import chroma_factors, weighted_chroma
 from streamfuse.fusion.luma import normalise
 
 _RULE = np.array(
     [CLIP_START, CLIP_END, NOISE_START, NOISE_END, FLOOR, GAIN_LIMIT, BRIGHTENING_LIMIT], np.float32
-)  # and the slack of `within_gamut`
+)
 
 
 def fuse_chroma_quickly(
@@ -67,7 +66,7 @@ def fuse_chroma_quickly(
         np.ascontiguousarray(weights),
         kr,
         kb,
-        np.append(_RULE, np.float32(rounding(bits, color))),
+        _RULE,
         factors,
         shifts,
     )

@@ -1,19 +1,14 @@
 """Colour of the fused picture: grey stays grey, hues come from where they are right, and nothing leaves the gamut."""
 
-from functools import cache
-
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamfuse.color import chroma_shape, rgb_to_planes
+from streamfuse.color import chroma_shape
 from streamfuse.frame import ColorInfo, chroma_range, luma_range
-from streamfuse.fusion.chroma import ROUNDING, fuse_chroma, within_gamut
-from streamfuse.fusion.fuser import create_fuser
+from streamfuse.fusion.chroma import fuse_chroma, within_gamut
 from streamfuse.fusion.luma import normalise, quantise
-from streamfuse.fusion.quick_chroma import fuse_chroma_quickly
-from streamfuse.fusion.stage import fuse_planes
 
 BT601, BT709, BT2020 = (ColorInfo(m, m, m, False) for m in (6, 1, 9))
 FULL = ColorInfo(1, 1, 1, True)
@@ -135,9 +130,7 @@ def test_the_result_is_inside_the_gamut(seed, bits, color, count):
     weights = rng.random((count, *shape), np.float32)
     cb, cr = fuse_chroma(chroma, lumas, fused, weights / weights.sum(axis=0), bits, color)
     rgb = decoded(quantise(fused, bits, color), cb, cr, bits, color)
-    rounding = (1.6 + ROUNDING) / (
-        luma_range(bits, color.full_range)[1] - luma_range(bits, color.full_range)[0]
-    )
+    rounding = 1.6 / (luma_range(bits, color.full_range)[1] - luma_range(bits, color.full_range)[0])
     assert rgb.min() >= -rounding
     assert rgb.max() <= 1 + rounding
 
@@ -158,51 +151,4 @@ def test_black_has_no_colour():
     noise = np.random.default_rng(2).integers(100, 157, (6, 6)).astype(np.uint8)
     black = np.zeros((6, 6), np.float32)
     for plane in fuse_chroma([(noise, noise)] * 2, [black] * 2, black, even(2, (6, 6)), 8, BT709):
-        np.testing.assert_allclose(plane.astype(int), 128, atol=2)  # what rounding may have done
-
-
-EVERY = [ColorInfo(matrix, matrix, matrix, full) for matrix in (1, 5, 6, 9, 2) for full in (False, True)]
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    rgb=st.tuples(*[st.integers(0, 255) | st.sampled_from([0, 255])] * 3),
-    color=st.sampled_from(EVERY),
-    bits=st.sampled_from([8, 10, 12, 16]),
-    subsampling=st.sampled_from([(0, 0), (1, 0), (1, 1)]),
-    count=st.integers(2, 3),
-)
-@example(rgb=(0, 0, 255), color=ColorInfo(9, 9, 9, True), bits=8, subsampling=(1, 1), count=2)
-@example(rgb=(0, 0, 132), color=ColorInfo(9, 9, 9, False), bits=8, subsampling=(0, 0), count=2)
-def test_equal_exposures_keep_their_colour(rgb, color, bits, subsampling, count):
-    picture = np.full((16, 24, 3), rgb, np.uint8).astype(np.uint16) * 257
-    planes = rgb_to_planes(picture, bits=bits, subsampling=subsampling, color=color)
-    luma = normalise(planes[0], bits, color)
-    weights = even(count, planes[1].shape)
-    fused = fuse_chroma([planes[1:]] * count, [luma] * count, luma, weights, bits, color)
-    small = even(2, tuple(-(-side // 2) for side in planes[1].shape))
-    quick = fuse_chroma_quickly([planes[1:]] * 2, [planes[0]] * 2, planes[0], small, bits, color)
-    for found in (fused, quick):
-        for ours, wanted in zip(found, planes[1:], strict=True):
-            assert np.abs(ours.astype(int) - wanted).max() <= 1 << max(0, bits - 8 - 4)
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    rgb=st.tuples(*[st.integers(0, 255) | st.sampled_from([0, 255])] * 3),
-    color=st.sampled_from(EVERY),
-    bits=st.sampled_from([8, 10]),
-    full_size=st.booleans(),
-)
-@example(rgb=(0, 0, 255), color=ColorInfo(9, 9, 9, True), bits=8, full_size=True)
-def test_equal_exposures_are_the_fused_picture(rgb, color, bits, full_size):
-    size = (360, 720) if full_size else (36, 64)  # above and below what the network sees
-    picture = np.full((*size, 3), rgb, np.uint8).astype(np.uint16) * 257
-    planes = rgb_to_planes(picture, bits=bits, subsampling=(1, 1), color=color)
-    for ours, wanted in zip(fuse_planes(the_fuser(), [planes] * 2, bits, color), planes, strict=True):
-        assert np.abs(ours.astype(int) - wanted).max() <= 1
-
-
-@cache
-def the_fuser():
-    return create_fuser("lcndr-xs", device="cpu")
+        np.testing.assert_array_equal(plane, 128)
