@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -21,12 +22,15 @@ from streamfuse.errors import (
     StreamfuseError,
     UsageError,
     is_out_of_memory,
+    shortened,
     without_credentials,
 )
+from streamfuse.rates import read_rate
 from streamfuse.standard import guard_standard_streams
 
 PRESETS = ("fast", "balanced", "best")
 EXIT_INTERRUPTED = 130
+_LONG_WORD = re.compile(r"(\S{200})\S{100,}")
 
 
 class _Group(click.Group):
@@ -52,10 +56,7 @@ class _Group(click.Group):
         except BrokenPipeError:
             sys.exit(1)
         except click.ClickException as error:
-            vars(error)["message"] = without_credentials(
-                error.message
-            )  # final by its type, all that is shown of it
-            raise
+            raise _tellable(error) from None
         except click.exceptions.Exit:
             raise
         except Exception as error:
@@ -68,12 +69,27 @@ class _Group(click.Group):
             sys.exit(1)
 
 
+def _told(text: str) -> str:
+    """A sentence as it may be shown: without credentials, and without pages of what was typed or pasted."""
+    return _LONG_WORD.sub(r"\1 ...", without_credentials(text))
+
+
+def _tellable(error: click.ClickException) -> click.ClickException:
+    """Click's own complaint as it stands, or a plain one where it repeats what should not be shown."""
+    text = error.format_message()
+    clean = _told(text)
+    if clean == text:
+        return error
+    if isinstance(error, click.UsageError):
+        return click.UsageError(clean, ctx=error.ctx)
+    return click.ClickException(clean)
+
+
 def _complain(error: BaseException, text: str | None = None) -> None:
-    sentence = NO_MEMORY if is_out_of_memory(error) else text or error
-    click.echo(without_credentials(f"Error: {sentence}"), err=True)
+    click.echo(_told(f"Error: {NO_MEMORY if is_out_of_memory(error) else text or error}"), err=True)
     for note in getattr(error, "__notes__", ()):
         if not note.startswith("This happened in"):  # which stage: for developers
-            click.echo(without_credentials(f"  {note}"), err=True)
+            click.echo(_told(f"  {note}"), err=True)
     if os.environ.get("STREAMFUSE_DEBUG"):
         import traceback
 
@@ -347,11 +363,11 @@ def _rate(text: str | None) -> Fraction | None:
     if text is None:
         return None
     try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
+        rate = read_rate(text)
+    except ValueError:
         rate = Fraction(0)
     if not 0 < rate <= 10000:
-        raise UsageError(f"--fps {text!r} is not a frame rate; write 25 or 24000/1001.")
+        raise UsageError(f"--fps {shortened(text)} is not a frame rate; write 25 or 24000/1001.")
     return rate
 
 

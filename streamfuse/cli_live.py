@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from streamfuse.live.status import LiveSummary
 
 _INTERRUPTED = 130
+_MOST_BITS = 10e9
 _TOKEN = "STREAMFUSE_WEB_TOKEN"
 _SECONDS = click.FloatRange(min=0, min_open=True)
 _PLAIN = ("preset", "size", "fps", "gap_ev", "drive", "record_dir", "segment", "keep", "web")
@@ -254,18 +255,20 @@ def _times(text: str | None) -> tuple[float, float] | None:
 
 
 def _bits(text: str | None) -> int | None:
-    from streamfuse.errors import UsageError
+    from streamfuse.errors import UsageError, shortened
 
     if text is None:
         return None
     number, factor = (text[:-1], {"k": 1e3, "M": 1e6}[text[-1]]) if text[-1:] in ("k", "M") else (text, 1.0)
     try:
-        bits = int(float(number) * factor)
+        bits = float(number) * factor
     except ValueError:
-        bits = 0
-    if bits < 10_000:
-        raise UsageError(f"--bitrate {text!r} is not a bit rate: write 4M, 800k or 4000000 (10k at least).")
-    return bits
+        bits = 0.0
+    if not 10_000 <= bits <= _MOST_BITS:
+        raise UsageError(
+            f"--bitrate {shortened(text)} is not a bit rate: write 4M, 800k or 4000000 (10k to 10000M)."
+        )
+    return int(bits)
 
 
 @contextmanager

@@ -15,17 +15,18 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from streamfuse.errors import ConfigError
+from streamfuse.errors import ConfigError, shortened
 from streamfuse.live.config import LiveConfig, OutputSpec
 
 Preset = Literal["fast", "balanced", "best"]
 FUSERS = ("lcndr", "lcndr-s", "lcndr-xs", "mertens")
 CODECS = ("h264", "hevc", "av1", "vp9", "ffv1", "prores")
+_MOST_DIGITS = 19
 _PRESET_FUSERS: Mapping[Preset, str] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
 
 
 def _checked_frames(text: str) -> str:
-    found = re.fullmatch(r"(\d*):(\d*)", text)
+    found = re.fullmatch(r"(\d{0,15}):(\d{0,15})", text, re.ASCII)
     if not found or text == ":":
         raise ValueError("it has to be A:B, such as 0:100, 50: or :200")
     first, end = found.groups()
@@ -48,13 +49,13 @@ def _checked_fuser(name: str) -> str:
 
 
 def _checked_device(name: str) -> str:
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", name, re.ASCII):
         raise ValueError("it has to be auto, cpu, cuda, or cuda:N")
     return name
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class InputConfig(_Section):
@@ -286,6 +287,15 @@ class _Loader(yaml.SafeLoader):
         return mapping
 
 
+def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    """A number of a sensible length: reading a longer one takes long, and no setting is one."""
+    text = str(loader.construct_scalar(node))
+    if len(text) > _MOST_DIGITS:
+        raise yaml.MarkedYAMLError(problem=f"{shortened(text)} is too long", problem_mark=node.start_mark)
+    return int(text)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 for _tag, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("int", r"[-+]?[0-9]+", "-+0123456789"),
@@ -298,6 +308,8 @@ for _tag, _pattern, _first in (
 def _parsed(text: str, path: Path) -> Mapping[str, Any]:
     try:
         settings = yaml.load(text, _Loader)
+    except RecursionError:
+        raise ConfigError(f"{path} is nested too deep for a configuration: sections hold settings.") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
@@ -307,7 +319,7 @@ def _parsed(text: str, path: Path) -> Mapping[str, Any]:
         raise ConfigError(f"{path} holds no settings: fill it in, or leave it out to use the defaults.")
     if not isinstance(settings, dict):
         raise ConfigError(
-            f"{path} has to hold sections ({', '.join(Config.model_fields)}), not {settings!r}."
+            f"{path} has to hold sections ({', '.join(Config.model_fields)}), not {shortened(settings)}."
         )
     return settings
 
@@ -324,17 +336,19 @@ def _validated(settings: Mapping[str, Any], source: str) -> Config:
 def _explained(error: ErrorDetails) -> str:
     """One sentence on what is wrong with one key."""
     key = ".".join(str(part) for part in error["loc"])
-    value = error["input"]
+    value = shortened(error["input"])
     if error["type"] == "extra_forbidden":
-        return f"{key!r} is not a setting;{_nearest(key, _keys())} there are {_siblings(error['loc'])}."
+        return (
+            f"{shortened(key)} is not a setting;{_nearest(key, _keys())} there are {_siblings(error['loc'])}."
+        )
     if error["type"] == "model_type":
-        return f"{key!r} is {value!r}; it has to hold settings: {_siblings((*error['loc'], ''))}."
+        return f"{key!r} is {value}; it has to hold settings: {_siblings((*error['loc'], ''))}."
     if error["type"] == "literal_error":
         expected = error["ctx"]["expected"]
-        near = _nearest(str(value), re.findall(r"'([^']+)'", expected))
-        return f"{key!r} is {value!r};{near} it has to be {expected}."
+        near = _nearest(value.strip("'"), re.findall(r"'([^']+)'", expected))
+        return f"{key!r} is {value};{near} it has to be {expected}."
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "it has to be")
-    return f"{key!r} is {value!r}; {message[0].lower()}{message[1:]}."
+    return f"{key!r} is {value}; {message[0].lower()}{message[1:]}."
 
 
 def _keys() -> list[str]:

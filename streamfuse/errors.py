@@ -105,6 +105,20 @@ class CameraError(StreamfuseError, OSError):
     """A camera or a network stream that cannot be opened, refuses a setting, or was lost."""
 
 
+def shortened(value: object, most: int = 80) -> str:
+    """A value as it was given, in quotes where it is text, at most so many characters of it.
+
+    Example:
+        >>> shortened("9" * 5000, 10)
+        "'999999999 ..."
+    """
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number with thousands of digits, a list that is nested too deep
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= most else f"{text[:most]} ..."
+
+
 def without_credentials(text: str) -> str:
     """Text with the user, the password, the secret parameters and the stream key of every URL in it as `***`.
 

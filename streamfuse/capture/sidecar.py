@@ -63,10 +63,17 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             f"{path}, line 1: the header must be frame,exposure_us,gain, found {','.join(header)!r}."
         )
     reader.fieldnames = header
-    for values in reader:
+    for values in _each_row(path, reader):
         cells = {key: value.strip() for key, value in values.items() if key and value and value.strip()}
         if cells:
             yield f"line {reader.line_num}", cells
+
+
+def _each_row(path: Path, reader: csv.DictReader[str]) -> Iterator[dict[str, str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num + 1}: this is not CSV ({error}).") from error
 
 
 def _json_rows(path: Path, text: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
@@ -74,6 +81,11 @@ def _json_rows(path: Path, text: str) -> Iterable[tuple[str, Mapping[str, Any]]]
         entries = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{path}, line {error.lineno}: this is not JSON ({error.msg}).") from error
+    except (ValueError, RecursionError):
+        raise InputError(
+            f"{path} has a number with thousands of digits, or is nested too deep: a list of objects with frame, "
+            "exposure_us and gain is needed."
+        ) from None
     if not isinstance(entries, list):
         raise InputError(f"{path}, line 1: a list of objects with frame, exposure_us and gain is needed.")
     return [(f"entry {number}", entry) for number, entry in enumerate(entries, 1)]

@@ -27,6 +27,7 @@ from streamfuse.capture.sample.scene import Scene, scene
 from streamfuse.color import rgb_to_planes
 from streamfuse.errors import UsageError
 from streamfuse.frame import ColorInfo, Exposure, Frame, Plane
+from streamfuse.rates import read_rate
 from streamfuse.stage import SourceInfo
 
 First = Literal["under", "over"]
@@ -271,7 +272,7 @@ def _option(name: str, parse: Callable[[str], Any]) -> Callable[[str], dict[str,
 _PARSERS: dict[str, Callable[[str], dict[str, Any]]] = {
     "size": _size,
     "frames": _option("frames", lambda text: None if text == "endless" else int(text)),
-    "rate": _option("rate", Fraction),
+    "rate": _option("rate", read_rate),
     "gap": _option("gap_ev", float),
     "cycle": _option("cycle", int),
     "bits": _option("bits", int),

@@ -6,7 +6,7 @@ import re
 
 import torch
 
-from streamfuse.errors import DeviceError
+from streamfuse.errors import DeviceError, shortened
 
 
 def resolve_device(name: str | torch.device = "auto") -> torch.device:
@@ -24,8 +24,8 @@ def resolve_device(name: str | torch.device = "auto") -> torch.device:
         )
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
-        raise DeviceError(f"There is no device {name!r}; use auto, cpu, cuda or cuda:0.")
+    if not re.fullmatch(r"cpu|cuda(:\d{1,4})?", name, re.ASCII):
+        raise DeviceError(f"There is no device {shortened(name)}; use auto, cpu, cuda or cuda:0.")
     if name != "cpu":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if int(name.partition(":")[2] or 0) >= count:

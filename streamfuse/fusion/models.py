@@ -10,7 +10,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Literal
 
-from streamfuse.errors import WeightsError
+from streamfuse.errors import WeightsError, shortened
 from streamfuse.output_file import write_bytes_file
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _BOUNDS: Mapping[str, tuple[int, int]] = {
     "heads": (1, 1024),
     "long_side": (1, 65536),
 }
+_SCALES = 4  # that have a width
 _SWITCHES = ("collaborate", "attend", "per_level", "revise", "mirrored")
 
 
@@ -82,9 +83,11 @@ def load_weights(path: Path) -> Lcndr:
 
     card = read_card(path)
     try:
-        network = Lcndr(_described(card["config"]))
+        config = _described(card["config"])
+        _check_shapes(config, path)
+        network = Lcndr(config)
         network.load_state_dict(load_file(path))
-    except (LookupError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError, RecursionError, SafetensorError) as error:
         raise WeightsError(
             f"The weights {path} do not fit the network described inside ({shorten(str(error), 300)}): "
             "reinstall streamfuse or retrain."
@@ -93,6 +96,26 @@ def load_weights(path: Path) -> Lcndr:
         if not value.isfinite().all():
             raise WeightsError(f"The weights {path} are not all finite ({name} is not): train them again.")
     return network.eval().requires_grad_(False)
+
+
+def _check_shapes(config: LcndrConfig, path: Path) -> None:
+    """Compare the network with what the file holds, before memory is taken for it: a few bytes can describe gigabytes.
+
+    Raises:
+        ValueError: it holds other tensors.
+    """
+    import torch
+    from safetensors import safe_open
+
+    from streamfuse.fusion.lcndr import Lcndr
+
+    with torch.device("meta"):
+        wanted = {name: list(value.shape) for name, value in Lcndr(config).state_dict().items()}
+    with safe_open(path, framework="pt") as file:
+        found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (no mapping)
+    for name in sorted({*wanted, *found}):
+        if wanted.get(name) != found.get(name):
+            raise ValueError(f"the tensor {name} is {found.get(name)} and has to be {wanted.get(name)}")
 
 
 def _described(text: str) -> LcndrConfig:
@@ -105,14 +128,16 @@ def _described(text: str) -> LcndrConfig:
 
     values = json.loads(text)
     config = LcndrConfig(**{**values, "widths": tuple(values["widths"])})
+    if len(config.widths) != _SCALES:
+        raise ValueError(f"there are {len(config.widths)} widths and have to be {_SCALES}")
     for name, (smallest, largest) in _BOUNDS.items():
         value = getattr(config, name)
         for number in value if name == "widths" else (value,):
             if type(number) is not int or not smallest <= number <= largest:
-                raise ValueError(f"{name} is {value!r} and has to be from {smallest} to {largest}")
+                raise ValueError(f"{name} is {shortened(value)} and has to be from {smallest} to {largest}")
     for name in _SWITCHES:
         if type(getattr(config, name)) is not bool:
-            raise ValueError(f"{name} is {getattr(config, name)!r} and has to be true or false")
+            raise ValueError(f"{name} is {shortened(getattr(config, name))} and has to be true or false")
     if config.widths[-1] % config.heads:
         raise ValueError(f"the last width of {config.widths} is no multiple of {config.heads} heads")
     return config

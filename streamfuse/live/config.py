@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from streamfuse.errors import UsageError
+from streamfuse.errors import UsageError, shortened
 
 if TYPE_CHECKING:
     from streamfuse.capture.camera import CameraOptions
@@ -18,7 +18,7 @@ AutoPreset = Literal["auto", "fast", "balanced", "best"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class OutputSpec(_Section):
@@ -62,7 +62,7 @@ class LiveConfig(_Section):
         description="frames after an instant that its fused frame waits for; 0: only frames that are there already, "
         "so that a missing exposure comes from the past alone",
     )
-    size: Annotated[str, Field(pattern=r"^\d+x\d+$")] | None = Field(
+    size: Annotated[str, Field(pattern=r"^\d{1,5}x\d{1,5}$")] | None = Field(
         default=None, description="WIDTHxHEIGHT to ask of the camera; null: its own"
     )
     fps: Annotated[float, Field(gt=0, le=1000)] | None = Field(
@@ -105,7 +105,7 @@ class LiveConfig(_Section):
         except ValidationError as error:
             first = error.errors()[0]
             name = "-".join(str(part) for part in first["loc"][:1]).replace("_", "-")
-            raise UsageError(f"--{name} {first['input']!r} does not fit: {first['msg']}.") from error
+            raise UsageError(f"--{name} {shortened(first['input'])} does not fit: {first['msg']}.") from error
 
 
 def camera_options(live: LiveConfig) -> CameraOptions:

@@ -23,6 +23,7 @@ from streamfuse.capture.sample.scene import scene
 from streamfuse.color import rgb_to_planes
 from streamfuse.errors import CameraError, UsageError
 from streamfuse.frame import ColorInfo, Exposure, Frame
+from streamfuse.rates import read_rate
 
 Codes = npt.NDArray[np.uint16]  # (H, W, 3)
 
@@ -323,7 +324,7 @@ def _switch(text: str) -> bool:
 
 _PARSERS: Mapping[str, Callable[[str], dict[str, Any]]] = {
     "size": _size,
-    "rate": _option("rate", Fraction),
+    "rate": _option("rate", read_rate),
     "latency": _latency,
     "mixed": _option("mixed", _switch),
     "metadata": _option("metadata", _switch),
