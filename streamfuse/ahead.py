@@ -11,6 +11,7 @@ from streamfuse.capture.simulated import SampleSource
 from streamfuse.chain import build_chain, through
 from streamfuse.config import Config
 from streamfuse.frame import Frame, Plane
+from streamfuse.fusion import pair, quick_chroma  # noqa: F401 (their loops belong to what a note is of)
 from streamfuse.jit import when_compiling
 from streamfuse.loop_cache import Note
 from streamfuse.stage import SourceInfo

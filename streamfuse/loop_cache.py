@@ -35,7 +35,7 @@ from streamfuse._version import __version__
 _KEPT_SECONDS = 60 * 86400  # files that no run has used for so long are removed
 _DIGEST_BYTES = 32
 _VERSIONS = (__version__, sys.version, numba.__version__, llvmlite.__version__, np.__version__)
-_STAMPS: set[str] = set()  # of all loops that were loaded
+_STAMPS: set[str] = set()  # of all loops of this package that were loaded
 
 Function = Callable[..., object]
 
@@ -66,7 +66,8 @@ class LoopCache(_Cache):  # type: ignore[misc]
         self._name = f"{function.__module__}.{function.__qualname__}".replace("<", "").replace(">", "")
         self._stamp = stamp(function)
         self._settings = (*_VERSIONS, sorted(options.items()))
-        _STAMPS.add(self._stamp)
+        if self._name.startswith("streamfuse."):
+            _STAMPS.add(self._stamp)
         self._on_miss = on_miss
 
     @property

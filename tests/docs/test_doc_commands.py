@@ -30,6 +30,7 @@ NOT_RUN = {
     "python tools/gpu_suite.py *": "needs a GPU; tests/tools/test_gpu_suite.py does a dry run",
     "python tools/soak_live.py *": "runs for minutes; tests/live runs the same for seconds",
     "python tools/measure_noise.py *": "takes minutes, and has no smaller size",
+    "python tools/acceptance.py *": "runs the README's commands under load for minutes; .ci/run runs it in short",
     "streamfuse live 0 *": "needs a camera; tests/capture has a made-up device",
     "streamfuse live rtsp://*": _PEER,
     "streamfuse doctor --camera": "needs a camera; tests/capture has a made-up device",
