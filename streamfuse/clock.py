@@ -16,7 +16,7 @@ from av.format import Flags
 _BACK_SECONDS = Fraction(1, 4)  # less is disorder among packets, more is a new beginning
 _HIGHEST_RATE = 300  # some encoders write their clock where the rate belongs
 _AHEAD_SECONDS = (
-    600  # nobody films so long a pause; 33-bit clocks that begin anew seem to jump ahead by 26 hours
+    600  # nobody films so long a pause; clocks that begin anew can seem to jump ahead by 26 hours
 )
 
 
