@@ -153,7 +153,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     while found is not None:
         if isinstance(found, MemoryError) or (isinstance(found, OSError) and found.errno == errno.ENOMEM):
             return True
-        if not isinstance(found, StreamfuseError) and _NO_MEMORY_WORDS.search(str(found)):
+        # Of what is wrong with a value the text may be endless, and it is never the memory.
+        if not isinstance(found, StreamfuseError | ValueError) and _NO_MEMORY_WORDS.search(str(found)):
             return True
         found = found.__cause__ or found.__context__
     return False

@@ -24,7 +24,7 @@ MJPEG = "mjpeg"
 _PREFIXES = ("hls:", "virtual:", "preview:")
 _STREAM_OPTIONS = ("codec", "bitrate", "crf", "speed")
 _IMAGE_OPTIONS = ("bits", "overwrite")
-_FILE_OPTIONS = ("codec", "crf", "preset", "bits", "pix_fmt", "rate", "overwrite", "threads")
+_FILE_OPTIONS = ("codec", "crf", "preset", "bits", "pix_fmt", "rate", "overwrite", "threads", "audio")
 _OPTIONS = tuple(dict.fromkeys((*_FILE_OPTIONS, *_STREAM_OPTIONS, "segment_seconds")))
 
 

@@ -182,7 +182,7 @@ def test_a_closed_source_gives_nothing():
         ("sample:?frames=0", "1 or more"),
         ("sample:?frames=", "'frames'"),
         ("sample:?rate=1/0", "'rate'"),
-        ("sample:?rate=-5", "above 0"),
+        ("sample:?rate=-5", "does not fit the option"),
         ("sample:?drop=1", "below 1"),
         ("sample:?gap=nan", "0..12 EV"),
         ("sample:?bits=7", "8..16"),

@@ -44,7 +44,6 @@ def a_tone(factor: float, power: float, device: torch.device | None = None) -> u
     return unpack.Tone(table if device is None else put(table, device), factor, *balance)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("size", "bits", "full"), make.FORMATS)
 @pytest.mark.parametrize("subsampling", [(1, 1), (1, 0), (0, 0), None])
 def test_match(start, device, size, bits, full, subsampling):

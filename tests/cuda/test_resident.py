@@ -131,7 +131,7 @@ def test_too_little_memory_is_said_plainly(monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(fusion, "_align", fail)
-    with pytest.raises(DeviceError, match="160x96; use --device cpu"):
+    with pytest.raises(DeviceError, match="160x96; use device cpu"):
         fusion.push(brackets(make.clip(3))[0])
 
 

@@ -21,7 +21,7 @@ def test_unknown_names_are_told(name):
 
 
 def test_a_gpu_that_is_not_there_is_told():
-    with pytest.raises(DeviceError, match="CUDA devices were found; use --device cpu"):
+    with pytest.raises(DeviceError, match="CUDA devices were found; use device cpu"):
         resolve_device("cuda:99")
 
 
