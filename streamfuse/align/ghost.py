@@ -79,7 +79,7 @@ def side_weights(before: Map, after: Map, apart: Map | None = None) -> Map:
 
     Args:
         before, after: deviations from the reference, (h, w).
-        apart: difference of the two sides, (h, w) luma in the brighter exposure's scale.
+        apart: difference of the two sides, (h, w) luma in their own scale.
     """
     weight = np.empty_like(before)
     weigh_sides(before, after, np.zeros_like(before) if apart is None else ramp(apart, *APART), weight)

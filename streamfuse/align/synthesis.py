@@ -22,7 +22,7 @@ class Side:
         flow: of the reference towards it, (h, w, 2) on the grid of the flow fields; None = take it as it is.
         deviation: from the reference once it is warped, (h, w), see `ghost.deviation`.
         error: the same as `ghost.squared_error`, in the brighter exposure's scale.
-        luma: its luma once it is warped, (h, w) in the brighter exposure's scale.
+        luma: its luma once it is warped, (h, w) in its own scale: what is clipped in the brighter one shows there.
     """
 
     frame: Frame

@@ -167,7 +167,8 @@ class DeviceAligner:
         sides = [_Side(f, None if flows is None else flows[n]) for n, f in enumerate(frames)]
         weight = None
         if len(frames) == 2:
-            seen = there if flows is None else look_along(there, flows.contiguous(), self._launcher)
+            own = torch.stack([frame.small for frame in frames])
+            seen = own if flows is None else look_along(own, flows.contiguous(), self._launcher)
             weight = ghosts.side_weights(deviations, seen).contiguous()
         if not self._ghost:
             return sides, (None, None), weight, torch.ones((), device=self._device), None

@@ -39,7 +39,7 @@ def side_weights(deviations: Tensor, seen: Tensor) -> Tensor:
 
     Args:
         deviations: (2, h, w).
-        seen: (2, h, w) luma of the sides once they are warped, in the brighter exposure's scale.
+        seen: (2, h, w) luma of the sides once they are warped, in their own scale.
     """
     before, after = 1.0 / (0.05 + deviations**4)
     weight = before / (before + after)
