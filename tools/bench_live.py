@@ -112,7 +112,9 @@ def main() -> None:
     parser.add_argument("--camera", default="sim:", metavar="SPEC")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
-    found = {}
+    found: dict[str, Any] = {}
+    if arguments.case and arguments.json is not None and arguments.json.is_file():
+        found = json.loads(arguments.json.read_text())["cases"]  # the others stay
     for name in arguments.case or CASES:
         options, busy = CASES[name]
         found[name] = measure(options, busy, arguments.seconds, arguments.camera)

@@ -254,6 +254,31 @@ def shadow_noise() -> str:
     return table(head, rows)
 
 
+def hard_set() -> str:
+    """Fast motion and clipped skies, without and with smoothing."""
+    rows = []
+    for row in read("hard-set")["rows"]:
+        plain, smooth = row["plain"], row["smooth"]
+        pairs = (
+            f"{plain[m]:.{d}f} / {smooth[m]:.{d}f}"
+            for m, d in (("psnr", 1), ("afo_global", 2), ("afo_mean", 2))
+        )
+        ripple = f"{smooth['ripple'] / smooth['ripple_oracle']:.2f}"
+        misses = ", ".join(row["misses"]).replace("_", " ") or "-"
+        rows.append([row["name"].replace("_1k.hdr", "").replace(".hdr", "").replace(".mp4", ""), row["half"],
+                     *pairs, ripple, misses])  # fmt: skip
+    head = [
+        "scene, motion, gap",
+        "half",
+        "PSNR",
+        "AFo global",
+        "AFo mean",
+        "ripple / oracle's",
+        "beyond the bar",
+    ]
+    return table(head, rows)
+
+
 FIGURES: Mapping[str, Callable[[], str]] = {
     "stills": stills,
     "stills-detail": stills_detail,
@@ -269,6 +294,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "noise": shadow_noise,
     "steadiness": steadiness,
     "acceptance": figures_acceptance.acceptance,
+    "hard-set": hard_set,
     "zmq": speed.zmq,
     "zmq-live": speed.zmq_live,
     "soak": speed.soak,

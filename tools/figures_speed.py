@@ -60,6 +60,7 @@ def live() -> str:
     rows = [
         [
             name,
+            f"{case['seconds'] / 60:.0f}",
             f"`{case['preset']}`",
             f"{case['fps_in']:.1f} / {case['fps_out']:.1f}",
             str(case["dropped"]),
@@ -67,9 +68,9 @@ def live() -> str:
         ]
         for name, case in found["cases"].items()
     ]
-    seconds = min(case["seconds"] for case in found["cases"].values())
-    head = [f"640x360 at 30, {seconds / 60:.0f} min, {found['environment']['machine'].split(', ')[-1]}"]
-    return table([*head, "preset", "fps in / fused", "dropped", "age p50 / p95 / p99, ms"], rows)
+    machine = found["environment"]["machine"].split(", ")[-1]
+    head = [f"640x360 at 30, {machine}", "minutes", "preset"]
+    return table([*head, "fps in / fused", "dropped", "age p50 / p95 / p99, ms"], rows)
 
 
 def bench_fusion() -> str:

@@ -161,12 +161,12 @@ class Aligner:
         if self._mode != "off":
             flows = [*self._motion(bracket, frames, here, there, curve)]
         sides = []
-        for frame, luma, flow in zip(frames, there, flows, strict=True):
-            size = (luma.shape[1], luma.shape[0])
-            seen = luma if flow is None else motion.warp(luma, motion.rescaled(flow, size))
+        for frame, other, luma, flow in zip(frames, others, there, flows, strict=True):
+            seen = _along(luma, flow)
+            shown = seen if brighter else _along(other.luma, flow)
             dark, bright = (here, seen) if brighter else (seen, here)
             deviation = ghosts.deviation(dark, bright, curve)
-            sides.append(Side(frame, flow, deviation, ghosts.squared_error(here, seen), seen))
+            sides.append(Side(frame, flow, deviation, ghosts.squared_error(here, seen), seen, shown))
         return sides
 
     def _shares(self, reference: Frame, sides: list[Side], curve: ToneCurve, brighter: bool) -> Shares:
@@ -284,6 +284,11 @@ class Aligner:
             size = motion.working_size(frame.width, frame.height, self._preset)
             found = self._pictures.put(pixels.picture(frame, size), frame)
         return found
+
+
+def _along(luma: Map, flow: Map | None) -> Map:
+    """A picture at working size as seen from where the flow starts."""
+    return luma if flow is None else motion.warp(luma, motion.rescaled(flow, (luma.shape[1], luma.shape[0])))
 
 
 def part_of_the_way(first: Frame, middle: Frame, last: Frame) -> float:

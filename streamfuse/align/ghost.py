@@ -24,6 +24,9 @@ FEWEST = 50  # pixels for that
 LEAST_NOISE, USUAL_NOISE, MOST_NOISE = 0.05, 1.0, 8.0  # variance / square of `ToneCurve.noise`
 ROUNDING = 0.006  # luma: least error of a reference that was brightened: its code values, the curve
 APART = (0.08, 0.16)  # luma by which two sides differ from where on one is preferred, and taken alone
+# The same in their own scale, where the brighter exposure is clipped and cannot tell: an arm before a sky, but not an
+# edge that is followed a little wrongly, of which the mean of both is the better guess.
+APART_UNSEEN = (0.25, 0.37)
 CLIPPED, SHADOW = 0.97, 0.25  # R'G'B' and luma of a bright reference
 
 
@@ -71,7 +74,7 @@ def _least(maps: Sequence[Map]) -> Map:
     return maps[0] if len(maps) == 1 else np.asarray(cv2.min(maps[0], maps[1]), np.float32)
 
 
-def side_weights(before: Map, after: Map, apart: Map | None = None) -> Map:
+def side_weights(before: Map, after: Map, apart: Map | None = None, own: Map | None = None) -> Map:
     """Weight of the side before (the other one has the rest): even where both agree, else to the better one.
 
     Where the two show different things and the reference cannot tell which is right, a mean would show both, half
@@ -80,9 +83,13 @@ def side_weights(before: Map, after: Map, apart: Map | None = None) -> Map:
     Args:
         before, after: deviations from the reference, (h, w).
         apart: difference of the two sides, (h, w) luma in the brighter exposure's scale.
+        own: the same in their own scale: what is clipped in the brighter one shows there.
     """
-    weight = np.empty_like(before)
-    weigh_sides(before, after, np.zeros_like(before) if apart is None else ramp(apart, *APART), weight)
+    weight, alone = np.empty_like(before), np.zeros_like(before)
+    for difference, limits in ((apart, APART), (own, APART_UNSEEN)):
+        if difference is not None:
+            alone = np.maximum(alone, ramp(difference, *limits))
+    weigh_sides(before, after, alone, weight)
     return np.asarray(cv2.GaussianBlur(weight, (0, 0), 1.0), np.float32)
 
 

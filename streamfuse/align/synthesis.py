@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import cv2
+import numpy as np
 
 from streamfuse.align.ghost import WINDOW, side_weights
 from streamfuse.align.warping import Moved, assemble
@@ -23,6 +24,7 @@ class Side:
         deviation: from the reference once it is warped, (h, w), see `ghost.deviation`.
         error: the same as `ghost.squared_error`, in the brighter exposure's scale.
         luma: its luma once it is warped, (h, w) in the brighter exposure's scale.
+        own: the same in its own scale: what is clipped in the brighter one shows there.
     """
 
     frame: Frame
@@ -30,6 +32,7 @@ class Side:
     deviation: Map
     error: Map
     luma: Map
+    own: Map
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +74,6 @@ def synthesise(
 
 
 def _side_weights(before: Side, after: Side) -> Map:
-    apart = cv2.blur(cv2.absdiff(before.luma, after.luma), (WINDOW, WINDOW))
-    return side_weights(before.deviation, after.deviation, apart)
+    pairs = (before.luma, after.luma), (before.own, after.own)
+    apart, own = (np.asarray(cv2.blur(cv2.absdiff(*pair), (WINDOW, WINDOW)), np.float32) for pair in pairs)
+    return side_weights(before.deviation, after.deviation, apart, own)

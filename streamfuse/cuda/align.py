@@ -167,8 +167,11 @@ class DeviceAligner:
         sides = [_Side(f, None if flows is None else flows[n]) for n, f in enumerate(frames)]
         weight = None
         if len(frames) == 2:
-            seen = there if flows is None else look_along(there, flows.contiguous(), self._launcher)
-            weight = ghosts.side_weights(deviations, seen).contiguous()
+            seen, own = (
+                one if flows is None else look_along(one, flows.contiguous(), self._launcher)
+                for one in (there, torch.stack([frame.small for frame in frames]))
+            )
+            weight = ghosts.side_weights(deviations, seen, own).contiguous()
         if not self._ghost:
             return sides, (None, None), weight, torch.ones((), device=self._device), None
         trust, excess = ghosts.trust_map(deviations), None

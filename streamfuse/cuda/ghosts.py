@@ -34,17 +34,20 @@ def trust_map(deviations: Tensor) -> Tensor:
     return gaussian(((3.5 - dilated(deviations.amin(0))) * 0.5).clamp(0, 1), 1.5)
 
 
-def side_weights(deviations: Tensor, seen: Tensor) -> Tensor:
+def side_weights(deviations: Tensor, seen: Tensor, own: Tensor) -> Tensor:
     """Weight (h, w) of the first of two sides; see `streamfuse.align.ghost.side_weights`.
 
     Args:
         deviations: (2, h, w).
         seen: (2, h, w) luma of the sides once they are warped, in the brighter exposure's scale.
+        own: the same in their own scale.
     """
     before, after = 1.0 / (0.05 + deviations**4)
     weight = before / (before + after)
-    low, high = ghost.APART
-    alone = ((box((seen[0] - seen[1]).abs(), ghost.WINDOW) - low) / (high - low)).clamp(0, 1)
+    alone = torch.zeros_like(weight)
+    for sides, (low, high) in ((seen, ghost.APART), (own, ghost.APART_UNSEEN)):
+        apart = box((sides[0] - sides[1]).abs(), ghost.WINDOW)
+        alone = torch.maximum(alone, ((apart - low) / (high - low)).clamp(0, 1))
     even = 1.0 - (2.0 * weight - 1.0).abs()
     return gaussian(weight + even * alone * (1.0 - weight), 1.0)
 

@@ -225,3 +225,19 @@ def test_a_frame_depends_on_a_bounded_window_only(preset: Preset) -> None:
         for planes, others in zip(one.exposures, other.exposures, strict=True):
             np.testing.assert_array_equal(planes[0], others[0])
         np.testing.assert_array_equal(one.flow_before, other.flow_before)
+
+
+def test_sides_that_disagree_where_the_bright_reference_is_clipped_are_not_mixed() -> None:
+    ranks = [i % 2 for i in range(5)]
+    frames = []
+    for i, rank in enumerate(ranks):
+        linear = np.full(
+            (96, 160), 0.9, np.float32
+        )  # clipped at 3 EV, and so is what moves, too fast to follow
+        linear[:, :40] = scene()[:, :40]
+        linear[30:66, 24 + 28 * i : 44 + 28 * i] = 0.3
+        frames.append(grey_frame(exposed(linear, 3.0 * rank), i))
+    made = align(frames, ranks, Aligner())[3].exposures[0][0][34:62, 60:]
+    light, dark = (int(exposed(np.float32([[level]]), 0)[0, 0]) for level in (0.9, 0.3))
+    between = (made < light - 25) & (made > dark + 25)  # half transparent
+    assert between.mean() < 0.12
