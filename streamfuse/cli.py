@@ -30,7 +30,7 @@ from streamfuse.standard import guard_standard_streams
 
 PRESETS = ("fast", "balanced", "best")
 EXIT_INTERRUPTED = 130
-_LONG_WORD = re.compile(r"(\S{200})\S{100,}")
+_LONG_WORD = re.compile(r"(\S{600})\S{100,}")
 
 
 class _Group(click.Group):

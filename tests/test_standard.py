@@ -49,7 +49,7 @@ def test_standard_output_that_cannot_be_written_is_one_sentence(arguments):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits on memory are kept on Linux")
-@pytest.mark.parametrize("megabytes", [150, 400])
+@pytest.mark.parametrize("megabytes", [200, 400])
 def test_a_limit_on_memory_is_one_true_sentence(megabytes):
     def limited():
         resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
