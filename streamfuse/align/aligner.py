@@ -163,7 +163,7 @@ class Aligner:
         sides = []
         for frame, other, luma, flow in zip(frames, others, there, flows, strict=True):
             seen = _along(luma, flow)
-            shown = seen if brighter else _along(other.luma, flow)
+            shown = seen if brighter or len(frames) == 1 else _along(other.luma, flow)
             dark, bright = (here, seen) if brighter else (seen, here)
             deviation = ghosts.deviation(dark, bright, curve)
             sides.append(Side(frame, flow, deviation, ghosts.squared_error(here, seen), seen, shown))

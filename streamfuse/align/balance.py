@@ -118,10 +118,12 @@ def _proven(brackets: Sequence[Map], before: float) -> float:
         return 1.0
     every = np.concatenate(telling)
     ev = float(np.median(every))
+    if abs(ev) <= CALM_EV:  # of most footage: no gain, however well it is proven
+        return 1.0
     allowed = max(SPREAD_EV, SPREAD_SHARE * abs(ev)) * (1 if before == 1.0 else 2)
     if abs(ev) > MOST_EV or float(np.median(np.abs(every - ev))) > allowed:
         return 1.0
     apart = [abs(float(np.median(evs)) - ev) for evs in telling]
     if float(np.quantile(apart, STABLE_SHARE)) > allowed / 2:
         return 1.0
-    return float(2.0 ** (ev * min(max(abs(ev) / CALM_EV - 1.0, 0.0), 1.0) / GAMMA))
+    return float(2.0 ** (ev * min(abs(ev) / CALM_EV - 1.0, 1.0) / GAMMA))

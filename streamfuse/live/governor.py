@@ -143,7 +143,15 @@ class Governor:
     def _better(self, load: Load) -> int:
         """Place of the best gear that has room, if everything takes as much longer as it does now."""
         strain = self._strain(load)
-        return next((n for n in range(self._at) if self._fits(n, self._gears[n].room, strain)), self._at)
+        for place in range(self._at):
+            gear = self._gears[place]
+            if gear.preset == self.gear.preset:  # only thinned: so many times busier than it is
+                fits = load.busy * self._cycle <= gear.room
+            else:
+                fits = self._fits(place, gear.room, strain)
+            if fits:
+                return place
+        return self._at
 
     def _strain(self, load: Load) -> float:
         """How many times longer the slowest stage takes than it did when it was timed: what else the machine does."""
