@@ -155,7 +155,7 @@ class Governor:
 
     def _strain(self, load: Load) -> float:
         """How many times longer the slowest stage takes than it did when it was timed: what else the machine does."""
-        expected = self._costs[self.gear.preset].slowest * load.arrived / load.seconds
+        expected = self._costs[self.gear.preset].slowest * (load.arrived - load.dropped) / load.seconds
         return max(1.0, load.busy / expected) if expected > 0 else 1.0
 
     def _fits(self, place: int, room: float, strain: float = 1.0) -> bool:

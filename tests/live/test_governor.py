@@ -59,7 +59,7 @@ def test_what_keeps_up_stays():
 
 def test_far_too_slow_is_seen_at_once_and_said():
     one = governor(QUICK)
-    sentence = one.judge(load(dropped=0.8, busy=1.0))
+    sentence = one.judge(load(dropped=0.8, busy=0.07))
     assert sentence == "The preset best holds 6.0 of 30.0 frames per second here: going on with balanced."
     assert chosen(one) == ("balanced", False)
 
@@ -67,7 +67,7 @@ def test_far_too_slow_is_seen_at_once_and_said():
 def test_a_machine_that_is_much_busier_skips_what_cannot_hold_either():
     one = governor({**QUICK, "balanced": Cost(0.009, 0.019)})
     # The slowest stage takes eight times as long as it did: so would that of `balanced`.
-    sentence = one.judge(Load(3.0, 15, 12, 8 * 0.01 * 5))
+    sentence = one.judge(Load(3.0, 90, 60, 8 * 0.01 * 10))
     assert "going on with fast" in sentence
 
 
@@ -112,7 +112,7 @@ def test_where_a_bracket_is_one_instant_nothing_is_thinned():
 
 def test_it_climbs_when_there_is_room_for_what_the_better_one_costs():
     one = governor(QUICK)
-    one.judge(load(dropped=0.8, busy=1.0))
+    one.judge(load(dropped=0.8, busy=0.07))
     assert chosen(one) == ("balanced", False)
     # As slow as it is now, `best` would not hold, however long nothing is dropped.
     assert all(one.judge(load(busy=0.5)) is None for _ in range(100))

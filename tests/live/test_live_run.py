@@ -259,18 +259,17 @@ def test_a_preset_that_gets_too_slow_is_left_within_a_second_and_the_one_after_i
     thread, _ = background(run)
     assert wait_for(lambda: run.status().state == "running")
     assert run.status().preset == "best"
-    costs["best"] = 0.4  # 27 times: a machine as busy as that would not hold `balanced` either
+    costs["best"] = 0.4
     assert wait_for(lambda: any("The preset best holds" in text for text in told.sentences), 30)
     began = time.monotonic()
-    assert wait_for(lambda: run.status().preset == "fast", 10)
-    assert (
-        time.monotonic() - began < 3
-    )  # a frame of 0.4 s is being worked on in the worst case; it takes one or two
+    assert wait_for(lambda: run.status().preset != "best", 10)
+    assert time.monotonic() - began < 3  # two frames of 0.4 s are being worked on in the worst case
+    chosen = run.status().preset
     time.sleep(2.5)  # what waited is worked off
     dropped, frames = run.status().dropped, len(sinks["null:"].frames)
     assert wait_for(lambda: len(sinks["null:"].frames) > frames + 60)
     assert run.status().dropped - dropped <= 4
-    assert run.status().fuser == "mertens of fast"
+    assert run.status().fuser == f"mertens of {chosen}"
     run.stop()
     thread.join(20)
     assert numbers_are_in_order(sinks["null:"].frames)
