@@ -25,7 +25,8 @@ class Pairer:
         rate: "full" = every frame is an instant, "half" = one instant per cycle.
         simultaneous: N > 1 if each instant comes as N frames taken at the same time.
         lookahead: at full rate, frames after the reference that a bracket waits for, 0 or more; None = a whole cycle.
-            With 0 every exposure is made of frames that are there already.
+            With 0 every exposure is made of frames that are there already. At half rate a bracket is complete with its
+            last frame, and only with None waits for the one after it.
     """
 
     def __init__(self, rate: Rate = "full", simultaneous: int = 1, lookahead: int | None = None) -> None:
@@ -100,6 +101,8 @@ class Pairer:
         if item.cut:
             out += self._end_groups()
         self._group.append(item)
+        if self._lookahead is not None and len(self._group) == item.cycle:
+            out += self._close_group()
         return out
 
     def _starts_group(self, item: LabelledFrame) -> bool:
@@ -108,9 +111,16 @@ class Pairer:
         return self._simultaneous > 1 and item.frame.pts != self._group[0].frame.pts
 
     def _close_group(self) -> list[Bracket]:
-        """Put the group in the queue; the one before it now knows both its neighbours."""
-        self._groups.append(tuple(self._group))
-        self._group = []
+        """Put the group in the queue; the one before it now knows both its neighbours.
+
+        Where the wait is bounded nothing waits for the neighbour that is still to come.
+        """
+        group, self._group = tuple(self._group), []
+        if self._lookahead is not None:
+            out = [self._group_bracket(self._groups[-1] if self._groups else (), group, ())]
+            self._groups = deque((group,))
+            return out
+        self._groups.append(group)
         if len(self._groups) == 1:
             self._groups.appendleft(())
             return []
@@ -120,7 +130,7 @@ class Pairer:
 
     def _end_groups(self) -> list[Bracket]:
         out = self._close_group() if self._group else []
-        if self._groups:
+        if self._groups and self._lookahead is None:
             out.append(self._group_bracket(self._groups[0], self._groups[1], ()))
         self._groups.clear()
         return out

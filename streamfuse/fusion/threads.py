@@ -30,7 +30,7 @@ def limit_threads(threads: int | None = None) -> int:
     """
     if threads is not None and not (isinstance(threads, int) and threads >= 1):
         raise UsageError(f"threads is {described(threads)} and has to be a whole number, 1 or more.")
-    half = max(1, _cpus() // 2)
+    half = max(1, cpus() // 2)
     cv2_count = threads or min(half, max(1, cv2.getNumThreads()))
     cv2.setNumThreads(1 if is_forked() else cv2_count)
     torch = sys.modules.get("torch")  # without a network it is not needed, and takes a second to import
@@ -41,7 +41,7 @@ def limit_threads(threads: int | None = None) -> int:
     return count
 
 
-def _cpus() -> int:
+def cpus() -> int:
     """That this process may use: a container or `taskset` may give it some of the machine's only."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

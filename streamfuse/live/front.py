@@ -28,7 +28,7 @@ class Front:
         lookahead: frames after an instant that its bracket waits for; None: a whole cycle.
     """
 
-    def __init__(self, info: SourceInfo, settings: InputConfig, lookahead: int | None = None) -> None:
+    def __init__(self, info: SourceInfo, settings: InputConfig, lookahead: int = 1) -> None:
         self.frames_in = RateMeter()
         self.brackets = RateMeter()
         self.discarded = 0
@@ -64,6 +64,14 @@ class Front:
     def unit(self) -> int | None:
         """Brackets in a cycle, where that is not the number of exposures."""
         return 1 if self._settings.rate == "half" or self._info.simultaneous > 1 else None
+
+    @property
+    def delay_frames(self) -> int:
+        """Frames that come after an instant before its bracket is complete."""
+        if self._info.simultaneous > 1:
+            return 0
+        cycle = self.report.cycle if self.report else 2
+        return cycle - 1 if self._settings.rate == "half" else min(self._lookahead, cycle)
 
     def reset(self) -> None:
         """The source was opened again: begin afresh."""

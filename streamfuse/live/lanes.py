@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -179,11 +178,6 @@ class Lanes:
 def _wanted(config: Config) -> tuple[Preset, ...]:
     chosen = fixed_preset(config)
     return LADDER if chosen is None else (chosen,)
-
-
-def cpus() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _trial(info: SourceInfo) -> Iterator[LabelledFrame]:

@@ -12,6 +12,7 @@ from typing import Literal
 from streamfuse.config import Config
 from streamfuse.errors import DeviceError, UsageError, WeightsError
 from streamfuse.frame import Bracket, FusedFrame
+from streamfuse.fusion.threads import cpus
 from streamfuse.jit import when_compiling
 from streamfuse.live.config import LiveConfig, stride
 from streamfuse.live.events import Events
@@ -19,7 +20,7 @@ from streamfuse.live.figures import AgeWindow, RateMeter
 from streamfuse.live.front import Front
 from streamfuse.live.governor import Gear, Governor, LoadMeter
 from streamfuse.live.inlet import Inlet, cycles_that_wait
-from streamfuse.live.lanes import Lanes, cpus
+from streamfuse.live.lanes import Lanes
 from streamfuse.live.output_set import OutputSet
 from streamfuse.live.session import Session
 from streamfuse.live.status import LiveStatus, LiveSummary, Picture, View
@@ -197,7 +198,7 @@ class LiveRun:
             repaired=self._front.repaired,
             reconnects=camera.reconnects if camera else 0,
             age_ms=self._ages.percentiles_ms(),
-            delay_frames=self._config.live.lookahead,
+            delay_frames=self._front.delay_frames,
             bracket_rate=round(self._front.brackets.rate, 2),
             exposures=camera.exposures if camera else (),
             recording=self._outputs.recording,
@@ -366,6 +367,7 @@ class LiveRun:
 
     def _use(self, gear: Gear) -> None:
         """Let this preset take the next bracket."""
+        self._lane_since = None  # also where only the thinning changes
         self._inlet.thinned = gear.thinned
         self._lanes.use(gear.preset)
 

@@ -26,6 +26,7 @@ import numpy as np
 
 from streamfuse.frame import FusionMaps, Map, WeighedBracket, luma_range
 from streamfuse.grid import resample, resample_flow, sampling_positions
+from streamfuse.temporal import smooth_rows as rows
 
 ALTERNATION = 0.5  # of a deviation is taken back: then both sides meet in the middle
 NEAR, WHOLE = 3, 6  # instants over which a deviation nearby, and that of the whole picture, has to alternate
@@ -53,20 +54,26 @@ class _Instant:
 
     @property
     def maps(self) -> tuple[Map, ...]:
-        """Priors, finest first, then gains."""
-        return (*self.item.maps.priors, *self.item.maps.gains)
+        """Priors, finest first, then gains: (N, h, w), of which gains have one."""
+        return (*self.item.maps.priors, *(gain[None] for gain in self.item.maps.gains))
+
+
+Places = dict[tuple[int, int], tuple[Map, Map]]
+"""Where each pixel of maps of some size (rows, columns) lies in those of another instant: across, down."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Neighbour:
-    """The instant before or after, and where each pixel of a map of some size (rows, columns) lies in its maps."""
+    """The instant before or after, and the places where the motion leads there."""
 
     instant: _Instant
-    places: dict[tuple[int, int], tuple[Map, Map]]
+    places: Places
 
-    def look(self, maps: Map) -> Map:
-        """Maps (h, w) or (N, h, w), seen along the motion."""
-        return _warp(maps, self.places[maps.shape[-2], maps.shape[-1]])
+    def look(self, maps: Map, sign: float = 1.0) -> Map:
+        """Maps (N, h, w), seen along the motion; times `sign`."""
+        out = np.empty_like(maps)
+        rows.look(maps, *self.places[maps.shape[-2], maps.shape[-1]], np.float32(sign), out)
+        return out
 
 
 class Smoother:
@@ -82,9 +89,10 @@ class Smoother:
     def __init__(self, ahead: bool = True) -> None:
         self._ahead = ahead
         self._window: deque[_Instant] = deque(maxlen=3)
-        # Deviations of the last instants, latest first, seen from the last one, as they would be if they alternated.
-        self._near: list[list[Map]] = []
-        self._whole: list[list[Map]] = []
+        # For each map its deviations at the last instants, (P, N, h, w) and (P, N, 1, 1), latest first, as seen from
+        # the last one; with the sign that they would have now if they alternated.
+        self._near: list[Map] = []
+        self._whole: list[Map] = []
 
     def push(self, item: WeighedBracket) -> Iterable[WeighedBracket]:
         """Take instant t, give t - 1; without looking ahead, give t."""
@@ -119,45 +127,50 @@ class Smoother:
             self._forget()
             return now.item
         sure = _sure(now, sides)
-        self._follow(earlier, [one.shape for one in maps])
-        near, whole, out = [], [], []
-        for number, own in enumerate(maps):
-            share = resample(sure, (own.shape[-2], own.shape[-1]))
-            pooled = _pooled(own, number % count)
-            seen = [_pooled(side.look(side.instant.maps[number]), number % count) for side in sides]
-            low, high = np.minimum(seen[0], seen[-1]), np.maximum(seen[0], seen[-1])
-            near.append((pooled - np.clip(pooled, low, high)) * share)
-            off = (pooled - (seen[0] + seen[-1]) * np.float32(0.5)) * share
-            whole.append(off.mean((-2, -1), keepdims=True))
-            taken = self._taken(aligned.bracket.cycle, number, near[-1], whole[-1], share)
-            out.append(_without(own, taken))
-        self._near, self._whole = [near, *self._near][: NEAR - 1], [whole, *self._whole][: WHOLE - 1]
-        smoothed = FusionMaps(tuple(out[:count]), tuple(out[count:]), now.item.maps.coverage)
+        self._follow(earlier, maps)
+        out = [
+            self._without(number, own, sides, sure, number % count, aligned.bracket.cycle)
+            for number, own in enumerate(maps)
+        ]
+        gains = tuple(one[0] for one in out[count:])
+        smoothed = FusionMaps(tuple(out[:count]), gains, now.item.maps.coverage)
         return replace(now.item, maps=smoothed)
 
-    def _follow(self, earlier: _Neighbour | None, shapes: Sequence[tuple[int, ...]]) -> None:
-        """The deviations of the last instants as seen from this one, their sign turned."""
-        if earlier is None or (self._near and [one.shape for one in self._near[0]] != list(shapes)):
-            self._forget()
+    def _follow(self, earlier: _Neighbour | None, maps: Sequence[Map]) -> None:
+        """Turn the deviations of the last instants into what they are as seen from this one."""
+        if earlier is None or [one.shape[1:] for one in self._near] != [one.shape for one in maps]:
+            self._near = [np.empty((0, *one.shape), np.float32) for one in maps]
+            self._whole = [np.empty((0, len(one), 1, 1), np.float32) for one in maps]
             return
-        self._near = [[-earlier.look(one) for one in past] for past in self._near]
-        self._whole = [[-one for one in past] for past in self._whole]
+        self._near = [
+            earlier.look(past.reshape(-1, *past.shape[2:]), -1).reshape(past.shape) for past in self._near
+        ]
+        self._whole = [-past for past in self._whole]
 
-    def _taken(self, cycle: int, number: int, near: Map, whole: Map, share: Map) -> Map:
-        """What alternates of map `number`: near each pixel, and of the whole picture where that is more."""
-        if cycle != 2:  # nothing turns its sign from instant to instant: what deviates counts at once
-            return near
-        found = np.zeros_like(near)
-        if len(self._near) + 1 >= FEWEST_NEAR:
-            found = _least([near, *(past[number] for past in self._near)])
-        if len(self._whole) + 1 >= FEWEST_WHOLE:
-            steady, mean = (
-                _least([whole, *(past[number] for past in self._whole)]),
-                found.mean((-2, -1), keepdims=True),
-            )
-            rest = np.where(np.abs(steady) > np.abs(mean), steady - mean, np.float32(0))
-            found = found + rest * (share / np.float32(max(float(share.mean()), LEAST_SURE)))
-        return found
+    def _without(
+        self, number: int, own: Map, sides: Sequence[_Neighbour], sure: Map, level: int, cycle: int
+    ) -> Map:
+        """Map `number` less what alternates: near each pixel, and of the whole picture where that is more."""
+        share = resample(sure, (own.shape[-2], own.shape[-1]))
+        pooled = _pooled(own, level)
+        seen = [_pooled(side.look(side.instant.maps[number]), level) for side in sides]
+        near, whole = np.empty_like(own), np.empty((len(own), 1, 1), np.float32)
+        rows.deviate(pooled, seen[0], seen[-1], share, near, whole)
+        found, rest = near, np.zeros_like(whole)
+        if cycle == 2:  # else nothing turns its sign from instant to instant: what deviates counts at once
+            found = np.zeros_like(near)
+            if len(self._near[number]) + 1 >= FEWEST_NEAR:
+                rows.agree(near, self._near[number], found)
+            if len(self._whole[number]) + 1 >= FEWEST_WHOLE:
+                rows.agree(whole, self._whole[number], rest)
+                mean = found.mean((-2, -1), keepdims=True)
+                rest = np.where(np.abs(rest) > np.abs(mean), rest - mean, np.float32(0))
+                rest /= np.float32(max(float(share.mean()), LEAST_SURE))
+        self._near[number] = np.concatenate((near[None], self._near[number][: NEAR - 2]))
+        self._whole[number] = np.concatenate((whole[None], self._whole[number][: WHOLE - 2]))
+        out = np.empty_like(own)
+        rows.without(own, found, rest, share, np.float32(ALTERNATION), np.float32(LEAST), out)
+        return out
 
 
 def _sure(now: _Instant, sides: Sequence[_Neighbour]) -> Map:
@@ -196,34 +209,8 @@ def _picture(item: WeighedBracket) -> Map:
     return np.stack(out)
 
 
-def _warp(maps: Map, places: tuple[Map, Map]) -> Map:
-    """Bilinear look-up of (h, w), or of each of (N, h, w)."""
-    if maps.ndim == 2:
-        return np.asarray(
-            cv2.remap(maps, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
-        )
-    return np.stack([_warp(one, places) for one in maps])
-
-
 def _pooled(maps: Map, level: int) -> Map:
-    if maps.ndim == 2:
-        return np.asarray(cv2.blur(maps, (window(level), window(level))), np.float32)
-    return np.stack([_pooled(one, level) for one in maps])
-
-
-def _least(deviations: Sequence[Map]) -> Map:
-    """Of deviations that all have one sign the smallest; 0 where they do not."""
-    sign = np.sign(deviations[0])
-    least = np.abs(deviations[0])
-    for other in deviations[1:]:
-        least = np.minimum(least, np.maximum(other * sign, np.float32(0)))
-    return np.asarray(sign * least, np.float32)
-
-
-def _without(own: Map, taken: Map) -> Map:
-    """A map less half of what alternates; weights of all exposures (N, h, w) stay weights."""
-    left = own - np.float32(ALTERNATION) * taken
-    if own.ndim == 2:
-        return left
-    left = np.maximum(left, np.float32(LEAST))
-    return np.asarray(left / left.sum(axis=0, keepdims=True), np.float32)
+    """Means over a window of maps (N, h, w), the border mirrored."""
+    half, out = window(level) // 2, np.empty_like(maps)
+    rows.means(maps, half, np.empty(maps.shape[-1] + 2 * half, np.float32), out)
+    return out

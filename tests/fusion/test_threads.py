@@ -20,7 +20,7 @@ SAMPLE = "sample:?frames=6&size=96x64&noise=off"
 def many(monkeypatch):
     """Eight CPUs, all of them in use; as before afterwards."""
     before = torch.get_num_threads(), cv2.getNumThreads()
-    monkeypatch.setattr(threads, "_cpus", lambda: 8)
+    monkeypatch.setattr(threads, "cpus", lambda: 8)
     torch.set_num_threads(8)
     cv2.setNumThreads(8)
     yield
@@ -114,5 +114,5 @@ def test_numbers_that_are_none(number):
 
 
 def test_a_share_of_one_cpu_is_one_thread(many, monkeypatch):
-    monkeypatch.setattr(threads, "_cpus", lambda: 1)
+    monkeypatch.setattr(threads, "cpus", lambda: 1)
     assert limit_threads() == 1

@@ -34,9 +34,12 @@ class Camera:
         self._stopped = threading.Event()
 
     def __iter__(self):
+        due = time.monotonic()
         for frame in self._sample:
             self._before(frame.index)
-            if self._stopped.wait(self._period):
+            # Its own clock goes on while the run is busy, as that of a camera does.
+            due = max(due + self._period, time.monotonic() - 1)
+            if self._stopped.wait(max(0.0, due - time.monotonic())):
                 return
             yield replace(frame, captured_at=time.monotonic())
 
