@@ -328,7 +328,7 @@ def _last_words(summary: LiveSummary) -> str:
     written = ", ".join(summary.files[:3]) + (" ..." if len(summary.files) > 3 else "")
     return (
         f"{ended} {status.frames_out} frames from {status.frames_in} in {summary.seconds:.0f} s, preset "
-        f"{status.preset}, age {middle:.0f} ms (p99 {highest:.0f}), {status.dropped} dropped, "
+        f"{status.effort}, age {middle:.0f} ms (p99 {highest:.0f}), {status.dropped} dropped, "
         f"{status.discarded} discarded, {status.repaired} repaired, {status.reconnects} reconnects"
         + (f"; {written}" if written else "")
         + "."

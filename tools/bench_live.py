@@ -75,6 +75,7 @@ def measure(options: list[str], busy: int, seconds: float, camera: str) -> dict[
         "exit_status": run.returncode,
         "seconds": round(span, 1),
         "preset": summary["preset"],
+        "coarse": summary["coarse"],
         "fuser": summary["fuser"],
         "fps_in": round((last["frames_in"] - first["frames_in"]) / span, 2),
         "fps_out": round((last["frames_out"] - first["frames_out"]) / span, 2),

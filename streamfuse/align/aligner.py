@@ -49,6 +49,7 @@ class Aligner:
         ghost: fall back to the reference where a neighbour disagrees with it.
         rate: as given to the `Pairer`; at half rate the instants before and after are those of the same exposure.
         denoise: take the noise out of a dark reference where it stands in for a brighter exposure.
+        coarse: work at `flow.COARSE` of the size that the preset stands for.
     """
 
     def __init__(
@@ -58,10 +59,12 @@ class Aligner:
         ghost: bool = True,
         rate: Literal["full", "half"] = "full",
         denoise: bool = True,
+        coarse: bool = False,
     ) -> None:
         self.untrusted_share = 0.0
         """Share of the pixels of the last bracket's synthesised exposures that fell back to the reference."""
         self._preset = preset
+        self._coarse = coarse
         self._ghost = ghost
         self._rate = rate
         self._denoise = denoise
@@ -281,7 +284,7 @@ class Aligner:
         """The frame at working size."""
         found = self._pictures.get(frame)
         if found is None:
-            size = motion.working_size(frame.width, frame.height, self._preset)
+            size = motion.working_size(frame.width, frame.height, self._preset, self._coarse)
             found = self._pictures.put(pixels.picture(frame, size), frame)
         return found
 

@@ -28,6 +28,7 @@ _DESCENTS = 16
 REACH = 40  # working pixels over which well-posed motion corrects ill-posed motion
 DISAGREEMENT = 40.0  # per luma
 NOISE_FLOOR = (0.02, 0.06)  # luma of the darker frame between which its detail rises out of the noise
+COARSE = 2 / 3  # half the time of `fast`, and 1 dB of PSNR to the oracle; with a half it would be 2 to 4 dB
 CLIPPING = (0.95, 0.99)  # luma of the brighter frame between which its detail vanishes
 
 
@@ -118,9 +119,9 @@ def to_bytes(luma: Map) -> Plane:
     return cv2.convertScaleAbs(luma, alpha=255.0)
 
 
-def working_size(width: int, height: int, preset: Preset) -> tuple[int, int]:
-    """(width, height) at which motion is estimated."""
-    scale = min(1.0, SETTINGS[preset].long_side / max(width, height))
+def working_size(width: int, height: int, preset: Preset, coarse: bool = False) -> tuple[int, int]:
+    """(width, height) at which motion is estimated; `coarse`: at `COARSE` of what the preset stands for."""
+    scale = min(1.0, SETTINGS[preset].long_side * (COARSE if coarse else 1.0) / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 

@@ -1,4 +1,7 @@
-"""The presets of a live run side by side, loaded once: what each of them costs here, and which of them works now."""
+"""The presets of a live run side by side, loaded once: what each of them costs here, and which of them works now.
+
+They are the rungs of a ladder: the presets, and below `fast` the same at a coarser scale.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -20,8 +24,11 @@ from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.live.config import fixed_preset, stride
 from streamfuse.stage import SourceInfo
 
-LADDER: tuple[Preset, ...] = ("best", "balanced", "fast")
-"""Presets, best first."""
+Rung = Literal["best", "balanced", "fast", "coarse"]
+"""A preset, or what is below them: `fast` with motion and weights found at a coarser scale."""
+
+LADDER: tuple[Rung, ...] = ("best", "balanced", "fast", "coarse")
+"""What a run chooses from, best first."""
 
 _WARM, _TIMED = 3, 4  # brackets: the first ones trace the network and fill the caches
 _TRIAL_SECONDS = 2.0  # of timing, for one preset
@@ -47,23 +54,28 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lane:
-    """The stages of one preset, from aligning to blending; each called from one thread at a time."""
+    """The stages of one rung, from aligning to blending; each called from one thread at a time."""
 
-    preset: Preset
+    rung: Rung
     fuser: Fuser
     align: Aligner
     weigh: WeighStage
     blend: BlendStage
 
+    @property
+    def preset(self) -> Preset:
+        """The preset that the rung belongs to."""
+        return preset_of(self.rung)
+
 
 class Lanes:
-    """A lane for each preset that a run may use.
+    """A lane for each rung that a run may use.
 
-    Loading takes half a second a preset, so it is done before the camera is opened, and no lane is ever made again
+    Loading takes half a second each, so it is done before the camera is opened, and no lane is ever made again
     because another one was chosen.
 
     Args:
-        config: the settings; with the preset `auto` all presets are loaded, else the one that was chosen.
+        config: the settings; with the preset `auto` all rungs are loaded, else the preset that was chosen.
 
     Raises:
         UsageError, WeightsError, DeviceError: as `create_fuser`.
@@ -72,8 +84,8 @@ class Lanes:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._wanted = _wanted(config)
-        self._lanes: dict[Preset, Lane] = {}
-        self._costs: dict[Preset, Cost] = {}
+        self._lanes: dict[Rung, Lane] = {}
+        self._costs: dict[Rung, Cost] = {}
         self._ready_for: SourceInfo | None = None
         self.load(config)
         self.current: Lane = self._lanes[self._wanted[-1]]
@@ -82,79 +94,87 @@ class Lanes:
         """Made the newest fused frame."""
 
     def load(self, config: Config) -> None:
-        """Load the presets that these settings want and that are not there yet; `current` stays.
+        """Load the rungs that these settings want and that are not there yet; `current` stays.
 
         Raises:
             UsageError, WeightsError, DeviceError: as `create_fuser`.
         """
         self._wanted = _wanted(config)
-        for preset in self._wanted:
-            if preset not in self._lanes:
-                self._load(preset)
+        for rung in self._wanted:
+            if rung not in self._lanes:
+                self._load(rung)
                 self._ready_for = None
 
     def compile_ahead(self, tell: Callable[[], None]) -> None:
-        """Compile the loops that these presets need for the pictures of most cameras, where that was not done before.
+        """Compile the loops that they need for the pictures of most cameras, where that was not done before.
 
         Args:
             tell: called before each loop that is compiled, if any: half a minute in all.
         """
-        for preset in self._lanes:
+        for preset in {lane.preset for lane in self._lanes.values()}:
             compile_ahead(self._with(preset), tell=tell)
 
     @property
-    def costs(self) -> dict[Preset, Cost]:
-        """What the presets of the settings cost, as far as `prepare` has timed them."""
-        return {preset: cost for preset, cost in self._costs.items() if preset in self._wanted}
+    def costs(self) -> dict[Rung, Cost]:
+        """What the rungs of the settings cost, as far as `prepare` has timed them."""
+        return {rung: cost for rung, cost in self._costs.items() if rung in self._wanted}
 
     def prepare(self, info: SourceInfo) -> None:
-        """Make everything ready for pictures of this kind, and time the presets on them.
+        """Make everything ready for pictures of this kind, and time the rungs on them.
 
-        A preset is timed only where the one below it holds the rate of `info`: what comes above it costs more. Each
-        timed preset takes part in the choice.
+        One is timed only where the one below it holds the rate of `info`: what comes above it costs more. Each that
+        was timed takes part in the choice.
         """
         if info == self._ready_for:
             return
         self._ready_for, self._costs = info, {}
         frames = list(_trial(info))
-        for preset in reversed(self._wanted):
-            cost = self._costs[preset] = self._timed(self._lanes[preset], frames)
+        for rung in reversed(self._wanted):
+            cost = self._costs[rung] = self._timed(self._lanes[rung], frames)
             if cost.slowest * float(info.rate) / stride(self._config) > 1.0:
                 break
 
-    def use(self, preset: Preset) -> None:
-        """Let this preset, which was loaded, take the next bracket."""
-        self.current = self._lanes[preset]
+    def use(self, rung: Rung) -> None:
+        """Let this rung, which was loaded, take the next bracket."""
+        self.current = self._lanes[rung]
 
     def renew(self) -> None:
         """Load everything anew, after a stage has failed."""
-        preset = self.current.preset
+        rung = self.current.rung
         for loaded in list(self._lanes):
             self._load(loaded)
-        self.use(preset)
+        self.use(rung)
 
-    def _load(self, preset: Preset) -> None:
+    def _load(self, rung: Rung) -> None:
+        preset = preset_of(rung)
         config = self._with(preset)
         fuse = config.fuse
         fuser = create_fuser(
-            config.fuser_name, preset=preset, device=fuse.device, steady=True, threads=fuse.threads
+            config.fuser_name,
+            preset=preset,
+            device=fuse.device,
+            steady=True,
+            threads=fuse.threads,
+            coarse=rung == "coarse",
         )
-        self._lanes[preset] = Lane(preset, fuser, self._aligner(preset), WeighStage(fuser), BlendStage(fuser))
+        self._lanes[rung] = Lane(rung, fuser, self._aligner(rung), WeighStage(fuser), BlendStage(fuser))
 
     def _with(self, preset: Preset) -> Config:
         fuse = self._config.fuse.model_copy(update={"preset": preset})
         return self._config.model_copy(update={"fuse": fuse})
 
-    def _aligner(self, preset: Preset) -> Aligner:
-        config = self._with(preset)
-        align = config.align
-        return Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
+    def _aligner(self, rung: Rung) -> Aligner:
+        config = self._with(preset_of(rung))
+        align, rate = config.align, config.input.rate
+        return Aligner(
+            config.align_preset, align.mode, align.ghost, rate, config.denoise, coarse=rung == "coarse"
+        )
 
     def _timed(self, lane: Lane, frames: list[LabelledFrame]) -> Cost:
         """Run brackets of the trial through a lane, one after another in this thread."""
         pairer = Pairer(self._config.input.rate, lookahead=self._config.live.lookahead)
         brackets = [bracket for frame in frames for bracket in pairer.push(frame)]
-        aligner = self._aligner(lane.preset)  # what it learns of the trial is not for the run
+        aligner = self._aligner(lane.rung)  # what it learns of the trial is not for the run
         costs: list[tuple[float, float]] = []
         began = time.monotonic()
         for number, bracket in enumerate(brackets):
@@ -175,7 +195,12 @@ class Lanes:
         return Cost(median(slowest), median(total))
 
 
-def _wanted(config: Config) -> tuple[Preset, ...]:
+def preset_of(rung: Rung) -> Preset:
+    """The preset that a rung belongs to."""
+    return "fast" if rung == "coarse" else rung
+
+
+def _wanted(config: Config) -> tuple[Rung, ...]:
     chosen = fixed_preset(config)
     return LADDER if chosen is None else (chosen,)
 

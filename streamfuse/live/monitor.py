@@ -91,7 +91,7 @@ def line(status: LiveStatus) -> str:
     parts = [
         f"{status.source}: {status.state}",
         f"{status.rate_in:.1f} -> {status.rate_out:.1f} fps",
-        f"{status.preset} on {status.device}",
+        f"{status.effort} on {status.device}",
         f"age {middle:.0f} ms (p99 {highest:.0f})",
         f"{status.dropped} dropped",
         f"{outputs} of {len(status.outputs)} outputs",

@@ -186,6 +186,7 @@ class LiveRun:
             rate_in=round(self._front.frames_in.rate, 2),
             rate_out=round(self._rate_out.rate, 2),
             preset=lane.preset,
+            coarse=lane.rung == "coarse",
             device=lane.fuser.device,
             fuser=lane.fuser.name,
             cycle=found.cycle if found else 0,
@@ -352,7 +353,7 @@ class LiveRun:
             self._meter.restart()
             return
         busy = tuple(stage.busy_seconds for stage in session.statistics.stages[1:])
-        load = self._meter.take(now, self._inlet.arrived, self._inlet.drops, busy)
+        load = self._meter.take(now, self._inlet.arrived, self._inlet.drops, busy, time.process_time())
         sentence = governor.judge(load) if load else None
         if sentence is not None:
             self._warn("preset", sentence)
@@ -369,7 +370,7 @@ class LiveRun:
         """Let this preset take the next bracket."""
         self._lane_since = None  # also where only the thinning changes
         self._inlet.thinned = gear.thinned
-        self._lanes.use(gear.preset)
+        self._lanes.use(gear.rung)
 
     def _wind_up(self) -> None:
         """Let the camera go, and finish what is on its way."""

@@ -58,6 +58,7 @@ class LiveStatus:
         recording: the file that is being recorded, or None.
         outputs: every output.
         error: why the source is not delivering, in one sentence.
+        coarse: motion and weights are found at a coarser scale than the preset stands for, to hold the rate.
     """
 
     source: str
@@ -86,6 +87,12 @@ class LiveStatus:
     recording: str | None
     outputs: tuple[OutputStatus, ...]
     error: str | None = None
+    coarse: bool = False
+
+    @property
+    def effort(self) -> str:
+        """The preset, and whether it works at a coarser scale, for people."""
+        return f"{self.preset} (coarser)" if self.coarse else self.preset
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

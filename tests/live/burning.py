@@ -11,14 +11,14 @@ from streamfuse.live import lanes
 
 
 class Costs(dict):
-    """Preset -> seconds of a processor that each of its frames burns; may be changed while a run goes on."""
+    """Rung -> seconds of a processor that each of its frames burns; may be changed while a run goes on."""
 
-    def __init__(self, fast=0.0, balanced=0.0, best=0.0):
-        super().__init__(fast=fast, balanced=balanced, best=best)
+    def __init__(self, fast=0.0, balanced=0.0, best=0.0, coarse=None):
+        super().__init__(fast=fast, balanced=balanced, best=best, coarse=fast if coarse is None else coarse)
         self.loaded = []
-        """Presets in the order in which they were loaded."""
+        """Rungs in the order in which they were loaded."""
         self.used = []
-        """Preset of each frame that was blended in a run."""
+        """Rung of each frame that was blended in a run."""
 
     def install(self, monkeypatch):
         """Have the lanes burn; gives itself."""
@@ -36,7 +36,9 @@ class Costs(dict):
                 burn(costs[self._fuser.preset])
                 yield from super().push(item)
 
-        monkeypatch.setattr(lanes, "create_fuser", lambda name, *, preset, **_: Named(preset))
+        monkeypatch.setattr(
+            lanes, "create_fuser", lambda name, *, preset, coarse, **_: Named("coarse" if coarse else preset)
+        )
         monkeypatch.setattr(lanes, "BlendStage", Burning)
         return self
 

@@ -14,13 +14,13 @@ def governor(costs=COSTS, **options):
     return Governor(costs, RATE, CPUS, **options)
 
 
-def load(dropped=0.0, busy=0.5, seconds=3.0, rate=RATE):
+def load(dropped=0.0, busy=0.5, seconds=3.0, rate=RATE, used=0.0):
     arrived = round(rate * seconds)
-    return Load(seconds, arrived, round(dropped * arrived), busy)
+    return Load(seconds, arrived, round(dropped * arrived), busy, used)
 
 
 def chosen(governor):
-    return governor.gear.preset, governor.gear.thinned
+    return governor.gear.rung, governor.gear.thinned
 
 
 def until_a_change(governor, window):
@@ -47,8 +47,8 @@ def test_it_begins_with_what_surely_holds(costs, preset):
 
 def test_the_number_of_processors_counts():
     costs = {"fast": Cost(0.001, 0.002), "balanced": Cost(0.012, 0.1)}
-    assert Governor(costs, RATE, 2).gear.preset == "fast"
-    assert Governor(costs, RATE, 16).gear.preset == "balanced"
+    assert Governor(costs, RATE, 2).gear.rung == "fast"
+    assert Governor(costs, RATE, 16).gear.rung == "balanced"
 
 
 def test_what_keeps_up_stays():
@@ -60,15 +60,18 @@ def test_what_keeps_up_stays():
 def test_far_too_slow_is_seen_at_once_and_said():
     one = governor(QUICK)
     sentence = one.judge(load(dropped=0.8, busy=0.07))
-    assert sentence == "The preset best holds 6.0 of 30.0 frames per second here: going on with balanced."
+    assert (
+        sentence
+        == "The preset best holds 6.0 of 30.0 frames per second here: going on with the preset balanced."
+    )
     assert chosen(one) == ("balanced", False)
 
 
 def test_a_machine_that_is_much_busier_skips_what_cannot_hold_either():
     one = governor({**QUICK, "balanced": Cost(0.009, 0.019)})
     # The slowest stage takes eight times as long as it did: so would that of `balanced`.
-    sentence = one.judge(Load(3.0, 90, 60, 8 * 0.01 * 10))
-    assert "going on with fast" in sentence
+    sentence = one.judge(Load(3.0, 90, 60, 8 * 0.01 * 10, 0.0))
+    assert "going on with the preset fast" in sentence
 
 
 def test_a_little_too_slow_has_to_be_so_twice():
@@ -144,12 +147,45 @@ def test_each_failed_try_doubles_the_time_to_the_next():
 
 def test_windows_are_long_enough_to_judge():
     meter = LoadMeter()
-    assert meter.take(0.0, 0, 0, (0.0, 0.0)) is None
-    assert meter.take(0.5, 15, 0, (0.4, 0.1)) is None  # too short
-    assert meter.take(1.0, 30, 3, (0.8, 0.1)) == Load(1.0, 30, 3, 0.8)
-    assert meter.take(2.0, 35, 3, (1.0, 0.9)) is None  # too few at five per second
-    assert meter.take(4.0, 45, 3, (1.4, 2.5)) == Load(
-        3.0, 15, 0, (2.5 - 0.1) / 3.0
+    assert meter.take(0.0, 0, 0, (0.0, 0.0), 0.0) is None
+    assert meter.take(0.5, 15, 0, (0.4, 0.1), 0.5) is None  # too short
+    assert meter.take(1.0, 30, 3, (0.8, 0.1), 1.5) == Load(1.0, 30, 3, 0.8, 1.5)
+    assert meter.take(2.0, 35, 3, (1.0, 0.9), 2.0) is None  # too few at five per second
+    assert meter.take(4.0, 45, 3, (1.4, 2.5), 3.0) == Load(
+        3.0, 15, 0, (2.5 - 0.1) / 3.0, 0.5
     )  # another one is the slowest now
     meter.restart()
-    assert meter.take(9.0, 90, 3, (2.0, 3.0)) is None
+    assert meter.take(9.0, 90, 3, (2.0, 3.0), 9.0) is None
+
+
+COARSE = {**COSTS, "coarse": Cost(0.008, 0.015)}
+
+
+def test_below_the_presets_is_the_fastest_of_them_at_a_coarser_scale():
+    one = governor(COARSE)
+    assert chosen(one) == ("fast", False)
+    _, sentence = until_a_change(one, load(dropped=0.1, busy=1.0))
+    assert sentence == (
+        "The preset fast holds 27.0 of 30.0 frames per second here: going on with the preset fast at a coarser scale."
+    )
+    assert chosen(one) == ("coarse", False)
+    _, sentence = until_a_change(one, load(dropped=0.3, busy=1.0))
+    assert sentence.startswith("Even the preset fast at a coarser scale holds 21.0 of 30.0")
+    assert chosen(one) == ("coarse", True)
+
+
+def test_it_begins_coarser_where_the_presets_take_too_much():
+    one = governor({"coarse": Cost(0.01, 0.02), "fast": Cost(0.025, 0.05)})
+    assert chosen(one) == ("coarse", False)
+    assert all(
+        one.judge(load(busy=0.3)) is None for _ in range(20)
+    )  # `fast` would take three quarters of the machine
+
+
+def test_what_camera_and_outputs_take_counts_against_a_better_one():
+    one = governor({"coarse": Cost(0.01, 0.02), "fast": Cost(0.02, 0.04)})
+    assert chosen(one) == ("coarse", False)
+    busy_outputs = load(busy=0.3, used=0.6 + 0.4)  # `fast` would bring it to 1.6 of two processors
+    assert all(one.judge(busy_outputs) is None for _ in range(50))
+    until_a_change(one, load(busy=0.3, used=0.6 + 0.1))
+    assert chosen(one) == ("fast", False)

@@ -16,10 +16,11 @@ def test_all_presets_are_loaded_at_once_and_the_fastest_begins(monkeypatch):
     costs = Costs().install(monkeypatch)
     lanes = Lanes(config(preset="auto"))
     assert costs.loaded == list(LADDER)
-    assert lanes.current.preset == lanes.running.preset == "fast"
-    for preset in LADDER:
-        lanes.use(preset)
-        assert lanes.current.fuser.name == f"mertens of {preset}"
+    assert lanes.current.rung == lanes.running.rung == "coarse"
+    assert lanes.current.preset == "fast"
+    for rung in LADDER:
+        lanes.use(rung)
+        assert lanes.current.fuser.name == f"mertens of {rung}"
     assert costs.loaded == list(LADDER)  # nothing was loaded again
 
 
@@ -45,7 +46,7 @@ def test_what_costs_more_than_one_that_does_not_hold_is_not_timed(monkeypatch):
     costs = Costs(fast=0.001, balanced=0.08, best=3.0).install(monkeypatch)
     lanes = Lanes(config(preset="auto"))
     lanes.prepare(INFO)
-    assert set(lanes.costs) == {"fast", "balanced"}
+    assert set(lanes.costs) == {"coarse", "fast", "balanced"}
     assert "best" not in costs.used
 
 
@@ -64,7 +65,7 @@ def test_other_presets_are_loaded_when_the_settings_want_them(monkeypatch):
     costs = Costs().install(monkeypatch)
     lanes = Lanes(config(preset="fast"))
     lanes.load(config(preset="auto"))
-    assert costs.loaded == ["fast", "best", "balanced"]
+    assert costs.loaded == ["fast", "best", "balanced", "coarse"]
     assert lanes.current.preset == "fast"
 
 

@@ -84,7 +84,7 @@ export class Figures {
     const rows = {
       "Running for": duration(status.uptime),
       Picture: status.width ? `${status.width} × ${status.height}` : "–",
-      "Fused by": `${status.fuser} (${status.preset}, ${status.device})`,
+      "Fused by": `${status.fuser} (${status.preset}${status.coarse ? ", coarser" : ""}, ${status.device})`,
       Exposures: status.order.length ? status.order.join(" · ") : "–",
       Gap: status.cycle ? `${fixed(status.gap_ev, 1)} EV` : "–",
       Delay: `${status.delay_frames} frames`,
