@@ -14,11 +14,11 @@ from streamfuse.live.lanes import LADDER, Cost, Rung
 _SHORTEST_WINDOW, _LONGEST_WINDOW = 1.0, 3.0  # seconds
 _FRAMES_TO_JUDGE = 12
 _DROPS_TO_STEP_DOWN = 0.05  # share of the instants
-_DROPS_TO_THIN = 0.15  # share from which an even half of the rate is better than what is left of it
+_DROPS_TO_THIN = 0.15  # share from which an even half of the rate is better, unless that was left to try for more
 _HOPELESS_DROPS = 0.5  # a share that one window is enough to judge by
 _SAFE = 0.5  # share of the machine that a preset may take to begin with: camera and outputs need some, too
 _ROOM = 0.7  # the same for one that is climbed to, with what camera and outputs are seen to take
-_ROOM_FOR_ALL_FRAMES = 0.9  # the same for fusing every frame again
+_ROOM_FOR_ALL_FRAMES = 0.75  # the same for fusing every frame again
 _PATIENCE_SECONDS = 10.0
 _NAMES = {"coarse": "the preset fast at a coarser scale"}
 _LONGEST_PATIENCE = 3600.0
@@ -120,13 +120,13 @@ class Governor:
         if self._strikes < 2 and share < _HOPELESS_DROPS:
             return None
         self._strikes = 0
-        if self._climbed:
+        climbed, self._climbed = self._climbed, False
+        if climbed:
             self._patience = min(2 * self._patience, _LONGEST_PATIENCE)
-            self._climbed = False
         rate = load.arrived / load.seconds
         holds = f"holds {rate * (1 - share):.1f} of {rate:.1f} frames per second here"
         last = self._at + 1 == len(self._gears)
-        if last or (self._at == self._plain and share < _DROPS_TO_THIN):
+        if last or (self._at == self._plain and share < _DROPS_TO_THIN and not climbed):
             told, self._told_of_floor = self._told_of_floor, True
             even = f"Even {self.gear.name} {holds}: brackets are dropped, oldest first; "
             return None if told else even + "a smaller --size or --rate half helps."

@@ -128,9 +128,9 @@ def test_every_frame_is_fused_again_when_the_machine_is_free():
     one = governor()
     until_a_change(one, load(dropped=0.4, busy=1.0))
     assert all(
-        one.judge(load(busy=0.6, rate=15)) is None for _ in range(100)
+        one.judge(load(busy=0.4, rate=15)) is None for _ in range(100)
     )  # with twice as many it would not hold
-    until_a_change(one, load(busy=0.4, rate=15))
+    until_a_change(one, load(busy=0.35, rate=15))
     assert chosen(one) == ("fast", False)
 
 
@@ -143,6 +143,15 @@ def test_each_failed_try_doubles_the_time_to_the_next():
         assert chosen(one) == ("fast", False)
         until_a_change(one, load(dropped=0.9, busy=1.0))
     assert waits == [4, 7, 14]  # windows of three seconds: 10, 20, 40 s
+
+
+def test_what_held_is_gone_back_to_when_more_was_tried_and_a_little_is_lost():
+    one = governor()
+    until_a_change(one, load(dropped=0.4, busy=1.0))
+    until_a_change(one, load(busy=0.2, rate=15))
+    _, sentence = until_a_change(one, load(dropped=0.08, busy=1.0))
+    assert "one frame of each bracket" in sentence
+    assert chosen(one) == ("fast", True)
 
 
 def test_windows_are_long_enough_to_judge():
