@@ -15,9 +15,12 @@ import click
 from streamfuse.errors import StreamfuseError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamfuse.batch.plan import Job
     from streamfuse.batch.run import FileResult
 
+_MOST_LOOKED_AT = 50  # files, before the first is begun
 PRESETS = ("fast", "balanced", "best")
 
 
@@ -98,7 +101,7 @@ def batch(
     try:
         run = Batch(jobs, workers=processes, ray=ray, resume=resume, report=report)
         if ray is None and len(jobs) > 0:
-            _compile_ahead(jobs[0], quiet=quiet or as_json)
+            _compile_ahead(jobs, quiet=quiet or as_json)
         results = run.run()
     except KeyboardInterrupt:
         click.echo("Interrupted: what is complete is kept; the same command with --resume goes on.", err=True)
@@ -121,16 +124,22 @@ def batch(
         sys.exit(1)
 
 
-def _compile_ahead(job: Job, *, quiet: bool) -> None:
-    """Once, and not in every process at the same time."""
+def _compile_ahead(jobs: Sequence[Job], *, quiet: bool) -> None:
+    """Once for each kind of pictures, and not in every process at the same time."""
     from streamfuse.ahead import Kind, compile_ahead
     from streamfuse.capture.open import open_source
     from streamfuse.progress import Reporter
 
-    with Reporter(quiet=quiet) as reporter, suppress(StreamfuseError):  # what is wrong is said of each file
-        with open_source(job.source) as source:
-            kind = Kind.of(source.info, job.config)
-        compile_ahead(job.config, kind, reporter.compiling)
+    first = {str(job.source): job for job in reversed(jobs)}  # of a file's segments one is enough
+    kinds = set()
+    with Reporter(quiet=quiet) as reporter:
+        for job in list(first.values())[:_MOST_LOOKED_AT]:
+            with suppress(StreamfuseError):  # what is wrong is said of each file
+                with open_source(job.source) as source:
+                    kind = Kind.of(source.info, job.config)
+                if kind not in kinds:
+                    kinds.add(kind)
+                    compile_ahead(job.config, kind, reporter.compiling)
 
 
 def _tell(file: FileResult | None, finished: int, wanted: int) -> None:

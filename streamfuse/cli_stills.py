@@ -78,6 +78,10 @@ def still(
 @click.pass_context
 def evaluate(context: click.Context) -> None:
     """Measure quality, beside other tools."""
+    from streamfuse.jit import when_compiling
+    from streamfuse.progress import Reporter
+
+    context.with_resource(when_compiling(Reporter().compiling))
     # Ends as an error does, so that nothing half-written is left.
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     context.call_on_close(lambda: signal.signal(signal.SIGTERM, previous))

@@ -260,10 +260,13 @@ def _stopping(stop: Callable[[], None]) -> Iterator[None]:
 
 
 def _run(relay: Relay, as_json: bool, quiet: bool) -> None:
+    from streamfuse.jit import when_compiling
+    from streamfuse.progress import Reporter
+
     if not quiet:
         _warn(relay.warnings)
         click.echo(", ".join(name for sink in relay.sinks for name in sink.outputs), err=True)
-    with _stopping(relay.stop):
+    with _stopping(relay.stop), when_compiling(Reporter(quiet=quiet or as_json).compiling):
         summary = relay.run()
     if as_json:
         click.echo(json.dumps(summary.as_dict()))

@@ -13,6 +13,8 @@ from streamfuse.jit import kernel, kernels, when_compiling
 from streamfuse.loop_cache import Note
 from streamfuse.progress import COMPILING
 
+SAMPLE = "sample:?frames=4&size=64x48"
+
 
 def forms():
     """How many forms each loop has in this process, compiled or read from disk."""
@@ -68,13 +70,21 @@ def test_compiling_is_told(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("quiet", [False, True])
-def test_a_first_run_says_that_it_compiles_and_the_next_does_not(monkeypatch, tmp_path, quiet):
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    ("command", "times"),
+    [
+        (("fuse", SAMPLE, "-o", "null:"), 1),
+        (("fuse", SAMPLE, "-o", "null:", "--quiet"), 0),
+        (("publish", SAMPLE, "--to", "zmq+pub+ipc://{tmp}/socket"), 1),
+    ],
+)
+def test_a_first_run_says_that_it_compiles_and_the_next_does_not(monkeypatch, tmp_path, command, times):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     said = []
     for _ in range(2):
-        process = start("fuse", "sample:?frames=4&size=64x48", "-o", "null:", *["--quiet"] * quiet)
-        _, stderr = process.communicate(timeout=110)
+        process = start(*(part.format(tmp=tmp_path) for part in command))
+        _, stderr = process.communicate(timeout=150)
         assert process.returncode == 0, stderr
         said.append(stderr.count(COMPILING))
-    assert said == [0 if quiet else 1, 0]
+    assert said == [times, 0]

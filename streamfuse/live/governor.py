@@ -14,7 +14,9 @@ from streamfuse.live.lanes import LADDER, Cost, Rung
 _SHORTEST_WINDOW, _LONGEST_WINDOW = 1.0, 3.0  # seconds
 _FRAMES_TO_JUDGE = 12
 _DROPS_TO_STEP_DOWN = 0.05  # share of the instants
-_DROPS_TO_THIN = 0.15  # share from which an even half of the rate is better, unless that was left to try for more
+_DROPS_TO_THIN = (
+    0.15  # share from which an even half of the rate is better, unless that was left to try for more
+)
 _HOPELESS_DROPS = 0.5  # a share that one window is enough to judge by
 _SAFE = 0.5  # share of the machine that a preset may take to begin with: camera and outputs need some, too
 _ROOM = 0.7  # the same for one that is climbed to, with what camera and outputs are seen to take
