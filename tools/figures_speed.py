@@ -61,7 +61,7 @@ def live() -> str:
         [
             name,
             f"{case['seconds'] / 60:.0f}",
-            f"`{case['preset']}`",
+            f"`{case['preset']}`" + (", coarser" if case.get("coarse") else ""),
             f"{case['fps_in']:.1f} / {case['fps_out']:.1f}",
             str(case["dropped"]),
             " / ".join(f"{case['age_ms'][p]:.0f}" for p in ("p50", "p95", "p99")),
