@@ -2,7 +2,10 @@
 
     import streamfuse
     fused = streamfuse.fuse_pair(under, over)           # (H, W, 3) R'G'B' or (H, W) luma, uint8 or uint16
-    for frame in streamfuse.fuse_video("clip.mov"):     # FusedFrame: .rgb(), .planes, .pts
+    streamfuse.fuse_file("clip.mov", "fused.mp4")       # as `streamfuse fuse` does
+    for frame in streamfuse.fuse_video("clip.mov"):     # FusedFrame: .rgb(), .time, .save(path), .tensor()
+        ...
+    for frame in streamfuse.fuse_frames(arrays, fps=24):
         ...
 
 Names are imported when they are first used, so that `import streamfuse` takes no time.
@@ -15,9 +18,37 @@ from streamfuse import forking as _forking  # noqa: F401 (sees to it that forked
 from streamfuse._version import __version__
 
 if TYPE_CHECKING:
+    from streamfuse.api import Progress as Progress
+    from streamfuse.api import fuse_file as fuse_file
+    from streamfuse.api import fuse_frames as fuse_frames
+    from streamfuse.api import fuse_live as fuse_live
+    from streamfuse.api import publish as publish
     from streamfuse.capture.open import open_source as open_source
+    from streamfuse.config import Config as Config
+    from streamfuse.config import load_config as load_config
     from streamfuse.encode.open import open_sink as open_sink
+    from streamfuse.errors import CameraError as CameraError
+    from streamfuse.errors import ConfigError as ConfigError
+    from streamfuse.errors import DeviceError as DeviceError
+    from streamfuse.errors import EncoderError as EncoderError
+    from streamfuse.errors import ExposureError as ExposureError
+    from streamfuse.errors import ForkedError as ForkedError
+    from streamfuse.errors import InputError as InputError
+    from streamfuse.errors import InputNotFoundError as InputNotFoundError
+    from streamfuse.errors import OutputError as OutputError
+    from streamfuse.errors import OutputExistsError as OutputExistsError
+    from streamfuse.errors import StageTimeoutError as StageTimeoutError
+    from streamfuse.errors import StreamAccessError as StreamAccessError
+    from streamfuse.errors import StreamfuseError as StreamfuseError
+    from streamfuse.errors import StreamTimeoutError as StreamTimeoutError
+    from streamfuse.errors import UsageError as UsageError
+    from streamfuse.errors import WeightsError as WeightsError
+    from streamfuse.errors import WireError as WireError
+    from streamfuse.errors import WireLimitError as WireLimitError
+    from streamfuse.errors import WireVersionError as WireVersionError
+    from streamfuse.frame import Frame as Frame
     from streamfuse.frame import FusedFrame as FusedFrame
+    from streamfuse.live.run import LiveRun as LiveRun
     from streamfuse.pipeline import Pipeline as Pipeline
     from streamfuse.run import fuse_video as fuse_video
     from streamfuse.stills import Fuser as Fuser
@@ -26,26 +57,82 @@ if TYPE_CHECKING:
     from streamfuse.subscription import subscribe_async as subscribe_async
 
 _HOME = {
+    "CameraError": "streamfuse.errors",
+    "Config": "streamfuse.config",
+    "ConfigError": "streamfuse.errors",
+    "DeviceError": "streamfuse.errors",
+    "EncoderError": "streamfuse.errors",
+    "ExposureError": "streamfuse.errors",
+    "ForkedError": "streamfuse.errors",
+    "Frame": "streamfuse.frame",
     "FusedFrame": "streamfuse.frame",
     "Fuser": "streamfuse.stills",
+    "InputError": "streamfuse.errors",
+    "InputNotFoundError": "streamfuse.errors",
+    "LiveRun": "streamfuse.live.run",
+    "OutputError": "streamfuse.errors",
+    "OutputExistsError": "streamfuse.errors",
     "Pipeline": "streamfuse.pipeline",
+    "Progress": "streamfuse.api",
+    "StageTimeoutError": "streamfuse.errors",
+    "StreamAccessError": "streamfuse.errors",
+    "StreamTimeoutError": "streamfuse.errors",
+    "StreamfuseError": "streamfuse.errors",
+    "UsageError": "streamfuse.errors",
+    "WeightsError": "streamfuse.errors",
+    "WireError": "streamfuse.errors",
+    "WireLimitError": "streamfuse.errors",
+    "WireVersionError": "streamfuse.errors",
+    "fuse_file": "streamfuse.api",
+    "fuse_frames": "streamfuse.api",
+    "fuse_live": "streamfuse.api",
     "fuse_pair": "streamfuse.stills",
     "fuse_video": "streamfuse.run",
+    "load_config": "streamfuse.config",
     "open_sink": "streamfuse.encode.open",
     "open_source": "streamfuse.capture.open",
+    "publish": "streamfuse.api",
     "subscribe": "streamfuse.subscription",
     "subscribe_async": "streamfuse.subscription",
 }
 
 __all__ = [
+    "CameraError",
+    "Config",
+    "ConfigError",
+    "DeviceError",
+    "EncoderError",
+    "ExposureError",
+    "ForkedError",
+    "Frame",
     "FusedFrame",
     "Fuser",
+    "InputError",
+    "InputNotFoundError",
+    "LiveRun",
+    "OutputError",
+    "OutputExistsError",
     "Pipeline",
+    "Progress",
+    "StageTimeoutError",
+    "StreamAccessError",
+    "StreamTimeoutError",
+    "StreamfuseError",
+    "UsageError",
+    "WeightsError",
+    "WireError",
+    "WireLimitError",
+    "WireVersionError",
     "__version__",
+    "fuse_file",
+    "fuse_frames",
+    "fuse_live",
     "fuse_pair",
     "fuse_video",
+    "load_config",
     "open_sink",
     "open_source",
+    "publish",
     "subscribe",
     "subscribe_async",
 ]

@@ -12,6 +12,7 @@ from PIL import Image
 
 from streamfuse.arguments import described
 from streamfuse.errors import UsageError
+from streamfuse.frame import ColorInfo, Plane
 
 Picture = npt.NDArray[Any]  # (H, W, 3) R'G'B' or (H, W) luma; uint8 or uint16
 
@@ -47,6 +48,31 @@ def checked_pictures(pictures: object) -> list[Picture]:
         kinds = ", ".join(f"{picture.shape} {picture.dtype}" for picture in found)
         raise UsageError(f"All pictures must have one shape and dtype, got {kinds}.")
     return found
+
+
+def planes_of(picture: object, *, full_range: bool = False) -> tuple[tuple[Plane, ...], int, ColorInfo]:
+    """Planes of one picture, their bit depth and their colour: Y'CbCr 4:4:4 of BT.709, or luma alone of full range.
+
+    Args:
+        picture: (H, W, 3) R'G'B' or (H, W) luma, full range, uint8 or uint16.
+        full_range: of the planes, where there is colour: keeps all steps of 8 bits, which players expect the least.
+
+    Raises:
+        UsageError: something else; the sentence says what to do.
+    """
+    from streamfuse.color import rgb_to_planes
+
+    array = _array(picture)
+    _check(array)
+    bits = 8 if array.dtype == np.uint8 else 16
+    if array.ndim == 2:
+        return (np.ascontiguousarray(array),), bits, ColorInfo(1, 1, 1, True)
+    color = ColorInfo(1, 1, 1, full_range)
+    return (
+        rgb_to_planes(np.ascontiguousarray(array), bits=bits, subsampling=(0, 0), color=color),
+        bits,
+        color,
+    )
 
 
 def _array(picture: object) -> Picture:

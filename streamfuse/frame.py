@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Plane = npt.NDArray[Any]  # (H, W) uint8 (8 bit) or uint16 (9..16 bit, low bits used)
 Map = npt.NDArray[np.float32]  # (H, W), or (H, W, 2) for a flow field
@@ -93,9 +97,9 @@ class Exposure:
         return float(np.log2((self.time_us or 1.0) * (self.gain or 1.0)))
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One picture as it came in.
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Picture:
+    """What a frame that came in and a fused one have in common: planes and their place in time.
 
     Args:
         planes: (Y,) or (Y, Cb, Cr); uint8 at 8 bit, uint16 above (value in the low bits).
@@ -105,8 +109,6 @@ class Frame:
         pts: presentation time in units of `time_base`; None where the source has none.
         time_base: seconds per pts unit.
         index: number of the frame in its source, from 0; frames that the source lost are not counted.
-        exposure: known exposure, where there is metadata or a sidecar.
-        captured_at: `time.monotonic()` at capture, for live sources.
     """
 
     planes: tuple[Plane, ...]
@@ -116,8 +118,6 @@ class Frame:
     pts: int | None
     time_base: Fraction
     index: int
-    exposure: Exposure | None = None
-    captured_at: float | None = None
 
     @property
     def luma(self) -> Plane:
@@ -134,11 +134,72 @@ class Frame:
         """Columns of the luma plane."""
         return int(self.planes[0].shape[1])
 
+    @property
+    def time(self) -> float | None:
+        """Presentation time in seconds; None where the source has none."""
+        return None if self.pts is None else float(self.pts * self.time_base)
+
+    def rgb(self) -> npt.NDArray[Any]:
+        """(H, W, 3) R'G'B', full range: uint8 for 8-bit frames, uint16 over the whole 16-bit range above."""
+        from streamfuse.color import planes_to_rgb
+
+        return planes_to_rgb(self.planes, self.bits, self.subsampling, self.color)
+
+    def bgr(self) -> npt.NDArray[Any]:
+        """As `rgb` with the channels in OpenCV's order, contiguous."""
+        return np.ascontiguousarray(self.rgb()[..., ::-1])
+
+    def tensor(self) -> Tensor:
+        """(3, H, W) R'G'B' as a torch tensor on the CPU: uint8 for 8-bit frames, else float32 in 0..1.
+
+        Both are what `streamfuse.Fuser` takes.
+        """
+        import torch
+
+        pixels = np.ascontiguousarray(self.rgb().transpose(2, 0, 1))
+        if pixels.dtype == np.uint8:
+            return torch.from_numpy(pixels)
+        return torch.from_numpy(pixels.astype(np.float32) / np.float32(65535))
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the picture to a PNG, TIFF or JPEG file: 16 bit for frames of more than 8, except as JPEG.
+
+        Args:
+            path: its suffix chooses the format.
+            overwrite: replace an existing file.
+
+        Raises:
+            EncoderError: a suffix that names no picture.
+            OutputExistsError: the file is there and `overwrite` is not set.
+            OutputError: it cannot be written.
+
+        Example:
+            >>> next(iter(streamfuse.fuse_video("clip.mov"))).save("first.png")  # doctest: +SKIP
+        """
+        from streamfuse.encode.photo import check_target, write_photo
+
+        target = Path(path)
+        check_target(target, None, overwrite)
+        write_photo(target, self.rgb())
+
     def __repr__(self) -> str:
-        return f"Frame({self.index}, {self.width}x{self.height}, {self.bits} bit, pts={self.pts})"
+        return f"{type(self).__name__}({self.index}, {self.width}x{self.height}, {self.bits} bit, pts={self.pts})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Frame(Picture):
+    """One picture as it came in.
+
+    Args:
+        exposure: known exposure, where there is metadata or a sidecar.
+        captured_at: `time.monotonic()` at capture, for live sources.
+    """
+
+    exposure: Exposure | None = None
+    captured_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LabelledFrame:
     """A frame and its place in the exposure cycle.
 
@@ -165,7 +226,7 @@ class Neighbours:
     after: Frame | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Bracket:
     """One instant: the frame taken then, and the frames from which its missing exposures are made.
 
@@ -186,7 +247,7 @@ class Bracket:
     simultaneous: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class AlignedBracket:
     """All exposures of one instant, in one geometry.
 
@@ -209,7 +270,7 @@ class AlignedBracket:
     flow_after: Map | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FusionMaps:
     """What a fuser says of one bracket, before any pixel is blended: small, so that it can be smoothed over time.
 
@@ -226,7 +287,7 @@ class FusionMaps:
     coverage: tuple[float, float] = (1.0, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class WeighedBracket:
     """An aligned bracket and the maps by which it will be blended."""
 
@@ -234,60 +295,30 @@ class WeighedBracket:
     maps: FusionMaps
 
 
-@dataclass(frozen=True, slots=True)
-class FusedFrame:
-    """One fused picture.
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FusedFrame(Picture):
+    """One fused picture; pts, time_base and index are those of the reference frame.
 
     Args:
-        planes: as in `Frame`.
-        bits, subsampling, color, pts, time_base, index: those of the reference frame.
         exposures: index (in the source) of the frames that it was made of.
         stats: measurements of this frame by name, such as `ghost_share`.
-        captured_at: capture time of the reference, for live sources.
+        captured_at: `time.monotonic()` at capture of the reference, for live sources.
         maps: pictures that ride along on request, by name, such as `weights`; see `streamfuse.maps`.
     """
 
-    planes: tuple[Plane, ...]
-    bits: int
-    subsampling: tuple[int, int]
-    color: ColorInfo
-    pts: int | None
-    time_base: Fraction
-    index: int
     exposures: tuple[int, ...] = ()
     stats: Mapping[str, float] = field(default_factory=dict)
     captured_at: float | None = None
     maps: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
-    @property
-    def luma(self) -> Plane:
-        """The Y plane."""
-        return self.planes[0]
-
-    @property
-    def height(self) -> int:
-        """Lines of the luma plane."""
-        return int(self.planes[0].shape[0])
-
-    @property
-    def width(self) -> int:
-        """Columns of the luma plane."""
-        return int(self.planes[0].shape[1])
-
-    def rgb(self) -> npt.NDArray[Any]:
-        """(H, W, 3) R'G'B', full range: uint8 for 8-bit frames, uint16 over the whole 16-bit range above."""
-        from streamfuse.color import planes_to_rgb
-
-        return planes_to_rgb(self.planes, self.bits, self.subsampling, self.color)
-
     @classmethod
     def from_rgb(
         cls, picture: npt.NDArray[Any], number: int = 0, rate: Fraction | float = Fraction(25)
     ) -> FusedFrame:
-        """A frame of an array, so that a sink can write it; its planes are Y'CbCr 4:4:4 of BT.709.
+        """A frame of an array, so that a sink can write it; its planes are Y'CbCr 4:4:4 of BT.709, or luma alone.
 
         Args:
-            picture: (H, W, 3) R'G'B', full range, uint8 or uint16.
+            picture: (H, W, 3) R'G'B' or (H, W) luma, full range, uint8 or uint16.
             number: of the frame, from 0: its place in time.
             rate: frames per second.
 
@@ -298,19 +329,8 @@ class FusedFrame:
             >>> FusedFrame.from_rgb(np.zeros((36, 64, 3), np.uint8), number=2)
             FusedFrame(2, 64x36, 8 bit, pts=2)
         """
-        from streamfuse.arguments import described
-        from streamfuse.color import rgb_to_planes
-        from streamfuse.errors import UsageError
+        from streamfuse.arrays import planes_of
 
-        kind = picture.dtype if isinstance(picture, np.ndarray) and picture.ndim == 3 else None
-        if kind not in (np.uint8, np.uint16) or picture.shape[2] != 3 or picture.size == 0:
-            raise UsageError(
-                f"A frame is made of an array (H, W, 3), uint8 or uint16, and {described(picture)} was given."
-            )
-        bits, color = (8 if kind == np.uint8 else 16), ColorInfo(1, 1, 1, False)
-        planes = rgb_to_planes(picture, bits=bits, subsampling=(0, 0), color=color)
+        planes, bits, color = planes_of(picture)
         time_base = 1 / Fraction(rate).limit_denominator(1_001_000)
         return cls(planes, bits, (0, 0), color, number, time_base, number)
-
-    def __repr__(self) -> str:
-        return f"FusedFrame({self.index}, {self.width}x{self.height}, {self.bits} bit, pts={self.pts})"

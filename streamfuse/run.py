@@ -320,11 +320,20 @@ def fuse_video(
             f"config has to be a Config, and is {described(config)}: read one by streamfuse.config.load_config(NAME)."
         )
     settings = (config or Config()).with_overrides(**options)
-    return _fused([str(name) for name in checked_names(inputs)], settings)
+    names = [str(name) for name in checked_names(inputs)]
+    return _fused_files(names, settings)
 
 
-def _fused(inputs: Sequence[str], settings: Config) -> Iterator[FusedFrame]:
-    source = _open(inputs, settings, None)
+def _fused_files(names: Sequence[str], settings: Config) -> Iterator[FusedFrame]:
+    yield from fused(_open(names, settings, None), settings)
+
+
+def fused(source: Source, settings: Config) -> Iterator[FusedFrame]:
+    """Fuse what a source gives, in this thread; the source is closed at the end.
+
+    Raises:
+        StreamfuseError: as the message says.
+    """
     owner = Owner(f"The fusion of {source.info.name}")
     try:
         chain = build_chain(settings, source.info.simultaneous, resident=True)

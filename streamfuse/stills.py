@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args, overload
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from streamfuse.errors import InputError, UsageError
 from streamfuse.frame import ColorInfo
 from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.strips import Rows, fuse_strips
+from streamfuse.tensors import fused_tensor, is_tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Align = Literal["off", "global", "flow"]
 
@@ -28,7 +32,7 @@ _COLOR = ColorInfo(matrix=6, primaries=1, transfer=1, full_range=True)
 
 
 class Fuser:
-    """Fuses 2..N pictures of one instant.
+    """Fuses 2..N pictures of one instant; the preset is `best` unless it is named.
 
     Args:
         preset: fast, balanced or best; chooses the network.
@@ -54,19 +58,30 @@ class Fuser:
     ) -> None:
         self._fuser = create_fuser(fuser, preset=preset, device=device, threads=threads)
 
-    def __call__(self, pictures: Sequence[Picture]) -> Picture:
+    @overload
+    def __call__(self, pictures: Sequence[Picture]) -> Picture: ...
+    @overload
+    def __call__(self, pictures: Tensor) -> Tensor: ...
+    def __call__(self, pictures: Sequence[Picture] | Tensor) -> Picture | Tensor:
         """Fuse pictures, in any order.
 
         Args:
-            pictures: N >= 2 of one size and dtype: (H, W, 3) R'G'B' or (H, W) luma, uint8 or uint16, full range.
+            pictures: N >= 2 of one size and dtype: (H, W, 3) R'G'B' or (H, W) luma, uint8 or uint16, full range. Or
+                one torch tensor (N, C, H, W), or a batch (B, N, C, H, W), of 3 channels or 1: uint8, or floating
+                point in 0..1.
 
         Returns:
-            One picture of the same shape and dtype.
+            One picture of the same shape and dtype; of a tensor (C, H, W) or (B, C, H, W), on its device.
 
         Raises:
             UsageError: fewer than two, or of different shape or dtype.
         """
-        pictures = checked_pictures(pictures)
+        if is_tensor(pictures):
+            return fused_tensor(pictures, self._fused)
+        return self._fused(pictures)
+
+    def _fused(self, given: object) -> Picture:
+        pictures = checked_pictures(given)
         first = pictures[0]
         fused = np.empty_like(first, order="C")
         readers = [_reader(picture) for picture in pictures]

@@ -8,7 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from streamfuse.arguments import expect_frame
+from streamfuse.arrays import Picture
+from streamfuse.errors import UsageError
 from streamfuse.frame import FusedFrame
 from streamfuse.stage import Sink, SourceInfo
 
@@ -16,25 +20,39 @@ _DEFAULT_RATE = Fraction(25)
 
 
 class DeferredSink:
-    """Opens the named output when the first frame says size, depth and colour.
+    """Opens the named output when the first frame says size, depth and colour. Takes arrays, too, and counts them.
 
     Args:
         target, options: as `open_sink` takes them; `rate` is the nominal frame rate, 25 if it is not given.
+        size: (width, height) that every frame has to have; that of the first one if None.
     """
 
-    def __init__(self, target: str | Path, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, target: str | Path, options: Mapping[str, Any], size: tuple[int, int] | None = None
+    ) -> None:
         self.outputs: list[str] = []
         self._target = target
         self._options = options
+        self._size = size
+        self._count = 0
         self._sink: Sink | None = None
 
-    def write(self, frame: FusedFrame) -> None:
-        """Write one frame.
+    def write(self, frame: FusedFrame | Picture) -> None:
+        """Write one frame, or one picture as `FusedFrame.from_rgb` takes it.
 
         Raises:
             OutputExistsError, OutputError, EncoderError: as `open_sink` says, with the first frame.
+            UsageError: something else, or of another size than was announced.
         """
+        if isinstance(frame, np.ndarray):
+            frame = FusedFrame.from_rgb(frame, self._count, self._options.get("rate") or _DEFAULT_RATE)
         expect_frame(frame)
+        if self._size is not None and (frame.width, frame.height) != self._size:
+            raise UsageError(
+                f"{self._target} was opened for {self._size[0]}x{self._size[1]}, and a picture of "
+                f"{frame.width}x{frame.height} came: resize it, or open the output for that size."
+            )
+        self._count += 1
         if self._sink is None:
             self._sink = self._open(frame)
             self.outputs = self._sink.outputs

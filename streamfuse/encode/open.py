@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,12 @@ _FILE_OPTIONS = ("codec", "crf", "preset", "bits", "pix_fmt", "rate", "overwrite
 _OPTIONS = tuple(dict.fromkeys((*_FILE_OPTIONS, *_STREAM_OPTIONS, "segment_seconds")))
 
 
-def open_sink(target: str | Path, info: SourceInfo | None = None, **options: Any) -> Sink:
+def open_sink(
+    target: str | Path,
+    info: SourceInfo | tuple[int, int] | None = None,
+    rate: Fraction | float | None = None,
+    **options: Any,
+) -> Sink:
     """Open what the user named.
 
     Args:
@@ -37,13 +43,22 @@ def open_sink(target: str | Path, info: SourceInfo | None = None, **options: Any
             rtsp://, rtmp://, udp://, tcp://, srt:// (see `NetworkSink`), 'hls:FOLDER' or FOLDER/NAME.m3u8,
             'mjpeg://HOST:PORT', 'virtual:' (a virtual camera), 'preview:' (a window).
         info: the source of the frames to come: what is wrong is then said at once, and its sound and metadata are
-            copied. None: the first frame decides, and the output opens with it.
+            copied. Of pictures of one's own the size, (width, height), or None: the output opens with the first frame
+            and takes arrays, too: (H, W, 3) R'G'B' or (H, W) luma, full range, uint8 or uint16.
+        rate: frames per second; those of `info` if None, or 25.
         options: those of `VideoFileSink`, for streams those of `StreamEncoder`; images use `bits` and `overwrite`,
             and what a kind of output has no use for is left alone.
 
     Raises:
         OutputExistsError, OutputError, EncoderError, UsageError: as the message says.
+
+    Example:
+        >>> with open_sink("ramp.mkv", (64, 36), 24) as sink:  # doctest: +SKIP
+        ...     for level in range(24):
+        ...         sink.write(np.full((36, 64, 3), 10 * level, np.uint8))
     """
+    if rate is not None:
+        options["rate"] = Fraction(rate).limit_denominator(1_001_000)
     if not isinstance(target, str | Path):
         raise UsageError(
             f"The name of an output is needed, as str or Path, and {described(target)} was given."
@@ -53,13 +68,13 @@ def open_sink(target: str | Path, info: SourceInfo | None = None, **options: Any
             near = difflib.get_close_matches(option, _OPTIONS, 1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise UsageError(f"There is no option {option!r}: {hint}There are {', '.join(_OPTIONS)}.")
-    if str(target) == NULL:
+    if str(target) == NULL and isinstance(info, SourceInfo):
         return NullSink()
     check_target(str(target))
-    if info is None:
+    if not isinstance(info, SourceInfo):
         from streamfuse.encode.deferred import DeferredSink
 
-        return DeferredSink(target, options)
+        return DeferredSink(target, options, info)
     if is_endpoint(str(target)):
         from streamfuse.encode.zmq import open_publisher
 

@@ -49,17 +49,25 @@ class LiveRun:
             is None the one of `config.fuse`.
         events: where the run tells what happens.
         lanes: the presets, if they are loaded already, as is best done before a camera is opened.
+        listener: called with each fused frame in order, from one thread; must not wait.
 
     Raises:
         StreamfuseError: an output that can never work, or is in use; the source is closed then.
     """
 
     def __init__(
-        self, source: Source, config: Config, *, events: Events | None = None, lanes: Lanes | None = None
+        self,
+        source: Source,
+        config: Config,
+        *,
+        events: Events | None = None,
+        lanes: Lanes | None = None,
+        listener: Callable[[FusedFrame], None] | None = None,
     ) -> None:
         self._source = source
         self._config = config
         self._events = events or Events()
+        self._listener = listener
         info = source.info
         rate = info.rate / (info.simultaneous if info.simultaneous > 1 else stride(config))
         self._rate = float(rate)
@@ -306,6 +314,8 @@ class LiveRun:
         if self._state == "starting":
             self._state = "running"
         self._outputs.offer(frame)
+        if self._listener is not None:
+            self._listener(frame)
 
     # In the thread of `run`
 
