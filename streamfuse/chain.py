@@ -21,6 +21,8 @@ from streamfuse.stage import Stage
 from streamfuse.temporal.flicker import Deflicker
 from streamfuse.temporal.smooth import Smoother
 
+_LONGEST_OPENING = 1500  # frames before exposures alternate: a minute of titles
+
 Finish = Callable[[WeighedBracket, FusedFrame], FusedFrame]
 
 
@@ -67,7 +69,9 @@ def build_chain(
         steady=True,
         threads=config.fuse.threads,
     )
-    labeller = Labeller(config.input.cycle, config.input.first, simultaneous)
+    labeller = Labeller(
+        config.input.cycle, config.input.first, simultaneous, longest_opening=_LONGEST_OPENING
+    )
     pairer = Pairer(config.input.rate, simultaneous)
     if resident and not finish and (fusion := _resident(config, fuser)) is not None:
         front = (NamedStage("label", labeller), NamedStage("pair", pairer), NamedStage("fuse", fusion))

@@ -35,6 +35,8 @@ class Summary:
         cycle, order, gap_ev, confidence: what was found of the exposures.
         drops_detected: places where the input's order of exposures is broken.
         repaired_pairs: brackets that were paired around such a place.
+        passed_through: frames that had no partner and stayed as they were.
+        passed_through_at: where: number of the first and of the last frame of each run of them.
         device, preset, fuser: what fused.
         delay_frames: input frames after an instant that its fused frame needs.
         seconds: how long it took.
@@ -52,6 +54,8 @@ class Summary:
     confidence: float
     drops_detected: int
     repaired_pairs: int
+    passed_through: int
+    passed_through_at: tuple[tuple[int, int], ...]
     device: str
     preset: str
     fuser: str
@@ -160,7 +164,8 @@ class FileFusion:
     def _tidy(self, error: BaseException) -> None:
         """Leave no output that cannot be played, and say what is left."""
         frames = self._pipeline.statistics.frames_out
-        if not frames or not self._sink.outputs:
+        # Where nothing alternates nothing was fused: what was written are frames as they came.
+        if not frames or not self._sink.outputs or isinstance(error, ExposureError):
             self._remove_empty()
             return
         names = self._sink.outputs
@@ -190,6 +195,8 @@ class FileFusion:
             confidence=round(found.confidence, 3) if found else 0.0,
             drops_detected=found.drops_detected if found else 0,
             repaired_pairs=self._chain.pairer.repaired_pairs,
+            passed_through=self._chain.pairer.unpaired_count,
+            passed_through_at=tuple(self._chain.pairer.unpaired),
             device=self._chain.fuser.device,
             preset=self._config.fuse.preset,
             fuser=self._chain.fuser.name,
