@@ -91,6 +91,11 @@ class Reporter:
         """One line on what was written, one for each warning."""
         for warning in summary.warnings:
             self._print(f"Warning: {warning}")
+        if summary.doubled:
+            self._print(
+                f"Each picture comes more than once: {summary.doubled} frames repeat the one before, and so they do in "
+                "the output."
+            )
         if summary.passed_through:
             self._print(_passed(summary))
         ended = "interrupted after" if summary.interrupted else "done:"

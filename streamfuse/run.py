@@ -36,6 +36,7 @@ class Summary:
         drops_detected: places where the input's order of exposures is broken.
         repaired_pairs: brackets that were paired around such a place.
         passed_through: frames that had no partner and stayed as they were.
+        doubled: frames that show the same as the one before, where the whole film is so; fused once, written again.
         passed_through_at: where: number of the first and of the last frame of each run of them.
         device, preset, fuser: what fused.
         delay_frames: input frames after an instant that its fused frame needs.
@@ -56,6 +57,7 @@ class Summary:
     repaired_pairs: int
     passed_through: int
     passed_through_at: tuple[tuple[int, int], ...]
+    doubled: int
     device: str
     preset: str
     fuser: str
@@ -185,6 +187,7 @@ class FileFusion:
 
     def _summary(self, statistics: Statistics) -> Summary:
         found = self._chain.labeller.report
+        index_of = self._chain.doubles.index_of
         return Summary(
             frames_in=statistics.frames_in,
             frames_out=statistics.frames_out,
@@ -196,7 +199,10 @@ class FileFusion:
             drops_detected=found.drops_detected if found else 0,
             repaired_pairs=self._chain.pairer.repaired_pairs,
             passed_through=self._chain.pairer.unpaired_count,
-            passed_through_at=tuple(self._chain.pairer.unpaired),
+            passed_through_at=tuple(
+                (index_of(first), index_of(last)) for first, last in self._chain.pairer.unpaired
+            ),
+            doubled=self._chain.doubles.copies,
             device=self._chain.fuser.device,
             preset=self._config.fuse.preset,
             fuser=self._chain.fuser.name,
