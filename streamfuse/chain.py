@@ -10,6 +10,8 @@ from functools import partial, reduce
 from typing import Any
 
 from streamfuse.align.aligner import Aligner
+from streamfuse.align.doubled import AgainStage, Doubles, OnceStage
+from streamfuse.align.fade import DimStage, Fades, LiftStage
 from streamfuse.align.label import Labeller
 from streamfuse.align.pair import Pairer
 from streamfuse.config import Config
@@ -21,6 +23,8 @@ from streamfuse.stage import Stage
 from streamfuse.temporal.flicker import Deflicker
 from streamfuse.temporal.smooth import Smoother
 
+_LONGEST_OPENING = 1500  # frames before exposures alternate: a minute of titles
+
 Finish = Callable[[WeighedBracket, FusedFrame], FusedFrame]
 
 
@@ -31,6 +35,7 @@ class Chain:
     stages: tuple[NamedStage, ...]
     labeller: Labeller
     pairer: Pairer
+    doubles: Doubles
     fuser: Fuser
     smooth: bool
     deflicker: bool = False
@@ -67,29 +72,50 @@ def build_chain(
         steady=True,
         threads=config.fuse.threads,
     )
-    labeller = Labeller(config.input.cycle, config.input.first, simultaneous)
-    pairer = Pairer(config.input.rate, simultaneous)
+    labeller = Labeller(
+        config.input.cycle, config.input.first, simultaneous, longest_opening=_LONGEST_OPENING
+    )
+    pairer, fades = Pairer(config.input.rate, simultaneous), Fades()
+    doubles = Doubles()
+    label: Stage = labeller if simultaneous > 1 else _Joined(OnceStage(doubles), labeller)
+    front = (NamedStage("label", label), NamedStage("pair", _Joined(pairer, LiftStage(fades))))
     if resident and not finish and (fusion := _resident(config, fuser)) is not None:
-        front = (NamedStage("label", labeller), NamedStage("pair", pairer), NamedStage("fuse", fusion))
+        fuse = NamedStage("fuse", _Joined(fusion, DimStage(fades)))
         end = (NamedStage("flicker", Deflicker()),) if config.smooth.flicker else ()
-        return Chain((*front, *end), labeller, pairer, fuser, config.smooth.enabled, config.smooth.flicker)
+        return Chain(
+            _again((*front, fuse, *end), doubles), labeller, pairer, doubles, fuser,
+            config.smooth.enabled, config.smooth.flicker,
+        )  # fmt: skip
     align = config.align
     aligner = Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
     stages: list[NamedStage] = [
-        NamedStage("label", labeller),
-        NamedStage("pair", pairer),
+        *front,
         NamedStage("align", aligner),
         NamedStage("weigh", WeighStage(fuser)),
     ]
     if config.smooth.enabled:
         stages.append(NamedStage("smooth", Smoother()))
-    last = [NamedStage("blend", BlendStage(fuser))]
+    last = [NamedStage("blend", _Joined(BlendStage(fuser), DimStage(fades)))]
     if config.smooth.flicker:
         last.append(NamedStage("flicker", Deflicker()))
     if finish:
         last = [NamedStage("blend", _Finishing([named.stage for named in last], finish))]
     stages += last
-    return Chain(tuple(stages), labeller, pairer, fuser, config.smooth.enabled, config.smooth.flicker)
+    return Chain(
+        _again(stages, doubles),
+        labeller,
+        pairer,
+        doubles,
+        fuser,
+        config.smooth.enabled,
+        config.smooth.flicker,
+    )
+
+
+def _again(stages: Sequence[NamedStage], doubles: Doubles) -> tuple[NamedStage, ...]:
+    """The stages, the last of which gives a fused frame as often as its reference came."""
+    last = stages[-1]
+    return (*stages[:-1], NamedStage(last.name, _Joined(last.stage, AgainStage(doubles))))
 
 
 def _resident(config: Config, fuser: Fuser) -> Stage | None:
@@ -112,6 +138,22 @@ def _resident(config: Config, fuser: Fuser) -> Stage | None:
             denoise=config.denoise,
         ),
     )
+
+
+class _Joined:
+    """Two stages in one thread."""
+
+    def __init__(self, first: Stage, second: Stage) -> None:
+        self._first, self._second = first, second
+
+    def push(self, item: Any) -> Iterable[Any]:
+        for between in self._first.push(item):
+            yield from self._second.push(between)
+
+    def flush(self) -> Iterable[Any]:
+        for between in self._first.flush():
+            yield from self._second.push(between)
+        yield from self._second.flush()
 
 
 class _Finishing:

@@ -209,6 +209,8 @@ class LabelledFrame:
         cycle: number of different exposures.
         repaired: frames were lost or doubled just before this one (the order of exposures is broken here).
         cut: the scene changes here: nothing before this frame may be used for it.
+        alone: exposures do not alternate here (a title, a frame that is held): the rank means nothing, and neither
+            has the frame a partner nor is it one.
     """
 
     frame: Frame
@@ -216,6 +218,7 @@ class LabelledFrame:
     cycle: int
     repaired: bool = False
     cut: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +237,7 @@ class Bracket:
         reference: the frame taken at this instant.
         rank: its place in the cycle, 0 = darkest.
         cycle: number of exposures.
-        missing: rank -> neighbours, for each of the other exposures.
+        missing: rank -> neighbours, for each of the other exposures that is there.
         same: the nearest frames of the reference's own exposure.
         simultaneous: the other exposures were taken at this very instant (in `missing[...].before`).
     """
@@ -245,6 +248,11 @@ class Bracket:
     missing: Mapping[int, Neighbours]
     same: Neighbours = Neighbours(None, None)
     simultaneous: bool = False
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other exposure is within reach: the reference passes as it is."""
+        return not self.missing
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from streamfuse.statistics import Statistics
 
 COMPILING = "Compiling loops for this machine, once (about 20 s) ..."
+_MOST_RUNS = 5  # of frames without a partner that are named
 _PLAIN_SECONDS = 10.0  # between lines where there is no terminal
 
 
@@ -90,6 +91,13 @@ class Reporter:
         """One line on what was written, one for each warning."""
         for warning in summary.warnings:
             self._print(f"Warning: {warning}")
+        if summary.doubled:
+            self._print(
+                f"Each picture comes more than once: {summary.doubled} frames repeat the one before, and so they do in "
+                "the output."
+            )
+        if summary.passed_through:
+            self._print(_passed(summary))
         ended = "interrupted after" if summary.interrupted else "done:"
         written = summary.outputs
         names = ", ".join(written) if len(written) <= 3 else f"{written[0]} .. {written[-1]}"
@@ -98,6 +106,18 @@ class Reporter:
             f"{summary.frames_in} in {summary.seconds:.1f} s ({summary.fps:.1f} fps), {summary.fuser} on "
             f"{summary.device}, {summary.drops_detected} drops, {summary.repaired_pairs} pairs repaired."
         )
+
+
+def _passed(summary: Summary) -> str:
+    """Where frames stayed as they were, and why."""
+    runs = [
+        f"{first}" if first == last else f"{first} to {last}" for first, last in summary.passed_through_at
+    ]
+    shown = ", ".join(runs[:_MOST_RUNS]) + (
+        f" and {len(runs) - _MOST_RUNS} more places" * (len(runs) > _MOST_RUNS)
+    )
+    noun = "frame" if summary.passed_through == 1 else "frames"
+    return f"No alternation here: {summary.passed_through} {noun} without a partner stayed as they were ({shown})."
 
 
 def _sentence(found: LabelReport) -> str:

@@ -35,6 +35,9 @@ class Summary:
         cycle, order, gap_ev, confidence: what was found of the exposures.
         drops_detected: places where the input's order of exposures is broken.
         repaired_pairs: brackets that were paired around such a place.
+        passed_through: frames that had no partner and stayed as they were.
+        doubled: frames that show the same as the one before, where the whole film is so; fused once, written again.
+        passed_through_at: where: number of the first and of the last frame of each run of them.
         device, preset, fuser: what fused.
         delay_frames: input frames after an instant that its fused frame needs.
         seconds: how long it took.
@@ -52,6 +55,9 @@ class Summary:
     confidence: float
     drops_detected: int
     repaired_pairs: int
+    passed_through: int
+    passed_through_at: tuple[tuple[int, int], ...]
+    doubled: int
     device: str
     preset: str
     fuser: str
@@ -160,7 +166,8 @@ class FileFusion:
     def _tidy(self, error: BaseException) -> None:
         """Leave no output that cannot be played, and say what is left."""
         frames = self._pipeline.statistics.frames_out
-        if not frames or not self._sink.outputs:
+        # Where nothing alternates nothing was fused: what was written are frames as they came.
+        if not frames or not self._sink.outputs or isinstance(error, ExposureError):
             self._remove_empty()
             return
         names = self._sink.outputs
@@ -180,6 +187,7 @@ class FileFusion:
 
     def _summary(self, statistics: Statistics) -> Summary:
         found = self._chain.labeller.report
+        index_of = self._chain.doubles.index_of
         return Summary(
             frames_in=statistics.frames_in,
             frames_out=statistics.frames_out,
@@ -190,6 +198,11 @@ class FileFusion:
             confidence=round(found.confidence, 3) if found else 0.0,
             drops_detected=found.drops_detected if found else 0,
             repaired_pairs=self._chain.pairer.repaired_pairs,
+            passed_through=self._chain.pairer.unpaired_count,
+            passed_through_at=tuple(
+                (index_of(first), index_of(last)) for first, last in self._chain.pairer.unpaired
+            ),
+            doubled=self._chain.doubles.copies,
             device=self._chain.fuser.device,
             preset=self._config.fuse.preset,
             fuser=self._chain.fuser.name,

@@ -7,10 +7,22 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from runs import SAMPLE, alternating_video, fuse, image_folder, pictures_of, streamfuse, video_per_exposure
+from runs import (
+    SAMPLE,
+    alternating_video,
+    fuse,
+    image_folder,
+    pictures_of,
+    streamfuse,
+    video_per_exposure,
+    write_video,
+)
+
+from streamfuse.capture.simulated import open_sample
 
 PROMISED = {
     *("frames_in", "frames_out", "fps", "cycle", "order", "gap_ev", "drops_detected", "repaired_pairs"),
+    *("passed_through", "warnings"),
     *("device", "preset", "fuser", "delay_frames", "outputs"),
 }
 
@@ -40,6 +52,28 @@ def test_what_was_found_is_told_on_standard_error(tmp_path):
     assert result.stdout == ""
     assert "Found 2 exposures, under, over" in result.stderr
     assert "8 frames from 8" in result.stderr
+
+
+def test_frames_without_a_partner_are_told(tmp_path):
+    with open_sample(SAMPLE) as source:
+        taken = [frame.planes for frame in source]
+        title = tuple(np.full_like(plane, code) for plane, code in zip(taken[0], (60, 128, 128), strict=True))
+        clip = write_video(tmp_path / "a.mkv", enumerate([title] * 9 + taken), source.info, codec="ffv1")
+    summary = fuse(clip, "-o", tmp_path / "o.mkv", "--codec", "ffv1")
+    assert (summary.passed_through, summary.passed_through_at) == (9, [[0, 8]])
+    assert (summary.order, summary.warnings) == (["under", "over"], [])
+    assert np.ptp(pictures_of(tmp_path / "o.mkv")[4]) <= 3
+    told = streamfuse("fuse", clip, "-o", tmp_path / "p.mkv").stderr
+    assert "No alternation here: 9 frames without a partner stayed as they were (0 to 8)." in told
+
+
+def test_a_film_that_never_alternates_leaves_no_output(tmp_path):
+    with open_sample("sample:?frames=60&size=96x64&cycle=1") as source:
+        clip = write_video(tmp_path / "a.mkv", ((n, f.planes) for n, f in enumerate(source)), source.info)
+    result = streamfuse("fuse", clip, "-o", tmp_path / "o.mkv")
+    assert result.exit_code == 1
+    assert "do not alternate" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
 
 
 def test_quiet_says_nothing(tmp_path):

@@ -41,7 +41,7 @@ class Aligner:
 
     A missing exposure is warped from its neighbours on both sides; where they disagree with the reference (after
     both are brought to one scale) the reference itself, brought to that exposure's scale, takes over. An
-    exposure that no frame within reach has is all made from the reference, with trust 0.
+    exposure that no frame within reach has, where another one is there, is all made from the reference, with trust 0.
 
     Args:
         preset: working size, quality of the flow and interpolation.
@@ -87,7 +87,11 @@ class Aligner:
         """Where some of the work is done meanwhile."""
 
     def push(self, item: Bracket) -> Iterable[AlignedBracket]:
-        """Align one bracket."""
+        """Align one bracket; a reference without any partner stands for every exposure, and passes as it is."""
+        if item.alone:
+            self.untrusted_share = 0.0
+            planes, zeros = (item.reference.planes,) * item.cycle, (0.0,) * item.cycle
+            return [AlignedBracket(item, planes, zeros, (None,) * item.cycle)]
         made = {rank: self._make(item, rank) for rank in range(item.cycle) if rank != item.rank}
         trusts = [1.0 if one.trust is None else float(one.trust.mean()) for one in made.values()]
         self.untrusted_share = 1.0 - sum(trusts) / max(len(trusts), 1)

@@ -14,14 +14,14 @@ from streamfuse.align.evidence import (
     Cycle,
     Evidence,
     evidence_of,
-    find_cycle,
     likeness,
 )
 from streamfuse.align.metadata import MetadataRanks
+from streamfuse.align.opening import find_opening
 from streamfuse.align.photometric import estimate_curve
 from streamfuse.align.sequence import Sequence
 from streamfuse.align.slots import Slots
-from streamfuse.align.tracker import Tracker, offsets_of
+from streamfuse.align.tracker import ALONE, Tracker, offsets_of
 from streamfuse.errors import ExposureError, UsageError
 from streamfuse.frame import Frame, LabelledFrame
 
@@ -76,7 +76,7 @@ class Labeller:
     The first `WINDOW` frames are held until the cycle is known. From then on a `Tracker` finds the order that explains
     the brightness of the frames best; a frame is held only while two explanations are about as good. An exposure that
     is not the expected one means that frames were lost or doubled: it is marked `repaired`, and the order goes on from
-    there.
+    there. Where frames do not alternate at all (a title, a picture that is held), they are marked `alone`.
 
     Metadata (`frame.exposure`) come first where all of the first frames have them and their luma does not contradict
     most of it. `first` decides only where luma does not: clear evidence against it is counted as a disagreement.
@@ -85,13 +85,20 @@ class Labeller:
         cycle: number of different exposures, 2 to 5; found by itself if None.
         first: exposure of the first frame, for a cycle of two.
         simultaneous: N > 1 if each instant comes as N frames of the same pts.
+        longest_opening: frames at the beginning that need not alternate, such as a title; they go on as `alone`.
 
     Raises:
         UsageError: `cycle`, `first` and `simultaneous` contradict each other.
         ExposureError: from `push` or `flush`: the frames do not alternate.
     """
 
-    def __init__(self, cycle: int | None = None, first: First | None = None, simultaneous: int = 1) -> None:
+    def __init__(
+        self,
+        cycle: int | None = None,
+        first: First | None = None,
+        simultaneous: int = 1,
+        longest_opening: int = 0,
+    ) -> None:
         if cycle is not None and not 2 <= cycle <= MAX_CYCLE:
             raise UsageError(f"A cycle of {cycle} exposures is not supported: give 2 to {MAX_CYCLE}.")
         if first is not None and cycle not in (None, 2):
@@ -104,6 +111,8 @@ class Labeller:
         self._first = first
         self._slots = Slots(simultaneous) if simultaneous > 1 else None
         self._held: list[_Held] = []
+        self._opening_left = longest_opening
+        self._levels: tuple[float, ...] = ()  # of the frames that the cycle was found in
         self._known: Cycle | None = None
         self._metadata = MetadataRanks(())
         self._last: dict[int, Evidence] = {}  # the last frame of each exposure, in this shot
@@ -153,9 +162,15 @@ class Labeller:
     def _start(self, ended: bool) -> list[LabelledFrame]:
         known = self._by_slots() if self._slots else self._by_metadata() or self._by_luma()
         if known is None:
-            if ended or len(self._held) >= 2 * WINDOW:
+            if not ended and len(self._held) < 2 * WINDOW:
+                return []
+            if ended or self._opening_left < WINDOW or self._slots:
                 raise ExposureError(self._no_alternation())
-            return []
+            self._opening_left -= WINDOW
+            passed, self._held = self._held[:WINDOW], self._held[WINDOW:]
+            return [
+                LabelledFrame(held.frame, 0, self._cycle or 2, cut=held.cut, alone=True) for held in passed
+            ]
         return self._begin(known, ended)
 
     def _begin(self, known: Cycle, ended: bool) -> list[LabelledFrame]:
@@ -196,22 +211,32 @@ class Labeller:
         return Cycle(tuple(ranks), count, MIN_GAP, 0.0)
 
     def _by_luma(self) -> Cycle | None:
-        levels = [held.evidence.level for held in max(_shots(self._held), key=len)]
-        known = find_cycle(levels, self._cycle, MIN_GAP if self._cycle is None else MIN_GAP / 3)
-        if known is None and self._first is not None:  # nothing to see: the user's word is all there is
+        shots = [[held.evidence.level for held in shot] for shot in _shots(self._held)]
+        found = find_opening(shots, self._cycle)
+        if found is not None:
+            self._levels = found.levels
+            return found.cycle
+        if self._first is not None:  # nothing to see: the user's word is all there is
             return Cycle((0, 1, 0, 1) if self._first == "under" else (1, 0, 1, 0), 2, 0.0, 0.0)
-        return known
+        return None
 
     def _first_report(self, known: Cycle, waiting: list[_Held], out: list[LabelledFrame]) -> None:
-        labels = [item.rank for item in out]
+        labels = [item.rank for item in out if not item.alone] or list(known.ranks)
+        start = labels[0] if labels else 0
         if self._first is not None and labels and labels[0] != ("under", "over").index(self._first):
             self._disagreements += 1
-        seen = {rank: held.evidence.thumbnail for held, rank in zip(waiting, labels, strict=False)}
+        seen = {
+            item.rank: held.evidence.thumbnail
+            for held, item in zip(waiting, out, strict=False)
+            if not item.alone
+        }
         gap = self._metadata.gap_ev
         if gap is None and {0, known.count - 1} <= set(seen):
             gap = estimate_curve([seen[0]], [seen[known.count - 1]]).gap_ev
         self._gap_ev = gap or 0.0
-        order = labels[: known.count]
+        order = (
+            labels[: known.count] if self._slots else Sequence(known.ranks).first_cycle(start, known.count)
+        )
         self._order = tuple(_names(known.count)[rank] for rank in order)
         self._confidence = 1.0 if self._metadata.count > 1 else known.confidence
 
@@ -271,21 +296,25 @@ class Labeller:
         """None where nothing is to be seen."""
         if known.gap < _NO_EVIDENCE or self._slots is not None:
             return None
-        shot = max(_shots(self._held), key=len)
-        levels = [held.evidence.level for held in shot]
+        levels = self._levels or tuple(held.evidence.level for held in self._held)
         offsets = offsets_of(levels, known.ranks, known.count) if len(levels) == len(known.ranks) else None
         if offsets is None:
             offsets = [max(known.gap, MIN_GAP) * rank for rank in range(known.count)]
         return Tracker(offsets, Sequence(known.ranks))
 
     def _label(self, held: _Held, rank: int) -> LabelledFrame:
+        if rank == ALONE:
+            self._previous = None
+            self._sequence.forget_place()
+            self._last = {ALONE: held.evidence}
+            return LabelledFrame(held.frame, 0, self._count, cut=held.cut, alone=True)
         expected = self._sequence.expected()
         repaired = expected not in (None, rank) and not held.cut and self._slots is None
         self._drops += repaired
         if self._previous is not None and not held.cut:
             before, level = self._previous
             step = held.evidence.level - level
-            self._disagreements += abs(step) > _CLEAR_STEP and (rank - before) * step < 0
+            self._disagreements += self._is_told and abs(step) > _CLEAR_STEP and (rank - before) * step < 0
         self._previous = rank, held.evidence.level
         self._last[rank] = held.evidence
         self._sequence.note(rank)
@@ -296,8 +325,13 @@ class Labeller:
         shot: list[Evidence] = [] if self._held and self._held[0].cut else list(self._last.values())
         for held in self._held[-MAX_CYCLE:]:
             shot = [held.evidence] if held.cut else [*shot, held.evidence]
-        enough = len(shot) >= (self._count or 2)
+        enough = len(shot) >= (self._count or 2) or ALONE in self._last
         return enough and all(likeness(evidence, other) < _CUT_LIKENESS for other in shot)
+
+    @property
+    def _is_told(self) -> bool:
+        """Whether somebody says which exposure is which, so that the luma may contradict it."""
+        return self._first is not None or self._slots is not None or self._metadata.count > 1
 
     @property
     def _count(self) -> int:

@@ -19,7 +19,8 @@ class Pairer:
     were lost), and each group gives one bracket. Its reference is the middle exposure, the darker of two: what is
     clipped in the reference cannot be recovered where alignment fails, what is dark in it can.
 
-    An exposure that is on neither side within reach is left out of `Bracket.missing`.
+    An exposure that is on neither side within reach is left out of `Bracket.missing`; a frame where exposures do not
+    alternate (`LabelledFrame.alone`) has no partner and is none.
 
     Args:
         rate: "full" = every frame is an instant, "half" = one instant per cycle.
@@ -32,6 +33,11 @@ class Pairer:
     def __init__(self, rate: Rate = "full", simultaneous: int = 1, lookahead: int | None = None) -> None:
         self.repaired_pairs = 0
         """Brackets so far that have an exposure on one side only or not at all, inside a shot."""
+        self.unpaired: list[tuple[int, int]] = []
+        """Runs of references so far that have no partner at all: index of the first and of the last frame."""
+        self.unpaired_count = 0
+        """How many they are."""
+        self._in_run = False  # the last bracket had no partner
         self._rate = rate
         self._simultaneous = simultaneous
         self._lookahead = lookahead
@@ -45,14 +51,28 @@ class Pairer:
     def push(self, item: LabelledFrame) -> Iterable[Bracket]:
         """Take the next labelled frame; give the brackets that are complete now."""
         if self._rate == "full" and self._simultaneous == 1:
-            return self._push_full(item)
-        return self._push_grouped(item)
+            return self._noted(self._push_full(item))
+        return self._noted(self._push_grouped(item))
 
     def flush(self) -> Iterable[Bracket]:
         """The input has ended: give the brackets that still wait."""
         if self._rate == "full" and self._simultaneous == 1:
-            return self._end_shot()
-        return self._end_groups()
+            return self._noted(self._end_shot())
+        return self._noted(self._end_groups())
+
+    def _noted(self, brackets: list[Bracket]) -> list[Bracket]:
+        """The same; those without a partner are counted."""
+        for bracket in brackets:
+            at = bracket.reference.index
+            if not bracket.alone:
+                self._in_run = False
+            elif self._in_run:
+                self.unpaired[-1] = self.unpaired[-1][0], at
+            else:
+                self.unpaired.append((at, at))
+                self._in_run = True
+            self.unpaired_count += bracket.alone
+        return brackets
 
     # Every frame is an instant
 
@@ -84,6 +104,8 @@ class Pairer:
     def _bracket(
         self, this: LabelledFrame, past: list[LabelledFrame], future: list[LabelledFrame]
     ) -> Bracket:
+        if this.alone:
+            return Bracket(this.frame, this.rank, this.cycle, {})
         # A label that was repaired inside the window means that some distances in it are not the usual ones.
         if this.repaired or any(f.repaired for f in future[:1]):
             self.repaired_pairs += 1
@@ -106,6 +128,8 @@ class Pairer:
         return out
 
     def _starts_group(self, item: LabelledFrame) -> bool:
+        if item.alone or self._group[0].alone:
+            return not (item.alone and self._group[0].alone) or len(self._group) == item.cycle
         if any(item.rank == other.rank for other in self._group):
             return True
         return self._simultaneous > 1 and item.frame.pts != self._group[0].frame.pts
@@ -142,6 +166,8 @@ class Pairer:
         following: tuple[LabelledFrame, ...],
     ) -> Bracket:
         cycle = group[0].cycle
+        if group[0].alone:
+            return Bracket(group[0].frame, group[0].rank, cycle, {})
         middle = (cycle - 1) // 2
         this = min(group, key=lambda item: abs(item.rank - middle))
         if len(group) < cycle:
@@ -160,6 +186,6 @@ class Pairer:
 
 def _nearest(rank: int, past: list[LabelledFrame], future: list[LabelledFrame]) -> Neighbours:
     def first(items: Iterable[LabelledFrame]) -> Frame | None:
-        return next((item.frame for item in items if item.rank == rank), None)
+        return next((item.frame for item in items if item.rank == rank and not item.alone), None)
 
     return Neighbours(first(reversed(past)), first(future))

@@ -36,6 +36,28 @@ class Sequence:
         """This rank came."""
         self._past = (self._past[1], rank)
 
+    def interrupted(self) -> Sequence:
+        """The same order where nothing has come yet, as an object of its own."""
+        other = copy.copy(self)
+        other.forget_place()
+        return other
+
+    def forget_place(self) -> None:
+        """What came does not count any more; the order stays known."""
+        self._past = (None, None)
+
+    def first_cycle(self, rank: int, count: int) -> tuple[int, ...]:
+        """The first `count` ranks from this one on, in the order that was learnt; else rising from the darkest."""
+        walk, out = self.interrupted(), [rank]
+        walk.note(rank)
+        while len(out) < count:
+            following = walk.expected()
+            if following is None:
+                return (rank, *(other for other in range(count) if other != rank))
+            out.append(following)
+            walk.note(following)
+        return tuple(out)
+
     def followed_by(self, rank: int) -> Sequence:
         """The same order after this rank came, as an object of its own."""
         other = copy.copy(self)

@@ -107,8 +107,12 @@ class DeviceAligner:
             chroma = torch.empty(shape, dtype=reference.luma.dtype, device=self._device)
             chroma[:, item.rank].copy_(reference.chroma)
         trusts, sides = [], []
+        if item.alone:  # it stands for every exposure, and passes as it is
+            lumas.copy_(reference.luma.expand_as(lumas))
+            if chroma is not None and reference.chroma is not None:
+                chroma.copy_(reference.chroma[:, None].expand_as(chroma))
         for rank in range(count):
-            if rank != item.rank:
+            if rank != item.rank and not item.alone:
                 trust, used = self._make(item, reference, rank, lumas, chroma)
                 trusts.append(trust)
                 sides += used

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +20,7 @@ from streamfuse.cuda.launch import launcher_for
 from streamfuse.cuda.smooth import DeviceInstant, DeviceSmoother
 from streamfuse.cuda.weigh import DeviceWeigher, Precision
 from streamfuse.errors import DeviceError
-from streamfuse.frame import Bracket, Frame, FusedFrame
+from streamfuse.frame import Bracket, Frame, FusedFrame, Plane
 from streamfuse.fusion.fuser import CHROMA_LEVEL, LcndrFuser
 from streamfuse.fusion.models import load_network
 
@@ -123,6 +123,9 @@ class ResidentFusion:
     def _finish(self, instant: DeviceInstant) -> None:
         """Queue the blend of one instant and the download of its result."""
         aligned, maps = instant.aligned, instant.maps
+        if aligned.bracket.alone:
+            self._downloads.append(_Download(aligned.bracket, None, aligned.untrusted))
+            return
         coding, lumas, chroma = aligned.reference.coding, aligned.lumas, aligned.chroma
         extra = self._fuser.halvings(lumas.shape[1:])
         fused = blend(lumas, coding, maps, self._fuser.exponents, extra, self._launcher, instant.pyramid)
@@ -156,12 +159,12 @@ def _on(device: torch.device, frame: Frame) -> Iterator[None]:
 
 
 class _Download:
-    """A fused picture on its way to the host."""
+    """A fused picture on its way to the host; `codes` None: the reference passes as it is, nothing is waited for."""
 
-    def __init__(self, bracket: Bracket, codes: Tensor, untrusted: Tensor) -> None:
+    def __init__(self, bracket: Bracket, codes: Tensor | None, untrusted: Tensor) -> None:
         self._bracket = bracket
         self._event = None
-        if codes.device.type == "cuda":
+        if codes is not None and codes.device.type == "cuda":
             # Torch keeps pinned memory that is given back: after the first frames nothing is allocated any more.
             codes, untrusted = (
                 torch.empty(t.shape, dtype=t.dtype, pin_memory=True).copy_(t, non_blocking=True)
@@ -176,12 +179,9 @@ class _Download:
         if self._event is not None:
             self._event.synchronize()
         reference = self._bracket.reference
-        whole, planes, begin = self._codes.numpy(), [], 0
-        for plane in reference.planes:
-            planes.append(whole[begin : begin + plane.size].reshape(plane.shape))
-            begin += plane.size
+        planes = reference.planes if self._codes is None else _cut(self._codes.numpy(), reference.planes)
         return FusedFrame(
-            planes=tuple(np.asarray(plane) for plane in planes),
+            planes=planes,
             bits=reference.bits,
             subsampling=reference.subsampling,
             color=reference.color,
@@ -192,6 +192,15 @@ class _Download:
             stats={"untrusted_share": float(self._untrusted)},
             captured_at=reference.captured_at,
         )
+
+
+def _cut(whole: Plane, like: Sequence[Plane]) -> tuple[Plane, ...]:
+    """Planes of these shapes, one after another in `whole`."""
+    planes, begin = [], 0
+    for plane in like:
+        planes.append(np.asarray(whole[begin : begin + plane.size].reshape(plane.shape)))
+        begin += plane.size
+    return tuple(planes)
 
 
 def _used(bracket: Bracket) -> list[Frame]:

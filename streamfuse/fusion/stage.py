@@ -134,7 +134,9 @@ class BlendStage:
         aligned = item.aligned
         bracket = aligned.bracket
         reference = bracket.reference
-        planes = blend_planes(self._fuser, aligned.exposures, item.maps, reference.bits, reference.color)
+        planes = reference.planes
+        if not bracket.alone:
+            planes = blend_planes(self._fuser, aligned.exposures, item.maps, reference.bits, reference.color)
         used = {reference.index}
         for neighbours in bracket.missing.values():
             used |= {f.index for f in (neighbours.before, neighbours.after) if f is not None}

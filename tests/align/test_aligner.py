@@ -130,16 +130,32 @@ def test_tiny_pictures(size: tuple[int, int], mode: Mode) -> None:
 
 
 def test_an_exposure_without_neighbours_is_made_from_the_reference() -> None:
-    ranks = [0, 1]
-    frames = alternating(ranks, (0, 3))
+    ranks = [0, 1, 2]
+    frames = alternating(ranks, (0, 3, 6))
+    pairer, aligner = Pairer(), Aligner()
+    list(pairer.push(LabelledFrame(frames[0], 0, 3)))
+    list(pairer.push(LabelledFrame(frames[1], 1, 3)))
+    bracket, _ = pairer.push(LabelledFrame(frames[2], 2, 3, cut=True))
+    (item,) = aligner.push(bracket)
+    assert len(item.exposures) == 3
+    assert item.trust[2].max() == 0
+    assert item.exposures[2][0].mean() > item.exposures[0][0].mean()
+
+
+def test_a_frame_without_any_partner_stands_for_every_exposure() -> None:
+    frames = alternating([0, 1], (0, 3))
     pairer, aligner = Pairer(), Aligner()
     list(pairer.push(LabelledFrame(frames[0], 0, 2)))
     (bracket,) = pairer.push(LabelledFrame(frames[1], 1, 2, cut=True))
     (item,) = aligner.push(bracket)
-    assert len(item.exposures) == 2
-    assert item.trust[1].max() == 0
-    assert item.exposures[1][0].mean() > item.exposures[0][0].mean()
-    assert aligner.untrusted_share == 1
+    assert all(planes is frames[0].planes for planes in item.exposures)
+    assert (item.trust, item.gaps_ev, item.flow_before, item.flow_after) == (
+        (None, None),
+        (0.0, 0.0),
+        None,
+        None,
+    )
+    assert aligner.untrusted_share == 0
 
 
 def test_three_exposures_have_ascending_gaps() -> None:

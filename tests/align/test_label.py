@@ -173,3 +173,55 @@ def test_real_alternating_footage() -> None:
     assert [item.rank for item in label(frames, labeller)] == [frame.index % 2 for frame in frames]
     assert labeller.report is not None
     assert labeller.report.drops_detected == 1
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("before", [5, 12, 20, 40])
+def test_frames_of_one_exposure_before_it_alternates_are_alone(first: int, before: int) -> None:
+    ranks = [first] * before + [(i + first) % 2 for i in range(24)]
+    labeller = Labeller()
+    out = label(alternating(ranks, (0, 3)), labeller)
+    alone = [item.alone for item in out]
+    held = before + 1  # the last one of them alternates with what follows
+    assert sum(alone) in (held - 1, held)
+    assert alone == sorted(alone, reverse=True)
+    assert [item.rank for item in out[held:]] == ranks[held:]
+    assert labeller.report is not None
+    assert sorted(labeller.report.order) == ["over", "under"]
+    assert labeller.report.drops_detected == 0
+
+
+def test_a_long_opening_is_passed_on_where_that_is_wanted() -> None:
+    ranks = [0] * 100 + [i % 2 for i in range(24)]
+    frames = alternating(ranks, (0, 3), speed=0.1)
+    with pytest.raises(ExposureError, match="do not alternate"):
+        label(frames)
+    out = label(frames, Labeller(longest_opening=100))
+    assert len(out) == len(frames)
+    assert [item.frame.index for item in out] == list(range(len(frames)))
+    assert all(item.alone for item in out[:99])
+    assert [item.rank for item in out[101:]] == ranks[101:]
+    assert not any(item.alone for item in out[101:])
+    with pytest.raises(ExposureError, match="do not alternate"):
+        label(alternating([0] * 300, (0, 3)), Labeller(longest_opening=100))
+
+
+def test_a_picture_that_is_held_amid_the_footage_is_alone() -> None:
+    base = [i % 2 for i in range(40)]
+    frames = alternating(base, (0, 3), speed=0.5)
+    held = [replace(frames[19], index=i) for i in range(20, 32)]
+    out = label([*frames[:20], *held, *(replace(f, index=f.index + 12) for f in frames[20:])])
+    assert [item.frame.index for item in out if item.alone] == list(range(20, 32))
+    assert [item.rank for item in out if not item.alone] == base
+
+
+def test_without_anything_told_nothing_is_contradicted() -> None:
+    ranks = [i % 2 for i in range(30)]
+    frames = [
+        grey_frame((exposed(shifted(scene(), i), 3 * rank) * min(1, (i + 1) / 12)).astype(np.uint8), i)
+        for i, rank in enumerate(ranks)
+    ]
+    labeller = Labeller()
+    assert [item.rank for item in label(frames, labeller)] == ranks
+    assert labeller.report is not None
+    assert labeller.report.disagreements == 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from align_clips import grey_frame
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,6 +111,19 @@ def test_broken_order_is_counted() -> None:
         list(pairer.push(LabelledFrame(grey_frame(DOT, i), rank, 2, repaired=i == 3)))
     list(pairer.flush())
     assert pairer.repaired_pairs == 2
+
+
+@pytest.mark.parametrize(("rate", "references"), [("full", [0, 1, 2, 3, 4, 5]), ("half", [0, 2, 4])])
+def test_frames_that_do_not_alternate_have_no_partner_and_are_none(rate: str, references: list[int]) -> None:
+    pairer, brackets = Pairer(rate), []  # type: ignore[arg-type]
+    for i, (rank, alone) in enumerate([(0, True)] * 4 + [(0, False), (1, False)]):
+        brackets += pairer.push(LabelledFrame(grey_frame(DOT, i), rank, 2, alone=alone))
+    brackets += pairer.flush()
+    assert [b.reference.index for b in brackets] == references
+    assert [b.alone for b in brackets] == [b.reference.index < 4 for b in brackets]
+    assert brackets[-1].same.before is None
+    assert pairer.unpaired == [(0, 3 if rate == "full" else 2)]
+    assert pairer.unpaired_count == len([b for b in brackets if b.alone])
 
 
 @given(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamfuse.align.sequence import Sequence
-from streamfuse.align.tracker import Tracker, offsets_of
+from streamfuse.align.tracker import ALONE, Tracker, offsets_of
 
 
 def track(levels, offsets=(0.0, 1.0), order=(0, 1, 0, 1)):
@@ -95,3 +95,18 @@ def test_offsets_from_steps_whatever_the_light_does():
     found = offsets_of(levels_of(ranks, (0, 1, 1.8), light), ranks, 3)
     assert found == pytest.approx([0, 1, 1.8], abs=0.05)
     assert offsets_of([0.0, 0.0, 0.0], [0, 1, 0], 2) is None
+
+
+@pytest.mark.parametrize("gap", [0.3, 1.0, 3.0])
+@pytest.mark.parametrize("held", [5, 16])
+@pytest.mark.parametrize("level", [-2.0, 0.0, 1.5])
+def test_a_level_that_stays_is_no_alternation(gap, held, level):
+    before, after = [i % 2 for i in range(16)], [i % 2 for i in range(1, 17)]
+    levels = [*levels_of(before, (0, gap)), *[level] * held, *levels_of(after, (0, gap), seed=1)]
+    assert track(levels, (0, gap)) == [*before, *[ALONE] * held, *after]
+
+
+def test_a_title_that_is_faded_is_none_either():
+    ranks = [i % 2 for i in range(16)]
+    fade = [-2.0 + 0.15 * i for i in range(12)]
+    assert track([*levels_of(ranks), *fade]) == [*ranks, *[ALONE] * 12]

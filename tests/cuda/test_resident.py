@@ -12,6 +12,7 @@ from streamfuse.cuda import stage as resident
 from streamfuse.cuda.align import DeviceAligner
 from streamfuse.cuda.stage import ResidentFusion, ResidentSettings
 from streamfuse.errors import DeviceError
+from streamfuse.frame import LabelledFrame
 from streamfuse.fusion.fuser import LcndrFuser
 
 CPU = torch.device("cpu")
@@ -122,6 +123,22 @@ def test_dithering_changes_single_codes_only():
     )
     differences = [np.abs(a.luma.astype(int) - b.luma) for a, b in zip(plain, mixed, strict=True)]
     assert max(d.max() for d in differences) == 1
+
+
+@pytest.mark.parametrize("subsampling", [(1, 1), None])
+def test_a_frame_without_a_partner_passes_as_it_is(subsampling):
+    frames = make.clip(6, 8, subsampling, False)
+    items = through([Pairer()], [LabelledFrame(f, n % 2, 2, alone=n < 3) for n, f in enumerate(frames)])
+    fusion = ResidentFusion(
+        LcndrFuser("lcndr-xs", "cpu"), ResidentSettings("fast", graphs=False, precision="fp32")
+    )
+    out = in_turns(fusion, items)
+    assert [frame.index for frame in out] == list(range(6))
+    for frame, source in zip(out[:3], frames, strict=False):
+        assert frame.exposures == (source.index,)
+        for made, own in zip(frame.planes, source.planes, strict=True):
+            np.testing.assert_array_equal(made, own)
+    assert not np.array_equal(out[4].planes[0], frames[4].planes[0])
 
 
 def test_too_little_memory_is_said_plainly(monkeypatch):
