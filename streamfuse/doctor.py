@@ -121,19 +121,19 @@ def examine_camera(spec: str = "", seconds: float = 3.0) -> dict[str, Any]:
         UsageError: that is no camera.
     """
     from streamfuse.capture.camera import CameraOptions, CameraSource
-    from streamfuse.capture.camera.open import connector
+    from streamfuse.capture.camera.open import connector, waiting_for
     from streamfuse.errors import CameraError
 
     spec = spec or _first_camera()
     options, problem = CameraOptions(reconnect=False), None
     try:
         camera = connector(spec, options)()
-        source = CameraSource(lambda: camera, options)
+        source = CameraSource(lambda: camera, waiting_for(spec, options))
     except CameraError as error:
         problem = str(error)
         options = CameraOptions(reconnect=False, drive=False)
         camera = connector(spec, options)()  # what is wrong with the camera itself is said here
-        source = CameraSource(lambda: camera, options)
+        source = CameraSource(lambda: camera, waiting_for(spec, options))
     with source:
         found: dict[str, tuple[int, int, int]] = getattr(camera, "controls", {})
         frames, end = 0, time.monotonic() + seconds

@@ -13,7 +13,7 @@ from streamfuse.arguments import checked_names, described
 from streamfuse.capture.open import open_source
 from streamfuse.chain import Chain, Finish, build_chain, through
 from streamfuse.config import Config, OutputConfig
-from streamfuse.encode.open import open_sink
+from streamfuse.encode.open import open_recorder, open_sink
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
 from streamfuse.forking import Owner
 from streamfuse.frame import FusedFrame
@@ -215,7 +215,9 @@ def open_output(output: str | Path, info: SourceInfo, settings: OutputConfig) ->
     rate = info.rate / info.simultaneous
     if settings.side_by_side:
         info = replace(info, width=side_by_side_width(info))
-    return open_sink(
+    # What has neither a length nor sound has run for a while before: nothing else tells where it begins.
+    opened = open_recorder if info.frame_count is None and info.media is None else open_sink
+    return opened(
         output, info, codec=settings.codec, crf=settings.crf, preset=settings.speed, bits=settings.bits,
         pix_fmt=settings.pix_fmt, rate=rate, overwrite=settings.overwrite,
         audio=settings.audio,

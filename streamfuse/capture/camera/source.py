@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -24,6 +25,7 @@ from streamfuse.stage import SourceInfo
 
 _SLICE_SECONDS = 0.2  # how soon `close` is noticed while nothing comes
 _RATE_SECONDS = 5.0  # over which the bracket rate is measured
+_LOG = logging.getLogger("streamfuse.camera")
 _STEADY_SECONDS = 10.0  # of frames after which a failure is a new one: the back-off begins again
 
 
@@ -58,7 +60,9 @@ class CameraSource:
     """Frames of a camera until `close`, with time stamps that increase whatever happens to the camera.
 
     The camera is opened, and its first frame taken, at construction, so that what is wrong is said before any work is
-    done. When it is lost later it is opened again (see `CameraOptions`), with pauses that grow.
+    done; with `wait` that takes until it is there. When it is lost later it is opened again (see `CameraOptions`), with
+    pauses that grow. The loss, each new reason why it cannot be opened, and the return are told to the logger
+    `streamfuse.camera`, once.
 
     Args:
         connect: opens the camera.
@@ -90,7 +94,8 @@ class CameraSource:
         self._since = time.monotonic()
         self._backoff = Backoff(*options.backoff)
         self._first: Frame | None
-        self._camera, self._driver, self._first = self._open()
+        self._told: set[str] = set()  # what was told of the camera since it is away
+        self._camera, self._driver, self._first = self._open_first()
         head = self._first
         self._mode = self._camera.mode
         self._timeline = Timeline(float(1 / self._mode.rate))
@@ -145,6 +150,21 @@ class CameraSource:
     ) -> None:
         self.close()
 
+    def _open_first(self) -> tuple[Watched, Driver, Frame]:
+        """Open the camera, and wait for one that is absent if that is wanted."""
+        while True:
+            try:
+                opened = self._open()
+            except CameraError as error:
+                if not self._options.wait:
+                    raise
+                self._tell(f"{error} Waiting for it.")
+            else:
+                if self._told:
+                    self._tell_return(opened[0].name, "here")
+                return opened
+            time.sleep(self._backoff.next())
+
     def _open(self) -> tuple[Watched, Driver, Frame]:
         """Open the camera and wait for its first frame."""
         camera = self._opening = Watched(self._connect(), self._options.open_timeout)
@@ -193,6 +213,7 @@ class CameraSource:
         if not self._options.reconnect:
             raise error
         self._state, self._error = "reconnecting", str(error)
+        self._tell(f"{error} It is opened again as soon as that works.")
         if time.monotonic() - self._since > _STEADY_SECONDS:
             self._backoff.reset()
         while not self._stopped.wait(self._backoff.next()):
@@ -200,6 +221,7 @@ class CameraSource:
                 opened = self._open()
             except CameraError as again:
                 self._error = str(again)
+                self._tell(f"{self._camera.name} is still away: {again}")
                 continue
             self._go_on(*opened)
             return
@@ -217,6 +239,18 @@ class CameraSource:
             if self._stopped.is_set():
                 camera.close()
         self._state, self._error = "running", None
+        self._tell_return(camera.name, "back")
+
+    def _tell(self, sentence: str) -> None:
+        """Tell what is wrong, once for as long as the camera is away."""
+        if sentence not in self._told:
+            self._told.add(sentence)
+            _LOG.warning("%s", sentence, extra={"event": "source", "fields": {}})
+
+    def _tell_return(self, name: str, where: str) -> None:
+        self._told.clear()
+        fields = {"reconnects": self._reconnects}
+        _LOG.warning("%s is %s.", name, where, extra={"event": "source", "fields": fields})
 
     def _note(self, frame: Frame) -> None:
         """Keep when the last frames were taken, for the bracket rate."""
@@ -236,4 +270,5 @@ def _describe(frame: Frame, camera: Camera, stride: float) -> SourceInfo:
         time_base=CLOCK,
         rate=(camera.mode.rate / Fraction(stride)).limit_denominator(1001),
         has_chroma=len(frame.planes) == 3,
+        live=True,
     )
