@@ -100,7 +100,8 @@ class FileFusion:
         try:
             info = self._source.info
             _refuse_one_picture(output, info)
-            finish = finishers(config, dump)
+            self._dump = StageDump(dump, overwrite=config.output.overwrite) if dump is not None else None
+            finish = finishers(config, self._dump)
             self._chain = build_chain(config, info.simultaneous, finish, resident=True)
             self._sink = open_output(output, info, config.output)
         except BaseException:
@@ -142,6 +143,8 @@ class FileFusion:
                 raise InputError(
                     f"{self._source.info.name} gave no frame to fuse; check the input and --frames."
                 )
+        if self._dump is not None and not self._interrupted:
+            self._dump.finish()
         return self._summary(statistics)
 
     def stop(self) -> None:
@@ -287,11 +290,11 @@ def _open(inputs: Sequence[str], config: Config, fps: Fraction | None) -> Source
     return open_source(list(inputs), frames=wanted.frame_range, rate=fps, sidecar=wanted.exposures)
 
 
-def finishers(config: Config, dump: Path | None = None) -> list[Finish]:
+def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:
     """What sees each fused frame last: pictures of the stages, a view beside the input."""
     finish: list[Finish] = []
     if dump is not None:
-        finish.append(StageDump(dump))
+        finish.append(dump)
     if config.output.side_by_side:
         finish.append(side_by_side)
     return finish

@@ -158,8 +158,8 @@ def _open_live(target: str, info: SourceInfo, options: Mapping[str, Any]) -> Sin
     if target.startswith("hls:") or target.endswith(".m3u8"):
         from streamfuse.encode.hls import HlsSink
 
-        seconds = {key: options[key] for key in ("segment_seconds",) if options.get(key)}
-        return HlsSink(target, info, **seconds, **encoding)
+        own = {key: options[key] for key in ("segment_seconds", "overwrite") if options.get(key)}
+        return HlsSink(target, info, **own, **encoding)
     if target.startswith("virtual:"):
         from streamfuse.encode.virtual import VirtualCameraSink
 

@@ -54,7 +54,7 @@ def waiting_for(spec: str, options: CameraOptions) -> CameraOptions:
     url = _URL.fullmatch(revealed(spec))
     if not (url and url[1].lower() in SCHEMES):
         return options
-    return replace(options, open_timeout=max(options.open_timeout, options.keyframe_timeout))
+    return replace(options, open_timeout=options.open_timeout + options.keyframe_timeout)
 
 
 def connector(spec: str, options: CameraOptions = _DEFAULTS) -> Callable[[], Camera]:
