@@ -157,6 +157,7 @@ def examine_camera(spec: str = "", seconds: float = 3.0) -> dict[str, Any]:
         "bracket_rate": round(status.bracket_rate, 2) if driven else None,
         "discarded": status.discarded,
         "lost": status.lost,
+        "mains": None if status.mains is None else str(status.mains),
         "exposures": [{"time_us": round(time_us, 1), "gain": gain} for time_us, gain in status.exposures],
     }
 
@@ -181,6 +182,8 @@ def render_camera(findings: dict[str, Any]) -> str:
         f"frames     {findings['frames_per_second']:g} a second used; {findings['discarded']} discarded in all "
         f"(most of them to measure the latency), {findings['lost']} lost by the camera"
     )
+    if findings["mains"]:
+        lines.append(f"light      {findings['mains']}")
     if findings["problem"]:
         lines.append(f"problem    {findings['problem']}")
     return "\n".join(lines)
