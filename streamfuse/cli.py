@@ -314,10 +314,12 @@ def doctor(camera: str | None, as_json: bool) -> None:
         findings = examine()
         click.echo(json.dumps(findings, indent=2) if as_json else render(findings))
         return
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
-    )  # so that its settings are put back
-    findings = examine_camera(camera)
+    # So that its settings are put back.
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        findings = examine_camera(camera)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
     click.echo(json.dumps(findings, indent=2) if as_json else render_camera(findings))
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from streamfuse.cli_camera import STREAM
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -130,7 +132,7 @@ def _with(*groups: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], C
 
 @click.command()
 @click.argument("camera", required=False)
-@_with(_OUTPUTS, _FUSION, _CAMERA, _RUN)
+@_with(_OUTPUTS, _FUSION, _CAMERA, STREAM, _RUN)
 def live(
     camera: str | None, duration: float | None, config_name: str | None, web_token: str | None, as_json: bool,
     log_json: bool, quiet: bool, **options: Any,
@@ -218,7 +220,7 @@ def _run(
 def _settings(config_name: str | None, camera: str | None, options: dict[str, Any]) -> Config:
     """The file's settings with the command line's over them; read again for each reload."""
     from streamfuse.config import load_config
-    from streamfuse.live.config import LiveConfig, OutputSpec
+    from streamfuse.live.config import STREAM_KEYS, LiveConfig, OutputSpec
 
     config = load_config(config_name or "default")
     keys = ("fuser", "device", "threads", "cycle", "rate", "align")
@@ -233,7 +235,7 @@ def _settings(config_name: str | None, camera: str | None, options: dict[str, An
         "camera": camera,
         "outputs": (*live.outputs, *named) if named else None,
         "exposures": _times(options["exposures"]),
-        **{key: options[key] for key in _PLAIN},
+        **{key: options[key] for key in (*_PLAIN, *STREAM_KEYS)},
         "lookahead": None if options["lookahead"] is None else int(options["lookahead"]),
     }
     checked = LiveConfig.checked(live, {key: value for key, value in changes.items() if value is not None})

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamfuse.cli_camera import STREAM
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from streamfuse.live.config import LiveConfig
     from streamfuse.relay import Relay
 
 _INTERRUPTED = 130
@@ -94,15 +97,16 @@ def _with(*options: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], 
 @click.option("--first", type=click.Choice(["under", "over"]), help="The first exposure.")
 @click.option("--align", type=click.Choice(["off", "global", "flow"]), help="How far things move.")
 @click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")
-@_with(_OUTPUT)
+@_with(STREAM, _OUTPUT)
 def publish(
     inputs: tuple[str, ...], endpoints: tuple[str, ...], maps: str | None, config_name: str | None, pace: bool,
     wait_for: int, as_json: bool, quiet: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Fuse, and publish the fused frames over ZeroMQ.
+    """Fuse a file or a camera, and publish the fused frames over ZeroMQ.
 
     \b
     streamfuse publish clip.mov --to zmq+pub://127.0.0.1:5556
+    streamfuse publish rtsp://10.0.0.5/cam --to zmq+pub://127.0.0.1:5556
     streamfuse publish sim: --to pub+bind:tcp://127.0.0.1:5556 --encoding jpeg
     streamfuse publish clip.mov --to zmq+push+ipc:///tmp/frames     (loss-free, one receiver)
     """
@@ -110,7 +114,9 @@ def publish(
     from streamfuse.relay import publish as run
 
     addressed = _addressed(endpoints, options)
-    config = load_config(config_name or "default").with_overrides(**options)
+    config = load_config(config_name or "default")
+    camera = _camera(config.live, options)
+    config = config.with_overrides(**options).model_copy(update={"live": camera})
     names = maps.split(",") if maps else []
     relay = run(inputs, addressed, config, maps=names, pace=pace, wait_for=wait_for)
     _run(relay, as_json, quiet)
@@ -120,7 +126,7 @@ def publish(
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @_with(_PUBLISHING)
 @click.option("--exposures", type=_KEY, metavar="SIDECAR", help="CSV or JSON: frame, exposure_us, gain.")
-@_with(_OUTPUT)
+@_with(STREAM, _OUTPUT)
 def capture_publish(
     inputs: tuple[str, ...], endpoints: tuple[str, ...], exposures: Path | None, pace: bool, wait_for: int,
     as_json: bool, quiet: bool, **options: Any,
@@ -132,9 +138,12 @@ def capture_publish(
     streamfuse fuse pull:tcp://127.0.0.1:5557 -o push+bind:tcp://127.0.0.1:5558
     streamfuse record pull:tcp://127.0.0.1:5558 -o fused.mp4
     """
+    from streamfuse.live.config import LiveConfig
     from streamfuse.relay import capture_publish as run
 
-    relay = run(inputs, _addressed(endpoints, options), pace=pace, wait_for=wait_for, sidecar=exposures)
+    addressed = _addressed(endpoints, options)
+    camera = _camera(LiveConfig(), options)
+    relay = run(inputs, addressed, pace=pace, wait_for=wait_for, sidecar=exposures, camera=camera)
     _run(relay, as_json, quiet)
 
 
@@ -247,6 +256,14 @@ def _addressed(endpoints: tuple[str, ...], options: dict[str, Any]) -> list[str]
     names = ("encoding", "quality", "topic", "pixels", "keys", "clients")
     taken = {name: options.pop(name, None) for name in names}
     return [with_options(endpoint, taken) for endpoint in endpoints]
+
+
+def _camera(live: LiveConfig, options: dict[str, Any]) -> LiveConfig:
+    """How to open a camera; what was said of that is taken out of `options`."""
+    from streamfuse.live.config import STREAM_KEYS, LiveConfig
+
+    taken = {name: options.pop(name, None) for name in STREAM_KEYS}
+    return LiveConfig.checked(live, {name: value for name, value in taken.items() if value is not None})
 
 
 @contextmanager

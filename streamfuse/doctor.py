@@ -121,19 +121,19 @@ def examine_camera(spec: str = "", seconds: float = 3.0) -> dict[str, Any]:
         UsageError: that is no camera.
     """
     from streamfuse.capture.camera import CameraOptions, CameraSource
-    from streamfuse.capture.camera.open import connector
+    from streamfuse.capture.camera.open import connector, waiting_for
     from streamfuse.errors import CameraError
 
     spec = spec or _first_camera()
     options, problem = CameraOptions(reconnect=False), None
     try:
         camera = connector(spec, options)()
-        source = CameraSource(lambda: camera, options)
+        source = CameraSource(lambda: camera, waiting_for(spec, options))
     except CameraError as error:
         problem = str(error)
         options = CameraOptions(reconnect=False, drive=False)
         camera = connector(spec, options)()  # what is wrong with the camera itself is said here
-        source = CameraSource(lambda: camera, options)
+        source = CameraSource(lambda: camera, waiting_for(spec, options))
     with source:
         found: dict[str, tuple[int, int, int]] = getattr(camera, "controls", {})
         frames, end = 0, time.monotonic() + seconds
@@ -157,6 +157,7 @@ def examine_camera(spec: str = "", seconds: float = 3.0) -> dict[str, Any]:
         "bracket_rate": round(status.bracket_rate, 2) if driven else None,
         "discarded": status.discarded,
         "lost": status.lost,
+        "mains": None if status.mains is None else str(status.mains),
         "exposures": [{"time_us": round(time_us, 1), "gain": gain} for time_us, gain in status.exposures],
     }
 
@@ -181,6 +182,8 @@ def render_camera(findings: dict[str, Any]) -> str:
         f"frames     {findings['frames_per_second']:g} a second used; {findings['discarded']} discarded in all "
         f"(most of them to measure the latency), {findings['lost']} lost by the camera"
     )
+    if findings["mains"]:
+        lines.append(f"light      {findings['mains']}")
     if findings["problem"]:
         lines.append(f"problem    {findings['problem']}")
     return "\n".join(lines)

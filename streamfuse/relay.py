@@ -11,22 +11,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from streamfuse.capture.open import open_source
+from streamfuse.capture.camera import open_camera
+from streamfuse.capture.camera.open import is_camera
+from streamfuse.capture.open import FrameRange, open_source
 from streamfuse.chain import build_chain
 from streamfuse.channel import Policy
 from streamfuse.config import Config
-from streamfuse.encode.open import open_sink
+from streamfuse.encode.open import open_recorder
 from streamfuse.encode.zmq import ZmqSink, open_publisher
 from streamfuse.errors import UsageError
 from streamfuse.frame import Frame
+from streamfuse.live.config import LiveConfig, camera_options
 from streamfuse.maps import AttachMaps
 from streamfuse.pipeline import NamedStage, Pipeline
+from streamfuse.secret import revealed
 from streamfuse.stage import Sink, Source
 from streamfuse.statistics import Statistics
 from streamfuse.wire.endpoint import parse_endpoint
 
 Progress = Callable[[Statistics], None]
-_LIVE = ("sim:", "/dev/video", "rtsp://", "rtmp://", "srt://", "udp://")
+_DEFAULT_CAMERA = LiveConfig()
 _FINISH_SECONDS = 15.0
 _POLL_SECONDS = 0.05
 
@@ -133,7 +137,7 @@ def publish(
     """Fuse and publish.
 
     Args:
-        inputs: as `open_source` takes them.
+        inputs: as `open_source` takes them, or a camera, as `open_camera` does.
         endpoints: where to, each with its options; or files.
         config: the settings.
         maps: which of `streamfuse.maps.MAPS` ride along.
@@ -144,7 +148,7 @@ def publish(
         StreamfuseError: as the message says.
     """
     _check(endpoints)
-    source = open_source(list(inputs), frames=config.input.frame_range, sidecar=config.input.exposures)
+    source = _open(inputs, config.live, config.input.frame_range, config.input.exposures)
     try:
         info = source.info
         chain = build_chain(config, info.simultaneous, [AttachMaps(maps)] if maps else ())
@@ -152,7 +156,7 @@ def publish(
     except BaseException:
         source.close()
         raise
-    policy = _policy(inputs, endpoints)
+    policy = _policy(source, endpoints)
     return Relay(
         _Paced(source) if pace else source,
         sinks,
@@ -165,21 +169,23 @@ def publish(
 
 def capture_publish(
     inputs: Sequence[str], endpoints: Sequence[str], *, pace: bool = False, wait_for: int = 0,
-    sidecar: Path | None = None, progress: Progress | None = None,
+    sidecar: Path | None = None, camera: LiveConfig = _DEFAULT_CAMERA, progress: Progress | None = None,
 ) -> Relay:  # fmt: skip
-    """Publish the frames of a source as they are, single exposures, to be fused elsewhere; arguments as `publish`.
+    """Publish the frames of a source as they are, single exposures, to be fused elsewhere.
+
+    Arguments as `publish`; `camera` says how to open one.
 
     Raises:
         StreamfuseError: as the message says.
     """
     _check(endpoints)
-    source = open_source(list(inputs), sidecar=sidecar)
+    source = _open(inputs, camera, sidecar=sidecar)
     try:
         sinks = _open_sinks(endpoints, source, source.info.rate, "exposure")
     except BaseException:
         source.close()
         raise
-    policy = _policy(inputs, endpoints)
+    policy = _policy(source, endpoints)
     return Relay(
         _Paced(source) if pace else source, sinks, policy=policy, wait_for=wait_for, progress=progress
     )
@@ -193,7 +199,7 @@ def record(endpoint: str, output: str, *, progress: Progress | None = None, **op
     """
     source = open_source(endpoint)
     try:
-        sink = open_sink(output, source.info, **options)
+        sink = open_recorder(output, source.info, **options)
     except BaseException:
         source.close()
         raise
@@ -224,11 +230,26 @@ def _close(sinks: Sequence[Sink]) -> None:
         sink.close()
 
 
-def _policy(inputs: Sequence[str], endpoints: Sequence[str]) -> Policy:
-    """Only a camera whose frames nobody has to get may lose some."""
-    camera = all(name.startswith(_LIVE) or name.isdigit() for name in inputs)
+def _policy(source: Source, endpoints: Sequence[str]) -> Policy:
+    """Only a live source whose frames nobody has to get may lose some."""
     live = all(parse_endpoint(endpoint, "sink").live for endpoint in endpoints)
-    return "drop-oldest" if camera and live else "wait"
+    return "drop-oldest" if source.info.live and live else "wait"
+
+
+def _open(
+    inputs: Sequence[str], live: LiveConfig, frames: FrameRange | None = None, sidecar: Path | None = None
+) -> Source:
+    """A camera, or what `open_source` takes."""
+    only = inputs[0] if len(inputs) == 1 and not Path(inputs[0]).is_file() else ""
+    named = revealed(only)
+    # The scene can be cut to a range; and a bare tcp:// is far more often meant for ZeroMQ, as the refusal says.
+    if not is_camera(named) or named.startswith(("sim:", "tcp://")):
+        return open_source([named] if named else list(inputs), frames=frames, sidecar=sidecar)
+    if frames is not None or sidecar is not None:
+        raise UsageError(
+            "A camera has no frames to choose from, and no sidecar: leave --frames and --exposures out."
+        )
+    return open_camera(named, camera_options(live))
 
 
 class _Paced:

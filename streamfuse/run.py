@@ -13,7 +13,7 @@ from streamfuse.arguments import checked_names, described
 from streamfuse.capture.open import open_source
 from streamfuse.chain import Chain, Finish, build_chain, through
 from streamfuse.config import Config, OutputConfig
-from streamfuse.encode.open import open_sink
+from streamfuse.encode.open import open_recorder, open_sink
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
 from streamfuse.forking import Owner
 from streamfuse.frame import FusedFrame
@@ -106,7 +106,8 @@ class FileFusion:
         try:
             info = self._source.info
             _refuse_one_picture(output, info)
-            finish = finishers(config, dump)
+            self._dump = StageDump(dump, overwrite=config.output.overwrite) if dump is not None else None
+            finish = finishers(config, self._dump)
             self._chain = build_chain(config, info.simultaneous, finish, resident=True)
             self._sink = open_output(output, info, config.output)
         except BaseException:
@@ -148,6 +149,8 @@ class FileFusion:
                 raise InputError(
                     f"{self._source.info.name} gave no frame to fuse; check the input and --frames."
                 )
+        if self._dump is not None and not self._interrupted:
+            self._dump.finish()
         return self._summary(statistics)
 
     def stop(self) -> None:
@@ -228,7 +231,9 @@ def open_output(output: str | Path, info: SourceInfo, settings: OutputConfig) ->
     rate = info.rate / info.simultaneous
     if settings.side_by_side:
         info = replace(info, width=side_by_side_width(info))
-    return open_sink(
+    # What has neither a length nor sound has run for a while before: nothing else tells where it begins.
+    opened = open_recorder if info.frame_count is None and info.media is None else open_sink
+    return opened(
         output, info, codec=settings.codec, crf=settings.crf, preset=settings.speed, bits=settings.bits,
         pix_fmt=settings.pix_fmt, rate=rate, overwrite=settings.overwrite,
         audio=settings.audio,
@@ -298,11 +303,11 @@ def _open(inputs: Sequence[str], config: Config, fps: Fraction | None) -> Source
     return open_source(list(inputs), frames=wanted.frame_range, rate=fps, sidecar=wanted.exposures)
 
 
-def finishers(config: Config, dump: Path | None = None) -> list[Finish]:
+def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:
     """What sees each fused frame last: pictures of the stages, a view beside the input."""
     finish: list[Finish] = []
     if dump is not None:
-        finish.append(StageDump(dump))
+        finish.append(dump)
     if config.output.side_by_side:
         finish.append(side_by_side)
     return finish

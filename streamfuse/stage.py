@@ -29,6 +29,8 @@ class SourceInfo:
             set, taken at the same time with the same pts; 1 for alternating exposures.
         media: a file whose audio, subtitles, metadata and chapters belong to the picture.
         sample_aspect: width : height of a pixel, as it is to be shown.
+        live: frames come in real time and are lost where nobody takes them: a camera, a stream that is published. Its
+            time stamps tell how long it has run.
     """
 
     name: str
@@ -45,6 +47,7 @@ class SourceInfo:
     has_chroma: bool = True
     sample_aspect: Fraction = Fraction(1)
     count_promised: bool = True
+    live: bool = False
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import cv2
 import numpy as np
 
 from streamfuse.color import planes_to_rgb
-from streamfuse.errors import OutputError
+from streamfuse.errors import OutputError, OutputExistsError
 from streamfuse.frame import FusedFrame, Map, Plane, WeighedBracket
 from streamfuse.grid import resample
 from streamfuse.stage import SourceInfo
 
+_NAME = re.compile(r"\d{6,}-(\d+-(exposure|trust|weight)|gain|fused).*\.png")
 PANELS = 3  # darkest, brightest, fused
 
 
@@ -42,18 +44,57 @@ def _widen(plane: Plane, width: int) -> Plane:
 class StageDump:
     """Writes PNGs of every `every`-th instant: aligned exposures, trust, weights and the fused picture.
 
+    Where pictures of another run are, the new ones are made in a folder `unfinished` in it and replace them with
+    `finish`, all together; without it both stay.
+
+    Args:
+        folder: made if it is not there.
+        every: which instants.
+        overwrite: pictures that are there may be replaced.
+
     Raises:
+        OutputExistsError: there are pictures of another run, and `overwrite` is not set.
         OutputError: the folder or a file cannot be written.
     """
 
-    def __init__(self, folder: Path, every: int = 10) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, every: int = 10, *, overwrite: bool = False) -> None:
+        self._target = self._folder = folder
         self._every = every
         self._count = 0
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            self._old = _dumped(folder)
+            if self._old and not overwrite:
+                raise OutputExistsError(
+                    f"{folder} has pictures of another run: choose another folder for --dump-stages or add --overwrite."
+                )
+            if self._old:
+                self._folder = folder / "unfinished"
+                for path in _dumped(self._folder):  # of a run that failed
+                    path.unlink()
+            self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
+            if isinstance(error, OutputExistsError):
+                raise
             raise OutputError(f"{folder} cannot be made for --dump-stages: {error.strerror}.") from error
+
+    def finish(self) -> None:
+        """Put the pictures in the place of those that were there.
+
+        Raises:
+            OutputError: they cannot be replaced.
+        """
+        if self._folder == self._target:
+            return
+        try:
+            for path in self._old:
+                path.unlink(missing_ok=True)
+            for path in _dumped(self._folder):
+                path.replace(self._target / path.name)
+            self._folder.rmdir()
+        except OSError as error:
+            raise OutputError(
+                f"{self._target} cannot be replaced ({error.strerror}): the missing ones are in {self._folder}."
+            ) from error
 
     def __call__(self, weighed: WeighedBracket, fused: FusedFrame) -> FusedFrame:
         """Write the pictures of this instant if it is its turn; gives the frame back unchanged."""
@@ -84,6 +125,11 @@ class StageDump:
         path = self._folder / f"{index:06d}-{name}.png"
         if not cv2.imwrite(str(path), np.ascontiguousarray(picture)):
             raise OutputError(f"{path} cannot be written; is the disk full?")
+
+
+def _dumped(folder: Path) -> list[Path]:
+    """The pictures of a run that are in a folder."""
+    return [path for path in folder.glob("*.png") if _NAME.fullmatch(path.name)]
 
 
 def _grey(values: Map) -> Plane:

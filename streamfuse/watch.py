@@ -16,7 +16,7 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
-from streamfuse.encode.open import open_sink
+from streamfuse.encode.open import open_recorder
 from streamfuse.errors import UsageError
 from streamfuse.stage import Sink
 from streamfuse.subscription import Subscription
@@ -144,7 +144,7 @@ class _Outputs:
     def take(self, frame: ReceivedFrame) -> bool:
         """Record and show; False if the window was closed."""
         if self._output is not None and self._sink is None:
-            self._sink = open_sink(self._output, self._subscription.info, **self._options)
+            self._sink = open_recorder(self._output, self._subscription.info, **self._options)
         if self._sink is not None:
             self._sink.write(frame)
         return self._viewer is None or self._viewer.show(frame)

@@ -1,6 +1,7 @@
 """The small commands, and what every command promises."""
 
 import json
+import signal
 
 import pytest
 import yaml
@@ -43,6 +44,14 @@ def test_wrong_usage_is_status_two(arguments):
     result = streamfuse(*arguments)
     assert result.exit_code == 2
     assert "Error: " in result.stderr
+
+
+def test_doctor_leaves_signals_as_they_were():
+    before = signal.getsignal(signal.SIGTERM)
+    assert streamfuse("doctor", "--camera", "sim:?size=64x48&frames=5").exit_code == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert streamfuse("doctor", "--camera", "http://127.0.0.1:9/").exit_code == 1
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_doctor_says_what_works():

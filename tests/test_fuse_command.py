@@ -281,3 +281,26 @@ def test_a_bracket_into_one_picture_is_a_photograph(tmp_path):
     out.parent.mkdir()
     assert streamfuse("fuse", tmp_path, "-o", out).exit_code == 0
     assert cv2.imread(str(out), cv2.IMREAD_UNCHANGED).shape[:2] == ramp.shape
+
+
+def test_dumped_pictures_of_another_run_are_replaced_only_if_asked_and_when_all_are_there(tmp_path):
+    dump = tmp_path / "dump"
+    fuse(SAMPLE, "-o", "null:", "--dump-stages", dump)
+    (dump / "notes.png").write_bytes(b"mine")
+    stale = dump / "000770-fused.png"
+    stale.write_bytes(b"of another run")
+    before = {path.name: path.read_bytes() for path in dump.iterdir()}
+    refused = streamfuse("fuse", SAMPLE, "-o", "null:", "--dump-stages", dump)
+    assert refused.exit_code == 1
+    assert "pictures of another run" in refused.stderr
+    bad = tmp_path / "out.webm"
+    failed = streamfuse(
+        "fuse", "sample:?frames=8&size=160x90&seed=2", "-o", bad, "--codec", "nonsense_x",
+        "--dump-stages", dump, "--overwrite",
+    )  # fmt: skip
+    assert failed.exit_code != 0
+    assert {path.name: path.read_bytes() for path in dump.iterdir() if path.is_file()} == before
+    fuse(SAMPLE + "&seed=3", "-o", "null:", "--dump-stages", dump, "--overwrite")
+    after = {path.name: path.read_bytes() for path in dump.iterdir()}
+    assert (set(after), after["notes.png"]) == (set(before) - {stale.name}, b"mine")
+    assert after["000000-fused.png"] != before["000000-fused.png"]

@@ -124,6 +124,7 @@ class SampleSource:
             time_base=1 / self.rate,
             rate=self.rate,
             frame_count=None if frames is None else len(self.instants()),
+            live=paced,
         )
 
     def __iter__(self) -> Iterator[Frame]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
 from typing import Self
@@ -58,7 +59,7 @@ class ZmqSource:
         self._receiver = Receiver(endpoint, settings)
         self.warnings = self._receiver.warnings
         try:
-            self.info = self._receiver.wait_info()
+            self.info = replace(self._receiver.wait_info(), live=endpoint.kind == "sub")
         except BaseException:
             self._receiver.close()
             raise

@@ -75,7 +75,7 @@ class DeferredSink:
             self.outputs = self._sink.outputs
 
     def _open(self, frame: FusedFrame) -> Sink:
-        from streamfuse.encode.open import open_sink
+        from streamfuse.encode.open import open_recorder
 
         info = SourceInfo(
             name=str(self._target),
@@ -88,4 +88,4 @@ class DeferredSink:
             rate=self._options.get("rate") or _DEFAULT_RATE,
             has_chroma=len(frame.planes) == 3,
         )
-        return open_sink(self._target, info, **self._options)
+        return open_recorder(self._target, info, **self._options)

@@ -87,6 +87,20 @@ def open_sink(
     return ImageSink(path, **{key: value for key, value in options.items() if key in _IMAGE_OPTIONS})
 
 
+def open_recorder(target: str | Path, info: SourceInfo, **options: Any) -> Sink:
+    """`open_sink` for what was running before: a video file begins at time 0, not at the age of the stream.
+
+    Raises:
+        OutputExistsError, OutputError, EncoderError, UsageError: as `open_sink`.
+    """
+    path = Path(target)
+    if path.suffix.lower() not in CONTAINERS or is_endpoint(str(target)) or is_live(str(target)):
+        return open_sink(target, info, **options)
+    from streamfuse.encode.segments import RecordingSink
+
+    return RecordingSink(path, info, **{key: options[key] for key in _FILE_OPTIONS if key in options})
+
+
 def is_live(target: str) -> bool:
     """Whether this names a stream, a virtual camera or a window, and not files."""
     scheme = target.partition("://")[0] if "://" in target else ""
@@ -159,8 +173,8 @@ def _open_live(target: str, info: SourceInfo, options: Mapping[str, Any]) -> Sin
     if target.startswith("hls:") or target.endswith(".m3u8"):
         from streamfuse.encode.hls import HlsSink
 
-        seconds = {key: options[key] for key in ("segment_seconds",) if options.get(key)}
-        return HlsSink(target, info, **seconds, **encoding)
+        own = {key: options[key] for key in ("segment_seconds", "overwrite") if options.get(key)}
+        return HlsSink(target, info, **own, **encoding)
     if target.startswith("virtual:"):
         from streamfuse.encode.virtual import VirtualCameraSink
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,8 @@ _CONTROL_BYTES = 1024  # of what a subscriber may send: a subscription is a topi
 _TOPICS = 4096  # that are remembered: whoever subscribes to more is up to no good
 _SERVE_SECONDS = 0.05
 _PUB_END_SECONDS = 1.0
+_SLOW_SECONDS = 1.0  # that a live frame waits for a receiver that is there
+Late = Literal["wait", "drop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class PublishSettings:
         heartbeat: seconds without a frame after which a sign of life is sent.
         wait: seconds that a frame waits for a receiver (push) before it is an error, and the end of the stream
             for its delivery.
+        late: what becomes of a frame that no receiver has room for (push): `wait`, or `drop`, for what is live. Such a
+            frame is left out at once where nobody is connected, and after a second where somebody is too slow.
         copy: send copies; needed only where the caller writes to a frame's arrays again.
         keys: file with the key pair of this end, which turns CURVE on.
         clients: folder with the public keys of those who may subscribe; None lets in everybody who has the key.
@@ -66,6 +70,7 @@ class PublishSettings:
     hwm: int = 2
     heartbeat: float = 1.0
     wait: float = 60.0
+    late: Late = "wait"
     copy: bool = False
     keys: str | Path | None = None
     clients: str | Path | None = None
@@ -74,6 +79,8 @@ class PublishSettings:
         if self.encoding not in get_args(Encoding):
             known = ", ".join(get_args(Encoding))
             raise UsageError(f"There is no encoding {self.encoding!r}: use one of {known}.")
+        if self.late not in get_args(Late):
+            raise UsageError(f"A late frame cannot be {self.late!r}: use wait or drop.")
         if self.hwm < 1 or self.workers < 1 or not self.heartbeat > 0 or not self.wait > 0:
             raise UsageError("hwm and workers have to be 1 or more, heartbeat and wait more than 0 seconds.")
         if self.clients is not None and self.keys is None:
@@ -170,8 +177,11 @@ class Publisher:
             self.newcomers = True
             self.send(self._greeting(self.envelope(self.seq)))
 
-    def send(self, header: Header | bytes, arrays: Sequence[npt.NDArray[Any]] = ()) -> None:
+    def send(self, header: Header | bytes, arrays: Sequence[npt.NDArray[Any]] = ()) -> bool:
         """Send one message, `header` may be encoded already; push: wait until a receiver takes it.
+
+        Returns:
+            False: nobody took it (push, where late frames are dropped).
 
         Raises:
             StreamTimeoutError: push, and nobody took it in time.
@@ -186,9 +196,10 @@ class Publisher:
         if self._endpoint.live:
             with suppress(zmq.Again):  # nobody who listens has room
                 self._socket.send_multipart(message, zmq.NOBLOCK, copy=self._settings.copy)
-        else:
-            self._send_waiting(message)
+        elif not self._send_waiting(message):
+            return False
         self._sent_at = time.monotonic()
+        return True
 
     def close(self) -> None:
         """Send the end of the stream, wait until it has arrived, and close; more than once does nothing."""
@@ -208,7 +219,8 @@ class Publisher:
     @property
     def _patience(self) -> float:
         """Seconds that the end of the stream may take to be delivered."""
-        return _PUB_END_SECONDS if self._endpoint.live else self._settings.wait
+        waits = not self._endpoint.live and self._settings.late == "wait"
+        return self._settings.wait if waits else _PUB_END_SECONDS
 
     def _open(self) -> tuple[zmq.Socket[Any], LinkMonitor]:
         settings, endpoint = self._settings, self._endpoint
@@ -219,6 +231,8 @@ class Publisher:
             )
         else:
             socket.sndtimeo = round(_SERVE_SECONDS * 1000)
+            # What is live does not queue for a receiver that is not there yet.
+            socket.immediate = settings.late == "drop"
         if settings.keys is not None:
             secure_server(socket, load_keys(settings.keys, secret=True))
         elif endpoint.public:
@@ -242,13 +256,17 @@ class Publisher:
             self._authenticator.stop()
         self._context.destroy() if self._closed.is_set() else self._context.destroy(linger=0)
 
-    def _send_waiting(self, message: list[Any]) -> None:
-        end = time.monotonic() + self._settings.wait
+    def _send_waiting(self, message: list[Any]) -> bool:
+        drops = self._settings.late == "drop"
+        end = time.monotonic() + (min(_SLOW_SECONDS, self._settings.wait) if drops else self._settings.wait)
         while True:
             try:
                 self._socket.send_multipart(message, copy=self._settings.copy)
-                return
+                return True
             except zmq.Again:  # there was no room for `_SERVE_SECONDS`
+                self._monitor.read()
+                if drops and (self.links.peers <= 0 or time.monotonic() > end):
+                    return False
                 if time.monotonic() > end:
                     self.failed = True
                     raise StreamTimeoutError(

@@ -6,6 +6,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +16,8 @@ from streamfuse.encode.file import VideoFileSink, check_output
 from streamfuse.errors import OutputError
 from streamfuse.frame import FusedFrame
 from streamfuse.stage import SourceInfo
+
+_SAME_SECONDS = 0.5
 
 
 class RecordingSink:
@@ -28,7 +31,7 @@ class RecordingSink:
         options: those of `VideoFileSink`.
 
     Attributes:
-        outputs: the files that are there.
+        outputs: the files that are there; the last one, as long as it is to replace another, by the name it has now.
 
     Raises:
         OutputError, EncoderError: as `VideoFileSink`.
@@ -38,16 +41,18 @@ class RecordingSink:
         self, path: str | Path, info: SourceInfo, *, seconds: float | None = None, keep: int | None = None,
         **options: Any,
     ) -> None:  # fmt: skip
-        self.outputs: list[str] = []
+        self._warnings: list[str] = []  # of the files before the last one
         self._path = Path(path)
         self._info = replace(info, media=None)
         self._seconds = seconds
         self._keep = keep
         self._options = options
         self._files: deque[Path] = deque()
-        self._begin: int | None = None
+        self._begin: Fraction | None = None
+        self._last = self._shift = Fraction(0)
         self._closed = False
         self._sink = self._open()
+        self._note_outputs()
 
     def write(self, frame: FusedFrame) -> None:
         """Write one frame, into a new file if it is time.
@@ -58,20 +63,29 @@ class RecordingSink:
         expect_frame(frame)
         if self._closed:
             raise OutputError(f"{self._path} is closed: no frame can be added.")
-        pts = 0 if frame.pts is None else frame.pts
+        moment = self._moment(frame)
         if self._begin is None:
-            self._begin = pts
-        elif self._seconds is not None and (pts - self._begin) * frame.time_base >= self._seconds:
+            self._begin = moment
+        elif self._seconds is not None and moment - self._begin >= self._seconds:
             self._sink.close()
+            self._warnings = self.warnings
             self._sink = self._open()
-            self._begin = pts
-        self._sink.write(replace(frame, pts=pts - self._begin))
+            self._note_outputs()
+            self._begin = moment
+        self._last = moment
+        self._sink.write(replace(frame, pts=round((moment - self._begin) / frame.time_base)))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What could not be kept, each sentence once however many files it is true of."""
+        return list(dict.fromkeys([*self._warnings, *self._sink.warnings]))
 
     def close(self) -> None:
         """Finish the last file."""
         if not self._closed:
             self._closed = True
             self._sink.close()
+            self._note_outputs()
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +96,10 @@ class RecordingSink:
         if not self._closed:
             self._closed = True
             self._sink.__exit__(kind, error, trace)
+            self._note_outputs()
+
+    def _note_outputs(self) -> None:
+        self.outputs = [*(str(file) for file in list(self._files)[:-1]), *self._sink.outputs]
 
     def _open(self) -> VideoFileSink:
         while self._keep is not None and len(self._files) >= self._keep:
@@ -90,8 +108,20 @@ class RecordingSink:
         path = self._path if self._seconds is None else dated(self._path)
         sink = VideoFileSink(path, self._info, **self._options)
         self._files.append(path)
-        self.outputs = [str(file) for file in self._files]
         return sink
+
+    def _moment(self, frame: FusedFrame) -> Fraction:
+        """Seconds of a frame; where a stream begins again, its clock goes on from the frame before."""
+        step = 1 / self._info.rate
+        if frame.pts is None:
+            return self._last + step if self._begin is not None else Fraction(0)
+        moment = frame.pts * frame.time_base + self._shift
+        if self._begin is None or moment > self._last:
+            return moment
+        if self._last - moment < _SAME_SECONDS:  # exposures of one instant have one time stamp
+            return self._last + frame.time_base
+        self._shift += self._last + step - moment
+        return self._last + step
 
 
 def dated(path: Path, moment: datetime | None = None) -> Path:

@@ -33,6 +33,7 @@ _PARSERS: dict[str, tuple[str, Any]] = {
     "hwm": ("hwm", int),
     "heartbeat": ("heartbeat", float),
     "wait": ("wait", float),
+    "late": ("late", str),
     "keys": ("keys", Path),
     "clients": ("clients", Path),
 }
@@ -55,7 +56,8 @@ class ZmqSink:
     """Publishes frames, fused ones or single exposures.
 
     `pub` never waits: a subscriber that is slow or gone loses frames, and nothing is encoded while nobody listens.
-    `push` gives each frame to one receiver and waits for it, so that none is lost.
+    `push` gives each frame to one receiver and waits for it, so that none is lost; with `late=drop` it does not wait
+    for a receiver that is not there, so that the first one that comes sees the present.
 
     Raw planes are sent without a copy. That is safe, since the arrays of a frame are never written to again; they
     live until ZeroMQ has sent them. JPEGs are made by threads of their own.
@@ -100,6 +102,7 @@ class ZmqSink:
             info.width, info.height, info.bits, info.subsampling, 3 if info.has_chroma else 1,
         )  # fmt: skip
         self._need_keyframe = True
+        self._taken = True
         self._closed = False
         self._publisher = Publisher(
             endpoint,
@@ -123,8 +126,13 @@ class ZmqSink:
         return self._publisher.subscribers
 
     @property
+    def ready(self) -> bool:
+        """Whether the last frame was taken by somebody; always for pub, which never knows."""
+        return self._taken
+
+    @property
     def dropped(self) -> int:
-        """Frames that were left out because encoding was too slow."""
+        """Frames that were left out because encoding was too slow, or nobody took them."""
         return self._publisher.dropped
 
     @property
@@ -152,7 +160,7 @@ class ZmqSink:
             publisher.serve()
             seq = publisher.seq
             publisher.seq += 1
-            if self.live and not publisher.subscribers:
+            if not self._is_wanted():
                 self._need_keyframe = True
                 return
             if self._pool is None:
@@ -199,9 +207,20 @@ class ZmqSink:
     ) -> None:
         self.close()
 
+    def _is_wanted(self) -> bool:
+        """Whether there may be somebody for a frame; else it is not even encoded."""
+        if self.live:
+            return self._publisher.subscribers > 0
+        self._taken = self._settings.late == "wait" or self._publisher.links.peers > 0
+        self._publisher.dropped += not self._taken
+        return self._taken
+
     def _send(self, frame: Frame | FusedFrame, seq: int, payload: Payload) -> None:
         header = self._headers.frame(frame, payload, self._publisher.envelope(seq))
-        self._publisher.send(header, (*payload.arrays, *getattr(frame, "maps", {}).values()))
+        self._taken = self._publisher.send(header, (*payload.arrays, *getattr(frame, "maps", {}).values()))
+        if not self._taken:
+            self._publisher.dropped += 1
+            self._need_keyframe = True
 
     def _submit(self, frame: Frame | FusedFrame, seq: int) -> None:
         """Have it encoded by a worker; too many at work: leave it out (pub), or wait (push)."""

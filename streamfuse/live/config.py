@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from streamfuse.config import Config, Preset
 
 AutoPreset = Literal["auto", "fast", "balanced", "best"]
+_Seconds = Annotated[float, Field(gt=0, le=3600)]
+STREAM_KEYS = (
+    "wait", "timeout", "open_timeout", "keyframe_timeout", "transport", "demuxer", "assume_fps", "damaged",
+)  # fmt: skip
+"""Settings of cameras that are those of `CameraOptions` as they are."""
 
 
 class _Section(BaseModel):
@@ -78,6 +83,29 @@ class LiveConfig(_Section):
     drive: bool = Field(
         default=True, description="alternate the exposure; false: the camera does so by itself"
     )
+    wait: bool = Field(default=False, description="wait for a camera that is not there at the start")
+    timeout: _Seconds = Field(
+        default=5.0, description="seconds of silence after which a camera counts as lost"
+    )
+    open_timeout: _Seconds = Field(default=10.0, description="seconds that opening a camera may take")
+    keyframe_timeout: _Seconds = Field(
+        default=30.0, description="seconds that a stream may send before its first keyframe"
+    )
+    transport: Literal["auto", "tcp", "udp", "multicast", "http"] = Field(
+        default="auto",
+        description="how RTSP comes; auto: over TCP, over UDP where the camera has no other way",
+    )
+    demuxer: str | None = Field(
+        default=None, description="FFmpeg's name of what a stream is sent in, such as mjpeg; null: found out"
+    )
+    assume_fps: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+        default=None, description="frames per second of a stream that does not tell; null: measured"
+    )
+    damaged: Literal["drop", "keep"] = Field(
+        default="drop",
+        description="pictures that lost a part on the way, and those made of them: left out until the next keyframe, "
+        "or kept",
+    )
     outputs: tuple[OutputSpec, ...] = Field(default=(), description="where the fused frames go")
     record_dir: Path | None = Field(
         default=None, description="folder for recordings that the page starts; null: none"
@@ -131,6 +159,7 @@ def camera_options(live: LiveConfig) -> CameraOptions:
         auto=live.auto_exposure,
         exposures=exposures,
         gap_ev=live.gap_ev,
+        **{name: getattr(live, name) for name in STREAM_KEYS},
     )
 
 

@@ -269,7 +269,6 @@ class LiveRun:
         if camera is not None and camera.reconnects != self._reconnects:
             self._reconnects = camera.reconnects
             self._front.reset()
-            self._events.tell("source", f"{self._source.info.name} is back.", reconnects=self._reconnects)
 
     # In the fusion thread
 

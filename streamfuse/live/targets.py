@@ -18,6 +18,7 @@ from streamfuse.live.config import OutputSpec
 from streamfuse.live.outputs import Guard, Opener
 from streamfuse.secret import revealed
 from streamfuse.stage import Sink, SourceInfo
+from streamfuse.wire.endpoint import is_endpoint, parse_endpoint, with_options
 
 _FILE_QUEUE_BYTES = 256 << 20
 _FILE_QUEUE = 64
@@ -63,7 +64,8 @@ def plan(spec: OutputSpec, info: SourceInfo, rate: Fraction) -> Target:
         options["segment_seconds"] = spec.segment
     if spec.overwrite:
         options["overwrite"] = True
-    ready = [_open(spec.to, _live_info(info, rate), options)] if spec.to.startswith(_EAGER) else []
+    to = _without_waiting(spec.to)
+    ready = [_open(to, _live_info(info, rate), options)] if to.startswith(_EAGER) else []
 
     def opener(frame: FusedFrame, attempt: int) -> Sink:
         found = _info_of(frame, info, rate)
@@ -71,7 +73,7 @@ def plan(spec: OutputSpec, info: SourceInfo, rate: Fraction) -> Target:
             return ready.pop()
         for sink in ready:
             sink.close()
-        return _open(spec.to, found, options)
+        return _open(to, found, options)
 
     guard = Guard(queue=spec.queue or _LIVE_QUEUE, restart=spec.restart)
     return Target(without_credentials(spec.to), opener, guard)
@@ -112,6 +114,14 @@ def _plan_file(spec: OutputSpec, info: SourceInfo, rate: Fraction) -> Target:
     return Target(
         str(path), opener, Guard(queue=queue, restart=spec.restart, hang_seconds=_FILE_HANG_SECONDS)
     )
+
+
+def _without_waiting(to: str) -> str:
+    """The address; a ZeroMQ `push` keeps no old frame for a receiver that is not there, unless it is told to."""
+    if not is_endpoint(to):
+        return to
+    endpoint = parse_endpoint(to, "sink")
+    return to if endpoint.live or "late" in endpoint.options else with_options(to, {"late": "drop"})
 
 
 def _live_speed(spec: OutputSpec) -> str | None:

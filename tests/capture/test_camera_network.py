@@ -222,3 +222,78 @@ def test_closing_a_silent_stream_does_not_wait(send, port):
     began = time.monotonic()
     source.close()
     assert time.monotonic() - began < 3
+
+
+LATE_KEYFRAME = """
+import sys, time
+from fractions import Fraction
+import av, numpy as np
+with av.open(sys.argv[1], "w", format="mpegts") as out:
+    options = {"tune": "zerolatency", "g": sys.argv[2], "preset": "ultrafast"}
+    stream = out.add_stream("libx264", rate=30, options=options)
+    stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+    began = time.monotonic()
+    for number in range(10**6):
+        frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 60 + 120 * (number % 2), np.uint8), "rgb24")
+        frame.pts, frame.time_base = number, Fraction(1, 30)
+        out.mux(stream.encode(frame))
+        time.sleep(max(0.0, began + number / 30 - time.monotonic()))
+"""
+
+
+@pytest.fixture
+def rare_keyframes(port):
+    """A stream over UDP with a keyframe each so many frames, joined in the middle."""
+    running = []
+
+    def start(frames):
+        url = f"udp://127.0.0.1:{port}?pkt_size=1316"
+        running.append(subprocess.Popen([sys.executable, "-c", LATE_KEYFRAME, url, str(frames)]))
+        time.sleep(2)  # the first keyframe is gone
+        return f"udp://127.0.0.1:{port}"
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait(10)
+
+
+@pytest.mark.slow
+def test_a_stream_that_is_between_its_keyframes_is_waited_for_and_told(rare_keyframes, caplog):
+    url = rare_keyframes(360)
+    options = CameraOptions(open_timeout=4, timeout=2)
+    with open_camera(url, options) as source:
+        assert "96x64 h264" in source.status.mode
+        check(list(islice(source, 30)))
+    assert f"{url} is sending, no keyframe yet." in [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.slow
+def test_a_stream_without_a_keyframe_is_told_after_the_time_that_was_given(rare_keyframes):
+    url = rare_keyframes(10_000)
+    options = CameraOptions(open_timeout=4, timeout=2, keyframe_timeout=5)
+    with pytest.raises(
+        CameraError, match=r"is sending, but no keyframe came within 5 s: .*--keyframe-timeout"
+    ):
+        open_camera(url, options)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp", "http"])
+def test_the_transport_of_rtsp_is_what_was_asked_for(transport):
+    asked = []
+
+    def serve():
+        client, _ = server.accept()
+        with client:
+            asked.append(client.recv(4096))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        with pytest.raises(CameraError):
+            open_camera(
+                f"rtsp://127.0.0.1:{server.getsockname()[1]}/a",
+                CameraOptions(transport=transport, open_timeout=2),
+            )
+        thread.join(5)
+    assert asked[0].startswith(b"GET" if transport == "http" else b"OPTIONS")

@@ -57,6 +57,39 @@ def test_what_fails_while_it_is_opened_again_is_tried_again_and_told():
     assert states[1].error is None
 
 
+def lines(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == "streamfuse.camera"]
+
+
+def test_a_loss_is_told_once_with_its_reason_and_so_is_the_return(caplog):
+    caplog.set_level("INFO")
+    away, other = CameraError("No route."), CameraError("Refused.")
+    source, _ = scripted_source(
+        [*frames_at(0.0), LOST], away, away, away, other, away, [*frames_at(0.0), LOST], frames_at(0.0)
+    )
+    assert len(list(source)) == 3
+    loss = "It was unplugged. It is opened again as soon as that works."
+    still = "scripted is still away:"
+    assert lines(caplog) == [
+        loss, f"{still} No route.", f"{still} Refused.", "scripted is back.", loss, "scripted is back.",
+    ]  # fmt: skip
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 6
+    assert {record.event for record in caplog.records} == {"source"}
+
+
+def test_a_camera_that_is_absent_at_first_is_waited_for(caplog):
+    away = CameraError("There is no camera.")
+    source, _ = scripted_source(away, away, away, frames_at(0.0, 0.04), wait=True)
+    assert len(list(source)) == 2
+    assert source.status.reconnects == 0
+    assert lines(caplog) == ["There is no camera. Waiting for it.", "scripted is here."]
+
+
+def test_without_waiting_an_absent_camera_is_an_error():
+    with pytest.raises(CameraError, match="There is no camera"):
+        scripted_source(CameraError("There is no camera."), frames_at(0.0))
+
+
 def test_without_reconnecting_the_loss_is_raised():
     source, camera = scripted_source([*frames_at(0.0), LOST], reconnect=False)
     with pytest.raises(CameraError, match="unplugged"):

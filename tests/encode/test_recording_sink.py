@@ -88,3 +88,15 @@ def test_a_recording_that_is_there_stays_until_the_new_one_is_complete(tmp_path)
     assert len(stamps(tmp_path / "cam.unfinished.mkv")) == 1
     record(path, later(3, 0), overwrite=True)
     assert len(stamps(path)) == 3
+
+
+def test_a_stream_that_begins_again_goes_on_in_the_file(tmp_path):
+    (file,) = record(tmp_path / "out.mkv", later(5, 900) + later(5, 0))
+    assert stamps(file) == pytest.approx([n / 10 for n in range(10)], abs=1e-3)
+
+
+def test_exposures_of_one_instant_have_one_time_stamp(tmp_path):
+    info = source_info(rate=10)
+    frames = clip(info, 8, stamps=[50, 50, 52, 52, 54, 54, 56, 56])
+    (file,) = record(tmp_path / "out.mkv", frames)
+    assert stamps(file)[::2] == pytest.approx([0, 0.2, 0.4, 0.6], abs=1e-3)

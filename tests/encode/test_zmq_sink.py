@@ -337,3 +337,49 @@ def test_headers_of_a_stream_end_alike(plain):
         rests = {data[data.rfind(b',"streamfuse":') :] for data in raw}
         assert len(rests) == 1
         assert [json.loads(data)["stats"] for data in raw] == [{"share": index / 4} for index in range(3)]
+
+
+def test_a_live_push_keeps_no_old_frame_for_a_receiver_that_comes_later(plain):
+    with open_sink("push+bind:tcp://127.0.0.1:*?late=drop", stream_info()) as sink:
+        began = time.monotonic()
+        for number in range(50):
+            sink.write(fused_frame(number))
+        assert time.monotonic() - began < 5, "it waits for nobody"
+        assert not sink.ready
+        assert sink.dropped == 50
+        receiver = plain(sink.outputs[0], zmq.PULL)
+        number = 50
+        while not sink.ready:
+            time.sleep(0.02)
+            sink.write(fused_frame(number))
+            number += 1
+        header = receiver.next()[1]
+        assert header["seq"] == number - 1
+        assert header["dropped"] == number - 1
+
+
+def test_a_live_push_that_connects_keeps_none_either(plain, tmp_path):
+    address = f"ipc://{tmp_path}/frames"
+    with open_sink(f"push+connect:{address}?late=drop", stream_info()) as sink:
+        for number in range(5):
+            sink.write(fused_frame(number))
+        assert (sink.ready, sink.dropped) == (False, 5)
+
+
+def test_a_live_push_leaves_out_what_a_slow_receiver_has_no_room_for(plain, monkeypatch):
+    monkeypatch.setattr("streamfuse.encode.publisher._SLOW_SECONDS", 0.05)
+    info = stream_info(640, 480)
+    with open_sink("push+bind:tcp://127.0.0.1:*?late=drop", info) as sink:
+        receiver = plain(sink.outputs[0], zmq.PULL)
+        receiver.socket.rcvhwm = 1
+        number = 0
+        while sink.links.peers <= 0 or sink.ready:
+            sink.write(fused_frame(number, 640, 480))
+            number += 1
+            assert number < 3000
+        assert sink.dropped > 0
+
+
+def test_what_may_become_of_a_late_frame():
+    with pytest.raises(UsageError, match="use wait or drop"):
+        PublishSettings(late="never")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import Literal, Protocol
 
 from streamfuse.frame import Exposure, Frame
 
@@ -20,15 +20,22 @@ class CameraMode:
         width, height: in pixels.
         rate: nominal frames per second.
         pixel_format: as the camera or the codec calls it, such as MJPG or h264.
+        rate_is: where the rate is from: `told` by the camera, `measured` since it does not tell, or `assumed`.
     """
 
     width: int
     height: int
     rate: Fraction
     pixel_format: str
+    rate_is: Literal["told", "measured", "assumed"] = "told"
 
     def __str__(self) -> str:
-        return f"{self.width}x{self.height} {self.pixel_format} at {float(self.rate):g} frames per second"
+        what = f"{self.width}x{self.height} {self.pixel_format} at"
+        if self.rate_is == "told":
+            return f"{what} {float(self.rate):g} frames per second"
+        return (
+            f"{what} about {float(self.rate):g} frames per second ({self.rate_is}: the stream does not tell)"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -32,6 +33,8 @@ _STEP_SHARE = 0.15  # of the gap: more would make a frame of the new exposure lo
 _GAPS = (1.5, 6.0)  # EV between the exposures: less cannot be told apart, more cannot be aligned
 _DEFAULT_GAP = 3.0
 _BIAS = 6.0
+_BEAT_EV = 0.5  # by which an exposure may be lengthened to last a whole beat of the light
+_BEAT_STAYS_EV = 0.75
 
 
 class Reading(NamedTuple):
@@ -91,6 +94,8 @@ class BracketController:
             middle = (low + high) / 2 if found is None or found.ev is None else found.ev
             gap = gap_ev or _DEFAULT_GAP
             under, over = middle - gap / 2, middle + gap / 2
+        self._beat_us: float | None = None  # exposure times are multiples of this where they can be
+        self._beats = [0, 0]  # how many of them each exposure lasts
         self._mode: Mode = "auto" if auto else "manual"
         self._gap = gap_ev
         self._ev = self._held = self._allowed(under, over, gap_ev)
@@ -99,8 +104,16 @@ class BracketController:
     def exposures(self) -> tuple[Exposure, Exposure]:
         """(under, over), with rank, as the camera should be told."""
         with self._lock:
-            under, over = self._ev
-        return self._limits.exposure(under, 0), self._limits.exposure(over, 1)
+            under, over = (self._limits.exposure(ev, rank) for rank, ev in enumerate(self._ev))
+            return self._on_beat(under, 0), self._on_beat(over, 1)
+
+    def keep_to_beat(self, beat_us: float) -> None:
+        """Set exposure times in auto to multiples of this, in microseconds, where they are not much shorter.
+
+        Light that pulses so often is then the same in every line. The gain makes up for the difference where it can.
+        """
+        with self._lock:
+            self._beat_us = beat_us
 
     @property
     def gap_ev(self) -> float:
@@ -152,6 +165,29 @@ class BracketController:
             brighter = before[1] + _over_step(over, step) if self._gap is None else darker + self._gap
             self._ev = self._allowed(darker, brighter, self._gap)
             return self._ev != before
+
+    def _on_beat(self, wanted: Exposure, rank: int) -> Exposure:
+        """The exposure whose time is a multiple of the beat and that is nearest to what is wanted."""
+        time_us, gain, beat = wanted.time_us or 0.0, wanted.gain or 1.0, self._beat_us
+        if beat is None or self._mode != "auto" or time_us < beat * 2.0**-_BEAT_EV:
+            self._beats[rank] = 0
+            return wanted
+        most = math.floor(self._limits.time_us[1] / beat)
+        if most < 1:
+            return wanted
+        exact = time_us / beat
+        count = self._beats[rank]
+        # What was chosen stays until it is clearly wrong: a change of a whole beat is a leap.
+        if not 1 <= count <= most or abs(math.log2(exact / count)) > _BEAT_STAYS_EV:
+            near = {1, math.floor(exact), math.ceil(exact)}
+            count = min(
+                (n for n in near if 1 <= n <= most), key=lambda n: abs(math.log2(exact / n)), default=most
+            )
+        self._beats[rank] = count
+        step = self._limits.step_us
+        lasts = count * beat if not step else max(round(count * beat / step), 1) * step
+        low, high = self._limits.gain
+        return replace(wanted, time_us=lasts, gain=_between(low, time_us * gain / lasts, high))
 
     def _allowed(self, under: float, over: float, gap: float | None) -> tuple[float, float]:
         """What the camera can do, with this gap, or with one in its bounds.

@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-import math
-import re
+import logging
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from fractions import Fraction
 
 import av
 import av.container
 import av.error
+from av.format import Flags
 
 from streamfuse.capture.avframe import picture_of
+from streamfuse.capture.camera.arrivals import ArrivalRate
 from streamfuse.capture.camera.device import CameraMode, ExposureLimits
+from streamfuse.capture.camera.door import Door, reason
+from streamfuse.capture.camera.whole import WholePictures
 from streamfuse.errors import CameraError, without_credentials
 from streamfuse.frame import Exposure, Frame
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "tcp", "srt", "rtmp", "rtmps")
-_LISTEN = re.compile(r"[?&]listen=1\b")
 _WAITING = 3  # decoded frames held for the consumer; the oldest is dropped: this is live
-_DEFAULT_RATE = Fraction(25)
-# A stream must not make us open files, or a playlist other kinds of addresses.
-_PROTOCOLS = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,crypto,srt,rtmp,rtmps"
-_OPTIONS = {
-    "fflags": "nobuffer",
-    "flags": "low_delay",
-    "max_delay": "500000",
-    "analyzeduration": "2000000",
-    "probesize": "2000000",
-    "protocol_whitelist": _PROTOCOLS,
-}
+_RATES = (1, 1000)  # frames per second; what is beyond is a time base, where the stream does not tell
+_PROBABLE_RATE = Fraction(25)  # until one is known
+_PATIENT_SECONDS = 3.0  # without a picture, after which it is said why
+_LOG = logging.getLogger("streamfuse.camera")
 
 
 class NetworkCamera:
     """A stream that is decoded in a thread of its own, so that the sender never waits for the consumer.
 
+    Its frames carry the time stamps of the stream. Where those are made up by the reader (Motion JPEG over HTTP has
+    none), they have no `pts`, and the time of arrival counts.
+
     Args:
-        url: where it is; `?listen=1` (rtsp, tcp, http, rtmp) waits for the sender to connect.
-        open_timeout: seconds until it counts as unreachable.
-        timeout: seconds of silence until it counts as lost.
+        door: opens it.
+
+    Attributes:
+        mode: what it delivers; of a stream that does not tell its rate only known with the first frame.
 
     Raises:
         CameraError: unreachable, refused, or no video in it.
@@ -49,22 +49,28 @@ class NetworkCamera:
     limits: ExposureLimits | None = None
     exposure: Exposure | None = None
 
-    def __init__(self, url: str, open_timeout: float, timeout: float) -> None:
-        self.name = without_credentials(url)
-        self.lost = 0
+    def __init__(self, door: Door) -> None:
+        self.name = door.name
+        self._door = door
+        self._dropped = 0
         self._frames: deque[Frame] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._error: str | None = None
-        self._container = self._connect(url, open_timeout, timeout)
+        self._whole = WholePictures(door.options.damaged, door.options.keyframe_timeout)
+        self._container = door.open()
         try:
-            self._stream = self._picture_stream()
-            self.mode = self._mode()
+            self._enter()
         except BaseException:
             self._container.close()
             raise
         self._thread = threading.Thread(target=self._read, name=f"streamfuse {self.name}", daemon=True)
         self._thread.start()
+
+    @property
+    def lost(self) -> int:
+        """Frames that were damaged, or came faster than they were taken."""
+        return self._dropped + self._whole.lost
 
     def set_exposure(self, exposure: Exposure) -> None:
         """Not possible from here.
@@ -80,7 +86,7 @@ class NetworkCamera:
         """The next frame; frames that nobody took in time are lost.
 
         Raises:
-            CameraError: the stream ended or broke off.
+            CameraError: the stream ended or broke off, or has sent no picture that stands for itself.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._frames or self._error or self._closed, timeout)
@@ -99,38 +105,12 @@ class NetworkCamera:
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout=1.0)
 
-    def _connect(self, url: str, open_timeout: float, timeout: float) -> av.container.InputContainer:
-        options = dict(_OPTIONS)
-        if url.lower().startswith("rtsp"):
-            address, listens = _LISTEN.subn("", url)
-            options["rtsp_flags"] = (
-                "prefer_tcp"  # UDP only where the camera has no other way: it loses packets
-            )
-            if listens:  # other protocols know it by themselves
-                url, options = (
-                    address,
-                    options | {"rtsp_flags": "listen", "listen_timeout": str(math.ceil(open_timeout))},
-                )
-        try:
-            return av.open(
-                url,
-                options=options,
-                timeout=(open_timeout, timeout),
-                metadata_errors="replace",
-                buffer_size=65536,
-            )
-        except (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError) as error:
-            raise CameraError(
-                f"{self.name} refuses the user or the password: check them in the URL."
-            ) from error
-        except (av.error.ExitError, av.error.TimeoutError) as error:
-            raise CameraError(
-                f"{self.name} has not answered within {open_timeout:g} s: check the address and the network."
-            ) from error
-        except av.FFmpegError as error:
-            raise CameraError(
-                f"{self.name} cannot be opened ({_reason(error)}): check the address, and that it is sending."
-            ) from error
+    def _enter(self) -> None:
+        """Take the video of the stream that was opened."""
+        self._stream = self._picture_stream()
+        self._undated = bool(Flags(self._container.format.flags) & Flags.no_timestamps)
+        self.mode = self._mode()
+        self._rate = ArrivalRate() if self.mode.rate_is == "measured" and self._door.rate is None else None
 
     def _picture_stream(self) -> av.VideoStream:
         for stream in self._container.streams.video:
@@ -141,65 +121,98 @@ class NetworkCamera:
         raise CameraError(f"{self.name} has no video that can be decoded: check what it sends.")
 
     def _mode(self) -> CameraMode:
-        stream = self._stream
-        rate = Fraction(stream.average_rate or stream.guessed_rate or stream.base_rate or _DEFAULT_RATE)
-        if not 1 <= rate <= 1000:  # a time base, where the stream does not tell
-            rate = _DEFAULT_RATE
-        return CameraMode(stream.width, stream.height, rate, stream.codec_context.name)
+        stream, assumed = self._stream, self._door.options.assume_fps
+        told = Fraction(stream.average_rate or stream.guessed_rate or stream.base_rate or 0)
+        form = stream.width, stream.height
+        codec = stream.codec_context.name
+        if not self._undated and _RATES[0] <= told <= _RATES[1]:
+            return CameraMode(*form, told, codec)
+        if assumed is not None:
+            return CameraMode(*form, Fraction(assumed).limit_denominator(1001), codec, "assumed")
+        return CameraMode(*form, self._door.rate or _PROBABLE_RATE, codec, "measured")
 
     def _read(self) -> None:
         """Decode until the end, a failure or `close`; the container belongs to this thread."""
         failure = "ended"
         try:
-            for packet in self._container.demux(self._stream):
-                arrived = time.monotonic()
-                if self._closed:
-                    break
-                for frame in self._decode(packet):
-                    self._offer(frame, arrived)
+            try:
+                self._decode_all()
+            except av.error.InvalidDataError:
+                other = self._door.other(self._container)
+                if other is None:
+                    raise
+                self._container.close()
+                self._container = other
+                self._enter()
+                self._decode_all()
         except (av.error.ExitError, av.error.TimeoutError):
             failure = "fell silent"
+        except CameraError as error:
+            self._fail(str(error))
         except (av.FFmpegError, OSError) as error:
-            failure = f"broke off ({_reason(error)})"
+            failure = f"broke off ({reason(error)})"
         except Exception as error:  # whatever goes wrong in a thread has to reach the consumer
             failure = f"cannot be used ({without_credentials(str(error))})"
         finally:
             self._container.close()
+        self._fail(f"The stream {self.name} {failure}.")
+
+    def _fail(self, sentence: str) -> None:
         with self._changed:
-            self._error = f"The stream {self.name} {failure}."
+            self._error = self._error or sentence
             self._changed.notify_all()
 
-    def _decode(self, packet: av.Packet[av.VideoStream]) -> list[av.VideoFrame]:
-        """Whole pictures only: one with holes is worse than a lost one."""
-        try:
-            pictures = packet.decode()
-        except av.EOFError:
-            return []
-        except av.FFmpegError:
-            self.lost += 1
-            return []
-        whole = [picture for picture in pictures if not picture.is_corrupt]
-        self.lost += len(pictures) - len(whole)
-        return whole
+    def _decode_all(self) -> None:
+        began: float | None = None
+        told = False
+        for packet in self._container.demux(self._stream):
+            arrived = time.monotonic()
+            if self._closed:
+                break
+            for picture in self._whole.take(packet):
+                self._offer(picture, arrived)
+            if self._whole.began or not packet.size:
+                continue
+            began = began or arrived
+            if arrived - began > self._door.options.keyframe_timeout:
+                raise CameraError(
+                    f"{self.name} is sending, but no keyframe came within {arrived - began:.0f} s: set the camera to "
+                    "send one more often, or give it more time (--keyframe-timeout)."
+                )
+            if arrived - began > _PATIENT_SECONDS and not told:
+                told = True
+                _LOG.warning(
+                    "%s is sending, no keyframe yet.", self.name, extra={"event": "source", "fields": {}}
+                )
 
     def _offer(self, raw: av.VideoFrame, arrived: float) -> None:
+        dated = raw.pts is not None and not self._undated
         frame = Frame(
             *picture_of(raw),
-            pts=raw.pts,
+            pts=raw.pts if dated else None,
             time_base=Fraction(raw.time_base) if raw.time_base else Fraction(1, 90_000),
             index=0,
             captured_at=arrived,
         )
+        if not self._is_measured(frame, arrived):
+            return
         with self._changed:
             if self._closed:
                 return
             if len(self._frames) == _WAITING:
                 self._frames.popleft()
-                self.lost += 1
+                self._dropped += 1
             self._frames.append(frame)
             self._changed.notify_all()
 
-
-def _reason(error: BaseException) -> str:
-    """What FFmpeg says, without the address that it may repeat."""
-    return without_credentials(getattr(error, "strerror", None) or str(error))
+    def _is_measured(self, frame: Frame, arrived: float) -> bool:
+        """Whether the mode is known; frames before that only tell it."""
+        if self._rate is not None:
+            rate = self._rate.add(arrived)
+            if rate is None:
+                return False
+            self._rate, self._door.rate = None, rate
+            self.mode = replace(self.mode, rate=rate)
+        if self.mode.width != frame.width or self.mode.height != frame.height:
+            self.mode = replace(self.mode, width=frame.width, height=frame.height)
+        return True

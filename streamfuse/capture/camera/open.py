@@ -5,8 +5,10 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from streamfuse.capture.camera.device import Camera
+from streamfuse.capture.camera.door import Door
 from streamfuse.capture.camera.network import SCHEMES, NetworkCamera
 from streamfuse.capture.camera.options import CameraOptions
 from streamfuse.capture.camera.sample import SampleCamera
@@ -44,7 +46,15 @@ def open_camera(spec: str, options: CameraOptions = _DEFAULTS) -> CameraSource:
         UsageError: that is no camera.
         CameraError: it cannot be opened or used, as the message says.
     """
-    return CameraSource(connector(spec, options), options)
+    return CameraSource(connector(spec, options), waiting_for(spec, options))
+
+
+def waiting_for(spec: str, options: CameraOptions) -> CameraOptions:
+    """The options with the time that the first picture of that camera may take: streams begin between keyframes."""
+    url = _URL.fullmatch(revealed(spec))
+    if not (url and url[1].lower() in SCHEMES):
+        return options
+    return replace(options, open_timeout=options.open_timeout + options.keyframe_timeout)
 
 
 def connector(spec: str, options: CameraOptions = _DEFAULTS) -> Callable[[], Camera]:
@@ -56,7 +66,8 @@ def connector(spec: str, options: CameraOptions = _DEFAULTS) -> Callable[[], Cam
     spec = revealed(spec)
     url = _URL.fullmatch(spec)
     if url and url[1].lower() in SCHEMES:
-        return lambda: NetworkCamera(spec, options.open_timeout, options.timeout)
+        door = Door(spec, options)
+        return lambda: NetworkCamera(door)
     if spec.startswith("simcam:") or _LATE.match(spec):
         sensor = SimulatedSensor(parse_simulated(spec))
         return lambda: SimulatedCamera(sensor)

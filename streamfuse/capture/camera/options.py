@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from streamfuse.errors import UsageError
 from streamfuse.frame import Exposure
+
+Transport = Literal["auto", "tcp", "udp", "multicast", "http"]
+Damaged = Literal["drop", "keep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,12 @@ class CameraOptions:
         gap_ev: fixed difference between under and over in EV; None: as the scene needs it.
         timeout: seconds without a frame after which the camera counts as lost.
         open_timeout: seconds that opening may take.
+        keyframe_timeout: seconds that a network stream may send before its first picture that stands for itself.
+        transport: how RTSP comes: `auto` is over TCP, and over UDP where the camera has no other way.
+        demuxer: FFmpeg's name of what a network stream is sent in, such as `mjpeg`; None: found out.
+        assume_fps: frames per second of a network stream that does not tell its rate; None: measured.
+        damaged: `drop` leaves out pictures that lost a part on the way, and those made of them; `keep` does not.
+        wait: a camera that is not there at first is waited for, with the pauses of `backoff`.
         reconnect: open a camera that was lost again, for as long as it takes.
         backoff: (first, longest) seconds between two attempts; they double, and vary by chance.
 
@@ -37,6 +47,12 @@ class CameraOptions:
     gap_ev: float | None = None
     timeout: float = 5.0
     open_timeout: float = 10.0
+    keyframe_timeout: float = 30.0
+    transport: Transport = "auto"
+    demuxer: str | None = None
+    assume_fps: float | None = None
+    damaged: Damaged = "drop"
+    wait: bool = False
     reconnect: bool = True
     backoff: tuple[float, float] = (0.5, 30.0)
 
@@ -45,19 +61,28 @@ class CameraOptions:
             raise UsageError(
                 f"A camera picture of {self.size[0]}x{self.size[1]} is not possible: give 16..16384."
             )
-        if self.fps is not None and not 0 < self.fps <= 1000:
-            raise UsageError(
-                f"A camera rate of {self.fps:g} is not possible: give more than 0, at most 1000."
-            )
+        for rate in (self.fps, self.assume_fps):
+            if rate is not None and not 0 < rate <= 1000:
+                raise UsageError(
+                    f"A camera rate of {rate:g} is not possible: give more than 0, at most 1000."
+                )
         if self.gap_ev is not None and not 1 <= self.gap_ev <= 8:
             raise UsageError(f"A gap of {self.gap_ev:g} EV between the exposures is not possible: give 1..8.")
         if self.exposures is not None:
             self._check_exposures(*self.exposures)
-        for name in ("timeout", "open_timeout"):
-            if not 0 < getattr(self, name) <= 3600:
-                raise UsageError(
-                    f"The camera's {name} of {getattr(self, name):g} s is not possible: give 0..3600."
-                )
+        times = {
+            "timeout": self.timeout,
+            "open_timeout": self.open_timeout,
+            "keyframe_timeout": self.keyframe_timeout,
+        }
+        for name, seconds in times.items():
+            if not 0 < seconds <= 3600:
+                raise UsageError(f"The camera's {name} of {seconds:g} s is not possible: give 0..3600.")
+        if self.transport not in get_args(Transport):
+            known = ", ".join(get_args(Transport))
+            raise UsageError(f"There is no transport {self.transport!r}: use one of {known}.")
+        if self.damaged not in get_args(Damaged):
+            raise UsageError(f"Damaged pictures cannot be {self.damaged!r}: use drop or keep.")
         if not 0 < self.backoff[0] <= self.backoff[1]:
             raise UsageError(
                 f"The back-off of {self.backoff} s is not possible: give (first, longest) above 0."

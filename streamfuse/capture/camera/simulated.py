@@ -38,6 +38,8 @@ _DRIFT_SECONDS = 11.0
 _UNPLUGGED_SECONDS = 1.0
 _WAITING = 2  # frames that wait for the consumer before the oldest is lost
 _NOISE_SLACK = 64  # the noise picture is so much larger than the frame, to be cropped at random places
+_READOUT = 0.8  # of a frame's time, from the first line to the last
+_PULSE = 0.15  # amplitude of the lamps' light
 _KEPT = 4096  # true exposures that are remembered
 
 
@@ -57,6 +59,7 @@ class SimulatedSettings:
         jitter: standard deviation of the time stamps, in frames.
         disconnect: seconds after which the camera falls out for one second, again and again; 0: never.
         metadata: frames tell their exposure.
+        mains: pulses of the light per second, as of lamps on the mains (100 or 120); 0: it is steady.
         seed: of everything that is drawn.
 
     Raises:
@@ -74,6 +77,7 @@ class SimulatedSettings:
     jitter: float = 0.0
     disconnect: float = 0.0
     metadata: bool = False
+    mains: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -86,6 +90,7 @@ class SimulatedSettings:
             "lost": 0 <= self.lost < 1,
             "jitter": 0 <= self.jitter <= 1,
             "disconnect": self.disconnect == 0 or self.disconnect > _UNPLUGGED_SECONDS,
+            "mains": 0 <= self.mains <= 1000,
             "seed": self.seed >= 0,
         }
         for name, right in fits.items():
@@ -197,10 +202,11 @@ class SimulatedSensor:
         seconds = self._number / float(settings.rate)
         light = scene(settings.width, settings.height, settings.seed).radiance(seconds)
         drift = settings.drift * math.sin(2 * math.pi * seconds / _DRIFT_SECONDS) + self._light(seconds)
-        picture = self._developed(light, self._exposure, drift)
+        picture = self._developed(light * self._lamps(seconds, self._exposure), self._exposure, drift)
         if mixed_with is not None:
             cut = int(self._random.integers(1, settings.height))
-            picture[cut:] = self._developed(light[cut:], mixed_with, drift)
+            below = (light * self._lamps(seconds, mixed_with))[cut:]
+            picture[cut:] = self._developed(below, mixed_with, drift)
         shift = (
             float(self._random.normal(0, settings.jitter)) / float(settings.rate) if settings.jitter else 0.0
         )
@@ -222,6 +228,16 @@ class SimulatedSensor:
             exposure=told,
             captured_at=captured,
         )
+
+    def _lamps(self, seconds: float, exposure: Exposure) -> Image:
+        """(H, 1, 1) light of each line, which pulses and is collected over the exposure; the lines begin in turn."""
+        settings = self.settings
+        rows = np.arange(settings.height, dtype=np.float64) / settings.height
+        begin = seconds + _READOUT * rows / float(settings.rate)
+        lasts = (exposure.time_us or _BASE_US) * 1e-6
+        left = _PULSE * np.sinc(settings.mains * lasts) if settings.mains else 0.0
+        factor = 1 + left * np.cos(2 * np.pi * settings.mains * (begin + lasts / 2))
+        return factor.astype(np.float32).reshape(-1, 1, 1)
 
     def _developed(self, light: Image, exposure: Exposure, drift: float) -> Codes:
         """Linear light as noisy, gamma-coded R'G'B' of 16 bit."""
@@ -329,7 +345,7 @@ _PARSERS: Mapping[str, Callable[[str], dict[str, Any]]] = {
     "mixed": _option("mixed", _switch),
     "metadata": _option("metadata", _switch),
     "seed": _option("seed", int),
-    **{name: _option(name, float) for name in ("skip", "drift", "lost", "jitter", "disconnect")},
+    **{name: _option(name, float) for name in ("skip", "drift", "lost", "jitter", "disconnect", "mains")},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -15,6 +16,7 @@ from streamfuse.capture.camera.bracketing import Bracketing
 from streamfuse.capture.camera.device import Camera, EndedError
 from streamfuse.capture.camera.driver import Driver, PassThrough
 from streamfuse.capture.camera.exposure_control import BracketController
+from streamfuse.capture.camera.mains import Mains, MainsWatch
 from streamfuse.capture.camera.options import CameraOptions
 from streamfuse.capture.camera.timeline import CLOCK, Backoff, Timeline
 from streamfuse.capture.camera.watched import Watched
@@ -24,6 +26,12 @@ from streamfuse.stage import SourceInfo
 
 _SLICE_SECONDS = 0.2  # how soon `close` is noticed while nothing comes
 _RATE_SECONDS = 5.0  # over which the bracket rate is measured
+_LOG = logging.getLogger("streamfuse.camera")
+_ON_BEAT = (
+    " The exposures are set so.",
+    " The brighter exposure is set so; the darker one is too short for that in this light and keeps its bands.",
+    " The exposures are too short for that in this light; the brighter one is set so when it gets longer.",
+)
 _STEADY_SECONDS = 10.0  # of frames after which a failure is a new one: the back-off begins again
 
 
@@ -41,6 +49,7 @@ class CameraStatus:
         bracket_rate: pairs of frames per second over the last few seconds.
         exposures: what the camera was last told, darkest first: (microseconds, gain) each; () if it is not controlled.
         latency: (fewest, most) frames that a change of exposure took to be seen; None: not measured.
+        mains: flicker of lamps that was recognised; None: none was.
     """
 
     state: Literal["running", "reconnecting", "ended"]
@@ -52,13 +61,16 @@ class CameraStatus:
     bracket_rate: float
     exposures: tuple[tuple[float, float], ...]
     latency: tuple[int, int] | None
+    mains: Mains | None = None
 
 
 class CameraSource:
     """Frames of a camera until `close`, with time stamps that increase whatever happens to the camera.
 
     The camera is opened, and its first frame taken, at construction, so that what is wrong is said before any work is
-    done. When it is lost later it is opened again (see `CameraOptions`), with pauses that grow.
+    done; with `wait` that takes until it is there. When it is lost later it is opened again (see `CameraOptions`), with
+    pauses that grow. The loss, each new reason why it cannot be opened, and the return are told to the logger
+    `streamfuse.camera`, once.
 
     Args:
         connect: opens the camera.
@@ -89,8 +101,11 @@ class CameraSource:
         self._recent: deque[float] = deque()
         self._since = time.monotonic()
         self._backoff = Backoff(*options.backoff)
+        self._watch = MainsWatch()
+        self._mains: Mains | None = None
         self._first: Frame | None
-        self._camera, self._driver, self._first = self._open()
+        self._told: set[str] = set()  # what was told of the camera since it is away
+        self._camera, self._driver, self._first = self._open_first()
         head = self._first
         self._mode = self._camera.mode
         self._timeline = Timeline(float(1 / self._mode.rate))
@@ -109,7 +124,9 @@ class CameraSource:
                 continue
             if frame is not None:
                 self._note(frame)
-                yield self._timeline.stamp(frame)
+                stamped = self._timeline.stamp(frame)
+                self._look_for_mains(stamped)
+                yield stamped
 
     @property
     def status(self) -> CameraStatus:
@@ -127,6 +144,7 @@ class CameraSource:
             bracket_rate=0.0 if stale or not span else (len(recent) - 1) / span / 2,
             exposures=tuple((told.time_us or 0.0, told.gain or 1.0) for told in driver.exposures),
             latency=driver.latency,
+            mains=self._mains,
         )
 
     def close(self) -> None:
@@ -144,6 +162,21 @@ class CameraSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _open_first(self) -> tuple[Watched, Driver, Frame]:
+        """Open the camera, and wait for one that is absent if that is wanted."""
+        while True:
+            try:
+                opened = self._open()
+            except CameraError as error:
+                if not self._options.wait:
+                    raise
+                self._tell(f"{error} Waiting for it.")
+            else:
+                if self._told:
+                    self._tell_return(opened[0].name, "here")
+                return opened
+            time.sleep(self._backoff.next())
 
     def _open(self) -> tuple[Watched, Driver, Frame]:
         """Open the camera and wait for its first frame."""
@@ -193,6 +226,7 @@ class CameraSource:
         if not self._options.reconnect:
             raise error
         self._state, self._error = "reconnecting", str(error)
+        self._tell(f"{error} It is opened again as soon as that works.")
         if time.monotonic() - self._since > _STEADY_SECONDS:
             self._backoff.reset()
         while not self._stopped.wait(self._backoff.next()):
@@ -200,6 +234,7 @@ class CameraSource:
                 opened = self._open()
             except CameraError as again:
                 self._error = str(again)
+                self._tell(f"{self._camera.name} is still away: {again}")
                 continue
             self._go_on(*opened)
             return
@@ -217,6 +252,33 @@ class CameraSource:
             if self._stopped.is_set():
                 camera.close()
         self._state, self._error = "running", None
+        self._tell_return(camera.name, "back")
+
+    def _tell(self, sentence: str) -> None:
+        """Tell what is wrong, once for as long as the camera is away."""
+        if sentence not in self._told:
+            self._told.add(sentence)
+            _LOG.warning("%s", sentence, extra={"event": "source", "fields": {}})
+
+    def _tell_return(self, name: str, where: str) -> None:
+        self._told.clear()
+        fields = {"reconnects": self._reconnects}
+        _LOG.warning("%s is %s.", name, where, extra={"event": "source", "fields": fields})
+
+    def _look_for_mains(self, frame: Frame) -> None:
+        """Recognise the flicker of lamps, tell it once, and keep clear of it where the exposures are set here."""
+        found = self._watch.see(frame, float((frame.pts or 0) * frame.time_base))
+        if found is None or (self._mains is not None and self._mains.hz == found.hz):
+            return
+        self._mains = found
+        sentence = f"{self._camera.name}: {found}."
+        if self.control is not None and len(found.hz) == 1:
+            beat = found.periods_us[0]
+            self.control.keep_to_beat(beat)
+            under, over = (exposure.time_us or 0.0 for exposure in self.control.exposures)
+            short = sum(time_us < 0.99 * beat for time_us in (under, over))
+            sentence += _ON_BEAT[short]
+        _LOG.warning("%s", sentence, extra={"event": "mains", "fields": {"hz": found.hz}})
 
     def _note(self, frame: Frame) -> None:
         """Keep when the last frames were taken, for the bracket rate."""
@@ -236,4 +298,5 @@ def _describe(frame: Frame, camera: Camera, stride: float) -> SourceInfo:
         time_base=CLOCK,
         rate=(camera.mode.rate / Fraction(stride)).limit_denominator(1001),
         has_chroma=len(frame.planes) == 3,
+        live=True,
     )

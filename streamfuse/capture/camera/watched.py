@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from streamfuse.capture.camera.device import Camera, EndedError
+from streamfuse.capture.camera.device import Camera, CameraMode, EndedError
 from streamfuse.errors import CameraError
 from streamfuse.frame import Exposure, Frame
 
@@ -23,9 +23,13 @@ class Watched:
         self.closing = False  # set by another thread: no frame is wanted any more
         self._silent = 0.0  # seconds waited since the last frame; the consumer's own pauses do not count
         self.name = camera.name
-        self.mode = camera.mode
         self.limits = camera.limits
         self.exposure = camera.exposure
+
+    @property
+    def mode(self) -> CameraMode:
+        """As the camera tells; that of a stream may be known with its first frame only."""
+        return self._camera.mode
 
     @property
     def lost(self) -> int:
