@@ -7,9 +7,10 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import cv2
 import numpy as np
 
-from streamfuse.align import balance, photometric
+from streamfuse.align import balance, fill, photometric
 from streamfuse.align import flow as motion
 from streamfuse.align import ghost as ghosts
 from streamfuse.align import planes as pixels
@@ -133,6 +134,8 @@ class Aligner:
         shares, mapped = self._shares(reference, sides, curve, brighter), mapping.result()
         if brighter and shares.luma is not None:
             mapped = self._denoised(mapped, reference, sides, curve, shares.luma)
+        elif shares.chroma is not None:
+            mapped = self._filled(mapped, reference, sides, curve, shares.chroma)
         planes = synthesise(reference, mapped, sides, shares, self._cubic, self.beside)
         return _Made(planes, curve.gap_ev, shares.chroma, tuple(sides))
 
@@ -197,6 +200,24 @@ class Aligner:
         raised, errors = self._picture(reference).brightened(curve), [side.error for side in sides]
         level = ghosts.noise_level(raised, errors, curve) if errors else ghosts.USUAL_NOISE
         return denoised(mapped, reference, RaisedNoise(raised, curve, level), share)
+
+    def _filled(
+        self, mapped: tuple[Plane, ...], reference: Frame, sides: list[Side], curve: ToneCurve, trust: Map
+    ) -> tuple[Plane, ...]:
+        """`mapped`, a bright reference darkened; what is clipped in it is guessed where no neighbour is trusted."""
+        own = self._picture(reference)
+        if own.rgb is None:
+            return mapped
+        share = fill.unknown(own.rgb, trust)
+        if cv2.norm(share, cv2.NORM_INF) < fill.FEWEST:
+            return mapped
+        size = max(1, share.shape[1] // fill.REDUCED), max(1, share.shape[0] // fill.REDUCED)
+        colours = []
+        for side in sides:
+            rgb = self._picture(side.frame).rgb
+            assert rgb is not None
+            colours.append(_along(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), side.flow))
+        return pixels.added(mapped, fill.lacking(own.rgb, share, colours, curve), reference)
 
     def _motion(
         self, bracket: Bracket, frames: list[Frame], reference: Map, neighbours: list[Map], curve: ToneCurve

@@ -112,6 +112,18 @@ def map_planes(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[Plane
     return (_without(luma, lost, frame), *coded)
 
 
+def added(planes: tuple[Plane, ...], rgb: Map, like: Frame) -> tuple[Plane, ...]:
+    """Planes of a frame like `like`, and R'G'B' (h, w, 3) of a smaller size added to them."""
+    more = cv2.split(cv2.transform(rgb, _from_rgb(*_coefficients(like))))
+    black, white = luma_range(like.bits, like.color.full_range)
+    half, top = chroma_range(like.bits, like.color.full_range)[1], (1 << like.bits) - 1
+    ranges = (np.float32(white - black), np.float32(2 * half), np.float32(2 * half))
+    return tuple(
+        lowered(plane, np.asarray(change, np.float32) * -scale, top)
+        for plane, change, scale in zip(planes, more, ranges, strict=True)
+    )
+
+
 def _clipped(small: Picture, factor: float, frame: Frame) -> tuple[Map, Map | None]:
     """What the clipping of colours takes from luma, and what it leaves of chroma; None = all of it."""
     assert small.rgb is not None

@@ -16,7 +16,7 @@ from streamfuse.align.aligner import UNKNOWN_GAP_EV, part_of_the_way, share_of_s
 from streamfuse.align.balance import BalanceTracker
 from streamfuse.align.photometric import Levels, ToneCurve
 from streamfuse.align.recent import Recent
-from streamfuse.cuda import ghosts, motion
+from streamfuse.cuda import fill, ghosts, motion
 from streamfuse.cuda.denoise import denoised, variance
 from streamfuse.cuda.flow import dense_flow, look_along
 from streamfuse.cuda.frames import DeviceFrame, Uploader
@@ -149,6 +149,8 @@ class DeviceAligner:
         sides, shares, weight, trust, excess = self._sides(item, reference, frames, curve, brighter)
         if excess is not None:
             own = self._denoised(own, reference, excess)
+        if not brighter and shares[1] is not None:
+            own = self._filled(own, reference, sides, curve, shares[1])
         self._synthesise(reference, own, sides, shares, weight, rank, lumas, chroma)
         return trust, sides
 
@@ -195,6 +197,23 @@ class DeviceAligner:
         self, own: tuple[Tensor, Tensor | None], reference: DeviceFrame, excess: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         return denoised(*own, excess, reference.coding, reference.frame.subsampling)
+
+    def _filled(
+        self,
+        own: tuple[Tensor, Tensor | None],
+        reference: DeviceFrame,
+        sides: list[_Side],
+        curve: Tables,
+        trust: Tensor,
+    ) -> tuple[Tensor, Tensor | None]:
+        """A bright reference darkened, with a guess at what is clipped in it where no neighbour is trusted."""
+        luma, chroma = own
+        if reference.rgb is None or chroma is None:
+            return own
+        share = fill.unknown(reference.rgb, trust)
+        colours = [fill.reduced(side.frame.rgb, side.flow) for side in sides if side.frame.rgb is not None]
+        lacking = fill.lacking(reference.rgb, share, colours, curve.up, curve.down)
+        return fill.added(luma, chroma, lacking, reference.coding)
 
     def _synthesise(
         self,

@@ -23,7 +23,7 @@ def area(plane: Tensor, size: tuple[int, int]) -> Tensor:
     return rows @ plane @ columns.T
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=64)
 def _area_matrix(count: int, size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     edges = torch.arange(count + 1, dtype=torch.float64) * (size / count)
     pixels = torch.arange(size, dtype=torch.float64)

@@ -257,3 +257,25 @@ def test_sides_that_disagree_where_the_bright_reference_is_clipped_are_not_mixed
     light, dark = (int(exposed(np.float32([[level]]), 0)[0, 0]) for level in (0.9, 0.3))
     between = (made < light - 25) & (made > dark + 25)  # half transparent
     assert between.mean() < 0.12
+
+
+def test_what_nobody_saw_is_filled_from_what_has_moved_not_with_the_level_of_clipping() -> None:
+    ranks = [i % 2 for i in range(5)]
+    color, skin = ColorInfo(1, 1, 1, full_range=True), np.array([0.5, 0.36, 0.3], np.float32)
+    frames = []
+    for i, rank in enumerate(ranks):
+        light = np.repeat(scene(240, 120)[..., None] * np.float32(0.05), 3, axis=2)
+        light[40:72, 8 + 44 * i : 40 + 44 * i] = skin  # white at 3 EV, and too fast to follow
+        rgb = np.clip(light * np.float32(2.0 ** (3 * rank)), 0, 1) ** np.float32(1 / 2.2)
+        codes = np.round(rgb * 65535).astype(np.uint16)
+        planes = rgb_to_planes(codes, bits=8, subsampling=(1, 1), color=color)
+        frames.append(Frame(planes, 8, (1, 1), color, i, Fraction(1, 30), i))
+    made = align(frames, ranks, Aligner())[3].exposures[0]
+    truth = rgb_to_planes(
+        np.round(np.broadcast_to(skin ** np.float32(1 / 2.2), (8, 8, 3)) * 65535).astype(np.uint16),
+        bits=8, subsampling=(1, 1), color=color,
+    )  # fmt: skip
+    for plane, wanted, most in zip(made, truth, (12, 6, 6), strict=True):
+        zoom = plane.shape[0] / 120
+        place = plane[int(46 * zoom) : int(66 * zoom), int(146 * zoom) : int(166 * zoom)]
+        assert np.abs(place.astype(float) - float(wanted[0, 0])).mean() < most

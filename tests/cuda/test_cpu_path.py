@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from streamfuse.align import denoise, ghost, planes
+from streamfuse.align import denoise, fill, ghost, planes
+from streamfuse.align import flow as flow_rule
 from streamfuse.align.photometric import ToneCurve, ratio_curve
 from streamfuse.cuda import blend, finish, ghosts, unpack, warp
 from streamfuse.cuda import denoise as device_denoise
+from streamfuse.cuda import fill as device_fill
 from streamfuse.cuda.coding import coding
 from streamfuse.cuda.settings import comparison, noise_table, tone
 from streamfuse.cuda.weigh import DeviceWeigher
@@ -223,3 +225,39 @@ def test_denoised_is_that_of_the_aligner(bits, full, subsampling):
         # Between the parts of the CPU path the noise is interpolated from one part alone.
         difference = np.abs(mine.numpy().astype(np.float64) - made.astype(np.float64)) * 255 / how(frame).top
         assert (difference > 1.01).mean() < 0.02
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("balance", [(1.0, 1.0), (1.2, 0.85)])
+def test_what_nobody_saw_is_filled_alike(count, balance):
+    size, rows, columns = (97, 202), 24, 50
+    curve = replace(ratio_curve(3.0), balance=balance)
+    own, trust = make.floats((3, *size), 1) * 1.6, make.floats(size, 2)
+    own = own.clamp(max=1.0)
+    sides = [make.floats((3, *size), 3 + n) for n in range(count)]
+    flows = [make.a_flow(*size, 6 + n) for n in range(count)]
+    small = [
+        flow_rule.warp(
+            cv2.resize(side.permute(1, 2, 0).numpy(), (columns, rows), interpolation=cv2.INTER_AREA),
+            flow_rule.rescaled(np.ascontiguousarray(flow.permute(1, 2, 0).numpy()), (columns, rows)),
+        )
+        for side, flow in zip(sides, flows, strict=True)
+    ]
+    share = fill.unknown(np.ascontiguousarray(own.permute(1, 2, 0).numpy()), trust.numpy())
+    theirs = fill.lacking(np.ascontiguousarray(own.permute(1, 2, 0).numpy()), share, small, curve)
+    ours_share = device_fill.unknown(own, trust)
+    np.testing.assert_allclose(ours_share, share, atol=1e-5)
+    tones = (tone(curve, up, torch.device("cpu")) for up in (True, False))
+    reduced = [device_fill.reduced(side, flow) for side, flow in zip(sides, flows, strict=True)]
+    ours = device_fill.lacking(own, ours_share, reduced, *tones)
+    assert float(ours.max()) > 0.05
+    np.testing.assert_allclose(ours.permute(1, 2, 0), theirs, atol=4e-3)
+
+
+@pytest.mark.parametrize(("bits", "full", "subsampling"), KINDS[:4])
+def test_colours_are_added_alike(bits, full, subsampling):
+    frame, more = a_frame(bits, full, subsampling, 2), make.floats((3, 48, 101), 3) * 0.3
+    theirs = planes.added(frame.planes, np.ascontiguousarray(more.permute(1, 2, 0).numpy()), frame)
+    luma, chroma = device_fill.added(*tensors(frame), more, how(frame))
+    for ours, exact in zip((luma, *chroma), theirs, strict=True):
+        assert apart(ours, exact) <= 1
