@@ -213,6 +213,7 @@ class LiveRun:
             recording=self._outputs.recording,
             outputs=self._outputs.statuses,
             error=(camera.error if camera else None) or self._front.error,
+            lost=camera.lost if camera else 0,
         )
 
     def picture(self, view: View, after: int = -1, timeout: float = 0.0) -> tuple[int, Picture] | None:

@@ -59,6 +59,8 @@ class LiveStatus:
         outputs: every output.
         error: why the source is not delivering, in one sentence.
         coarse: motion and weights are found at a coarser scale than the preset stands for, to hold the rate.
+        lost: frames that never came through: damaged on the way, made of damaged ones, or lost by the camera, as far as
+            it tells; they are not in `frames_in`.
     """
 
     source: str
@@ -88,6 +90,7 @@ class LiveStatus:
     outputs: tuple[OutputStatus, ...]
     error: str | None = None
     coarse: bool = False
+    lost: int = 0
 
     @property
     def effort(self) -> str:

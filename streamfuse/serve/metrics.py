@@ -24,6 +24,7 @@ _COUNTERS = (
     ("frames_dropped", "Frames dropped because fusion could not keep up.", "dropped"),
     ("frames_discarded", "Frames in transition between two exposures.", "discarded"),
     ("brackets_repaired", "Brackets paired around a lost or doubled frame.", "repaired"),
+    ("frames_lost", "Frames damaged on the way or lost by the camera.", "lost"),
     ("reconnects", "Times that the source was opened again.", "reconnects"),
 )
 _GAUGES = (

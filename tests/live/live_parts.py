@@ -25,7 +25,12 @@ class Camera:
         self._sample = open_sample(f"sample:?size={size}&frames={frames}&rate={rate}")
         self.info = self._sample.info
         self.status = SimpleNamespace(
-            state="running", discarded=0, reconnects=0, error=None, exposures=((500.0, 1.0), (4000.0, 1.0))
+            state="running",
+            discarded=0,
+            lost=0,
+            reconnects=0,
+            error=None,
+            exposures=((500.0, 1.0), (4000.0, 1.0)),
         )
         self.control = None
         self.closed = 0
