@@ -158,6 +158,12 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--over-first", "first", flag_value="over", help="Same as --first over.")
 @click.option("--exposures", metavar="SIDECAR", help="CSV or JSON: frame, exposure_us, gain.")
 @click.option(
+    "--offset",
+    type=float,
+    metavar="SECONDS",
+    help="Of two files, one per exposure: how much later the second began; default: found out.",
+)
+@click.option(
     "--rate",
     type=click.Choice(["full", "half"]),
     help="full: a fused frame for every frame; half: per bracket.",

@@ -73,6 +73,10 @@ class InputConfig(_Section):
     exposures: Path | None = Field(
         default=None, description="sidecar file that names the exposure of each frame"
     )
+    offset: Annotated[float, Field(ge=-86400, le=86400)] | None = Field(
+        default=None,
+        description="seconds by which the second of two files, one per exposure, began later; null: found out",
+    )
     frames: Annotated[str, AfterValidator(_checked_frames)] | None = Field(
         default=None, description="part of the input as A:B, frame numbers from 0, B excluded; null: all"
     )

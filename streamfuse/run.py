@@ -276,7 +276,8 @@ def damage(source: Source, frames_in: int, whole: bool) -> list[str]:
     left_over = getattr(source, "left_over", 0)
     if left_over:
         warnings.append(
-            f"{info.name}: {left_over} frames of the longer files have no partner and were left out."
+            f"{info.name}: {left_over} frame{' has' if left_over == 1 else 's have'} no partner of the same instant in "
+            "the other files, and nothing was fused there."
         )
     return warnings
 
@@ -300,7 +301,9 @@ def _refuse_input_as_output(inputs: Sequence[str], output: str) -> None:
 
 def _open(inputs: Sequence[str], config: Config, fps: Fraction | None) -> Source:
     wanted = config.input
-    return open_source(list(inputs), frames=wanted.frame_range, rate=fps, sidecar=wanted.exposures)
+    return open_source(
+        list(inputs), frames=wanted.frame_range, rate=fps, sidecar=wanted.exposures, offset=wanted.offset
+    )
 
 
 def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:

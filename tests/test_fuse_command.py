@@ -209,6 +209,25 @@ def test_one_video_per_exposure(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_frame_that_one_of_two_files_has_lost_moves_no_other(tmp_path):
+    under, over = video_per_exposure(tmp_path, crf=0)
+    with open_sample(SAMPLE) as source:
+        kept = [(n, source.exposures_at(n)[1]) for n in range(8) if n != 3]
+        holed = write_video(tmp_path / "holed.mkv", kept, source.info, crf=0)
+    options = ("--codec", "ffv1", "--fuser", "mertens", "--smooth", "off")
+    assert fuse(under, over, "-o", tmp_path / "whole.mkv", *options).warnings == []
+    summary = fuse(under, holed, "-o", tmp_path / "o.mkv", *options)
+    assert summary.frames_out == 7
+    assert "1 frame has no partner of the same instant" in summary.warnings[0]
+    whole, rest = pictures_of(tmp_path / "whole.mkv"), pictures_of(tmp_path / "o.mkv")
+    for a, b in zip([*whole[:3], *whole[4:]], rest, strict=True):
+        assert np.abs(a.astype(int) - b).mean() < 1
+    assert fuse(under, over, "-o", tmp_path / "late.mkv", *options, "--offset", "0.1").frames_out == 5
+    result = streamfuse("fuse", SAMPLE, "-o", tmp_path / "x.mkv", "--offset", "1")
+    assert result.exit_code == 2
+    assert "--offset is for two videos" in result.stderr
+
+
 def test_a_folder_of_pictures_and_a_pattern(tmp_path):
     folder = image_folder(tmp_path / "in")
     assert fuse(folder, "-o", tmp_path / "o.mkv", "--fps", "24").frames_out == 8

@@ -36,6 +36,7 @@ def open_source(
     frames: FrameRange | None = None,
     rate: Fraction | float | None = None,
     sidecar: str | Path | None = None,
+    offset: float | None = None,
 ) -> Source:
     """Open what the user named.
 
@@ -45,6 +46,7 @@ def open_source(
         frames: (first, end) frame numbers, end excluded.
         rate: frames per second of images, and of videos without time stamps (.h264); other sources know their own.
         sidecar: a file with the exposure of each frame, see `read_sidecar`.
+        offset: of one video per exposure: seconds by which those after the first began later; found out if None.
 
     Raises:
         InputNotFoundError, InputError, UsageError: as the message says.
@@ -55,7 +57,10 @@ def open_source(
     _check_range(frames)
     rate = _checked_rate(rate)
     exposures = read_sidecar(sidecar) if sidecar is not None else None
-    source = _open(named, frames, rate)
+    source = _open(named, frames, rate, offset)
+    if offset is not None and not isinstance(source, PerExposureSource):
+        source.close()
+        raise UsageError("--offset is for two videos, one per exposure: leave it out.")
     return _WithExposures(source, exposures) if exposures is not None else source
 
 
@@ -77,7 +82,9 @@ def _checked_rate(rate: Fraction | float | None) -> Fraction | None:
     return Fraction(rate).limit_denominator(_RATE_DENOMINATOR)
 
 
-def _open(named: list[str | Path], frames: FrameRange | None, rate: Fraction | None) -> Source:
+def _open(
+    named: list[str | Path], frames: FrameRange | None, rate: Fraction | None, offset: float | None
+) -> Source:
     only = str(named[0]) if len(named) == 1 else ""
     if only.startswith(SAMPLES):
         from streamfuse.capture.simulated import open_sample
@@ -98,17 +105,19 @@ def _open(named: list[str | Path], frames: FrameRange | None, rate: Fraction | N
         return ImageSequenceSource(paths, rate or _DEFAULT_RATE, frames=frames)
     if len(paths) == 1:
         return VideoFileSource(paths[0], frames=frames, rate=rate)
-    return _open_each(paths, frames, rate)
+    return _open_each(paths, frames, rate, offset)
 
 
-def _open_each(paths: list[Path], frames: FrameRange | None, rate: Fraction | None) -> Source:
+def _open_each(
+    paths: list[Path], frames: FrameRange | None, rate: Fraction | None, offset: float | None
+) -> Source:
     """One video per exposure; what is open is closed again if one fails."""
     if Path(STDIN) in paths:
         raise UsageError("Standard input (-) is one video and cannot be combined with others.")
     sources: list[Source] = []
     try:
         sources += (VideoFileSource(path, frames=frames, rate=rate) for path in paths)
-        return PerExposureSource(sources)
+        return PerExposureSource(sources, offset)
     except BaseException:
         for source in sources:
             source.close()

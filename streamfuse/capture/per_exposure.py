@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from itertools import chain
 from types import TracebackType
 from typing import Self
@@ -13,27 +14,33 @@ from streamfuse.frame import Exposure, Frame
 from streamfuse.stage import Source
 
 _SAME_RATE = 0.01  # relative: 29.97 and 30000/1001 are one rate
+_ONE_CLOCK = 10  # frames by which the first time stamps may differ if they are of one clock
 
 
 class PerExposureSource:
-    """Zips 2..N sources: N consecutive frames per instant, darkest first, with `exposure.rank` set.
+    """Joins 2..N sources by time: N consecutive frames per instant, darkest first, with `exposure.rank` set.
+
+    Frames are of one instant if their time stamps differ by less than half a frame; one that has no partner, since
+    that was lost or could not be decoded, is left out. Where a source has no time stamps they are counted off.
 
     The exposures are ranked by the mean luma of the first frames. Time stamps and media are those of the
     first source given. It ends with the shortest source.
 
     Args:
         sources: one per exposure, in any order; they are closed with this one.
+        offset: seconds by which the sources after the first began later than it did. None: their clocks are one where
+            the first time stamps are within a few frames of each other, else each counts from its first frame.
 
     Attributes:
         info: as of the first source, with `simultaneous` = N and the rate of all N together.
-        left_over: frames that the longest source had after the shortest one ended (from its header; at least
-            those that were seen).
+        left_over: frames that had no partner so far; at the end with those of the sources that were longer (from their
+            headers; at least those that were seen).
 
     Raises:
         InputError: fewer than two sources, or sources of different size, depth or rate.
     """
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    def __init__(self, sources: Sequence[Source], offset: float | None = None) -> None:
         if len(sources) < 2:
             raise InputError("One video per exposure needs at least two videos.")
         self._sources = list(sources)
@@ -52,10 +59,12 @@ class PerExposureSource:
         order = sorted(range(len(lanes)), key=means.__getitem__)
         self._clock = order.index(0)
         self._lanes = [lanes[i] for i in order]
+        began = _beginnings(heads, 1 / self._sources[0].info.rate, offset)
+        self._began = None if began is None else [began[i] for i in order]
         info = self._sources[0].info
         counts = [source.info.frame_count for source in self._sources]
         known = [count for count in counts if count is not None]
-        self._longest = max(known) if known else 0
+        self._counts = [counts[i] for i in order]
         self.info = replace(
             info,
             rate=info.rate * len(lanes),
@@ -66,23 +75,47 @@ class PerExposureSource:
 
     def __iter__(self) -> Iterator[Frame]:
         """N frames per instant, all with the time stamp of the first source."""
+        taken = [0] * len(self._lanes)
+
+        def following(place: int) -> Frame | None:
+            frame = next(self._lanes[place], None)
+            taken[place] += frame is not None
+            return frame
+
         instants = 0
-        while True:
-            frames = [frame for lane in self._lanes if (frame := next(lane, None)) is not None]
-            if len(frames) < len(self._lanes):
-                ended_apart = bool(frames)
-                self.left_over = max(self._longest - instants, int(ended_apart)) if ended_apart else 0
-                return
-            clock = frames[self._clock]
-            for rank, frame in enumerate(frames):
-                yield replace(
-                    frame,
-                    pts=clock.pts,
-                    time_base=clock.time_base,
-                    index=instants * len(frames) + rank,
-                    exposure=replace(frame.exposure or Exposure(), rank=rank),
-                )
+        frames = [following(place) for place in range(len(self._lanes))]
+        while all(frame is not None for frame in frames):
+            late = self._late([frame for frame in frames if frame is not None])
+            if late:  # what they waited for is not in the others
+                self.left_over += len(late)
+                for place in late:
+                    frames[place] = following(place)
+                continue
+            yield from self._instant([frame for frame in frames if frame is not None], instants)
             instants += 1
+            frames = [following(place) for place in range(len(self._lanes))]
+        for frame, count, seen in zip(frames, self._counts, taken, strict=True):
+            if frame is not None:
+                self.left_over += max((count or 0) - seen + 1, 1)
+
+    def _late(self, frames: Sequence[Frame]) -> list[int]:
+        """Places of the frames whose instant is over in another source."""
+        if self._began is None or any(frame.pts is None for frame in frames):
+            return []
+        times = [_time(frame) - began for frame, began in zip(frames, self._began, strict=True)]
+        half = 1 / self._sources[0].info.rate / 2
+        return [place for place, time in enumerate(times) if time < max(times) - half]
+
+    def _instant(self, frames: Sequence[Frame], number: int) -> Iterator[Frame]:
+        clock = frames[self._clock]
+        for rank, frame in enumerate(frames):
+            yield replace(
+                frame,
+                pts=clock.pts,
+                time_base=clock.time_base,
+                index=number * len(frames) + rank,
+                exposure=replace(frame.exposure or Exposure(), rank=rank),
+            )
 
     @property
     def warnings(self) -> list[str]:
@@ -126,3 +159,19 @@ class PerExposureSource:
                     f"{both} have different frame rates ({float(first.rate):.3f} and "
                     f"{float(other.rate):.3f}): they cannot be exposures of the same instants."
                 )
+
+
+def _time(frame: Frame) -> Fraction:
+    return (frame.pts or 0) * frame.time_base
+
+
+def _beginnings(heads: Sequence[Frame], period: Fraction, offset: float | None) -> list[Fraction] | None:
+    """What to take from the time stamps of each source; None where they have none."""
+    if any(head.pts is None for head in heads):
+        return None
+    times = [_time(head) for head in heads]
+    if offset is not None:
+        later = Fraction(offset).limit_denominator(1_000_000)
+        return [Fraction(0), *(-later for _ in times[1:])]
+    one_clock = max(times) - min(times) <= _ONE_CLOCK * period
+    return [Fraction(0)] * len(times) if one_clock else times
