@@ -13,7 +13,7 @@ from streamfuse.align.denoise_rows import filter_parts
 from streamfuse.align.photometric import ratio_curve
 from streamfuse.align.planes import map_planes, picture
 from streamfuse.color import rgb_to_planes
-from streamfuse.frame import Bracket, Frame
+from streamfuse.frame import Bracket, Frame, Neighbours
 
 SIGMA, GAP = 7.5e-4, 5.0  # the noise that a level of 1 stands for (two sigma)
 CURVE = ratio_curve(GAP)
@@ -122,9 +122,10 @@ def test_what_is_well_exposed_stays_bit_for_bit() -> None:
 
 
 @pytest.mark.parametrize("denoise", [True, False])
-def test_a_frame_that_stands_alone(denoise: bool) -> None:
+def test_an_exposure_that_nobody_has_taken(denoise: bool) -> None:
     noisy, _ = dark_frame(4 * SIGMA)
-    (made,) = Aligner(denoise=denoise).push(Bracket(noisy, 0, 2, {}))
-    curve = ratio_curve(made.gaps_ev[1])
-    same = np.array_equal(made.exposures[1][0], map_planes(noisy, curve, True)[0])
+    other, _ = dark_frame(4 * SIGMA)
+    (made,) = Aligner(denoise=denoise).push(Bracket(noisy, 0, 3, {1: Neighbours(None, other)}))
+    curve = ratio_curve(made.gaps_ev[2])
+    same = np.array_equal(made.exposures[2][0], map_planes(noisy, curve, True)[0])
     assert same is not denoise
