@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from streamfuse.arguments import checked_names, described
 from streamfuse.arrays import Picture
-from streamfuse.config import Config
+from streamfuse.config import Config, configured
 from streamfuse.errors import UsageError
 from streamfuse.frame import FusedFrame
 
@@ -80,7 +80,7 @@ def fuse_file(
     """
     from streamfuse.run import FileFusion
 
-    settings = _settings(config, options)
+    settings = configured(config, options)
     names = [str(name) for name in checked_names(inputs)]
 
     def report(statistics: Statistics, _: Chain, info: SourceInfo) -> None:
@@ -116,7 +116,7 @@ def fuse_frames(
         >>> for frame in fuse_frames(camera_frames(), fps=30, preset="fast"):  # doctest: +SKIP
         ...     show(frame.bgr())
     """
-    settings = _settings(config, options)
+    settings = configured(config, options)
     return _fused_arrays(pictures, fps, settings)
 
 
@@ -161,7 +161,7 @@ def fuse_live(
     from streamfuse.live.config import LiveConfig
 
     live = {name: value for name, value in options.items() if name in LiveConfig.model_fields}
-    settings = _settings(config, {name: value for name, value in options.items() if name not in live})
+    settings = configured(config, {name: value for name, value in options.items() if name not in live})
     if isinstance(camera, bool) or not isinstance(camera, int | str):
         raise UsageError(f"A camera is an index or an address, and {described(camera)} was given.")
     checked = LiveConfig.checked(settings.live, {**live, "camera": str(camera)})
@@ -270,11 +270,3 @@ def publish(endpoint: str, *, rate: Fraction | float = 25, **options: Any) -> Fr
         ...         publisher.send(frame)
     """
     return FramePublisher(endpoint, rate, options)
-
-
-def _settings(config: Config | None, options: Mapping[str, Any]) -> Config:
-    if config is not None and not isinstance(config, Config):
-        raise UsageError(
-            f"config has to be a Config, and is {described(config)}: read one by streamfuse.config.load_config(NAME)."
-        )
-    return (config or Config()).with_overrides(**options)

@@ -15,7 +15,8 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from streamfuse.errors import ConfigError, shortened
+from streamfuse.arguments import described
+from streamfuse.errors import ConfigError, UsageError, shortened
 from streamfuse.live.config import LiveConfig, OutputSpec
 
 Preset = Literal["fast", "balanced", "best"]
@@ -224,6 +225,20 @@ class Config(_Section):
     def show(self) -> str:
         """All settings, defaults included, as YAML that `load_config` reads."""
         return str(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
+def configured(config: object, options: Mapping[str, object]) -> Config:
+    """Settings as a caller from Python gives them: a `Config`, or None for the shipped ones, and single options.
+
+    Raises:
+        UsageError: `config` is something else.
+        ConfigError: as `Config.with_overrides`.
+    """
+    if config is not None and not isinstance(config, Config):
+        raise UsageError(
+            f"config has to be a Config, and is {described(config)}: read one by streamfuse.config.load_config(NAME)."
+        )
+    return (config or Config()).with_overrides(**options)
 
 
 # Command-line option (with underscores) -> where its value goes.

@@ -9,10 +9,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from streamfuse.arguments import checked_names, described
+from streamfuse.arguments import checked_names
 from streamfuse.capture.open import open_source
 from streamfuse.chain import Chain, Finish, build_chain, through
-from streamfuse.config import Config, OutputConfig
+from streamfuse.config import Config, OutputConfig, configured
 from streamfuse.encode.open import open_recorder, open_sink
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
 from streamfuse.forking import Owner
@@ -336,11 +336,7 @@ def fuse_video(
         >>> for frame in fuse_video("sample:?frames=4"):  # doctest: +SKIP
         ...     picture = frame.rgb()
     """
-    if config is not None and not isinstance(config, Config):
-        raise UsageError(
-            f"config has to be a Config, and is {described(config)}: read one by streamfuse.config.load_config(NAME)."
-        )
-    settings = (config or Config()).with_overrides(**options)
+    settings = configured(config, options)
     names = [str(name) for name in checked_names(inputs)]
     return _fused_files(names, settings)
 
