@@ -48,9 +48,16 @@ if TYPE_CHECKING:
     from streamfuse.errors import WireVersionError as WireVersionError
     from streamfuse.frame import Frame as Frame
     from streamfuse.frame import FusedFrame as FusedFrame
+    from streamfuse.line import Line as Line
     from streamfuse.live.run import LiveRun as LiveRun
     from streamfuse.pipeline import Pipeline as Pipeline
+    from streamfuse.reports import SinkReport as SinkReport
+    from streamfuse.reports import SourceReport as SourceReport
     from streamfuse.run import fuse_video as fuse_video
+    from streamfuse.stage import Sink as Sink
+    from streamfuse.stage import Source as Source
+    from streamfuse.stage import SourceInfo as SourceInfo
+    from streamfuse.stage import Stage as Stage
     from streamfuse.stills import Fuser as Fuser
     from streamfuse.stills import fuse_pair as fuse_pair
     from streamfuse.subscription import subscribe as subscribe
@@ -69,11 +76,18 @@ _HOME = {
     "Fuser": "streamfuse.stills",
     "InputError": "streamfuse.errors",
     "InputNotFoundError": "streamfuse.errors",
+    "Line": "streamfuse.line",
     "LiveRun": "streamfuse.live.run",
     "OutputError": "streamfuse.errors",
     "OutputExistsError": "streamfuse.errors",
     "Pipeline": "streamfuse.pipeline",
     "Progress": "streamfuse.api",
+    "Sink": "streamfuse.stage",
+    "SinkReport": "streamfuse.reports",
+    "Source": "streamfuse.stage",
+    "SourceInfo": "streamfuse.stage",
+    "SourceReport": "streamfuse.reports",
+    "Stage": "streamfuse.stage",
     "StageTimeoutError": "streamfuse.errors",
     "StreamAccessError": "streamfuse.errors",
     "StreamTimeoutError": "streamfuse.errors",
@@ -109,11 +123,18 @@ __all__ = [
     "Fuser",
     "InputError",
     "InputNotFoundError",
+    "Line",
     "LiveRun",
     "OutputError",
     "OutputExistsError",
     "Pipeline",
     "Progress",
+    "Sink",
+    "SinkReport",
+    "Source",
+    "SourceInfo",
+    "SourceReport",
+    "Stage",
     "StageTimeoutError",
     "StreamAccessError",
     "StreamTimeoutError",

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from streamfuse.capture.simulated import SampleSource
-from streamfuse.chain import build_chain, through
+from streamfuse.chain import build_chain
 from streamfuse.config import Config
 from streamfuse.frame import Frame, Plane
 from streamfuse.fusion import pair, quick_chroma  # noqa: F401 (their loops belong to what a note is of)
 from streamfuse.jit import when_compiling
+from streamfuse.line import through
 from streamfuse.loop_cache import Note
 from streamfuse.stage import SourceInfo
 
@@ -73,7 +74,7 @@ def compile_ahead(config: Config, kind: Kind | None = None, tell: Callable[[], N
 
     chain = build_chain(_plain(config, kind), kind.simultaneous, resident=True)
     with when_compiling(count):
-        for _ in through([named.stage for named in chain.stages], _frames(kind)):
+        for _ in through(chain.line, _frames(kind)):
             pass
     note.leave()
     return compiled[0] > 0

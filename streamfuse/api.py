@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from streamfuse.arguments import checked_names, described
 from streamfuse.arrays import Picture
 from streamfuse.config import Config, configured
 from streamfuse.errors import UsageError
 from streamfuse.frame import FusedFrame
+from streamfuse.options import FuseOptions, PublishOptions
 
 if TYPE_CHECKING:
     from streamfuse.chain import Chain
@@ -54,7 +55,7 @@ def fuse_file(
     progress: Callable[[Progress], object] | None = None,
     cancel: threading.Event | None = None,
     fps: Fraction | float | None = None,
-    **options: Any,
+    **options: Unpack[FuseOptions],
 ) -> Summary:
     """Fuse a video into a file, as `streamfuse fuse` does; the preset is `balanced` unless it is named.
 
@@ -96,7 +97,11 @@ def fuse_file(
 
 
 def fuse_frames(
-    pictures: Iterable[Picture], fps: Fraction | float = 25, *, config: Config | None = None, **options: Any
+    pictures: Iterable[Picture],
+    fps: Fraction | float = 25,
+    *,
+    config: Config | None = None,
+    **options: Unpack[FuseOptions],
 ) -> Iterator[FusedFrame]:
     """Fuse arrays in the order in which they were captured; the preset is `balanced` unless it is named.
 
@@ -219,7 +224,7 @@ def _live_frames(config: Config, duration: float | None) -> Iterator[FusedFrame]
 class FramePublisher:
     """Sends frames to subscribers; see `publish`. A context manager: `close` says goodbye to them."""
 
-    def __init__(self, endpoint: str, rate: Fraction | float, options: Mapping[str, Any]) -> None:
+    def __init__(self, endpoint: str, rate: Fraction | float, options: PublishOptions) -> None:
         from streamfuse.encode.open import open_sink
         from streamfuse.wire.endpoint import is_endpoint
 
@@ -253,7 +258,9 @@ class FramePublisher:
         self.close()
 
 
-def publish(endpoint: str, *, rate: Fraction | float = 25, **options: Any) -> FramePublisher:
+def publish(
+    endpoint: str, *, rate: Fraction | float = 25, **options: Unpack[PublishOptions]
+) -> FramePublisher:
     """Publish frames over ZeroMQ, for `streamfuse.subscribe` and others (docs/zmq.md); opens with the first frame.
 
     Args:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
-from typing import Any
 
 from streamfuse.align.aligner import Aligner
 from streamfuse.align.doubled import AgainStage, Doubles, OnceStage
@@ -15,10 +13,10 @@ from streamfuse.align.fade import DimStage, Fades, LiftStage
 from streamfuse.align.label import Labeller
 from streamfuse.align.pair import Pairer
 from streamfuse.config import Config
-from streamfuse.frame import FusedFrame, WeighedBracket
+from streamfuse.frame import Bracket, Frame, FusedFrame, LabelledFrame, WeighedBracket
 from streamfuse.fusion.fuser import Fuser, LcndrFuser, create_fuser
 from streamfuse.fusion.stage import BlendStage, WeighStage
-from streamfuse.pipeline import NamedStage
+from streamfuse.line import Line, NamedStage
 from streamfuse.stage import Stage
 from streamfuse.temporal.flicker import Deflicker
 from streamfuse.temporal.smooth import Smoother
@@ -28,27 +26,60 @@ _LONGEST_OPENING = 1500  # frames before exposures alternate: a minute of titles
 Finish = Callable[[WeighedBracket, FusedFrame], FusedFrame]
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """The stages in order, and those of them that know something worth reporting."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Front:
+    """From frames to brackets, and what is known of them on the way."""
 
-    stages: tuple[NamedStage, ...]
+    line: Line[Frame, Bracket]
     labeller: Labeller
     pairer: Pairer
     doubles: Doubles
+    fades: Fades
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """From frames to fused frames, and the parts that know something worth reporting."""
+
+    front: Front
+    fusion: Line[Bracket, FusedFrame]
     fuser: Fuser
     smooth: bool
     deflicker: bool = False
 
     @property
-    def delay_frames(self) -> int:
-        """Input frames that come after an instant before its fused frame is complete (not counting queues)."""
-        found = self.labeller.report
-        return (found.cycle if found else 0) + self._smoothing_delay
+    def line(self) -> Line[Frame, FusedFrame]:
+        """All of it."""
+        return self.front.line.followed_by(self.fusion)
 
     @property
-    def _smoothing_delay(self) -> int:
-        return Smoother.delay * self.smooth + Deflicker.delay * self.deflicker
+    def stages(self) -> tuple[NamedStage, ...]:
+        """All of it, stage by stage."""
+        return self.line.stages
+
+    @property
+    def delay_frames(self) -> int:
+        """Input frames that come after an instant before its fused frame is complete (not counting queues)."""
+        found = self.front.labeller.report
+        smoothing = Smoother.delay * self.smooth + Deflicker.delay * self.deflicker
+        return (found.cycle if found else 0) + smoothing
+
+
+def build_front(config: Config, simultaneous: int = 1) -> Front:
+    """label -> pair.
+
+    Args:
+        config: the settings.
+        simultaneous: as in `SourceInfo`.
+    """
+    labeller = Labeller(
+        config.input.cycle, config.input.first, simultaneous, longest_opening=_LONGEST_OPENING
+    )
+    pairer, fades, doubles = Pairer(config.input.rate, simultaneous), Fades(), Doubles()
+    label: Line[Frame, LabelledFrame] = Line("label", labeller)
+    if simultaneous == 1:
+        label = Line("label", OnceStage(doubles)).ending_in(labeller)
+    return Front(label.then("pair", pairer).ending_in(LiftStage(fades)), labeller, pairer, doubles, fades)
 
 
 def build_chain(
@@ -72,53 +103,27 @@ def build_chain(
         steady=True,
         threads=config.fuse.threads,
     )
-    labeller = Labeller(
-        config.input.cycle, config.input.first, simultaneous, longest_opening=_LONGEST_OPENING
-    )
-    pairer, fades = Pairer(config.input.rate, simultaneous), Fades()
-    doubles = Doubles()
-    label: Stage = labeller if simultaneous > 1 else _Joined(OnceStage(doubles), labeller)
-    front = (NamedStage("label", label), NamedStage("pair", _Joined(pairer, LiftStage(fades))))
-    if resident and not finish and (fusion := _resident(config, fuser)) is not None:
-        fuse = NamedStage("fuse", _Joined(fusion, DimStage(fades)))
-        end = (NamedStage("flicker", Deflicker()),) if config.smooth.flicker else ()
-        return Chain(
-            _again((*front, fuse, *end), doubles), labeller, pairer, doubles, fuser,
-            config.smooth.enabled, config.smooth.flicker,
-        )  # fmt: skip
-    align = config.align
-    aligner = Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
-    stages: list[NamedStage] = [
-        *front,
-        NamedStage("align", aligner),
-        NamedStage("weigh", WeighStage(fuser)),
-    ]
-    if config.smooth.enabled:
-        stages.append(NamedStage("smooth", Smoother()))
-    last = [NamedStage("blend", _Joined(BlendStage(fuser), DimStage(fades)))]
-    if config.smooth.flicker:
-        last.append(NamedStage("flicker", Deflicker()))
-    if finish:
-        last = [NamedStage("blend", _Finishing([named.stage for named in last], finish))]
-    stages += last
-    return Chain(
-        _again(stages, doubles),
-        labeller,
-        pairer,
-        doubles,
-        fuser,
-        config.smooth.enabled,
-        config.smooth.flicker,
-    )
+    front = build_front(config, simultaneous)
+    fuse = _resident(config, fuser) if resident and not finish else None
+    if fuse is not None:
+        fusion = Line("fuse", fuse).ending_in(DimStage(front.fades))
+        if config.smooth.flicker:
+            fusion = fusion.then("flicker", Deflicker())
+    else:
+        align = config.align
+        aligner = Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
+        weighed = Line("align", aligner).then("weigh", WeighStage(fuser))
+        if config.smooth.enabled:
+            weighed = weighed.then("smooth", Smoother())
+        blend = Line("blend", BlendStage(fuser)).ending_in(DimStage(front.fades))
+        if config.smooth.flicker:
+            blend = blend.then("flicker", Deflicker())
+        fusion = weighed.followed_by(Line("blend", _Finishing(blend, finish)) if finish else blend)
+    fusion = fusion.ending_in(AgainStage(front.doubles))
+    return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.flicker)
 
 
-def _again(stages: Sequence[NamedStage], doubles: Doubles) -> tuple[NamedStage, ...]:
-    """The stages, the last of which gives a fused frame as often as its reference came."""
-    last = stages[-1]
-    return (*stages[:-1], NamedStage(last.name, _Joined(last.stage, AgainStage(doubles))))
-
-
-def _resident(config: Config, fuser: Fuser) -> Stage | None:
+def _resident(config: Config, fuser: Fuser) -> Stage[Bracket, FusedFrame] | None:
     """From align to blend on the GPU; None where there is none, or no such form of the fuser or of the settings."""
     mode = config.align.mode
     if not isinstance(fuser, LcndrFuser) or not fuser.device.startswith("cuda") or mode == "global":
@@ -140,59 +145,30 @@ def _resident(config: Config, fuser: Fuser) -> Stage | None:
     )
 
 
-class _Joined:
-    """Two stages in one thread."""
+class _Finishing(Stage[WeighedBracket, FusedFrame]):
+    """Shows what a stage gives to the `finish` functions, beside what it was made of.
 
-    def __init__(self, first: Stage, second: Stage) -> None:
-        self._first, self._second = first, second
+    Args:
+        stage: gives one frame for each bracket, in order, at once or later.
+        finish: as `build_chain` takes them.
+    """
 
-    def push(self, item: Any) -> Iterable[Any]:
-        for between in self._first.push(item):
-            yield from self._second.push(between)
-
-    def flush(self) -> Iterable[Any]:
-        for between in self._first.flush():
-            yield from self._second.push(between)
-        yield from self._second.flush()
-
-
-class _Finishing:
-    """The last stages, one frame out for each one in, whose output the `finish` functions see beside its input."""
-
-    def __init__(self, stages: Sequence[Stage], finish: Sequence[Finish]) -> None:
-        self._stages = stages
+    def __init__(self, stage: Stage[WeighedBracket, FusedFrame], finish: Sequence[Finish]) -> None:
+        self._stage = stage
         self._finish = finish
         self._waiting: deque[WeighedBracket] = deque()
 
-    def push(self, item: WeighedBracket) -> Iterable[FusedFrame]:
+    def push(self, item: WeighedBracket) -> Iterator[FusedFrame]:
+        """Take one bracket; give the frames that are complete now."""
         self._waiting.append(item)
-        yield from self._finished([item])
+        return map(self._finished, self._stage.push(item))
 
-    def flush(self) -> Iterable[FusedFrame]:
-        for number, stage in enumerate(self._stages):
-            yield from self._finished(stage.flush(), number + 1)
+    def flush(self) -> Iterator[FusedFrame]:
+        """Give the frames that waited for those after them."""
+        return map(self._finished, self._stage.flush())
 
-    def _finished(self, items: Iterable[Any], first: int = 0) -> Iterator[FusedFrame]:
-        for stage in self._stages[first:]:
-            items = [result for item in items for result in stage.push(item)]
-        for frame in items:
-            yield reduce(partial(_applied, self._waiting.popleft()), self._finish, frame)
-
-
-def _applied(bracket: WeighedBracket, frame: FusedFrame, finish: Finish) -> FusedFrame:
-    return finish(bracket, frame)
-
-
-def through(stages: Sequence[Stage], items: Iterable[Any]) -> Iterator[Any]:
-    """Pull items through stages in this thread; for the threaded runner see `streamfuse.pipeline`."""
-    if not stages:
-        yield from items
-        return
-    first, rest = stages[0], stages[1:]
-    yield from through(rest, _apply(first, items))
-
-
-def _apply(stage: Stage, items: Iterable[Any]) -> Iterator[Any]:
-    for item in items:
-        yield from stage.push(item)
-    yield from stage.flush()
+    def _finished(self, frame: FusedFrame) -> FusedFrame:
+        bracket = self._waiting.popleft()
+        for finish in self._finish:
+            frame = finish(bracket, frame)
+        return frame

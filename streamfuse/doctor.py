@@ -157,7 +157,7 @@ def examine_camera(spec: str = "", seconds: float = 3.0) -> dict[str, Any]:
         "bracket_rate": round(status.bracket_rate, 2) if driven else None,
         "discarded": status.discarded,
         "lost": status.lost,
-        "mains": None if status.mains is None else str(status.mains),
+        "mains": status.mains,
         "exposures": [{"time_us": round(time_us, 1), "gain": gain} for time_us, gain in status.exposures],
     }
 

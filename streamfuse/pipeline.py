@@ -8,31 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from streamfuse.arguments import described
 from streamfuse.channel import Channel, Policy
 from streamfuse.errors import StageTimeoutError, UsageError
-from streamfuse.stage import Sink, Source, Stage
+from streamfuse.line import NamedStage
+from streamfuse.stage import Feed, Sink, Stage
 from streamfuse.statistics import Statistics
 from streamfuse.workers import RunState, SinksWorker, SourceWorker, StageWorker, Worker
 
 _POLL_SECONDS = 0.05
-_NO_PART = (str, bytes, Path, np.ndarray, int, float, list, tuple, dict, type(None))
 _PROGRESS_SECONDS = 0.2
 # A source that delivers notices a stop by itself; only one that waits for a frame is closed while it reads.
 _UNBLOCK_SECONDS = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class NamedStage:
-    """A stage under a name of its own in messages and statistics."""
-
-    name: str
-    stage: Stage
+AnyStage = Stage[Any, Any] | NamedStage
 
 
 class Pipeline:
@@ -40,7 +32,7 @@ class Pipeline:
 
     Args:
         source: delivers the frames.
-        stages: applied in order; one without a name is called by its class. A stage may have a `close()`.
+        stages: applied in order; one without a name is called by its class. `Line.stages` are some that fit.
         sinks: each gets every frame that leaves the last stage.
         queue_size: most items that wait between two threads.
         policy: what happens when the first stage cannot keep up with the source: `wait` (files),
@@ -62,8 +54,8 @@ class Pipeline:
 
     def __init__(
         self,
-        source: Source,
-        stages: Sequence[Stage | NamedStage],
+        source: Feed[object],
+        stages: Sequence[AnyStage],
         sinks: Sequence[Sink],
         *,
         queue_size: int = 4,
@@ -135,7 +127,7 @@ class Pipeline:
             ),
         )
 
-    def _stage_workers(self, stages: Sequence[Stage | NamedStage]) -> list[Worker]:
+    def _stage_workers(self, stages: Sequence[AnyStage]) -> list[Worker]:
         workers: list[Worker] = []
         for stage, inlet, outlet in zip(stages, self._channels, self._channels[1:], strict=False):
             named = stage if isinstance(stage, NamedStage) else NamedStage(type(stage).__name__, stage)
@@ -196,8 +188,11 @@ class Pipeline:
 
 def _check_parts(source: object, stages: object, sinks: object) -> None:
     """Tell what is handed in by mistake, mostly the name of a file in place of what was opened."""
-    if isinstance(source, _NO_PART):
-        raise UsageError(f"source has to be what open_source(NAME) gives, and is {described(source)}.")
+    if not isinstance(source, Feed):
+        raise UsageError(
+            "source has to be what open_source(NAME) gives, or a streamfuse.Source of your own, and is "
+            f"{described(source)}."
+        )
     if not isinstance(sinks, Sequence) or isinstance(sinks, str):
         raise UsageError(
             f"sinks has to be a list of sinks, and is {described(sinks)}: give [open_sink(NAME)]."
@@ -205,8 +200,13 @@ def _check_parts(source: object, stages: object, sinks: object) -> None:
     if not isinstance(stages, Sequence) or isinstance(stages, str):
         raise UsageError(f"stages has to be a list of stages, and is {described(stages)}.")
     for sink in sinks:
-        if isinstance(sink, _NO_PART):
-            raise UsageError(f"A sink is what open_sink(NAME) gives, and {described(sink)} was given.")
+        if not isinstance(sink, Sink):
+            raise UsageError(
+                "A sink is what open_sink(NAME) gives, or a streamfuse.Sink of your own, and "
+                f"{described(sink)} was given."
+            )
     for stage in stages:
-        if isinstance(stage, _NO_PART):
-            raise UsageError(f"A stage has push and flush, and {described(stage)} was given.")
+        if not isinstance(stage, NamedStage | Stage):
+            raise UsageError(
+                f"A stage has push and flush: derive from streamfuse.Stage; {described(stage)} was given."
+            )

@@ -57,14 +57,14 @@ class Reporter:
         """Called by the run a few times a second."""
         if self._quiet:
             return
-        found = chain.labeller.report
+        found = chain.front.labeller.report
         if not self._told and found is not None:
             self._told = True
             self._print(_sentence(found))
         total = info.frame_count // info.simultaneous if info.frame_count else None
         repairs = ""
         if found is not None:
-            repairs = f"{found.drops_detected} drops, {chain.pairer.repaired_pairs} pairs repaired"
+            repairs = f"{found.drops_detected} drops, {chain.front.pairer.repaired_pairs} pairs repaired"
         if self._bar is not None:
             if self._task is None:
                 self._task = self._bar.add_task("fusing", total=total, rate="", repairs="")

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Unpack
 
 from streamfuse.capture.camera import open_camera
 from streamfuse.capture.camera.open import is_camera
@@ -21,11 +20,13 @@ from streamfuse.encode.open import open_recorder
 from streamfuse.encode.zmq import ZmqSink, open_publisher
 from streamfuse.errors import UsageError
 from streamfuse.frame import Frame
+from streamfuse.line import NamedStage
 from streamfuse.live.config import LiveConfig, camera_options
 from streamfuse.maps import AttachMaps
-from streamfuse.pipeline import NamedStage, Pipeline
+from streamfuse.options import SinkOptions
+from streamfuse.pipeline import Pipeline
 from streamfuse.secret import revealed
-from streamfuse.stage import Sink, Source
+from streamfuse.stage import Sink, Source, SourceWrapper
 from streamfuse.statistics import Statistics
 from streamfuse.wire.endpoint import parse_endpoint
 
@@ -90,8 +91,8 @@ class Relay:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the source and the sinks have to say, a sentence each."""
-        ends = (self._source, *self.sinks)
-        return tuple(text for end in ends for text in getattr(end, "warnings", ()))
+        told = (self._source.report().warnings, *(sink.report().warnings for sink in self.sinks))
+        return tuple(text for texts in told for text in texts)
 
     def run(self) -> RelaySummary:
         """Run to the end, to an interrupt or to the first error.
@@ -101,7 +102,7 @@ class Relay:
         """
         self._await_subscribers()
         done = self._pipeline.run()
-        received = getattr(self._source, "statistics", None)
+        received = self._source.report().received
         return RelaySummary(
             frames_in=done.frames_in,
             frames_out=done.frames_out,
@@ -191,7 +192,9 @@ def capture_publish(
     )
 
 
-def record(endpoint: str, output: str, *, progress: Progress | None = None, **options: Any) -> Relay:
+def record(
+    endpoint: str, output: str, *, progress: Progress | None = None, **options: Unpack[SinkOptions]
+) -> Relay:
     """Write what is published to a file; options are those of `open_sink`.
 
     Raises:
@@ -252,14 +255,12 @@ def _open(
     return open_camera(named, camera_options(live))
 
 
-class _Paced:
+class _Paced(SourceWrapper):
     """Gives out frames by their time stamps, as a camera would; those without one as they come."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        super().__init__(source)
         self._closed = threading.Event()
-        self.info = source.info
-        self.warnings: Sequence[str] = getattr(source, "warnings", ())
 
     def __iter__(self) -> Iterator[Frame]:
         began: float | None = None
@@ -273,12 +274,4 @@ class _Paced:
 
     def close(self) -> None:
         self._closed.set()
-        self._source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        super().close()

@@ -7,16 +7,18 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from streamfuse.arguments import checked_names
 from streamfuse.capture.open import open_source
-from streamfuse.chain import Chain, Finish, build_chain, through
+from streamfuse.chain import Chain, Finish, build_chain
 from streamfuse.config import Config, OutputConfig, configured
 from streamfuse.encode.open import open_recorder, open_sink
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
 from streamfuse.forking import Owner
 from streamfuse.frame import FusedFrame
+from streamfuse.line import through
+from streamfuse.options import FuseOptions
 from streamfuse.pipeline import Pipeline
 from streamfuse.stage import Sink, Source, SourceInfo
 from streamfuse.statistics import Statistics
@@ -189,8 +191,8 @@ class FileFusion:
                 Path(output).unlink(missing_ok=True)
 
     def _summary(self, statistics: Statistics) -> Summary:
-        found = self._chain.labeller.report
-        index_of = self._chain.doubles.index_of
+        found = self._chain.front.labeller.report
+        index_of = self._chain.front.doubles.index_of
         return Summary(
             frames_in=statistics.frames_in,
             frames_out=statistics.frames_out,
@@ -200,12 +202,12 @@ class FileFusion:
             gap_ev=round(found.gap_ev, 2) if found else 0.0,
             confidence=round(found.confidence, 3) if found else 0.0,
             drops_detected=found.drops_detected if found else 0,
-            repaired_pairs=self._chain.pairer.repaired_pairs,
-            passed_through=self._chain.pairer.unpaired_count,
+            repaired_pairs=self._chain.front.pairer.repaired_pairs,
+            passed_through=self._chain.front.pairer.unpaired_count,
             passed_through_at=tuple(
-                (index_of(first), index_of(last)) for first, last in self._chain.pairer.unpaired
+                (index_of(first), index_of(last)) for first, last in self._chain.front.pairer.unpaired
             ),
-            doubled=self._chain.doubles.copies,
+            doubled=self._chain.front.doubles.copies,
             device=self._chain.fuser.device,
             preset=self._config.fuse.preset,
             fuser=self._chain.fuser.name,
@@ -214,8 +216,8 @@ class FileFusion:
             interrupted=self._interrupted,
             outputs=tuple(self._sink.outputs) if statistics.frames_out else (),
             warnings=(
-                *getattr(self._source, "warnings", ()),
-                *getattr(self._sink, "warnings", ()),
+                *self._source.report().warnings,
+                *self._sink.report().warnings,
                 *damage(self._source, statistics.frames_in, whole=not self._interrupted),
                 *_contradiction(found.disagreements if found else 0),
             ),
@@ -259,10 +261,11 @@ def _refuse_one_picture(output: str, info: SourceInfo) -> None:
 def damage(source: Source, frames_in: int, whole: bool) -> list[str]:
     """Sentences on what the input has lost; `whole`: it was read to its end."""
     warnings = []
-    info = source.info
-    errors = getattr(source, "decode_errors", 0)
-    if errors:
-        warnings.append(f"{info.name} is damaged: {errors} of its packets or pictures could not be decoded.")
+    info, told = source.info, source.report()
+    if told.decode_errors:
+        warnings.append(
+            f"{info.name} is damaged: {told.decode_errors} of its packets or pictures could not be decoded."
+        )
     # Some headers give only a duration, so a few frames less are no evidence.
     if (
         whole
@@ -273,11 +276,10 @@ def damage(source: Source, frames_in: int, whole: bool) -> list[str]:
         warnings.append(
             f"{info.name} promises {info.frame_count} frames and gave {frames_in}: it is cut off or damaged."
         )
-    left_over = getattr(source, "left_over", 0)
-    if left_over:
+    if told.left_over:
+        have = "1 frame has" if told.left_over == 1 else f"{told.left_over} frames have"
         warnings.append(
-            f"{info.name}: {left_over} frame{' has' if left_over == 1 else 's have'} no partner of the same instant in "
-            "the other files, and nothing was fused there."
+            f"{info.name}: {have} no partner of the same instant in the other files, and nothing was fused there."
         )
     return warnings
 
@@ -317,7 +319,7 @@ def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:
 
 
 def fuse_video(
-    inputs: str | Path | Sequence[str | Path], *, config: Config | None = None, **options: Any
+    inputs: str | Path | Sequence[str | Path], *, config: Config | None = None, **options: Unpack[FuseOptions]
 ) -> Iterator[FusedFrame]:
     """Fuse a video and give the frames one by one, in this thread.
 
@@ -354,7 +356,7 @@ def fused(source: Source, settings: Config) -> Iterator[FusedFrame]:
     owner = Owner(f"The fusion of {source.info.name}")
     try:
         chain = build_chain(settings, source.info.simultaneous, resident=True)
-        for frame in through([named_stage.stage for named_stage in chain.stages], source):
+        for frame in through(chain.line, source):
             yield frame
             owner.check()
     finally:

@@ -1,4 +1,17 @@
-"""The three protocols that the pipeline wires together: a source, stages, a sink."""
+"""The protocols that the pipeline wires together: a source, stages, a sink.
+
+A class of your own becomes one by deriving from it: what it does not have to do is then done already.
+
+    class Sensor(Source):
+        def __init__(self) -> None:
+            self.info = SourceInfo(...)          # what its frames are like
+
+        def __iter__(self) -> Iterator[Frame]:
+            while (frame := self._next()) is not None:
+                yield frame
+
+        def close(self) -> None: ...             # let go of the device
+"""
 
 from __future__ import annotations
 
@@ -7,9 +20,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Literal, Protocol, Self, TypeVar, runtime_checkable
 
 from streamfuse.frame import ColorInfo, Frame, FusedFrame
+from streamfuse.reports import SinkReport, SourceReport
+
+Item = TypeVar("Item", covariant=True)
+In = TypeVar("In", contravariant=True)
+Out = TypeVar("Out", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,49 +68,106 @@ class SourceInfo:
     live: bool = False
 
 
+class Closable(Protocol):
+    """Is closed at the end of a `with` block."""
+
+    def close(self) -> None:
+        """Let go of what is open; may be called more than once."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
 @runtime_checkable
-class Source(Protocol):
+class Feed(Closable, Protocol[Item]):
+    """Delivers items in order, once. `close` may be called from another thread; a running iteration ends soon after."""
+
+    def __iter__(self) -> Iterator[Item]:
+        """Give the items."""
+        ...
+
+
+@runtime_checkable
+class Source(Feed[Frame], Protocol):
     """Delivers frames in order, once. `close` may be called from another thread and more than once."""
 
     info: SourceInfo
 
-    def __iter__(self) -> Iterator[Frame]: ...
+    def report(self) -> SourceReport:
+        """Tell what its user should know so far; from any thread."""
+        return SourceReport()
+
+
+@runtime_checkable
+class DrivenSource(Source, Protocol):
+    """A camera whose exposures can be chosen while it runs."""
+
+    def set_exposures(
+        self, mode: Literal["auto", "manual"], bias_ev: float = 0.0, gap_ev: float | None = None
+    ) -> None:
+        """Choose the exposures: `auto` follows the light, `bias_ev` brighter and `gap_ev` apart.
+
+        Raises:
+            UsageError: this camera's exposures are not driven.
+        """
+        ...
+
+
+class SourceWrapper(Source):
+    """Passes another source on, with all that it reports: the base of those that change its frames.
+
+    Args:
+        source: closed with this one.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.info = source.info
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(self._source)
+
+    def report(self) -> SourceReport:
+        """Tell what the source has to tell."""
+        return self._source.report()
 
     def close(self) -> None:
-        """Release the file or device; a running iteration ends soon after."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+        """Close the source."""
+        self._source.close()
 
 
 @runtime_checkable
-class Stage(Protocol):
+class Stage(Protocol[In, Out]):
     """Turns items into items. Called from one thread only."""
 
-    def push(self, item: Any) -> Iterable[Any]:
+    def push(self, item: In) -> Iterable[Out]:
         """Take one item; give those that are ready now (none, one or several)."""
+        ...
 
-    def flush(self) -> Iterable[Any]:
-        """The input has ended: give what is still held."""
+    def flush(self) -> Iterable[Out]:
+        """Give what is still held, after the input has ended."""
+        return ()
+
+    def close(self) -> None:
+        """Let go of what it holds beside items; called once, after the last item or an error."""
+        return
 
 
 @runtime_checkable
-class Sink(Protocol):
-    """Takes fused frames in order."""
+class Sink(Closable, Protocol):
+    """Takes fused frames in order; `close` finishes the output so that it can be played."""
 
     outputs: list[str]
 
     def write(self, frame: FusedFrame) -> None:
         """Write one frame."""
+        ...
 
-    def close(self) -> None:
-        """Finish the output so that it can be played; may be called more than once."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def report(self) -> SinkReport:
+        """Tell what its user should know so far; from any thread."""
+        return SinkReport()

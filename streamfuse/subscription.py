@@ -15,15 +15,16 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, Unpack
 
 from streamfuse.arguments import described
 from streamfuse.errors import UsageError
+from streamfuse.options import SubscribeOptions
+from streamfuse.reports import ReceiverStatistics
 from streamfuse.stage import SourceInfo
 from streamfuse.wire.endpoint import parse_endpoint
 from streamfuse.wire.message import DEFAULT_LIMITS, Limits
 from streamfuse.wire.options import receive_settings
-from streamfuse.wire.order import ReceiverStatistics
 from streamfuse.wire.receive import Receiver
 from streamfuse.wire.received import ReceivedFrame
 
@@ -82,7 +83,7 @@ def subscribe(
     return Subscription(Receiver(parsed, settings))
 
 
-def subscribe_async(endpoint: str, **options: Any) -> AsyncSubscription:
+def subscribe_async(endpoint: str, **options: Unpack[SubscribeOptions]) -> AsyncSubscription:
     """`subscribe` for asyncio: `async for frame in subscribe_async("tcp://127.0.0.1:5556")`."""
     return AsyncSubscription(subscribe(endpoint, **options))
 

@@ -11,13 +11,14 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from statistics import median
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import cv2
 import numpy as np
 
 from streamfuse.encode.open import open_recorder
 from streamfuse.errors import UsageError
+from streamfuse.options import SinkOptions
 from streamfuse.stage import Sink
 from streamfuse.subscription import Subscription
 from streamfuse.wire.received import ReceivedFrame
@@ -57,7 +58,7 @@ class Report:
 
 def watch(
     subscription: Subscription, *, output: str | None = None, view: bool = False,
-    frames: int | None = None, seconds: float | None = None, **options: Any,
+    frames: int | None = None, seconds: float | None = None, **options: Unpack[SinkOptions],
 ) -> Iterator[Report]:  # fmt: skip
     """Take frames, and report once a second; the last report is of all.
 
@@ -135,7 +136,7 @@ class _Outputs:
     """Where frames go besides being counted; opened at the first one."""
 
     def __init__(
-        self, subscription: Subscription, output: str | None, view: bool, options: dict[str, Any]
+        self, subscription: Subscription, output: str | None, view: bool, options: SinkOptions
     ) -> None:
         self._subscription, self._output, self._options = subscription, output, options
         self._viewer = open_viewer() if view else None

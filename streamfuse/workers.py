@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from streamfuse.channel import END, Channel
-from streamfuse.stage import Sink, Source, Stage
+from streamfuse.stage import Feed, Sink, Stage
 from streamfuse.statistics import Meter
 
 
@@ -111,12 +111,6 @@ class Worker(threading.Thread):
         except BaseException as error:
             self._state.fail(error, self.meter.name)
 
-    def _close_one(self, thing: object) -> None:
-        """Call its `close`, if it has one."""
-        close = getattr(thing, "close", None)
-        if close is not None:
-            self._guarded(close)
-
     def _received(self) -> Iterator[Any]:
         """Items from the queue before this thread, until it ends or the run is given up."""
         assert self.inlet is not None
@@ -148,7 +142,7 @@ class Worker(threading.Thread):
 class SourceWorker(Worker):
     """Reads the source until it ends or the run stops."""
 
-    def __init__(self, source: Source, name: str, state: RunState, outlet: Channel) -> None:
+    def __init__(self, source: Feed[object], name: str, state: RunState, outlet: Channel) -> None:
         super().__init__(name, state, None, outlet)
         self._source = source
         self._closed = False
@@ -182,13 +176,15 @@ class SourceWorker(Worker):
         with self._closing:
             if not self._closed:
                 self._closed = True
-                self._close_one(self._source)
+                self._guarded(self._source.close)
 
 
 class StageWorker(Worker):
     """Feeds one stage, then flushes it."""
 
-    def __init__(self, stage: Stage, name: str, state: RunState, inlet: Channel, outlet: Channel) -> None:
+    def __init__(
+        self, stage: Stage[Any, Any], name: str, state: RunState, inlet: Channel, outlet: Channel
+    ) -> None:
         super().__init__(name, state, inlet, outlet)
         self._stage = stage
 
@@ -200,7 +196,7 @@ class StageWorker(Worker):
             self._send(self._stage.flush)
 
     def _close(self) -> None:
-        self._close_one(self._stage)
+        self._guarded(self._stage.close)
 
 
 class SinksWorker(Worker):

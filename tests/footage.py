@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 
 from streamfuse.capture.simulated import open_sample
-from streamfuse.chain import Chain, build_chain, through
+from streamfuse.chain import Chain, build_chain
 from streamfuse.color import planes_to_rgb, rgb_to_planes
 from streamfuse.config import Config
 from streamfuse.frame import ColorInfo, Frame, FusedFrame, Plane
 from streamfuse.fusion.stage import fuse_planes
+from streamfuse.line import through
 
 Planes = tuple[Plane, ...]
 COLOR = ColorInfo(1, 1, 1, False)
@@ -55,7 +56,7 @@ def frames_of(pictures: Sequence[Planes], bits: int = 8) -> list[Frame]:
 def fused(pictures: Sequence[Planes], **settings: object) -> tuple[list[FusedFrame], Chain]:
     """All frames through the chain of files."""
     chain = build_chain(Config().with_overrides(**settings))
-    return list(through([named.stage for named in chain.stages], frames_of(pictures))), chain
+    return list(through(chain.line, frames_of(pictures))), chain
 
 
 def oracle(chain: Chain, exposures: Sequence[Planes]) -> Planes:

@@ -7,9 +7,10 @@ from runs import start
 from streamfuse import ahead
 from streamfuse.ahead import Kind, compile_ahead
 from streamfuse.capture.simulated import SampleSource
-from streamfuse.chain import build_chain, through
+from streamfuse.chain import build_chain
 from streamfuse.config import Config
 from streamfuse.jit import kernel, kernels, when_compiling
+from streamfuse.line import through
 from streamfuse.loop_cache import Note
 from streamfuse.progress import COMPILING
 
@@ -34,7 +35,7 @@ def test_nothing_is_left_to_compile(preset, bits, cycle, monkeypatch):
     for size in ((320, 180), (640, 360), (1281, 721)):
         source = SampleSource(*size, 2 * cycle + 2, cycle=cycle, bits=bits)
         chain = build_chain(config)
-        assert len(list(through([named.stage for named in chain.stages], source))) == 2 * cycle + 2
+        assert len(list(through(chain.line, source))) == 2 * cycle + 2
         assert forms() == before, size
 
 

@@ -23,8 +23,8 @@ from footage import (
 from streamfuse.align.fade import Fades, clipping_level
 from streamfuse.align.label import Labeller
 from streamfuse.align.pair import Pairer
-from streamfuse.chain import through
 from streamfuse.frame import Frame
+from streamfuse.line import Line, through
 
 # The hour of day, gap and speed of the scenes differ.
 CLIPS = ("seed=0", "seed=3&gap=4", "seed=7&gap=2")
@@ -34,7 +34,7 @@ def check(pictures, both, passed, start, clip_settings=None):
     """Fuse; `passed`: the runs of frames that stay; `start`: where the instants `both` begin in the pictures."""
     out, chain = fused(pictures, **(clip_settings or {}))
     assert [frame.index for frame in out] == list(range(len(pictures)))
-    assert chain.pairer.unpaired == passed
+    assert chain.front.pairer.unpaired == passed
     for first, last in passed:
         for at in range(first, last + 1):
             assert apart(out[at].planes, pictures[at]) == 0
@@ -51,8 +51,8 @@ def check(pictures, both, passed, start, clip_settings=None):
 def test_a_title_before_the_footage_passes_as_it_is(clip, background):
     both = instants(24, clip)
     _, chain = check([title(background)] * 12 + alternating(both), both, [(0, 11)], 12)
-    assert chain.labeller.report.order == ("under", "over")
-    assert chain.labeller.report.drops_detected == 0
+    assert chain.front.labeller.report.order == ("under", "over")
+    assert chain.front.labeller.report.drops_detected == 0
 
 
 @pytest.mark.slow
@@ -69,7 +69,7 @@ def test_a_frame_that_is_held_at_the_end():
     both = instants(24)
     pictures = alternating(both)
     out, chain = fused(pictures + [pictures[-1]] * 16)
-    assert chain.pairer.unpaired == [(24, 39)]
+    assert chain.front.pairer.unpaired == [(24, 39)]
     assert apart(out[30].planes, pictures[-1]) == 0
 
 
@@ -80,14 +80,14 @@ def test_a_camera_that_settles_late(clip, rank):
     both = instants(24, clip)
     pictures = [exposures[rank] for exposures in both[:12]] + alternating(both)[12:]
     out, chain = fused(pictures)
-    ((first, last),) = chain.pairer.unpaired
+    ((first, last),) = chain.front.pairer.unpaired
     assert first == 0
     assert last in (10, 11, 12)  # the last one of them may have a partner: the frame after it
     assert all(apart(out[at].planes, pictures[at]) == 0 for at in range(last + 1))
     wanted = [oracle(chain, exposures) for exposures in both[last + 1 :]]
     made = [frame.planes for frame in out[last + 1 :]]
     assert max(abs(a - b) for a, b in zip(means(made), means(wanted), strict=True)) < 3
-    assert sorted(chain.labeller.report.order) == ["over", "under"]
+    assert sorted(chain.front.labeller.report.order) == ["over", "under"]
 
 
 @pytest.mark.slow
@@ -101,7 +101,7 @@ def test_titles_at_half_rate_keep_the_rate():
     both = instants(24)
     out, chain = fused([title()] * 12 + alternating(both), rate="half")
     assert [frame.index for frame in out] == list(range(0, 36, 2))
-    assert chain.pairer.unpaired == [(0, 10)]
+    assert chain.front.pairer.unpaired == [(0, 10)]
 
 
 def black():
@@ -119,7 +119,7 @@ def test_a_fade_looks_as_if_the_fused_film_had_been_faded(clip, direction):
     pictures = [black()] * 8 + pictures if direction == "in" else pictures + [black()] * 8
     out, chain = fused(pictures)
     assert [frame.index for frame in out] == list(range(32))
-    assert chain.labeller.report.disagreements == 0
+    assert chain.front.labeller.report.disagreements == 0
     made = [frame.planes for frame in out][8:] if direction == "in" else [frame.planes for frame in out][:24]
     wanted = [dimmed(oracle(chain, exposures), share) for exposures, share in zip(both, shares, strict=True)]
     for share, one, other in zip(shares, made, wanted, strict=True):
@@ -149,7 +149,7 @@ def test_a_cross_fade_has_no_flash():
 def test_what_does_not_fade_is_not_touched():
     fades = Fades()
     both = instants(8)
-    brackets = list(through([Labeller(), Pairer()], frames_of(alternating(both))))
+    brackets = list(through(Line("label", Labeller()).then("pair", Pairer()), frames_of(alternating(both))))
     assert len(brackets) == 8
     assert all(fades.lift(bracket) is bracket for bracket in brackets)
 
@@ -177,7 +177,7 @@ def test_thirty_pictures_a_second_in_sixty_frames_are_fused_once(clip):
     out, chain = fused([planes for planes in alternating(both) for _ in range(2)])
     single, _ = fused(alternating(both))
     assert [(frame.index, frame.pts) for frame in out] == [(n, n) for n in range(32)]
-    assert chain.labeller.report.drops_detected == 0
+    assert chain.front.labeller.report.drops_detected == 0
     for n, frame in enumerate(out):
         assert apart(frame.planes, single[n // 2].planes) == 0
     assert out[8].exposures == (6, 8, 10)

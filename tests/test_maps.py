@@ -7,17 +7,17 @@ import pytest
 from wire_frames import planes
 
 from streamfuse.capture.simulated import SampleSource
-from streamfuse.chain import build_chain, through
+from streamfuse.chain import build_chain
 from streamfuse.config import Config
 from streamfuse.errors import UsageError
+from streamfuse.line import through
 from streamfuse.maps import AttachMaps
 
 
 def fused_with(names, size=(64, 48)):
     source = SampleSource(*size, frames=6, noise=False)
     config = Config().with_overrides(preset="fast", fuser="mertens", align="global")
-    stages = build_chain(config, 1, [AttachMaps(names)]).stages
-    return list(through([named.stage for named in stages], source))
+    return list(through(build_chain(config, 1, [AttachMaps(names)]).line, source))
 
 
 def test_all_maps():

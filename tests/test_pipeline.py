@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamfuse.errors import StageTimeoutError, UsageError
-from streamfuse.pipeline import NamedStage, Pipeline
+from streamfuse.line import NamedStage
+from streamfuse.pipeline import Pipeline
+from streamfuse.stage import Feed, Sink, Stage
 from streamfuse.statistics import Statistics
 
 
@@ -36,10 +38,8 @@ class Log:
             raise FaultError(place)
 
 
-class Numbers:
+class Numbers(Feed[int]):
     """A source of 0, 1, 2, ..."""
-
-    info = None
 
     def __init__(self, count: int, log: Log | None = None, hook: Callable[[int], None] | None = None) -> None:
         self.count, self.log, self.hook = count, log or Log(), hook
@@ -59,7 +59,7 @@ class Numbers:
         self.log.at("source close")
 
 
-class Delay:
+class Delay(Stage[int, int]):
     """A stage that always holds back one item, as pairing does."""
 
     def __init__(self, name: str = "delay", log: Log | None = None, seconds: float = 0.0) -> None:
@@ -81,7 +81,7 @@ class Delay:
         self.log.at(f"{self.name} close")
 
 
-class Store:
+class Store(Sink):
     """A sink that keeps what it gets."""
 
     def __init__(self, name: str = "sink", log: Log | None = None, seconds: float = 0.0) -> None:

@@ -20,12 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.capture.simulated import SampleSource
-from streamfuse.chain import build_chain, through
+from streamfuse.chain import build_chain
 from streamfuse.config import Config
 from streamfuse.evaluate.environment import describe_environment
 from streamfuse.frame import Plane
 from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.stage import fuse_planes
+from streamfuse.line import through
 
 FRAMES = 14
 SHADOW = 80  # code values of the bright exposure
@@ -55,7 +56,7 @@ def measure(gap_ev: float, align: str) -> dict[str, float]:
     kinds = ("dark reference", "bright reference", "one instant", "brought up")
     found: dict[str, list[float]] = {kind: [] for kind in kinds}
     chain = build_chain(config)
-    for frame in through([named.stage for named in chain.stages], source):
+    for frame in through(chain.line, source):
         clean = source.exposures_at(frame.index)
         noisy = source.exposures_at(frame.index, noisy=True)
         wanted = fuse_planes(fuser, clean, frame.bits, frame.color)[0]

@@ -21,6 +21,7 @@ from streamfuse.align.planes import Picture
 from streamfuse.align.recent import Recent
 from streamfuse.align.synthesis import Shares, Side, synthesise
 from streamfuse.frame import AlignedBracket, Bracket, Frame, Map, Plane
+from streamfuse.stage import Stage
 
 UNKNOWN_GAP_EV = 2.0  # between exposures next to each other, where no frame within reach tells
 
@@ -35,7 +36,7 @@ class _Made:
     sides: tuple[Side, ...] = ()
 
 
-class Aligner:
+class Aligner(Stage[Bracket, AlignedBracket]):
     """Turns `Bracket` into `AlignedBracket`, one for one; each depends on the frames of its bracket only.
 
     (Where the white balance differs between exposures, it is that of the last brackets: see `align.balance`.)
@@ -109,10 +110,6 @@ class Aligner:
                 flow_after=after,
             )
         ]
-
-    def flush(self) -> Iterable[AlignedBracket]:
-        """Nothing is held."""
-        return []
 
     # One missing exposure
 

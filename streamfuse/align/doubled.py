@@ -11,6 +11,7 @@ import numpy as np
 
 from streamfuse.align.evidence import MIN_GAP, Evidence, evidence_of
 from streamfuse.frame import Frame, FusedFrame
+from streamfuse.stage import Stage
 
 _MOST_HELD = 24  # frames, until it is known whether they are doubled
 _FEWEST = 4  # pictures that must have been seen for that
@@ -72,7 +73,7 @@ class Doubles:
         return [replace(frame, index=place.index, pts=place.pts, exposures=made_of) for place in places]
 
 
-class OnceStage:
+class OnceStage(Stage[Frame, Frame]):
     """Frame -> Frame, without copies where *every* picture comes more than once; else one for one.
 
     Frames are held until that is known: while nothing changes (a title), the oldest ones pass.
@@ -119,7 +120,7 @@ class OnceStage:
         return [self._doubles.once(frame)]
 
 
-class AgainStage:
+class AgainStage(Stage[FusedFrame, FusedFrame]):
     """FusedFrame -> FusedFrame, in the place of the copies, too."""
 
     def __init__(self, doubles: Doubles) -> None:
@@ -128,10 +129,6 @@ class AgainStage:
     def push(self, item: FusedFrame) -> Iterable[FusedFrame]:
         """Take a fused frame; give it as often as its picture came."""
         return self._doubles.again(item)
-
-    def flush(self) -> Iterable[FusedFrame]:
-        """Nothing is held."""
-        return []
 
 
 def apart(one: Evidence, other: Evidence) -> float:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from streamfuse.align.recent import Recent
 from streamfuse.frame import Bracket, Frame, FusedFrame, Neighbours, Plane, chroma_range, luma_range
+from streamfuse.stage import Stage
 
 _TOP_SHARE = 2e-4  # of the pixels may be brighter than white: ringing of codecs
 _LEAST_SHARE = 0.01  # of the pixels must be clipped for their level to be known
@@ -76,7 +77,7 @@ class Fades:
         return found.frame
 
 
-class LiftStage:
+class LiftStage(Stage[Bracket, Bracket]):
     """Bracket -> Bracket."""
 
     def __init__(self, fades: Fades) -> None:
@@ -86,12 +87,8 @@ class LiftStage:
         """One in, one out."""
         return [self._fades.lift(item)]
 
-    def flush(self) -> Iterable[Bracket]:
-        """Nothing is held."""
-        return []
 
-
-class DimStage:
+class DimStage(Stage[FusedFrame, FusedFrame]):
     """FusedFrame -> FusedFrame."""
 
     def __init__(self, fades: Fades) -> None:
@@ -100,10 +97,6 @@ class DimStage:
     def push(self, item: FusedFrame) -> Iterable[FusedFrame]:
         """One in, one out."""
         return [self._fades.dim(item)]
-
-    def flush(self) -> Iterable[FusedFrame]:
-        """Nothing is held."""
-        return []
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from streamfuse.align.slots import Slots
 from streamfuse.align.tracker import ALONE, Tracker, offsets_of
 from streamfuse.errors import ExposureError, UsageError
 from streamfuse.frame import Frame, LabelledFrame
+from streamfuse.stage import Stage
 
 WINDOW = 24
 """Frames that are held until the cycle is known; twice that if they do not alternate yet (a start in black)."""
@@ -70,7 +71,7 @@ class _Held:
     place: int = 0  # among the frames of its instant
 
 
-class Labeller:
+class Labeller(Stage[Frame, LabelledFrame]):
     """Turns `Frame` into `LabelledFrame`, one for one and in order.
 
     The first `WINDOW` frames are held until the cycle is known. From then on a `Tracker` finds the order that explains

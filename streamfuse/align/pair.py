@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from typing import Literal
 
 from streamfuse.frame import Bracket, Frame, LabelledFrame, Neighbours
+from streamfuse.stage import Stage
 
 Rate = Literal["full", "half"]
 
 
-class Pairer:
+class Pairer(Stage[LabelledFrame, Bracket]):
     """Turns `LabelledFrame` into `Bracket`; looks at most `cycle` frames back and ahead, never across a cut.
 
     At full rate every frame is the reference of one bracket: N frames in, N brackets out. At half rate the frames are

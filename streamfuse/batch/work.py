@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from streamfuse.batch.plan import RUN_IN, RUN_OUT, Job, Part
 from streamfuse.encode.join import count_pictures
@@ -49,7 +48,7 @@ class Piece:
     path: Path | None = None
 
 
-class Only:
+class Only(Sink):
     """A sink that gets frames first..end-1 of the source alone (end None: all from first on)."""
 
     def __init__(self, sink: Sink, first: int, end: int | None) -> None:
@@ -67,14 +66,6 @@ class Only:
     def close(self) -> None:
         """Finish the output."""
         self._sink.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def work(job: Job, number: int, threads: int, made_of: str) -> Piece:
@@ -130,17 +121,17 @@ def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
             raise InputError(
                 f"{job.source} gave no frame to fuse from frame {part.first} on; check the file."
             )
-        found = chain.labeller.report
+        found = chain.front.labeller.report
         told = (
-            *getattr(source, "warnings", ()),
-            *getattr(sink, "warnings", ()),
+            *source.report().warnings,
+            *sink.report().warnings,
             *damage(source, statistics.frames_in, whole=whole),
         )
         return PartResult(
             frames_in=statistics.frames_in,
             frames_out=only.written,
             drops_detected=found.drops_detected if found else 0,
-            repaired_pairs=chain.pairer.repaired_pairs,
+            repaired_pairs=chain.front.pairer.repaired_pairs,
             seconds=round(time.monotonic() - began, 2),
             warnings=tuple(warning.replace(str(path), str(job.output)) for warning in told),
         )

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from types import TracebackType
-from typing import Self
 
 from streamfuse.arrays import Picture, planes_of
 from streamfuse.errors import InputError
 from streamfuse.frame import Frame
-from streamfuse.stage import SourceInfo
+from streamfuse.stage import Source, SourceInfo
 
 
-class ArraySource:
+class ArraySource(Source):
     """Gives pictures out of memory as frames, in the order in which they were captured.
 
     Each is asked for when it is needed, so a generator that captures them is never ahead of the fusion.
@@ -69,14 +67,6 @@ class ArraySource:
     def close(self) -> None:
         """End the iteration."""
         self._closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _frame(self, picture: Picture, number: int) -> Frame:
         planes, bits, color = planes_of(picture, full_range=True)

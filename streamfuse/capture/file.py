@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import chain, dropwhile
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import av
 import av.container
@@ -24,13 +23,14 @@ from streamfuse.clock import MediaClock, has_time_stamps, nominal_rate
 from streamfuse.errors import InputError, UsageError
 from streamfuse.frame import Frame
 from streamfuse.input_file import missing
-from streamfuse.stage import SourceInfo
+from streamfuse.reports import SourceReport
+from streamfuse.stage import Source, SourceInfo
 
 # A playlist in a local file must not make us open other addresses.
 _OPTIONS = {"protocol_whitelist": "file,pipe,fd"}
 
 
-class VideoFileSource:
+class VideoFileSource(Source):
     """Frames of a video file in display order, with the pixels and the time stamps of the file.
 
     The first frame is decoded at construction, so that `info` tells what really comes and a file without a
@@ -110,13 +110,9 @@ class VideoFileSource:
             self._container.close()
             self._reading.release()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def report(self) -> SourceReport:
+        """Tell what is wrong with the file, as far as it was read."""
+        return SourceReport(tuple(self.warnings), self.decode_errors)
 
     def _begin(self, path: str | Path) -> tuple[Iterator[Frame], Frame | None]:
         """The frames from the first one wanted, and that frame; by seeking where that is safe."""

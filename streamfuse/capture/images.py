@@ -11,8 +11,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import av
 import cv2
@@ -23,13 +21,13 @@ from streamfuse.capture.exif import read_exif
 from streamfuse.errors import InputError
 from streamfuse.frame import Exposure, Frame, Plane
 from streamfuse.input_file import missing
-from streamfuse.stage import SourceInfo
+from streamfuse.stage import Source, SourceInfo
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 _JPEG = b"\xff\xd8"
 
 
-class ImageSequenceSource:
+class ImageSequenceSource(Source):
     """Images as frames at a constant rate.
 
     Args:
@@ -87,14 +85,6 @@ class ImageSequenceSource:
     def close(self) -> None:
         """Stop before the next image."""
         self._closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _check(self, path: Path, picture: Picture) -> None:
         """Every image must be like the first one."""

@@ -8,8 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from glob import glob
 from pathlib import Path
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
 from streamfuse.arguments import camera_sentence, checked_names, described
 from streamfuse.capture.file import VideoFileSource
@@ -19,7 +18,7 @@ from streamfuse.capture.piped import STDIN
 from streamfuse.capture.sidecar import read_sidecar
 from streamfuse.errors import InputError, InputNotFoundError, UsageError, without_credentials
 from streamfuse.frame import Exposure, Frame
-from streamfuse.stage import Source
+from streamfuse.stage import Source, SourceWrapper
 from streamfuse.wire.endpoint import is_endpoint
 
 FrameRange = tuple[int | None, int | None]
@@ -161,44 +160,7 @@ def _in_order(paths: list[Path], *, explicit: bool) -> list[Path]:
     return sorted(paths, key=natural_key) if shell_sorted else paths
 
 
-class _Wrapped:
-    """Passes another source on."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self.info = source.info
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What the source has to say so far."""
-        return getattr(self._source, "warnings", ())
-
-    @property
-    def decode_errors(self) -> int:
-        """What the source could not decode so far."""
-        return getattr(self._source, "decode_errors", 0)
-
-    @property
-    def left_over(self) -> int:
-        """Frames without a partner that the source has left out."""
-        return getattr(self._source, "left_over", 0)
-
-    def __iter__(self) -> Iterator[Frame]:
-        return iter(self._source)
-
-    def close(self) -> None:
-        self._source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class _WithExposures(_Wrapped):
+class _WithExposures(SourceWrapper):
     """Attaches the exposures of a sidecar to the frames, by their number."""
 
     def __init__(self, source: Source, exposures: Mapping[int, Exposure]) -> None:
@@ -215,7 +177,7 @@ class _WithExposures(_Wrapped):
                 yield replace(frame, exposure=replace(known, rank=rank))
 
 
-class _Range(_Wrapped):
+class _Range(SourceWrapper):
     """A range of frames of a source that cannot begin in its middle."""
 
     def __init__(self, source: Source, frames: FrameRange) -> None:

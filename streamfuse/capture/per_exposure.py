@@ -6,18 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
-from types import TracebackType
-from typing import Self
 
 from streamfuse.errors import InputError
 from streamfuse.frame import Exposure, Frame
+from streamfuse.reports import SourceReport
 from streamfuse.stage import Source
 
 _SAME_RATE = 0.01  # relative: 29.97 and 30000/1001 are one rate
 _ONE_CLOCK = 10  # frames by which the first time stamps may differ if they are of one clock
 
 
-class PerExposureSource:
+class PerExposureSource(Source):
     """Joins 2..N sources by time: N consecutive frames per instant, darkest first, with `exposure.rank` set.
 
     Frames are of one instant if their time stamps differ by less than half a frame; one that has no partner, since
@@ -117,28 +116,19 @@ class PerExposureSource:
                 exposure=replace(frame.exposure or Exposure(), rank=rank),
             )
 
-    @property
-    def warnings(self) -> list[str]:
-        """What the sources have to say so far."""
-        return [text for source in self._sources for text in getattr(source, "warnings", ())]
-
-    @property
-    def decode_errors(self) -> int:
-        """What the sources could not decode so far."""
-        return sum(getattr(source, "decode_errors", 0) for source in self._sources)
+    def report(self) -> SourceReport:
+        """Tell what the sources have to tell, together."""
+        told = [source.report() for source in self._sources]
+        return SourceReport(
+            tuple(text for one in told for text in one.warnings),
+            sum(one.decode_errors for one in told),
+            self.left_over,
+        )
 
     def close(self) -> None:
         """Close all sources."""
         for source in self._sources:
             source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _check_alike(self) -> None:
         first = self._sources[0].info

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import lru_cache
 from itertools import count
-from types import TracebackType
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -28,7 +27,7 @@ from streamfuse.color import rgb_to_planes
 from streamfuse.errors import UsageError
 from streamfuse.frame import ColorInfo, Exposure, Frame, Plane
 from streamfuse.rates import read_rate
-from streamfuse.stage import SourceInfo
+from streamfuse.stage import Source, SourceInfo
 
 First = Literal["under", "over"]
 
@@ -41,7 +40,7 @@ _BASE_TIME_US = 500.0  # exposure time of the darkest frame
 _GAMMA = 2.2
 
 
-class SampleSource:
+class SampleSource(Source):
     """Alternating exposures of a dim room with a window on a sunlit lake.
 
     Instant i is the scene at i / rate seconds; one frame is taken of each, at the exposure `rank(i)`. The
@@ -135,14 +134,6 @@ class SampleSource:
             if self._closed.wait(wait) if wait > 0 else self._closed.is_set():
                 return
             yield self._frame(index, slot, instant)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the iteration; may be called from another thread and more than once."""

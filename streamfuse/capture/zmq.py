@@ -6,15 +6,14 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
-from types import TracebackType
-from typing import Self
 
 from streamfuse.errors import InputError
 from streamfuse.frame import Frame
+from streamfuse.reports import ReceiverStatistics, SourceReport
+from streamfuse.stage import Source
 from streamfuse.wire.endpoint import Endpoint, parse_endpoint
 from streamfuse.wire.intake import ReceiveSettings
 from streamfuse.wire.options import receive_settings
-from streamfuse.wire.order import ReceiverStatistics
 from streamfuse.wire.receive import Receiver
 from streamfuse.wire.received import ReceivedFrame
 
@@ -33,7 +32,7 @@ def open_stream(spec: str) -> ZmqSource:
     return ZmqSource(endpoint, receive_settings(endpoint))
 
 
-class ZmqSource:
+class ZmqSource(Source):
     """Frames of a stream, in order; waits for the publisher at construction, so that `info` is what really comes.
 
     `pull` loses nothing. `sub` loses what is not taken in time. When the publisher is started again it goes on with
@@ -89,13 +88,9 @@ class ZmqSource:
         self._stopped.set()
         self._receiver.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def report(self) -> SourceReport:
+        """Tell what was received so far, and what its user should know."""
+        return SourceReport(tuple(self.warnings), received=self.statistics)
 
     def _check_alike(self, frame: ReceivedFrame) -> None:
         info = self.info

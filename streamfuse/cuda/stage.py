@@ -23,6 +23,7 @@ from streamfuse.errors import DeviceError
 from streamfuse.frame import Bracket, Frame, FusedFrame, Plane
 from streamfuse.fusion.fuser import CHROMA_LEVEL, LcndrFuser
 from streamfuse.fusion.models import load_network
+from streamfuse.stage import Stage
 
 _IN_FLIGHT = 1  # frames that may still be computed while the next one is queued
 
@@ -51,7 +52,7 @@ class ResidentSettings:
     denoise: bool = True
 
 
-class ResidentFusion:
+class ResidentFusion(Stage[Bracket, FusedFrame]):
     """`Bracket` -> `FusedFrame`: align, weigh, smooth and blend on one device. A pipeline stage; one thread drives it.
 
     Each frame goes up once and each fused frame comes down once. Work is queued and not waited for: a fused frame is

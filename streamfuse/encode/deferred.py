@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
 
 import numpy as np
 
@@ -14,25 +12,33 @@ from streamfuse.arguments import expect_frame
 from streamfuse.arrays import Picture
 from streamfuse.errors import UsageError
 from streamfuse.frame import FusedFrame
+from streamfuse.options import SinkOptions
+from streamfuse.reports import SinkReport
 from streamfuse.stage import Sink, SourceInfo
 
 _DEFAULT_RATE = Fraction(25)
 
 
-class DeferredSink:
+class DeferredSink(Sink):
     """Opens the named output when the first frame says size, depth and colour. Takes arrays, too, and counts them.
 
     Args:
-        target, options: as `open_sink` takes them; `rate` is the nominal frame rate, 25 if it is not given.
+        target, options: as `open_sink` takes them.
+        rate: the nominal frame rate; 25 if None.
         size: (width, height) that every frame has to have; that of the first one if None.
     """
 
     def __init__(
-        self, target: str | Path, options: Mapping[str, Any], size: tuple[int, int] | None = None
+        self,
+        target: str | Path,
+        rate: Fraction | None,
+        options: SinkOptions,
+        size: tuple[int, int] | None = None,
     ) -> None:
         self.outputs: list[str] = []
         self._target = target
         self._options = options
+        self._rate = rate or _DEFAULT_RATE
         self._size = size
         self._count = 0
         self._sink: Sink | None = None
@@ -45,7 +51,7 @@ class DeferredSink:
             UsageError: something else, or of another size than was announced.
         """
         if isinstance(frame, np.ndarray):
-            frame = FusedFrame.from_rgb(frame, self._count, self._options.get("rate") or _DEFAULT_RATE)
+            frame = FusedFrame.from_rgb(frame, self._count, self._rate)
         expect_frame(frame)
         if self._size is not None and (frame.width, frame.height) != self._size:
             raise UsageError(
@@ -58,14 +64,15 @@ class DeferredSink:
             self.outputs = self._sink.outputs
         self._sink.write(frame)
 
+    def report(self) -> SinkReport:
+        """Tell what the output has to tell."""
+        return SinkReport() if self._sink is None else self._sink.report()
+
     def close(self) -> None:
         """Finish the output."""
         if self._sink is not None:
             self._sink.close()
             self.outputs = self._sink.outputs
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -85,7 +92,7 @@ class DeferredSink:
             subsampling=frame.subsampling,
             color=frame.color,
             time_base=frame.time_base,
-            rate=self._options.get("rate") or _DEFAULT_RATE,
+            rate=self._rate,
             has_chroma=len(frame.planes) == 3,
         )
-        return open_recorder(self._target, info, **self._options)
+        return open_recorder(self._target, info, self._rate, **self._options)

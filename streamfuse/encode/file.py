@@ -9,7 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -23,7 +23,8 @@ from streamfuse.encode.packets import MediaCopier
 from streamfuse.errors import EncoderError, OutputError
 from streamfuse.frame import FusedFrame, Plane
 from streamfuse.output_file import Replacement, check_output_file
-from streamfuse.stage import SourceInfo
+from streamfuse.reports import SinkReport
+from streamfuse.stage import Sink, SourceInfo
 
 _OF_THE_DISK = (
     errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOENT, errno.EACCES, errno.ENOTDIR,
@@ -31,7 +32,7 @@ _OF_THE_DISK = (
 )  # fmt: skip
 
 
-class VideoFileSink:
+class VideoFileSink(Sink):
     """Writes fused frames to a video file.
 
     The time stamps of the frames are kept exactly, variable rates too; Matroska and WebM store milliseconds.
@@ -154,6 +155,10 @@ class VideoFileSink:
         except av.FFmpegError as error:
             raise self._failure(error) from error
 
+    def report(self) -> SinkReport:
+        """Tell what could not be kept."""
+        return SinkReport(tuple(self.warnings))
+
     def close(self) -> None:
         """Write what the encoder still holds and finish the file; a second call does nothing.
 
@@ -182,9 +187,6 @@ class VideoFileSink:
             self._abandon()
             if self._replacement.waits:
                 self._keep_both()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

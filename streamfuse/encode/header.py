@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import fields
 from fractions import Fraction
 from functools import lru_cache
@@ -73,7 +74,14 @@ class HeaderMaker:
         Raises:
             EncoderError: a map that cannot be published.
         """
-        stats = getattr(frame, "stats", {})
+        stats: Mapping[str, float] = {}
+        maps: Mapping[str, npt.NDArray[Any]] = {}
+        exposures: tuple[int, ...] = ()
+        exposure: Exposure | None = None
+        if isinstance(frame, FusedFrame):
+            stats, maps, exposures = frame.stats, frame.maps, frame.exposures
+        else:
+            exposure = frame.exposure
         news = {
             "seq": known["seq"],
             "published_at": known["published_at"],
@@ -82,11 +90,10 @@ class HeaderMaker:
             "pts": frame.pts,
             "captured_at": _unix_time(frame.captured_at),
             "keyframe": payload.keyframe,
-            "exposures": getattr(frame, "exposures", ()),
-            "exposure": getattr(frame, "exposure", None),
+            "exposures": exposures,
+            "exposure": exposure,
             "stats": {key: float(value) for key, value in stats.items() if math.isfinite(value)},
         }
-        maps = getattr(frame, "maps", {})
         coded = None if self._encoding == "raw" else payload.arrays[0].shape
         alike = (
             known["stream"], self.content, frame.time_base.as_integer_ratio(), frame.planes[0].shape, coded,
@@ -104,7 +111,11 @@ class HeaderMaker:
             parts = _raw_parts(self._pixel_format, frame.width, frame.height)
         else:
             parts = (PartInfo(name=self._encoding, dtype="uint8", shape=coded),)
-        parts += tuple(_map_part(name, array) for name, array in getattr(frame, "maps", {}).items())
+        parts += (
+            tuple(_map_part(name, array) for name, array in frame.maps.items())
+            if isinstance(frame, FusedFrame)
+            else ()
+        )
         fields = news | {"exposure": _exposure(news["exposure"])} | self.picture(frame.time_base)
         return encode_lasting(FrameHeader(stream=stream, parts=parts, **fields))
 

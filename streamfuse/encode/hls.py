@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Unpack
 
 import av
 
@@ -15,8 +15,10 @@ from streamfuse.arguments import expect_frame
 from streamfuse.encode.stream import StreamEncoder
 from streamfuse.errors import OutputError
 from streamfuse.frame import FusedFrame
+from streamfuse.options import EncodeOptions
 from streamfuse.output_file import Replacement, check_output_file
-from streamfuse.stage import SourceInfo
+from streamfuse.reports import SinkReport
+from streamfuse.stage import Sink, SourceInfo
 
 PREFIX = "hls:"
 SUFFIX = ".m3u8"
@@ -24,7 +26,7 @@ _SEGMENT_SECONDS = 2.0
 _LISTED = 6
 
 
-class HlsSink:
+class HlsSink(Sink):
     """A playlist and the last few segments; older ones are removed.
 
     A playlist that is there stays until there is a segment to put in its place. That of a source with an end (a file)
@@ -34,7 +36,7 @@ class HlsSink:
     Args:
         target: `hls:FOLDER` (the playlist is then FOLDER/stream.m3u8), or the playlist's own name.
         info: of the frames.
-        segment_seconds: length of a segment.
+        segment_seconds: length of a segment; None: 2.
         overwrite: a playlist that is there may be replaced; asked for where the source is not live.
         options: `codec`, `bitrate`, `crf`, `speed` of `StreamEncoder`.
 
@@ -53,10 +55,11 @@ class HlsSink:
         target: str | Path,
         info: SourceInfo,
         *,
-        segment_seconds: float = _SEGMENT_SECONDS,
+        segment_seconds: float | None = None,
         overwrite: bool = False,
-        **options: Any,
+        **options: Unpack[EncodeOptions],
     ) -> None:
+        seconds = segment_seconds or _SEGMENT_SECONDS
         self._path = playlist(target)
         self.warnings: list[str] = []
         self._closed = False
@@ -67,7 +70,7 @@ class HlsSink:
         path = self._path if self._replacement is None else self._replacement.path
         self.outputs = [str(path)]
         muxer = {
-            "hls_time": f"{segment_seconds:g}",
+            "hls_time": f"{seconds:g}",
             "hls_list_size": str(_LISTED),
             "hls_flags": "delete_segments+independent_segments+temp_file+program_date_time",
             # A restart must not give old names to new segments: players and caches keep those, and so does a playlist
@@ -79,7 +82,7 @@ class HlsSink:
         }
         try:
             self._container = av.open(str(path), "w", format="hls", container_options=muxer)
-            self._encoder = StreamEncoder(self._container, info, keyframe_seconds=segment_seconds, **options)
+            self._encoder = StreamEncoder(self._container, info, keyframe_seconds=seconds, **options)
         except av.FFmpegError as error:
             self._discard()
             raise self._failure(error) from error
@@ -109,6 +112,10 @@ class HlsSink:
                 self._container.close()
             raise self._failure(error) from error
 
+    def report(self) -> SinkReport:
+        """Tell what could not be kept."""
+        return SinkReport(tuple(self.warnings))
+
     def close(self) -> None:
         """Finish the last segment and end the playlist; a second call does nothing.
 
@@ -133,9 +140,6 @@ class HlsSink:
         elif self._replacement is not None:
             self._replacement.finish()
             self.outputs = [str(self._replacement.path)]
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

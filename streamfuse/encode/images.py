@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +18,8 @@ from streamfuse.color import planes_to_rgb
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError
 from streamfuse.frame import FusedFrame
 from streamfuse.output_file import write_bytes_file
+from streamfuse.reports import SinkReport
+from streamfuse.stage import Sink
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 _JPEG = (".jpg", ".jpeg")
@@ -26,7 +28,7 @@ _IN_FOLDER = "frame_%05d.png"
 _JPEG_QUALITY = 95
 
 
-class ImageSink:
+class ImageSink(Sink):
     """Writes each fused frame as an image: R'G'B' by the frame's own matrix and range, grey where it has no
     chroma.
 
@@ -93,6 +95,10 @@ class ImageSink:
         _save(path, self._pixels(frame))
         self.outputs.append(str(path))
 
+    def report(self) -> SinkReport:
+        """Tell what could not be kept."""
+        return SinkReport(tuple(self.warnings))
+
     def close(self) -> None:
         """Put the images in the place of those that were there; a folder for images that never came is removed.
 
@@ -105,9 +111,6 @@ class ImageSink:
         if self._made_folder and not self.outputs:
             with suppress(OSError):
                 self._pattern.parent.rmdir()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

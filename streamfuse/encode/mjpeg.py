@@ -8,8 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 import cv2
@@ -18,6 +16,7 @@ import numpy as np
 from streamfuse.arguments import expect_frame
 from streamfuse.errors import OutputError, UsageError, without_credentials
 from streamfuse.frame import FusedFrame
+from streamfuse.stage import Sink
 
 SCHEME = "mjpeg"
 _BOUNDARY = "frame"
@@ -28,7 +27,7 @@ _MOST_CLIENTS = 16
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-class MjpegSink:
+class MjpegSink(Sink):
     """A small HTTP server. Each client gets the newest picture as fast as it takes them; nobody waits for it.
 
     Pictures are encoded by the threads of the clients, so none costs nothing; a client that takes nothing for five
@@ -84,14 +83,6 @@ class MjpegSink:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(2)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def after(self, number: int) -> tuple[int, bytes] | None:
         """(number, JPEG) of the newest picture above `number`; None if the sink was closed."""

@@ -10,8 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from types import TracebackType
-from typing import Any, Self
+from typing import Unpack
 from urllib.parse import urlsplit
 
 import av
@@ -21,7 +20,9 @@ from streamfuse.encode.pusher import LIMIT_SECONDS, READY
 from streamfuse.encode.stream import StreamEncoder
 from streamfuse.errors import OutputError, StreamAccessError, UsageError, without_credentials
 from streamfuse.frame import FusedFrame
-from streamfuse.stage import SourceInfo
+from streamfuse.options import EncodeOptions
+from streamfuse.reports import SinkReport
+from streamfuse.stage import Sink, SourceInfo
 
 _FORMATS = {
     "rtsp": "rtsp",
@@ -45,7 +46,7 @@ _CLOSE_SECONDS = 3.0
 _REFUSED = ("HTTPUnauthorizedError", "HTTPForbiddenError")
 
 
-class NetworkSink:
+class NetworkSink(Sink):
     """Encodes with low latency and pushes, by a process of its own (`streamfuse.encode.pusher`).
 
     The connection is made with the first packet, so a server that is not there is told by one of the first writes.
@@ -61,7 +62,7 @@ class NetworkSink:
         EncoderError: as `StreamEncoder`.
     """
 
-    def __init__(self, url: str, info: SourceInfo, **options: Any) -> None:
+    def __init__(self, url: str, info: SourceInfo, **options: Unpack[EncodeOptions]) -> None:
         check_url(url)
         self._name = without_credentials(url)
         self.outputs = [self._name]
@@ -98,6 +99,10 @@ class NetworkSink:
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
 
+    def report(self) -> SinkReport:
+        """Tell whether frames reach somebody."""
+        return SinkReport(ready=self.ready)
+
     def close(self) -> None:
         """Send what is left and hang up; a second call does nothing."""
         if self._closed:
@@ -109,14 +114,6 @@ class NetworkSink:
                 self._container.mux(packet)
             self._container.close()
         self._pusher.end(_CLOSE_SECONDS)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _failure(self, error: Exception) -> Exception:
         self._closed = True

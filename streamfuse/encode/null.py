@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
 from streamfuse.arguments import expect_frame
 from streamfuse.frame import FusedFrame
+from streamfuse.stage import Sink
 
 
-class NullSink:
+class NullSink(Sink):
     """Drops every frame.
 
     Attributes:
@@ -28,11 +26,3 @@ class NullSink:
 
     def close(self) -> None:
         """Nothing to do."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

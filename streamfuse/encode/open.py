@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Unpack, cast
 
 from streamfuse.arguments import described
 from streamfuse.encode.container import CONTAINERS
@@ -15,6 +14,7 @@ from streamfuse.encode.file import VideoFileSink
 from streamfuse.encode.images import SUFFIXES, ImageSink
 from streamfuse.encode.null import NullSink
 from streamfuse.errors import EncoderError, UsageError, without_credentials
+from streamfuse.options import EncodeOptions, FileOptions, SinkOptions
 from streamfuse.output_file import is_special
 from streamfuse.stage import Sink, SourceInfo
 from streamfuse.wire.endpoint import is_endpoint, parse_endpoint
@@ -23,17 +23,14 @@ NULL = "null:"
 NETWORK = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt")
 MJPEG = "mjpeg"
 _PREFIXES = ("hls:", "virtual:", "preview:")
-_STREAM_OPTIONS = ("codec", "bitrate", "crf", "speed")
-_IMAGE_OPTIONS = ("bits", "overwrite")
-_FILE_OPTIONS = ("codec", "crf", "preset", "bits", "pix_fmt", "rate", "overwrite", "threads", "audio")
-_OPTIONS = tuple(dict.fromkeys((*_FILE_OPTIONS, *_STREAM_OPTIONS, "segment_seconds")))
+_OPTIONS = (*SinkOptions.__annotations__, "rate")
 
 
 def open_sink(
     target: str | Path,
     info: SourceInfo | tuple[int, int] | None = None,
     rate: Fraction | float | None = None,
-    **options: Any,
+    **options: Unpack[SinkOptions],
 ) -> Sink:
     """Open what the user named.
 
@@ -57,37 +54,37 @@ def open_sink(
         ...     for level in range(24):
         ...         sink.write(np.full((36, 64, 3), 10 * level, np.uint8))
     """
-    if rate is not None:
-        options["rate"] = Fraction(rate).limit_denominator(1_001_000)
     if not isinstance(target, str | Path):
         raise UsageError(
             f"The name of an output is needed, as str or Path, and {described(target)} was given."
         )
-    for option in options:
-        if option not in _OPTIONS:
-            near = difflib.get_close_matches(option, _OPTIONS, 1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise UsageError(f"There is no option {option!r}: {hint}There are {', '.join(_OPTIONS)}.")
+    _check_options(options)
+    exact = None if rate is None else Fraction(rate).limit_denominator(1_001_000)
     if str(target) == NULL and isinstance(info, SourceInfo):
         return NullSink()
     check_target(str(target))
     if not isinstance(info, SourceInfo):
         from streamfuse.encode.deferred import DeferredSink
 
-        return DeferredSink(target, options, info)
+        return DeferredSink(target, exact, options, info)
     if is_endpoint(str(target)):
         from streamfuse.encode.zmq import open_publisher
 
-        return open_publisher(str(target), info, rate=options.get("rate"))
+        return open_publisher(str(target), info, rate=exact)
     if is_live(str(target)):
         return _open_live(str(target), info, options)
     path = Path(target)
     if path.suffix.lower() in CONTAINERS:
-        return VideoFileSink(path, info, **{key: options[key] for key in _FILE_OPTIONS if key in options})
-    return ImageSink(path, **{key: value for key, value in options.items() if key in _IMAGE_OPTIONS})
+        return VideoFileSink(path, info, **_of_files(options, exact))
+    return ImageSink(path, bits=options.get("bits"), overwrite=options.get("overwrite", False))
 
 
-def open_recorder(target: str | Path, info: SourceInfo, **options: Any) -> Sink:
+def open_recorder(
+    target: str | Path,
+    info: SourceInfo,
+    rate: Fraction | float | None = None,
+    **options: Unpack[SinkOptions],
+) -> Sink:
     """`open_sink` for what was running before: a video file begins at time 0, not at the age of the stream.
 
     Raises:
@@ -95,10 +92,20 @@ def open_recorder(target: str | Path, info: SourceInfo, **options: Any) -> Sink:
     """
     path = Path(target)
     if path.suffix.lower() not in CONTAINERS or is_endpoint(str(target)) or is_live(str(target)):
-        return open_sink(target, info, **options)
+        return open_sink(target, info, rate, **options)
     from streamfuse.encode.segments import RecordingSink
 
-    return RecordingSink(path, info, **{key: options[key] for key in _FILE_OPTIONS if key in options})
+    exact = None if rate is None else Fraction(rate).limit_denominator(1_001_000)
+    return RecordingSink(path, info, **_of_files(options, exact))
+
+
+def _check_options(options: SinkOptions) -> None:
+    """Refuse a name that is no option."""
+    for option in options:
+        if option not in _OPTIONS:
+            near = difflib.get_close_matches(option, _OPTIONS, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise UsageError(f"There is no option {option!r}: {hint}There are {', '.join(_OPTIONS)}.")
 
 
 def is_live(target: str) -> bool:
@@ -168,13 +175,20 @@ def _is_there_and_special(path: Path) -> bool:
     return False
 
 
-def _open_live(target: str, info: SourceInfo, options: Mapping[str, Any]) -> Sink:
-    encoding = {key: value for key, value in options.items() if key in _STREAM_OPTIONS}
+def _of_files(options: SinkOptions, rate: Fraction | None) -> FileOptions:
+    found = {key: value for key, value in options.items() if key in FileOptions.__annotations__}
+    return cast(FileOptions, {**found, "rate": rate})
+
+
+def _open_live(target: str, info: SourceInfo, options: SinkOptions) -> Sink:
+    encoding = cast(
+        EncodeOptions, {key: value for key, value in options.items() if key in EncodeOptions.__annotations__}
+    )
     if target.startswith("hls:") or target.endswith(".m3u8"):
         from streamfuse.encode.hls import HlsSink
 
-        own = {key: options[key] for key in ("segment_seconds", "overwrite") if options.get(key)}
-        return HlsSink(target, info, **own, **encoding)
+        seconds, overwrite = options.get("segment_seconds"), options.get("overwrite", False)
+        return HlsSink(target, info, segment_seconds=seconds, overwrite=overwrite, **encoding)
     if target.startswith("virtual:"):
         from streamfuse.encode.virtual import VirtualCameraSink
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from types import TracebackType
-from typing import Self
 
 import cv2
 import numpy as np
@@ -12,6 +10,7 @@ import numpy as np
 from streamfuse.arguments import expect_frame
 from streamfuse.errors import OutputError, UsageError
 from streamfuse.frame import FusedFrame
+from streamfuse.stage import Sink
 
 TARGET = "preview:"
 _WINDOW = "streamfuse"
@@ -21,7 +20,7 @@ _NEEDS = (
 )
 
 
-class PreviewSink:
+class PreviewSink(Sink):
     """Shows fused frames in a window of OpenCV's; all calls have to come from one thread.
 
     Raises:
@@ -53,14 +52,6 @@ class PreviewSink:
         if not self._closed:
             self._closed = True
             cv2.destroyWindow(_WINDOW)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def check_windows() -> None:

@@ -9,18 +9,20 @@ from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Unpack
 
 from streamfuse.arguments import expect_frame
 from streamfuse.encode.file import VideoFileSink, check_output
 from streamfuse.errors import OutputError
 from streamfuse.frame import FusedFrame
-from streamfuse.stage import SourceInfo
+from streamfuse.options import FileOptions
+from streamfuse.reports import SinkReport
+from streamfuse.stage import Sink, SourceInfo
 
 _SAME_SECONDS = 0.5
 
 
-class RecordingSink:
+class RecordingSink(Sink):
     """Writes one file, or files one after the other; each begins at time 0 and can be played while it is written.
 
     Args:
@@ -39,7 +41,7 @@ class RecordingSink:
 
     def __init__(
         self, path: str | Path, info: SourceInfo, *, seconds: float | None = None, keep: int | None = None,
-        **options: Any,
+        **options: Unpack[FileOptions],
     ) -> None:  # fmt: skip
         self._warnings: list[str] = []  # of the files before the last one
         self._path = Path(path)
@@ -80,15 +82,16 @@ class RecordingSink:
         """What could not be kept, each sentence once however many files it is true of."""
         return list(dict.fromkeys([*self._warnings, *self._sink.warnings]))
 
+    def report(self) -> SinkReport:
+        """Tell what could not be kept."""
+        return SinkReport(tuple(self.warnings))
+
     def close(self) -> None:
         """Finish the last file."""
         if not self._closed:
             self._closed = True
             self._sink.close()
             self._note_outputs()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

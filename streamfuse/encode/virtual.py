@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from streamfuse.arguments import expect_frame
 from streamfuse.errors import OutputError, UsageError
 from streamfuse.frame import FusedFrame
-from streamfuse.stage import SourceInfo
+from streamfuse.stage import Sink, SourceInfo
 
 PREFIX = "virtual:"
 
 
-class VirtualCameraSink:
+class VirtualCameraSink(Sink):
     """Shows fused frames as a camera of this machine.
 
     Args:
@@ -59,14 +58,6 @@ class VirtualCameraSink:
     def close(self) -> None:
         """Take the camera down; may be called more than once."""
         self._camera.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def check_library() -> None:

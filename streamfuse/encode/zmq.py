@@ -7,8 +7,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from streamfuse.arguments import expect_frame
 from streamfuse.encode.header import Content, HeaderMaker
@@ -16,7 +15,8 @@ from streamfuse.encode.payload import Payload, make_encoder
 from streamfuse.encode.publisher import Publisher, PublishSettings
 from streamfuse.errors import EncoderError, OutputError, StreamTimeoutError
 from streamfuse.frame import Frame, FusedFrame
-from streamfuse.stage import SourceInfo
+from streamfuse.reports import SinkReport
+from streamfuse.stage import Sink, SourceInfo
 from streamfuse.wire.endpoint import Endpoint, parse_endpoint, read_options
 from streamfuse.wire.message import HelloHeader
 from streamfuse.wire.socket import LinkCounts
@@ -52,7 +52,7 @@ def open_publisher(
     return ZmqSink(endpoint, info, settings, rate=rate, content=content)
 
 
-class ZmqSink:
+class ZmqSink(Sink):
     """Publishes frames, fused ones or single exposures.
 
     `pub` never waits: a subscriber that is slow or gone loses frames, and nothing is encoded while nobody listens.
@@ -186,6 +186,10 @@ class ZmqSink:
                 )
             time.sleep(_POLL_SECONDS)
 
+    def report(self) -> SinkReport:
+        """Tell what could not be kept."""
+        return SinkReport(tuple(self.warnings), self.ready)
+
     def close(self) -> None:
         """Send what is still being encoded, and the end of the stream; more than once does nothing."""
         if self._closed:
@@ -199,14 +203,6 @@ class ZmqSink:
                 self._pool.shutdown(cancel_futures=True)
             self._publisher.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _is_wanted(self) -> bool:
         """Whether there may be somebody for a frame; else it is not even encoded."""
         if self.live:
@@ -217,7 +213,9 @@ class ZmqSink:
 
     def _send(self, frame: Frame | FusedFrame, seq: int, payload: Payload) -> None:
         header = self._headers.frame(frame, payload, self._publisher.envelope(seq))
-        self._taken = self._publisher.send(header, (*payload.arrays, *getattr(frame, "maps", {}).values()))
+        self._taken = self._publisher.send(
+            header, (*payload.arrays, *(frame.maps.values() if isinstance(frame, FusedFrame) else ()))
+        )
         if not self._taken:
             self._publisher.dropped += 1
             self._need_keyframe = True

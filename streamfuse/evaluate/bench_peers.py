@@ -15,19 +15,15 @@ from streamfuse.stage import Stage
 Bgr = npt.NDArray[np.uint8]  # (H, W, 3)
 
 
-class PassOn:
+class PassOn(Stage[Frame, FusedFrame]):
     """Decode + encode alone: what comes in goes out."""
 
     def push(self, item: Frame) -> Iterable[FusedFrame]:
         """One in, one out."""
         yield _like(item, item.planes)
 
-    def flush(self) -> Iterable[FusedFrame]:
-        """Nothing is held."""
-        return ()
 
-
-class _Pairwise:
+class _Pairwise(Stage[Frame, FusedFrame]):
     """Aligns the frame before to each frame and fuses both with OpenCV's MergeMertens; 8 bit, 4:2:0, even sizes."""
 
     def __init__(self) -> None:
@@ -45,10 +41,6 @@ class _Pairwise:
         coded = cv2.cvtColor(cv2.convertScaleAbs(cv2.max(fused, 0), alpha=255), cv2.COLOR_BGR2YUV_I420)
         chroma = coded[item.height :].reshape(2, item.height // 2, item.width // 2)
         yield _like(item, (coded[: item.height], chroma[0], chroma[1]))
-
-    def flush(self) -> Iterable[FusedFrame]:
-        """Nothing is held."""
-        return ()
 
     def _align(self, luma: Plane, other_luma: Plane, other: Bgr) -> Bgr:
         raise NotImplementedError
@@ -89,7 +81,9 @@ class DisMertens(_Pairwise):
 ALONE = "decode + encode"
 MTB = "AlignMTB + MergeMertens"
 DIS = "DIS matched + MergeMertens"
-PEER_STAGES: Mapping[str, type[Stage]] = MappingProxyType({ALONE: PassOn, MTB: MtbMertens, DIS: DisMertens})
+PEER_STAGES: Mapping[str, type[Stage[Frame, FusedFrame]]] = MappingProxyType(
+    {ALONE: PassOn, MTB: MtbMertens, DIS: DisMertens}
+)
 
 
 def _like(frame: Frame, planes: tuple[Plane, ...]) -> FusedFrame:

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from streamfuse.align.aligner import Aligner
-from streamfuse.chain import build_chain, through
+from streamfuse.chain import build_chain
 from streamfuse.config import Config
 from streamfuse.evaluate.bench_stages import decoded, one_thread, written
-from streamfuse.frame import Frame, FusedFrame
+from streamfuse.frame import Bracket, Frame, FusedFrame
 from streamfuse.jit import kernels
+from streamfuse.line import through
 
 _WARM_UP = 8  # instants, half of all at most: caches, kernels that are compiled
-_FRONT = 2  # stages before there is an instant: label and pair
 # Compiled, but they only move bytes.
 _COPIES = (
     "copy",
@@ -112,26 +112,21 @@ def _profiled(frames: Sequence[Frame], preset: str) -> tuple[list[FusedFrame], C
     rest over those that come after a warm-up.
     """
     chain = build_chain(Config().with_overrides(preset=preset, device="cpu"))
-    stages = [named.stage for named in chain.stages]
-    for stage in stages:
-        if isinstance(stage, Aligner):
-            stage.beside = _InLine()
+    for named in chain.stages:
+        if isinstance(named.stage, Aligner):
+            named.stage.beside = _InLine()
     front, rest = cProfile.Profile(), cProfile.Profile()
-    brackets = front.runcall(lambda: list(through(stages[:_FRONT], frames)))
+    brackets = front.runcall(lambda: list(through(chain.front.line, frames)))
     warm_up = min(_WARM_UP, len(brackets) // 2)
     fused: list[FusedFrame] = []
 
-    def push(place: int, items: Iterable[Any]) -> None:
+    def push(items: Iterable[Bracket]) -> None:
         for item in items:
-            if place == len(stages):
-                fused.append(item)
-            else:
-                push(place + 1, stages[place].push(item))
+            fused.extend(chain.fusion.push(item))
 
-    push(_FRONT, brackets[:warm_up])
-    rest.runcall(push, _FRONT, brackets[warm_up:])
-    for place, stage in enumerate(stages[_FRONT:], _FRONT):
-        push(place + 1, stage.flush())
+    push(brackets[:warm_up])
+    rest.runcall(push, brackets[warm_up:])
+    fused.extend(chain.fusion.flush())
     return fused, _kinds(front, len(frames)) + _kinds(rest, len(brackets) - warm_up)
 
 

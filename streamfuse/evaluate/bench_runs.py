@@ -130,7 +130,8 @@ def _run_preset(preset: str, clip: str, output: str) -> tuple[float, Statistics,
 def _run_peer(method: str, clip: str, output: str) -> tuple[Statistics, int]:
     from streamfuse.capture.open import open_source
     from streamfuse.encode.open import open_sink
-    from streamfuse.pipeline import NamedStage, Pipeline
+    from streamfuse.line import NamedStage
+    from streamfuse.pipeline import Pipeline
 
     with open_source(clip) as source:
         info = source.info

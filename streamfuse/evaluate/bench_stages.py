@@ -169,7 +169,7 @@ def _chain(frames: Sequence[Frame], preset: str) -> tuple[dict[str, Times], list
     return times, fused, operations
 
 
-def _taken(stage: Stage, item: Any) -> list[Any]:
+def _taken(stage: Stage[Any, Any], item: Any) -> list[Any]:
     return list(stage.push(item))
 
 

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -22,7 +21,7 @@ from streamfuse.color import rgb_to_planes
 from streamfuse.errors import InputError, UsageError
 from streamfuse.evaluate.radiance import GAMMA, Radiance, luminance
 from streamfuse.frame import ColorInfo, Exposure, Frame, Plane
-from streamfuse.stage import SourceInfo
+from streamfuse.stage import Source, SourceInfo
 
 BT709 = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=False)
 WHITE_PERCENTILE = 99.5
@@ -134,7 +133,7 @@ def expose(
     return np.asarray(np.clip(linear, 0, 1) ** np.float32(1 / GAMMA), np.float32)
 
 
-class SimulatedClip:
+class SimulatedClip(Source):
     """A source of alternating exposures that also knows every exposure of every instant.
 
     `radiance[t]` is filmed at instant t; all exposures of an instant see the same scene through the same
@@ -208,14 +207,6 @@ class SimulatedClip:
     def close(self) -> None:
         """End a running iteration."""
         self._closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def frame(self, index: int) -> Frame:
         """The delivered frame of this index."""

@@ -6,9 +6,9 @@ flicker. So a score tells what pairing, alignment and smoothing cost, not which 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -23,7 +23,8 @@ from streamfuse.evaluate.virtual import VirtualCamera
 from streamfuse.frame import AlignedBracket, Frame, FusedFrame, Plane, luma_range
 from streamfuse.stage import Stage
 
-Stages = Callable[[], Sequence[Stage]]  # makes fresh stages, from Frame to what is scored
+Scored = TypeVar("Scored", FusedFrame, AlignedBracket)
+Fusion = Callable[[], Stage[Frame, FusedFrame]]  # makes fresh stages
 OracleFuse = Callable[[tuple[tuple[Plane, ...], ...], Frame], tuple[Plane, ...]]
 """(planes of each exposure, darkest first; a frame that describes them) -> fused planes."""
 
@@ -41,7 +42,7 @@ class FlowScore:
 
 def evaluate_clip(
     clip: SimulatedClip,
-    stages: Stages,
+    stages: Fusion,
     oracle_fuse: OracleFuse,
     *,
     name: str = "streamfuse",
@@ -170,7 +171,9 @@ class FlowMeter:
         return FlowScore(metrics.mean(self._errors), metrics.mean(self._shares), len(self._errors))
 
 
-def evaluate_flow(clip: SimulatedClip, camera: VirtualCamera, stages: Stages) -> FlowScore:
+def evaluate_flow(
+    clip: SimulatedClip, camera: VirtualCamera, stages: Callable[[], Stage[Frame, AlignedBracket]]
+) -> FlowScore:
     """Score both flow fields of every `AlignedBracket` against the camera's exact flow.
 
     Args:
@@ -180,30 +183,8 @@ def evaluate_flow(clip: SimulatedClip, camera: VirtualCamera, stages: Stages) ->
     """
     meter = FlowMeter(clip, camera)
     for aligned, _ in _run(clip, stages()):
-        assert isinstance(aligned, AlignedBracket)
         meter.add(aligned)
     return meter.score()
-
-
-class Tap:
-    """A stage that shows everything that comes out of another one."""
-
-    def __init__(self, stage: Stage, see: Callable[[Any], None]) -> None:
-        self._stage = stage
-        self._see = see
-
-    def push(self, item: Any) -> Iterable[Any]:
-        """As the stage itself."""
-        return self._shown(self._stage.push(item))
-
-    def flush(self) -> Iterable[Any]:
-        """As the stage itself."""
-        return self._shown(self._stage.flush())
-
-    def _shown(self, items: Iterable[Any]) -> Iterator[Any]:
-        for item in items:
-            self._see(item)
-            yield item
 
 
 def luma_of(plane: Plane, like: Frame) -> Luma:
@@ -212,20 +193,13 @@ def luma_of(plane: Plane, like: Frame) -> Luma:
     return (plane.astype(np.float32) - np.float32(black)) / np.float32(white - black)
 
 
-def _run(clip: SimulatedClip, stages: Sequence[Stage]) -> Iterator[tuple[Any, int | None]]:
+def _run(clip: SimulatedClip, stages: Stage[Frame, Scored]) -> Iterator[tuple[Scored, int | None]]:
     """Everything that comes out, with the frames that came after its reference (None: at the end)."""
     for newest, frame in enumerate(clip):
-        for item in _through(stages, [frame]):
+        for item in stages.push(frame):
             yield item, newest - _reference_index(item)
-    for number, stage in enumerate(stages):
-        for item in _through(stages[number + 1 :], stage.flush()):
-            yield item, None
-
-
-def _through(stages: Sequence[Stage], items: Iterable[Any]) -> Iterable[Any]:
-    for stage in stages:
-        items = [result for item in items for result in stage.push(item)]
-    return items
+    for item in stages.flush():
+        yield item, None
 
 
 def _reference_index(item: FusedFrame | AlignedBracket) -> int:

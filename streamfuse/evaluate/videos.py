@@ -18,13 +18,13 @@ from streamfuse.evaluate.film import film_scene, scene_of
 from streamfuse.evaluate.labels import longest_run
 from streamfuse.evaluate.meter import ClipScore, Watch
 from streamfuse.evaluate.simulate import SimulatedClip, Simulation
-from streamfuse.evaluate.video import FlowMeter, OracleFuse, Tap, evaluate_clip, evaluate_peers
+from streamfuse.evaluate.video import FlowMeter, OracleFuse, evaluate_clip, evaluate_peers
 from streamfuse.evaluate.video_report import VideoReport
 from streamfuse.evaluate.virtual import VirtualCamera
-from streamfuse.frame import Frame, Plane
+from streamfuse.frame import Frame, FusedFrame, Plane
 from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.stage import fuse_planes
-from streamfuse.stage import Stage
+from streamfuse.line import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +150,9 @@ def score_config(
     labels: list[int] = []
     flow = None if camera is None else FlowMeter(clip, camera)
 
-    def stages() -> Sequence[Stage]:
-        chain = {named.name: named.stage for named in build_chain(config).stages}
-        chain["label"] = Tap(chain["label"], lambda item: labels.append(item.rank))
-        if flow is not None:
-            chain["align"] = Tap(chain["align"], flow.add)
-        return list(chain.values())
+    def stages() -> Line[Frame, FusedFrame]:
+        line = build_chain(config).line.seen("label", lambda item: labels.append(item.rank))
+        return line if flow is None else line.seen("align", flow.add)
 
     score = evaluate_clip(clip, stages, oracle, name=name, watch=watch)
     wrong = [label != seen.rank for label, seen in zip(labels, clip.truth, strict=True)]

@@ -22,6 +22,7 @@ from streamfuse.fusion.chroma import fuse_chroma
 from streamfuse.fusion.fuser import Fuser, LcndrFuser, chroma_weights
 from streamfuse.fusion.luma import normalise, quantise
 from streamfuse.fusion.quick_chroma import fuse_chroma_quickly
+from streamfuse.stage import Stage
 
 Planes = tuple[Plane, ...]
 _MOST_BITS = 12  # that `pair` takes
@@ -107,7 +108,7 @@ def _darkest_first(exposures: Sequence[Planes]) -> list[Planes]:
     return [exposures[n] for n in order]
 
 
-class WeighStage:
+class WeighStage(Stage[AlignedBracket, WeighedBracket]):
     """AlignedBracket -> WeighedBracket: the network's view of each bracket."""
 
     def __init__(self, fuser: Fuser) -> None:
@@ -118,12 +119,8 @@ class WeighStage:
         reference = item.bracket.reference
         yield WeighedBracket(item, weigh_planes(self._fuser, item.exposures, reference.bits, reference.color))
 
-    def flush(self) -> Iterable[WeighedBracket]:
-        """Nothing is held."""
-        return ()
 
-
-class BlendStage:
+class BlendStage(Stage[WeighedBracket, FusedFrame]):
     """WeighedBracket -> FusedFrame: the pixels."""
 
     def __init__(self, fuser: Fuser) -> None:
@@ -152,10 +149,6 @@ class BlendStage:
             stats={"untrusted_share": _untrusted(aligned)},
             captured_at=reference.captured_at,
         )
-
-    def flush(self) -> Iterable[FusedFrame]:
-        """Nothing is held."""
-        return ()
 
 
 def _untrusted(aligned: AlignedBracket) -> float:

@@ -187,7 +187,7 @@ class GuardedOutput:
     def _wrote(self, sink: Sink, worker: _Worker) -> None:
         if worker is not self._worker:
             raise TimeoutError
-        if not getattr(sink, "ready", True):  # it takes frames and still tries to reach somebody
+        if not sink.report().ready:  # it takes frames and still tries to reach somebody
             return
         self._frames += 1
         if self._state != "running":

@@ -26,7 +26,7 @@ from streamfuse.live.session import Session
 from streamfuse.live.status import LiveStatus, LiveSummary, Picture, View
 from streamfuse.live.views import ViewBoard
 from streamfuse.progress import COMPILING
-from streamfuse.stage import Source
+from streamfuse.stage import DrivenSource, Source
 
 _TICK_SECONDS = 0.1
 _REPORT_SECONDS = 0.25
@@ -43,8 +43,8 @@ class LiveRun:
     """One run of `streamfuse live`; it is its own `LiveControl`.
 
     Args:
-        source: a camera; closed at the end. What it has of `status` and `control` (see
-            `streamfuse.capture.camera.CameraSource`) is used.
+        source: a camera; closed at the end. What it reports of itself is in the status; a
+            `DrivenSource` lets its exposures be chosen.
         config: the settings; `config.live.outputs` are opened. The preset is that of `config.live`, and where that
             is None the one of `config.fuse`.
         events: where the run tells what happens.
@@ -113,9 +113,9 @@ class LiveRun:
             StreamfuseError: the camera was lost for good, or the stages fail whatever is tried.
         """
         self._began = time.monotonic()
-        mode = getattr(getattr(self._source, "status", None), "mode", None)
-        if mode:
-            self._events.tell("source", f"{self._source.info.name}: {mode}.", mode=mode)
+        camera = self._source.report().camera
+        if camera is not None:
+            self._events.tell("source", f"{self._source.info.name}: {camera.mode}.", mode=camera.mode)
         self._capture.start()
         self._fusion.start()
         try:
@@ -181,7 +181,7 @@ class LiveRun:
 
     def status(self) -> LiveStatus:
         """As `LiveControl.status`."""
-        found, camera, info = self._front.report, getattr(self._source, "status", None), self._source.info
+        found, camera, info = self._front.report, self._source.report().camera, self._source.info
         running = self._state in ("starting", "running")
         reconnecting = running and camera is not None and camera.state == "reconnecting"
         lane = self._lanes.running
@@ -232,10 +232,9 @@ class LiveRun:
         self, mode: Literal["auto", "manual"], bias_ev: float = 0.0, gap_ev: float | None = None
     ) -> None:
         """As `LiveControl.set_exposures`."""
-        control = getattr(self._source, "control", None)
-        if control is None:
+        if not isinstance(self._source, DrivenSource):
             raise UsageError(f"The exposures of {self._source.info.name} cannot be set from here.")
-        control.set(mode, bias_ev, gap_ev)
+        self._source.set_exposures(mode, bias_ev, gap_ev)
 
     # In the camera's thread
 
@@ -266,7 +265,7 @@ class LiveRun:
             self._inlet.put(bracket)
 
     def _notice_reconnect(self) -> None:
-        camera = getattr(self._source, "status", None)
+        camera = self._source.report().camera
         if camera is not None and camera.reconnects != self._reconnects:
             self._reconnects = camera.reconnects
             self._front.reset()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Any, Self
 
-from streamfuse.frame import FusedFrame, WeighedBracket
+from streamfuse.frame import Bracket, FusedFrame, WeighedBracket
+from streamfuse.line import Line
 from streamfuse.live.figures import RateMeter
 from streamfuse.live.inlet import Inlet
 from streamfuse.live.lanes import Lanes
 from streamfuse.live.steps import AlignStep, BlendStep, WeighStep
-from streamfuse.pipeline import NamedStage, Pipeline
-from streamfuse.stage import SourceInfo
+from streamfuse.pipeline import Pipeline
+from streamfuse.stage import Feed, Sink, SourceInfo
 from streamfuse.statistics import Statistics
 
 _MOST_IN_FLIGHT = 4  # one in each of three threads, one ready to go on
@@ -50,14 +49,14 @@ class Session:
         publish: Callable[[FusedFrame], None],
     ) -> None:
         feed = _Feed(inlet, info)
-        stages = [
-            NamedStage("align", AlignStep(lanes)),
-            NamedStage("weigh", WeighStep()),
-            NamedStage("blend", BlendStep(lanes, smooth, every_frame, show)),
-        ]
+        line = (
+            Line("align", AlignStep(lanes))
+            .then("weigh", WeighStep())
+            .then("blend", BlendStep(lanes, smooth, every_frame, show))
+        )
         self._pipeline = Pipeline(
             feed,
-            stages,
+            line.stages,
             [_Outlet(publish, feed)],
             queue_size=1,
             stop_timeout=_STOP_SECONDS,
@@ -78,7 +77,7 @@ class Session:
         return self._pipeline.statistics
 
 
-class _Feed:
+class _Feed(Feed[Bracket]):
     """The inlet as the source of a pipeline, which lets in only a few brackets at once.
 
     Where fusion is slow, more of them on their way would not make it quicker, only older.
@@ -92,7 +91,7 @@ class _Feed:
         self._changed = threading.Condition()
         self._closed = threading.Event()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Bracket]:
         while not self._closed.is_set() and not self._inlet.ended:
             if not self._room():
                 continue
@@ -120,16 +119,8 @@ class _Feed:
         """Take no more brackets."""
         self._closed.set()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class _Outlet:
+class _Outlet(Sink):
     """The end of the pipeline: hands each frame on."""
 
     def __init__(self, publish: Callable[[FusedFrame], None], feed: _Feed) -> None:
@@ -144,11 +135,3 @@ class _Outlet:
 
     def close(self) -> None:
         """The outputs outlive a session."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

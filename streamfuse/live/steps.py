@@ -10,12 +10,13 @@ takes hold with the next bracket, loses none, and waits only for what is being w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from streamfuse.frame import AlignedBracket, Bracket, FusedFrame, WeighedBracket
 from streamfuse.live.lanes import Lane, Lanes
+from streamfuse.stage import Stage
 from streamfuse.temporal.smooth import Smoother
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ class InLane(Generic[T]):
     item: T
 
 
-class AlignStep:
+class AlignStep(Stage[Bracket, InLane[AlignedBracket]]):
     """Bracket -> aligned bracket, in the lane that is current."""
 
     def __init__(self, lanes: Lanes) -> None:
@@ -43,12 +44,8 @@ class AlignStep:
         for aligned in lane.align.push(item):
             yield InLane(lane, aligned)
 
-    def flush(self) -> Iterable[InLane[AlignedBracket]]:
-        """Nothing is held."""
-        return ()
 
-
-class WeighStep:
+class WeighStep(Stage[InLane[AlignedBracket], InLane[WeighedBracket]]):
     """Aligned bracket -> weighed bracket, in its own lane."""
 
     def push(self, item: InLane[AlignedBracket]) -> Iterator[InLane[WeighedBracket]]:
@@ -56,12 +53,8 @@ class WeighStep:
         for weighed in item.lane.weigh.push(item.item):
             yield InLane(item.lane, weighed)
 
-    def flush(self) -> Iterable[InLane[WeighedBracket]]:
-        """Nothing is held."""
-        return ()
 
-
-class BlendStep:
+class BlendStep(Stage[InLane[WeighedBracket], FusedFrame]):
     """Weighed bracket -> fused frame, after smoothing over the instants before it; both cost little and share a thread.
 
     Maps are smoothed over neighbouring instants of one lane only: not across dropped brackets, nor where the preset
@@ -100,10 +93,6 @@ class BlendStep:
                 self._lanes.running = item.lane
                 self._show(weighed, fused)
                 yield fused
-
-    def flush(self) -> Iterable[FusedFrame]:
-        """Nothing is held."""
-        return ()
 
     def _apart(self, last: InLane[WeighedBracket], item: InLane[WeighedBracket]) -> bool:
         """Whether the two are not of neighbouring instants of one lane."""

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.frame import FusedFrame, Plane, chroma_range, empty_planes, luma_range
+from streamfuse.stage import Stage
 
 Blocks = npt.NDArray[np.float32]
 
@@ -39,7 +40,7 @@ class _Held:
     step: float | None
 
 
-class Deflicker:
+class Deflicker(Stage[FusedFrame, FusedFrame]):
     """FusedFrame -> FusedFrame, two instants later."""
 
     delay = _REACH

@@ -26,6 +26,7 @@ import numpy as np
 
 from streamfuse.frame import FusionMaps, Map, WeighedBracket, luma_range
 from streamfuse.grid import resample, resample_flow, sampling_positions
+from streamfuse.stage import Stage
 from streamfuse.temporal import smooth_rows as rows
 
 ALTERNATION = 0.5  # of a deviation is taken back: then both sides meet in the middle
@@ -76,7 +77,7 @@ class _Neighbour:
         return out
 
 
-class Smoother:
+class Smoother(Stage[WeighedBracket, WeighedBracket]):
     """WeighedBracket -> WeighedBracket, one instant later; at once where it may not look ahead.
 
     Args:

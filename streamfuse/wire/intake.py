@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import zmq
 
 from streamfuse.errors import InputError, StreamAccessError, StreamTimeoutError, UsageError, WireError
+from streamfuse.reports import ReceiverStatistics
 from streamfuse.wire.decode import END, Arrived, FrameDecoder
 from streamfuse.wire.endpoint import Endpoint
 from streamfuse.wire.memory import keep_freed_memory
@@ -19,7 +20,7 @@ from streamfuse.wire.message import (
     Limits,
     PictureHeader,
 )
-from streamfuse.wire.order import ReceiverStatistics, StreamOrder
+from streamfuse.wire.order import StreamOrder
 from streamfuse.wire.reader import MessageReader
 from streamfuse.wire.received import ReceivedFrame
 from streamfuse.wire.security import load_keys, secure_client

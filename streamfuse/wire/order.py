@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections import deque
 from typing import Literal
 
+from streamfuse.reports import ReceiverStatistics
 from streamfuse.wire.message import EndHeader, FrameHeader, Header, HeartbeatHeader
 
 _REMEMBERED_STREAMS = 64
@@ -13,38 +13,6 @@ _LARGEST_GAP = 1 << 20  # frames: ten hours at 30 per second
 _AGREEING = 16  # half a second of frames at 30 per second
 
 Verdict = Literal["frame", "news", "end", "stale"]
-
-
-@dataclass(slots=True)
-class ReceiverStatistics:
-    """What a receiver has counted so far.
-
-    Args:
-        received: frames that came and were in order.
-        lost: frames that were sent and never came (gaps of `seq`).
-        skipped: frames that came and were left out, because a newer one was there.
-        undecodable: frames that came and could not be decoded, because one before them was lost.
-        stale: messages that came again or out of order, or belong to a stream that is over.
-        restarts: changes to another stream, as the publisher was started again, or to other numbers of the same.
-        rejected: messages that were refused, by the class of their error.
-        publisher_dropped: frames that the publisher says it has left out itself.
-        connects, disconnects, denied, failed: of the connection, see `LinkCounts`.
-        bytes: payload received.
-    """
-
-    received: int = 0
-    lost: int = 0
-    skipped: int = 0
-    undecodable: int = 0
-    stale: int = 0
-    restarts: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    publisher_dropped: int = 0
-    connects: int = 0
-    disconnects: int = 0
-    denied: int = 0
-    failed: int = 0
-    bytes: int = 0
 
 
 class StreamOrder:

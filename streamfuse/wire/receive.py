@@ -10,12 +10,12 @@ from typing import Protocol
 
 from streamfuse.errors import InputError
 from streamfuse.forking import Owner
+from streamfuse.reports import ReceiverStatistics
 from streamfuse.stage import SourceInfo
 from streamfuse.wire.decode import END, Arrived, FrameDecoder, source_info
 from streamfuse.wire.endpoint import Endpoint
 from streamfuse.wire.inbox import Inbox, Item
 from streamfuse.wire.intake import WAIT_SECONDS, Intake, ReceiveSettings
-from streamfuse.wire.order import ReceiverStatistics
 from streamfuse.wire.received import ReceivedFrame
 
 

@@ -15,7 +15,9 @@ from streamfuse.evaluate.radiance import load_hdr_frames
 from streamfuse.evaluate.simulate import SimulatedClip, Simulation
 from streamfuse.evaluate.video import evaluate_clip, evaluate_flow, evaluate_peer, evaluate_peers
 from streamfuse.evaluate.virtual import MovingObject, VirtualCamera
-from streamfuse.frame import AlignedBracket, Bracket, FusedFrame
+from streamfuse.frame import AlignedBracket, Bracket, Frame, FusedFrame
+from streamfuse.line import Line
+from streamfuse.stage import Stage
 
 DATA = Path(os.environ.get("STREAMFUSE_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -27,7 +29,7 @@ def mean_fuse(exposures, template):
     )
 
 
-class KnowingStage:
+class KnowingStage(Stage[Frame, FusedFrame]):
     """Fuses the true exposures of each instant, then spoils the luma as told."""
 
     def __init__(self, clip, spoil=lambda luma, rank: luma, delay=0):
@@ -51,12 +53,9 @@ class KnowingStage:
         return held
 
 
-class PassStage:
+class PassStage(Stage[Frame, Frame]):
     def push(self, item):
         return [item]
-
-    def flush(self):
-        return []
 
 
 def camera(count=8, objects=True):
@@ -73,7 +72,9 @@ def clip():
 
 
 def score(clip, **faults):
-    return evaluate_clip(clip, lambda: [PassStage(), KnowingStage(clip, **faults), PassStage()], mean_fuse)
+    return evaluate_clip(
+        clip, lambda: Line("first", PassStage()).then("fuse", KnowingStage(clip, **faults)), mean_fuse
+    )
 
 
 def test_perfect_stages_score_perfectly(clip):
@@ -143,7 +144,9 @@ def test_delay_of_a_slow_start_is_not_the_delay_in_the_end(clip):
             ready, self.held = self.held, []
             return ready
 
-    result = evaluate_clip(clip, lambda: [SlowStart(), KnowingStage(clip)], mean_fuse)
+    result = evaluate_clip(
+        clip, lambda: Line("first", SlowStart()).then("fuse", KnowingStage(clip)), mean_fuse
+    )
     assert (result.delay_frames, result.delay_frames_max) == (0, 5)
     held = score(clip, delay=100)
     assert (held.frames_out, held.delay_frames, held.delay_frames_max) == (8, None, None)
@@ -162,7 +165,7 @@ def test_result_is_json_even_when_nothing_came_out(clip):
         def push(self, item):
             return []
 
-    result = evaluate_clip(clip, lambda: [Nothing()], mean_fuse, name="nothing")
+    result = evaluate_clip(clip, Nothing, mean_fuse, name="nothing")
     record = json.loads(json.dumps(result.as_dict(), allow_nan=False))
     assert record["psnr"] is None
     assert record["frames_out"] == 0
@@ -199,7 +202,7 @@ def test_peers_take_deep_pictures_and_longer_cycles():
     assert all(result.frames_out == 3 and result.psnr > 15 for result in results)
 
 
-class FlowStage:
+class FlowStage(Stage[Frame, AlignedBracket]):
     """An aligner that knows the flow, on a grid of half the size."""
 
     def __init__(self, scene, clip, wrong_by=0.0):
@@ -214,17 +217,14 @@ class FlowStage:
         bracket = Bracket(frame, 0, 2, {})
         return [AlignedBracket(bracket, (frame.planes,) * 2, (0.0, 3.0), (None, None), flow_before=flow)]
 
-    def flush(self):
-        return []
-
 
 def test_flow_is_scored_at_full_size():
     scene = camera(objects=False)
     clip = SimulatedClip(scene, Simulation())
-    right = evaluate_flow(clip, scene, lambda: [FlowStage(scene, clip)])
+    right = evaluate_flow(clip, scene, lambda: FlowStage(scene, clip))
     assert right.epe == pytest.approx(0, abs=0.02)
     assert right.frames == 7
-    wrong = evaluate_flow(clip, scene, lambda: [FlowStage(scene, clip, wrong_by=4.0)])
+    wrong = evaluate_flow(clip, scene, lambda: FlowStage(scene, clip, wrong_by=4.0))
     assert wrong.epe == pytest.approx(4, abs=0.02)
     assert wrong.over_3px == 1
 

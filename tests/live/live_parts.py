@@ -7,15 +7,18 @@ import time
 from dataclasses import replace
 from types import SimpleNamespace
 
+from streamfuse import stage
 from streamfuse.capture.simulated import open_sample
 from streamfuse.config import Config
 from streamfuse.live.config import LiveConfig, OutputSpec
 from streamfuse.live.events import Events
+from streamfuse.reports import SourceReport
+from streamfuse.stage import Source
 
 SIZE = "96x64"
 
 
-class Camera:
+class Camera(Source):
     """The sample scene, paced or as fast as it is taken, with what a `CameraSource` tells of itself.
 
     `before` is called with each frame's number before it is given: to wait, to raise, to change `status`.
@@ -48,18 +51,15 @@ class Camera:
                 return
             yield replace(frame, captured_at=time.monotonic())
 
+    def report(self):
+        return SourceReport(camera=self.status)
+
     def close(self):
         self.closed += 1
         self._stopped.set()
 
-    def __enter__(self):
-        return self
 
-    def __exit__(self, *_):
-        self.close()
-
-
-class Sink:
+class Sink(stage.Sink):
     """Keeps what it is given; `before` is called first, to wait or to raise."""
 
     def __init__(self, before=lambda frame: None, on_close=lambda: None):

@@ -7,10 +7,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from streamfuse.capture.camera.bracketing import Bracketing
 from streamfuse.capture.camera.device import Camera, EndedError
@@ -20,9 +18,10 @@ from streamfuse.capture.camera.mains import Mains, MainsWatch
 from streamfuse.capture.camera.options import CameraOptions
 from streamfuse.capture.camera.timeline import CLOCK, Backoff, Timeline
 from streamfuse.capture.camera.watched import Watched
-from streamfuse.errors import CameraError
+from streamfuse.errors import CameraError, UsageError
 from streamfuse.frame import Frame
-from streamfuse.stage import SourceInfo
+from streamfuse.reports import CameraStatus, SourceReport
+from streamfuse.stage import Source, SourceInfo
 
 _SLICE_SECONDS = 0.2  # how soon `close` is noticed while nothing comes
 _RATE_SECONDS = 5.0  # over which the bracket rate is measured
@@ -35,36 +34,7 @@ _ON_BEAT = (
 _STEADY_SECONDS = 10.0  # of frames after which a failure is a new one: the back-off begins again
 
 
-@dataclass(frozen=True, slots=True)
-class CameraStatus:
-    """A camera at this moment.
-
-    Args:
-        state: `running`, `reconnecting` or `ended`.
-        mode: what it really delivers, in words.
-        discarded: frames that were not used because their exposure was in transition or not due.
-        lost: frames that the camera lost, as far as it tells.
-        reconnects: how often it was opened again.
-        error: the last failure, or what keeps it from doing better, in one sentence; None: nothing is wrong.
-        bracket_rate: pairs of frames per second over the last few seconds.
-        exposures: what the camera was last told, darkest first: (microseconds, gain) each; () if it is not controlled.
-        latency: (fewest, most) frames that a change of exposure took to be seen; None: not measured.
-        mains: flicker of lamps that was recognised; None: none was.
-    """
-
-    state: Literal["running", "reconnecting", "ended"]
-    mode: str
-    discarded: int
-    lost: int
-    reconnects: int
-    error: str | None
-    bracket_rate: float
-    exposures: tuple[tuple[float, float], ...]
-    latency: tuple[int, int] | None
-    mains: Mains | None = None
-
-
-class CameraSource:
+class CameraSource(Source):
     """Frames of a camera until `close`, with time stamps that increase whatever happens to the camera.
 
     The camera is opened, and its first frame taken, at construction, so that what is wrong is said before any work is
@@ -144,8 +114,24 @@ class CameraSource:
             bracket_rate=0.0 if stale or not span else (len(recent) - 1) / span / 2,
             exposures=tuple((told.time_us or 0.0, told.gain or 1.0) for told in driver.exposures),
             latency=driver.latency,
-            mains=self._mains,
+            mains=None if self._mains is None else str(self._mains),
         )
+
+    def report(self) -> SourceReport:
+        """Tell what the camera is doing."""
+        return SourceReport(camera=self.status)
+
+    def set_exposures(
+        self, mode: Literal["auto", "manual"], bias_ev: float = 0.0, gap_ev: float | None = None
+    ) -> None:
+        """Choose the exposures of a camera that lets itself be driven.
+
+        Raises:
+            UsageError: this camera's exposures are not driven.
+        """
+        if self.control is None:
+            raise UsageError(f"The exposures of {self.info.name} cannot be set from here.")
+        self.control.set(mode, bias_ev, gap_ev)
 
     def close(self) -> None:
         """Give the camera back; from another thread, a running iteration ends soon after."""
@@ -154,14 +140,6 @@ class CameraSource:
             camera.closing = True
         with self._using:
             self._camera.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _open_first(self) -> tuple[Watched, Driver, Frame]:
         """Open the camera, and wait for one that is absent if that is wanted."""
