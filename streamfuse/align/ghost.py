@@ -93,6 +93,11 @@ def side_weights(before: Map, after: Map, apart: Map | None = None, own: Map | N
     return np.asarray(cv2.GaussianBlur(weight, (0, 0), 1.0), np.float32)
 
 
+def apart(one: Map, other: Map) -> Map:
+    """How differently two sides show each place, (h, w), as `side_weights` takes it."""
+    return np.asarray(cv2.blur(cv2.absdiff(one, other), (WINDOW, WINDOW)), np.float32)
+
+
 def brighter_share(raised: Map, errors: Sequence[Map], curve: ToneCurve, zoom: float) -> Map:
     """Share of brighter neighbours, warped, against the dark reference, brightened: by the errors of both (Wiener).
 

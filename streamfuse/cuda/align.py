@@ -1,21 +1,20 @@
-"""The aligner on the device: all exposures of an instant in one stack, as `streamfuse.align.Aligner` makes them."""
+"""The alignment's arithmetic on a device, and all exposures of an instant in one stack, made by it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from streamfuse.align import flow as rule
 from streamfuse.align import ghost as rule_of_ghosts
-from streamfuse.align import photometric
-from streamfuse.align.aligner import UNKNOWN_GAP_EV, part_of_the_way, share_of_same
-from streamfuse.align.balance import BalanceTracker
+from streamfuse.align.balance import Blocks
+from streamfuse.align.operations import Ready, Shares, Side
 from streamfuse.align.photometric import Levels, ToneCurve
-from streamfuse.align.recent import Recent
+from streamfuse.align.policy import Alignment, AlignSettings
 from streamfuse.cuda import fill, ghosts, motion
 from streamfuse.cuda.denoise import denoised, variance
 from streamfuse.cuda.flow import dense_flow, look_along
@@ -26,6 +25,9 @@ from streamfuse.cuda.settings import Tables, tables
 from streamfuse.cuda.unpack import match
 from streamfuse.cuda.warp import Neighbour, compare, synthesise
 from streamfuse.frame import Bracket, Frame
+
+Planes = tuple[Tensor, Tensor | None]  # (H, W) and (2, h, w) codes
+DeviceSide = Side[DeviceFrame, Tensor, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +53,15 @@ class DeviceBracket:
     flow_after: Tensor | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """A neighbour and the flow of the reference towards it, (2, h, w)."""
-
-    frame: DeviceFrame
-    flow: Tensor | None
-
-
 class DeviceAligner:
     """`Bracket` -> `DeviceBracket`.
 
     Args:
         device: where.
         launcher: None = the torch references.
-        preset, ghost, rate: as `streamfuse.align.Aligner` takes them.
+        preset, ghost, rate, denoise, coarse: see `AlignSettings`.
         mode: "flow" or "off".
         graphs: record the motion search as a CUDA graph.
-        denoise: as `streamfuse.align.Aligner` takes it.
     """
 
     def __init__(
@@ -81,259 +74,230 @@ class DeviceAligner:
         rate: Literal["full", "half"] = "full",
         graphs: bool = True,
         denoise: bool = True,
+        coarse: bool = False,
     ) -> None:
-        self._device, self._launcher = device, launcher
-        self._preset, self._mode, self._ghost, self._rate = preset, mode, ghost, rate
-        self._denoise = denoise
-        settings = rule.SETTINGS[preset]
-        self._cubic = settings.cubic
-        self._upload = Uploader(device, launcher)
-        self._frames: Recent[DeviceFrame] = Recent(12)
-        self._flows: Recent[Tensor] = Recent(8)
-        self._balance = BalanceTracker()
-        coarser = min(settings.finest_scale + 1, 2)
-        self._across = Graphed(lambda a, b: (dense_flow(a, b, settings.finest_scale, launcher),), graphs)
-        self._along = Graphed(lambda a, b: (dense_flow(a, b, coarser, launcher),), graphs)
+        self._device = device
+        settings = AlignSettings(preset, mode, ghost, rate, denoise, coarse)
+        self._operations = DeviceOperations(device, launcher, settings, graphs)
+        self._alignment = Alignment(self._operations, settings)
 
     def __call__(self, item: Bracket) -> DeviceBracket:
         """Align one bracket; queues the work and does not wait for it."""
-        reference = self._frame(item.reference)
-        count = item.cycle
-        lumas = torch.empty((count, *reference.luma.shape), dtype=reference.luma.dtype, device=self._device)
-        lumas[item.rank].copy_(reference.luma)
+        instant = self._alignment.align(item)
+        reference = self._alignment.picture(item.reference)
+        like = reference.luma
+        lumas = torch.empty((item.cycle, *like.shape), dtype=like.dtype, device=self._device)
         chroma = None
         if reference.chroma is not None:
-            shape = (2, count, *reference.chroma.shape[1:])
-            chroma = torch.empty(shape, dtype=reference.luma.dtype, device=self._device)
-            chroma[:, item.rank].copy_(reference.chroma)
-        trusts, sides = [], []
-        if item.alone:  # it stands for every exposure, and passes as it is
-            lumas.copy_(reference.luma.expand_as(lumas))
-            if chroma is not None and reference.chroma is not None:
-                chroma.copy_(reference.chroma[:, None].expand_as(chroma))
-        for rank in range(count):
-            if rank != item.rank and not item.alone:
-                trust, used = self._make(item, reference, rank, lumas, chroma)
-                trusts.append(trust)
-                sides += used
-        before, after = self._instant_flows(item, sides)
+            shape = (2, item.cycle, *reference.chroma.shape[1:])
+            chroma = torch.empty(shape, dtype=like.dtype, device=self._device)
+        for rank in range(item.cycle):
+            luma, colours = instant.made[rank].planes if rank in instant.made else (like, reference.chroma)
+            lumas[rank].copy_(luma)
+            if chroma is not None and colours is not None:
+                chroma[:, rank].copy_(colours)
+        one = torch.ones((), device=self._device)
+        trusts = [one if made.trust is None else made.trust.mean() for made in instant.made.values()]
         untrusted = 1.0 - torch.stack(trusts).mean() if trusts else torch.zeros((), device=self._device)
-        return DeviceBracket(item, reference, lumas, chroma, untrusted, before, after)
-
-    def _make(
-        self, item: Bracket, reference: DeviceFrame, rank: int, lumas: Tensor, chroma: Tensor | None
-    ) -> tuple[Tensor, list[_Side]]:
-        """Write one missing exposure into the stacks; gives its mean trust and the neighbours it came from."""
-        brighter = rank > item.rank
-        pair = item.missing.get(rank)
-        found = [] if pair is None else [frame for frame in (pair.before, pair.after) if frame is not None]
-        frames = [self._frame(frame) for frame in found]
-        one, none = torch.ones((), device=self._device), torch.zeros((), device=self._device)
-        if item.simultaneous and frames:
-            _store(frames[0].luma, frames[0].chroma, rank, lumas, chroma)
-            return one, []
-        curve = tables(self._curve(item, frames, rank), self._device)
-        own = match(
-            reference.luma,
-            reference.chroma,
-            curve.up if brighter else curve.down,
-            reference.coding,
-            self._launcher,
+        return DeviceBracket(
+            item, reference, lumas, chroma, untrusted, instant.flow_before, instant.flow_after
         )
-        if not frames:
-            if brighter and self._denoise:
-                noise = self._noise(reference, reference.brightened(curve.up), curve)
-                own = self._denoised(own, reference, variance(noise, rule_of_ghosts.USUAL_NOISE))
-            _store(*own, rank, lumas, chroma)
-            return none, []
-        sides, shares, weight, trust, excess = self._sides(item, reference, frames, curve, brighter)
-        if excess is not None:
-            own = self._denoised(own, reference, excess)
-        if not brighter and shares[1] is not None:
-            own = self._filled(own, reference, sides, curve, shares[1])
-        self._synthesise(reference, own, sides, shares, weight, rank, lumas, chroma)
-        return trust, sides
 
-    def _sides(
-        self,
-        item: Bracket,
-        reference: DeviceFrame,
-        frames: list[DeviceFrame],
-        curve: Tables,
-        brighter: bool,
-    ) -> tuple[list[_Side], tuple[Tensor | None, Tensor | None], Tensor | None, Tensor, Tensor | None]:
-        """(neighbours with motion, shares of luma and chroma, weight of the first neighbour, mean trust, variance).
 
-        The variance is that of the noise to take out of the reference; None = it stays as it is.
-        """
-        here = reference.brightened(curve.up) if brighter else reference.small
-        there = torch.stack([frame.small if brighter else frame.brightened(curve.up) for frame in frames])
-        flows = self._motion(item, frames, here, there, curve) if self._mode == "flow" else None
-        deviations, errors = compare(here, there, flows, brighter, curve.explained, self._launcher)
-        sides = [_Side(f, None if flows is None else flows[n]) for n, f in enumerate(frames)]
-        weight = None
-        if len(frames) == 2:
-            seen, own = (
-                one if flows is None else look_along(one, flows.contiguous(), self._launcher)
-                for one in (there, torch.stack([frame.small for frame in frames]))
-            )
-            weight = ghosts.side_weights(deviations, seen, own).contiguous()
-        if not self._ghost:
-            return sides, (None, None), weight, torch.ones((), device=self._device), None
-        trust, excess = ghosts.trust_map(deviations), None
-        if brighter:
-            noise = self._noise(reference, here, curve)
-            share = ghosts.brighter_share(noise, errors)
-            if self._denoise:
-                excess = variance(noise, ghosts.noise_level(noise, errors))
-        else:
-            share = ghosts.darker_share(reference.small, reference.peak)
-        return sides, ((trust * share).contiguous(), trust.contiguous()), weight, trust.mean(), excess
+class DeviceOperations:
+    """`Operations` on tensors: maps (h, w) and fields (2, h, w) float32 on the device; nothing waits for the host.
 
-    def _noise(self, reference: DeviceFrame, raised: Tensor, curve: Tables) -> ghosts.Noise:
-        return ghosts.Noise(raised, curve.noise, reference.frame.width / reference.small.shape[1])
+    Args:
+        device: where.
+        launcher: None = the torch references.
+        settings: of the alignment.
+        graphs: record the motion search as a CUDA graph.
+    """
 
-    def _denoised(
-        self, own: tuple[Tensor, Tensor | None], reference: DeviceFrame, excess: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        return denoised(*own, excess, reference.coding, reference.frame.subsampling)
-
-    def _filled(
-        self,
-        own: tuple[Tensor, Tensor | None],
-        reference: DeviceFrame,
-        sides: list[_Side],
-        curve: Tables,
-        trust: Tensor,
-    ) -> tuple[Tensor, Tensor | None]:
-        """A bright reference darkened, with a guess at what is clipped in it where no neighbour is trusted."""
-        luma, chroma = own
-        if reference.rgb is None or chroma is None:
-            return own
-        share = fill.unknown(reference.rgb, trust)
-        colours = [fill.reduced(side.frame.rgb, side.flow) for side in sides if side.frame.rgb is not None]
-        lacking = fill.lacking(reference.rgb, share, colours, curve.up, curve.down)
-        return fill.added(luma, chroma, lacking, reference.coding)
-
-    def _synthesise(
-        self,
-        reference: DeviceFrame,
-        own: tuple[Tensor, Tensor | None],
-        sides: list[_Side],
-        shares: tuple[Tensor | None, Tensor | None],
-        weight: Tensor | None,
-        rank: int,
-        lumas: Tensor,
-        chroma: Tensor | None,
+    def __init__(
+        self, device: torch.device, launcher: Launcher | None, settings: AlignSettings, graphs: bool
     ) -> None:
-        rows, columns = reference.small.shape
-        scale = (reference.frame.height / rows, reference.frame.width / columns)
-        top = reference.coding.top
-        neighbours = tuple(Neighbour(side.frame.luma[None], side.flow) for side in sides)
-        synthesise(
-            neighbours,
-            own[0][None],
-            weight,
-            shares[0],
-            scale,
-            top,
-            self._cubic,
-            self._launcher,
-            lumas[rank : rank + 1],
-        )
-        if chroma is None or own[1] is None:
-            return
-        across, down = reference.frame.subsampling
-        pairs = tuple(Neighbour(s.frame.chroma, s.flow) for s in sides if s.frame.chroma is not None)
-        scale = (scale[0] / (1 << down), scale[1] / (1 << across))
-        made = synthesise(pairs, own[1], weight, shares[1], scale, top, False, self._launcher)
-        chroma[:, rank].copy_(made)
+        self._device, self._launcher, self._settings = device, launcher, settings
+        effort = rule.SETTINGS[settings.preset]
+        self._cubic = effort.cubic
+        self._upload = Uploader(device, launcher)
+        coarser = min(effort.finest_scale + 1, 2)
+        self._across = Graphed(lambda a, b: (dense_flow(a, b, effort.finest_scale, launcher),), graphs)
+        self._along = Graphed(lambda a, b: (dense_flow(a, b, coarser, launcher),), graphs)
 
-    # Exposure
+    def picture(self, frame: Frame) -> DeviceFrame:
+        """See `Operations`."""
+        settings = self._settings
+        columns, rows = rule.working_size(frame.width, frame.height, settings.preset, settings.coarse)
+        return self._upload(frame, (rows, columns))
 
-    def _curve(self, item: Bracket, others: list[DeviceFrame], rank: int) -> ToneCurve:
-        """As `Aligner` finds it; histograms come from the device, the curve is made on the host."""
-        reference, brighter = self._frame(item.reference), rank > item.rank
-        if not others:
-            return photometric.ratio_curve(UNKNOWN_GAP_EV * abs(rank - item.rank))
-        dark, bright = ([reference], others) if brighter else (others, [reference])
-        known = photometric.known_gap(dark[0].frame, bright[0].frame)
-        if known is not None:
-            curve = photometric.ratio_curve(known)
-        else:
-            here = self._levels_around(item, [frame.frame for frame in others])
-            there = np.sum([frame.histogram() for frame in others], axis=0)
-            curve = photometric.curve_of_histograms(*((here, there) if brighter else (there, here)))
-        pair = item.cycle * min(rank, item.rank) + max(rank, item.rank)
-        low, high = ([frame.block_means() for frame in frames] for frames in (dark, bright))
-        return replace(curve, balance=self._balance(pair, low, high, curve))
+    def histogram(self, picture: DeviceFrame) -> Levels:
+        """See `Operations`: it waits for the upload of this frame, not for what is computed with it."""
+        return picture.histogram()
 
-    def _levels_around(self, item: Bracket, others: list[Frame]) -> Levels:
-        """Histogram of the reference's exposure at the instant that `others` stand for together."""
-        own, same, share = self._frame(item.reference).histogram(), item.same, share_of_same(item, others)
-        if share == 0.0 or same.before is None or same.after is None:
-            return own
-        around = self._frame(same.before).histogram() + self._frame(same.after).histogram()
-        return (1 - 2 * share) * own + share * around
+    def blocks(self, picture: DeviceFrame) -> Blocks | None:
+        """See `Operations`: it waits as `histogram` does."""
+        return picture.block_means()
+
+    def tone(self, curve: ToneCurve) -> Tables:
+        """See `Operations`."""
+        return tables(curve, self._device)
+
+    def luma(self, picture: DeviceFrame) -> Tensor:
+        """See `Operations`."""
+        return picture.small
+
+    def brightened(self, picture: DeviceFrame, tone: Tables) -> Tensor:
+        """See `Operations`."""
+        return picture.brightened(tone.up)
+
+    def nothing(self, picture: DeviceFrame) -> Tensor:
+        """See `Operations`."""
+        return torch.zeros_like(picture.small)
+
+    def times(self, one: Tensor, other: Tensor) -> Tensor:
+        """See `Operations`."""
+        return (one * other).contiguous()
 
     # Motion
 
-    def _motion(
-        self, item: Bracket, frames: list[DeviceFrame], here: Tensor, there: Tensor, curve: Tables
-    ) -> Tensor:
-        """(S, 2, h, w): of the reference towards each neighbour."""
-        sources = here.expand_as(there).contiguous()
-        across = self._across(sources, there)[0].clone()
-        along = self._even_motion(item, frames)
-        if along is None:
-            return across
-        lumas = torch.stack([frame.small for frame in frames]) if len(frames) == 2 else None
-        share = motion.usable(here, *curve.floor)
-        return motion.combined(across, along, share, lumas, self._launcher).contiguous()
+    def matched(self, source: Tensor, targets: Sequence[Tensor]) -> Ready[Sequence[Tensor]]:
+        """See `Operations`: all at once."""
+        there = torch.stack(list(targets))
+        return Ready(self._across(source.expand_as(there).contiguous(), there)[0].clone().unbind(0))
 
-    def _even_motion(self, item: Bracket, frames: list[DeviceFrame]) -> Tensor | None:
-        """The same as far as frames of one exposure tell, if motion is even."""
-        here = item.reference
-        if len(frames) == 2:
-            flow = self._same_flow(frames[0].frame, frames[1].frame)
-            part = part_of_the_way(frames[0].frame, here, frames[1].frame)
-            return torch.stack(motion.halfway(flow, part))
-        same = item.same.after if frames[0].frame.index > here.index else item.same.before
-        if same is None:
-            return None
-        return (self._same_flow(here, same) * part_of_the_way(here, frames[0].frame, same))[None]
+    def moved(self, source: DeviceFrame, target: DeviceFrame) -> Tensor:
+        """See `Operations`."""
+        return self._along(source.small.sqrt()[None], target.small.sqrt()[None])[0][0].clone()
 
-    def _same_flow(self, source: Frame, target: Frame) -> Tensor:
-        """Between two frames of one exposure; kept, since the next brackets ask for it again."""
-        found = self._flows.get(source, target)
-        if found is None:
-            small = [self._frame(frame).small.sqrt()[None] for frame in (source, target)]
-            found = self._flows.put(self._along(*small)[0][0].clone(), source, target)
-        return found
+    def scaled(self, flow: Tensor, factor: float) -> Tensor:
+        """See `Operations`."""
+        return flow * factor
 
-    def _instant_flows(self, item: Bracket, sides: list[_Side]) -> tuple[Tensor | None, Tensor | None]:
-        """Towards the pictures of the instants before and after."""
-        if self._mode == "off":
-            return None, None
-        here, same = item.reference, item.same
-        flows: dict[int, Tensor] = {}
-        if self._rate == "full" and not item.simultaneous:
-            flows = {s.frame.frame.index - here.index: s.flow for s in sides if s.flow is not None}
-        every = self._rate == "half" or item.simultaneous
-        for place, frame in ((-1, same.before), (1, same.after)):
-            if frame is not None and (every or frame.index == here.index + place):
-                flows[place] = self._same_flow(here, frame)
-        return flows.get(-1), flows.get(1)
+    def halfway(self, flow: Tensor, part: float) -> Sequence[Tensor]:
+        """See `Operations`."""
+        return motion.halfway(flow, part)
 
-    def _frame(self, frame: Frame) -> DeviceFrame:
-        found = self._frames.get(frame)
-        if found is None:
-            columns, rows = rule.working_size(frame.width, frame.height, self._preset)
-            found = self._frames.put(self._upload(frame, (rows, columns)), frame)
-        return found
+    def on_grid(self, luma: Tensor) -> Tensor:
+        """See `Operations`: the fields have a vector for each pixel."""
+        return luma
+
+    def usable(self, luma: Tensor, tone: Tables) -> Tensor:
+        """See `Operations`."""
+        return motion.usable(luma, *tone.floor)
+
+    def combined(
+        self,
+        across: Sequence[Tensor],
+        along: Sequence[Tensor],
+        share: Tensor,
+        lumas: tuple[Tensor, Tensor] | None,
+    ) -> Sequence[Tensor]:
+        """See `Operations`."""
+        both = None if lumas is None else torch.stack(lumas)
+        fields = (torch.stack(list(across)), torch.stack(list(along)))
+        return motion.combined(*fields, share, both, self._launcher).contiguous().unbind(0)
+
+    def camera(self, fields: Sequence[Tensor], share: Tensor) -> None:
+        """See `Operations`: it is not looked for, since a homography is fitted on the host."""
+
+    def preferred(
+        self, reference: Tensor, neighbours: Sequence[Tensor], dense: Sequence[Tensor], camera: Sequence[Tensor],
+        lumas: tuple[Tensor, Tensor] | None,
+    ) -> Sequence[Tensor]:  # fmt: skip
+        """See `Operations`: it is not asked, since `camera` finds none."""
+        raise NotImplementedError
+
+    # What comes from where
+
+    def compared(
+        self, here: Tensor, pictures: Sequence[DeviceFrame], there: Sequence[Tensor],
+        flows: Sequence[Tensor | None], tone: Tables, brighter: bool,
+    ) -> Sequence[DeviceSide]:  # fmt: skip
+        """See `Operations`."""
+        lumas, known = torch.stack(list(there)), [flow for flow in flows if flow is not None]
+        fields = torch.stack(known).contiguous() if known else None
+        deviations, errors = compare(here, lumas, fields, brighter, tone.explained, self._launcher)
+        seen = own = lumas
+        if len(pictures) == 2:  # what they show is compared only where there are two
+            own = torch.stack([picture.small for picture in pictures])
+            if fields is not None:
+                seen, own = (look_along(one, fields, self._launcher) for one in (lumas, own))
+        numbers = range(len(pictures))
+        return [Side(pictures[n], flows[n], deviations[n], errors[n], seen[n], own[n]) for n in numbers]
+
+    def trust(self, sides: Sequence[DeviceSide]) -> Tensor:
+        """See `Operations`."""
+        return ghosts.trust_map(torch.stack([side.deviation for side in sides])).contiguous()
+
+    def brighter_share(self, reference: DeviceFrame, sides: Sequence[DeviceSide], tone: Tables) -> Tensor:
+        """See `Operations`."""
+        return ghosts.brighter_share(_noise(reference, tone), _errors(sides))
+
+    def darker_share(self, reference: DeviceFrame) -> Tensor:
+        """See `Operations`."""
+        return ghosts.darker_share(reference.small, reference.peak)
+
+    # Whole frames
+
+    def taken(self, picture: DeviceFrame) -> Planes:
+        """See `Operations`."""
+        return picture.luma, picture.chroma
+
+    def mapped(self, reference: DeviceFrame, tone: Tables, brighter: bool) -> Ready[Planes]:
+        """See `Operations`."""
+        towards = tone.up if brighter else tone.down
+        return Ready(match(reference.luma, reference.chroma, towards, reference.coding, self._launcher))
+
+    def denoised(
+        self, mapped: Planes, reference: DeviceFrame, sides: Sequence[DeviceSide], tone: Tables, share: Tensor
+    ) -> Planes:
+        """See `Operations`: all of the picture, since asking where it is needed would be a wait for the host."""
+        noise = _noise(reference, tone)
+        level = ghosts.noise_level(noise, _errors(sides)) if sides else rule_of_ghosts.USUAL_NOISE
+        excess = variance(noise, level)
+        return denoised(*mapped, excess, reference.coding, reference.frame.subsampling)
+
+    def filled(
+        self, mapped: Planes, reference: DeviceFrame, sides: Sequence[DeviceSide], tone: Tables, trust: Tensor
+    ) -> Planes:
+        """See `Operations`."""
+        luma, chroma = mapped
+        if reference.rgb is None or chroma is None:
+            return mapped
+        share = fill.unknown(reference.rgb, trust)
+        colours = [fill.reduced(s.picture.rgb, s.flow) for s in sides if s.picture.rgb is not None]
+        lacking = fill.lacking(reference.rgb, share, colours, tone.up, tone.down)
+        return fill.added(luma, chroma, lacking, reference.coding)
+
+    def synthesised(
+        self, reference: DeviceFrame, mapped: Planes, sides: Sequence[DeviceSide], shares: Shares[Tensor]
+    ) -> Planes:
+        """See `Operations`."""
+        rows, columns = reference.small.shape
+        down, across = reference.frame.height / rows, reference.frame.width / columns
+        weight = None
+        if len(sides) == 2:
+            deviations = torch.stack([side.deviation for side in sides])
+            seen, own = (torch.stack([s.luma for s in sides]), torch.stack([s.own for s in sides]))
+            weight = ghosts.side_weights(deviations, seen, own).contiguous()
+        luma, top = mapped[0], reference.coding.top
+        lumas = tuple(Neighbour(side.picture.luma[None], side.flow) for side in sides)
+        made = synthesise(
+            lumas, luma[None], weight, shares.luma, (down, across), top, self._cubic, self._launcher
+        )[0]
+        if mapped[1] is None:
+            return made, None
+        pairs = tuple(Neighbour(s.picture.chroma, s.flow) for s in sides if s.picture.chroma is not None)
+        x, y = reference.frame.subsampling
+        scale = (down / (1 << y), across / (1 << x))
+        return made, synthesise(pairs, mapped[1], weight, shares.chroma, scale, top, False, self._launcher)
 
 
-def _store(luma: Tensor, planes: Tensor | None, rank: int, lumas: Tensor, chroma: Tensor | None) -> None:
-    lumas[rank].copy_(luma)
-    if chroma is not None and planes is not None:
-        chroma[:, rank].copy_(planes)
+def _noise(reference: DeviceFrame, tone: Tables) -> ghosts.Noise:
+    zoom = reference.frame.width / reference.small.shape[1]
+    return ghosts.Noise(reference.brightened(tone.up), tone.noise, zoom)
+
+
+def _errors(sides: Sequence[DeviceSide]) -> Tensor:
+    return torch.stack([side.error for side in sides])

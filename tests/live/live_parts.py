@@ -29,13 +29,13 @@ class Camera(Source):
         self.info = self._sample.info
         self.status = SimpleNamespace(
             state="running",
+            mode="a test",
             discarded=0,
             lost=0,
             reconnects=0,
             error=None,
             exposures=((500.0, 1.0), (4000.0, 1.0)),
         )
-        self.control = None
         self.closed = 0
         self._period = 1 / rate if paced else 0.0
         self._before = before

@@ -12,6 +12,7 @@ from streamfuse.errors import EncoderError, OutputError, UsageError
 from streamfuse.frame import ColorInfo, FusedFrame
 from streamfuse.live import outputs
 from streamfuse.live.outputs import Guard, GuardedOutput
+from streamfuse.reports import SinkReport
 
 
 @pytest.fixture(autouse=True)
@@ -210,6 +211,9 @@ def test_a_failing_close_is_told():
 def test_a_sink_that_has_reached_nobody_yet_does_not_run():
     class Unready(Sink):
         ready = False
+
+        def report(self):
+            return SinkReport(ready=self.ready)
 
     sink = Unready()
     output = guarded(lambda f, n: sink)

@@ -212,11 +212,17 @@ def test_exposures_are_for_the_camera_to_set():
     run = LiveRun(camera, config())
     with pytest.raises(UsageError, match="cannot be set from here"):
         run.set_exposures("auto")
-    calls = []
-    camera.control = type("Control", (), {"set": lambda self, *arguments: calls.append(arguments)})()
-    run.set_exposures("manual", -1.0, 3.0)
-    assert calls == [("manual", -1.0, 3.0)]
     run.close()
+    calls = []
+
+    class Driven(Camera):
+        def set_exposures(self, *arguments):
+            calls.append(arguments)
+
+    driven = LiveRun(Driven(10), config())
+    driven.set_exposures("manual", -1.0, 3.0)
+    assert calls == [("manual", -1.0, 3.0)]
+    driven.close()
     assert camera.closed
 
 

@@ -1,0 +1,235 @@
+"""The alignment's arithmetic on the CPU: NumPy, OpenCV and compiled loops; the reference for every other backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from streamfuse.align import balance, dominant, fill, ghost, photometric
+from streamfuse.align import flow as motion
+from streamfuse.align import planes as pixels
+from streamfuse.align.denoise import RaisedNoise, denoised
+from streamfuse.align.operations import Shares, Side
+from streamfuse.align.photometric import Levels, ToneCurve
+from streamfuse.align.planes import Picture
+from streamfuse.align.policy import AlignSettings
+from streamfuse.align.synthesis import synthesise
+from streamfuse.frame import Frame, Map, Plane
+
+Planes = tuple[Plane, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FramePicture:
+    """A frame, and the same at working size."""
+
+    frame: Frame
+    small: Picture
+
+
+CpuSide = Side[FramePicture, Map, Map]
+
+
+class CpuOperations:
+    """`Operations` on maps (h, w) float32 and fields (h, w, 2) float32.
+
+    Whole frames are mapped, and the last flow is found, in threads of its own, beside what the caller does.
+
+    Args:
+        settings: of the alignment.
+    """
+
+    def __init__(self, settings: AlignSettings) -> None:
+        self._settings = settings
+        effort = motion.SETTINGS[settings.preset]
+        self._cubic = effort.cubic
+        self._grid = effort.grid
+        how = effort.refinements, effort.descents, self._grid
+        # Two of them, for they are used at once.
+        self._across = [motion.FlowEstimator(settings.mode, effort.finest_scale, *how) for _ in range(2)]
+        # Where the exposures cannot be matched little detail is to be seen: a coarser flow does.
+        self._along = motion.FlowEstimator(settings.mode, min(effort.finest_scale + 1, 2), *how)
+        self.beside: Executor = ThreadPoolExecutor(2, "streamfuse-align")
+
+    def picture(self, frame: Frame) -> FramePicture:
+        """See `Operations`."""
+        size = motion.working_size(frame.width, frame.height, self._settings.preset, self._settings.coarse)
+        return FramePicture(frame, pixels.picture(frame, size))
+
+    def histogram(self, picture: FramePicture) -> Levels:
+        """See `Operations`."""
+        return photometric.histogram([picture.small.green])
+
+    def blocks(self, picture: FramePicture) -> balance.Blocks | None:
+        """See `Operations`."""
+        return balance.blocks(picture.small)
+
+    def tone(self, curve: ToneCurve) -> ToneCurve:
+        """See `Operations`: the curve itself."""
+        return curve
+
+    def luma(self, picture: FramePicture) -> Map:
+        """See `Operations`."""
+        return picture.small.luma
+
+    def brightened(self, picture: FramePicture, tone: ToneCurve) -> Map:
+        """See `Operations`."""
+        return picture.small.brightened(tone)
+
+    def nothing(self, picture: FramePicture) -> Map:
+        """See `Operations`."""
+        return np.zeros_like(picture.small.luma)
+
+    def times(self, one: Map, other: Map) -> Map:
+        """See `Operations`."""
+        return one * other
+
+    # Motion
+
+    def matched(self, source: Map, targets: Sequence[Map]) -> _Matched:
+        """See `Operations`: the last one is found beside all the others, for it is most of the work."""
+        last = self.beside.submit(self._across[1], source, targets[-1])
+        return _Matched([self._across[0](source, target) for target in targets[:-1]], last)
+
+    def moved(self, source: FramePicture, target: FramePicture) -> Map:
+        """See `Operations`."""
+        # The square root spends the 8 bits that flow works on where a dark frame has its detail.
+        return self._along(np.sqrt(source.small.luma), np.sqrt(target.small.luma))
+
+    def scaled(self, flow: Map, factor: float) -> Map:
+        """See `Operations`."""
+        return flow * np.float32(factor)
+
+    def halfway(self, flow: Map, part: float) -> Sequence[Map]:
+        """See `Operations`."""
+        return motion.halfway(flow, part)
+
+    def on_grid(self, luma: Map) -> Map:
+        """See `Operations`."""
+        return luma if self._grid == 1 else motion.halved(luma)
+
+    def usable(self, luma: Map, tone: ToneCurve) -> Map:
+        """See `Operations`."""
+        return motion.usable(luma, tone, self._grid)
+
+    def combined(
+        self, across: Sequence[Map], along: Sequence[Map], share: Map, lumas: tuple[Map, Map] | None
+    ) -> Sequence[Map]:
+        """See `Operations`."""
+        return motion.combined(across, along, share, lumas, self._grid)
+
+    def camera(self, fields: Sequence[Map], share: Map) -> Sequence[Map] | None:
+        """See `Operations`."""
+        found = [dominant.dominant_motion(flow, share, self._grid) for flow in fields]
+        there = [flow for flow in found if flow is not None]
+        return there if len(there) == len(found) else None
+
+    def preferred(
+        self, reference: Map, neighbours: Sequence[Map], dense: Sequence[Map], camera: Sequence[Map],
+        lumas: tuple[Map, Map] | None,
+    ) -> Sequence[Map]:  # fmt: skip
+        """See `Operations`."""
+        return dominant.preferred(reference, neighbours, dense, camera, lumas, self._grid)
+
+    # What comes from where
+
+    def compared(
+        self, here: Map, pictures: Sequence[FramePicture], there: Sequence[Map], flows: Sequence[Map | None],
+        tone: ToneCurve, brighter: bool,
+    ) -> list[CpuSide]:  # fmt: skip
+        """See `Operations`."""
+        sides = []
+        for picture, luma, flow in zip(pictures, there, flows, strict=True):
+            seen = _along(luma, flow)
+            own = seen if brighter or len(pictures) == 1 else _along(picture.small.luma, flow)
+            dark, bright = (here, seen) if brighter else (seen, here)
+            deviation = ghost.deviation(dark, bright, tone)
+            sides.append(Side(picture, flow, deviation, ghost.squared_error(here, seen), seen, own))
+        return sides
+
+    def trust(self, sides: Sequence[CpuSide]) -> Map:
+        """See `Operations`."""
+        return ghost.trust_map([side.deviation for side in sides])
+
+    def brighter_share(self, reference: FramePicture, sides: Sequence[CpuSide], tone: ToneCurve) -> Map:
+        """See `Operations`."""
+        zoom = reference.frame.width / reference.small.luma.shape[1]
+        errors = [side.error for side in sides]
+        return ghost.brighter_share(reference.small.brightened(tone), errors, tone, zoom)
+
+    def darker_share(self, reference: FramePicture) -> Map:
+        """See `Operations`."""
+        return ghost.darker_share(reference.small)
+
+    # Whole frames
+
+    def taken(self, picture: FramePicture) -> Planes:
+        """See `Operations`."""
+        return picture.frame.planes
+
+    def mapped(self, reference: FramePicture, tone: ToneCurve, brighter: bool) -> Future[Planes]:
+        """See `Operations`."""
+        return self.beside.submit(pixels.map_planes, reference.frame, tone, brighter)
+
+    def denoised(
+        self, mapped: Planes, reference: FramePicture, sides: Sequence[CpuSide], tone: ToneCurve, share: Map
+    ) -> Planes:
+        """See `Operations`."""
+        raised, errors = reference.small.brightened(tone), [side.error for side in sides]
+        level = ghost.noise_level(raised, errors, tone) if errors else ghost.USUAL_NOISE
+        return denoised(mapped, reference.frame, RaisedNoise(raised, tone, level), share)
+
+    def filled(
+        self, mapped: Planes, reference: FramePicture, sides: Sequence[CpuSide], tone: ToneCurve, trust: Map
+    ) -> Planes:
+        """See `Operations`."""
+        own = reference.small.rgb
+        if own is None:
+            return mapped
+        share = fill.unknown(own, trust)
+        if cv2.norm(share, cv2.NORM_INF) < fill.FEWEST:
+            return mapped
+        size = max(1, share.shape[1] // fill.REDUCED), max(1, share.shape[0] // fill.REDUCED)
+        colours = []
+        for side in sides:
+            rgb = side.picture.small.rgb
+            assert rgb is not None
+            colours.append(_along(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), side.flow))
+        return pixels.added(mapped, fill.lacking(own, share, colours, tone), reference.frame)
+
+    def synthesised(
+        self, reference: FramePicture, mapped: Planes, sides: Sequence[CpuSide], shares: Shares[Map]
+    ) -> Planes:
+        """See `Operations`."""
+        weight = None
+        if len(sides) == 2:
+            before, after = sides
+            weight = ghost.side_weights(
+                before.deviation,
+                after.deviation,
+                ghost.apart(before.luma, after.luma),
+                ghost.apart(before.own, after.own),
+            )
+        moved = [(side.picture.frame, side.flow) for side in sides]
+        how = reference.frame.bits, self._cubic, self.beside
+        return synthesise(mapped, moved, weight, shares, *how)
+
+
+class _Matched:
+    """Fields of which the last one is still on its way."""
+
+    def __init__(self, first: list[Map], last: Future[Map]) -> None:
+        self._first, self._last = first, last
+
+    def result(self) -> list[Map]:
+        """Wait for it."""
+        return [*self._first, self._last.result()]
+
+
+def _along(luma: Map, flow: Map | None) -> Map:
+    """A picture at working size as seen from where the flow starts."""
+    return luma if flow is None else motion.warp(luma, motion.rescaled(flow, (luma.shape[1], luma.shape[0])))

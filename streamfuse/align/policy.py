@@ -1,0 +1,319 @@
+"""How exposures of one instant are brought together: what is matched, what is trusted, what comes from where.
+
+    bracket ──► tone curve ──► motion ──► comparison ──► shares ──► synthesis ──► every exposure of the instant
+                (photometric)  (flow,     (ghost)        (ghost)    (synthesis,
+                               dominant)                            denoise, fill)
+
+It is written once; `Operations` do the arithmetic, on whatever they compute with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic, Literal
+
+from streamfuse.align import photometric
+from streamfuse.align.balance import BalanceTracker, Blocks
+from streamfuse.align.flow import SETTINGS, Mode, Preset
+from streamfuse.align.operations import F, M, Operations, P, Planes, Shares, Side, T
+from streamfuse.align.photometric import Levels, ToneCurve
+from streamfuse.align.recent import Recent
+from streamfuse.frame import Bracket, Frame
+
+UNKNOWN_GAP_EV = 2.0  # between exposures next to each other, where no frame within reach tells
+
+
+@dataclass(frozen=True, slots=True)
+class AlignSettings:
+    """How to align.
+
+    Args:
+        preset: working size, quality of the flow and interpolation.
+        mode: "flow" = dense motion, "global" = one homography per neighbour, "off" = neighbours as they are.
+        ghost: fall back to the reference where a neighbour disagrees with it.
+        rate: as given to the `Pairer`; at half rate the instants before and after are those of the same exposure.
+        denoise: take the noise out of a dark reference where it stands in for a brighter exposure.
+        coarse: work at `flow.COARSE` of the size that the preset stands for.
+    """
+
+    preset: Preset = "balanced"
+    mode: Mode = "flow"
+    ghost: bool = True
+    rate: Literal["full", "half"] = "full"
+    denoise: bool = True
+    coarse: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made(Generic[F, M, Planes]):
+    """One exposure of an instant.
+
+    Args:
+        planes: of the whole frame.
+        gap_ev: between it and the reference.
+        trust: in its neighbours, 0..1 at working size; None = everywhere.
+        flows: of the reference towards its neighbours, by how many frames these came later.
+    """
+
+    planes: Planes
+    gap_ev: float
+    trust: M | None = None
+    flows: Mapping[int, F] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instant(Generic[F, M, Planes]):
+    """All exposures of one instant but that of its reference, and the motion around it.
+
+    Args:
+        made: by rank.
+        gaps_ev: exposure of each rank relative to the darkest.
+        flow_before, flow_after: of the reference towards the pictures of the instants before and after.
+    """
+
+    made: Mapping[int, Made[F, M, Planes]]
+    gaps_ev: tuple[float, ...]
+    flow_before: F | None
+    flow_after: F | None
+
+
+class Alignment(Generic[P, F, M, T, Planes]):
+    """Makes every exposure of an instant from the frames of its bracket; each depends on these only.
+
+    (Where the white balance differs between exposures, it is that of the last brackets: see `align.balance`.)
+
+    A missing exposure is warped from its neighbours on both sides; where they disagree with the reference (after
+    both are brought to one scale) the reference itself, brought to that exposure's scale, takes over. An
+    exposure that no frame within reach has, where another one is there, is all made from the reference, with trust 0.
+
+    Args:
+        operations: the backend.
+        settings: how.
+    """
+
+    def __init__(self, operations: Operations[P, F, M, T, Planes], settings: AlignSettings) -> None:
+        self._ops = operations
+        self._settings = settings
+        self._effort = SETTINGS[settings.preset]
+        self._pictures: Recent[P] = Recent(12)
+        self._histograms: Recent[Levels] = Recent(12)
+        self._blocks: Recent[Blocks | None] = Recent(12)
+        self._flows: Recent[F] = Recent(8)
+        self._balance = BalanceTracker()
+
+    def align(self, bracket: Bracket) -> Instant[F, M, Planes]:
+        """Align one bracket; a reference without any partner stands for every exposure, and passes as it is."""
+        others = [rank for rank in range(bracket.cycle) if rank != bracket.rank]
+        if bracket.alone:
+            planes = self._ops.taken(self.picture(bracket.reference))
+            alone: dict[int, Made[F, M, Planes]] = {rank: Made(planes, 0.0) for rank in others}
+            return Instant(alone, (0.0,) * bracket.cycle, None, None)
+        made = {rank: self._make(bracket, rank) for rank in others}
+        before, after = self._instant_flows(bracket, made)
+        return Instant(made, _gaps(bracket, {rank: one.gap_ev for rank, one in made.items()}), before, after)
+
+    def _make(self, bracket: Bracket, rank: int) -> Made[F, M, Planes]:
+        """One missing exposure."""
+        ops, brighter = self._ops, rank > bracket.rank
+        pair = bracket.missing.get(rank)
+        frames = [] if pair is None else [frame for frame in (pair.before, pair.after) if frame is not None]
+        frames = frames[: self._effort.sides]
+        curve = self._curve(bracket, frames, rank)
+        if bracket.simultaneous and frames:
+            return Made(ops.taken(self.picture(frames[0])), curve.gap_ev)
+        reference, tone = self.picture(bracket.reference), ops.tone(curve)
+        mapping = ops.mapped(reference, tone, brighter)
+        if not frames:
+            mapped, none = mapping.result(), ops.nothing(reference)
+            if brighter and self._settings.denoise:
+                mapped = ops.denoised(mapped, reference, (), tone, none)
+            return Made(mapped, curve.gap_ev, none)
+        sides = self._sides(bracket, frames, tone, brighter)
+        shares, mapped = self._shares(reference, sides, tone, brighter), mapping.result()
+        if shares.luma is not None and brighter and self._settings.denoise:
+            mapped = ops.denoised(mapped, reference, sides, tone, shares.luma)
+        elif shares.chroma is not None and not brighter:
+            mapped = ops.filled(mapped, reference, sides, tone, shares.chroma)
+        planes = ops.synthesised(reference, mapped, sides, shares)
+        here = bracket.reference.index
+        flows = {
+            frame.index - here: side.flow
+            for frame, side in zip(frames, sides, strict=True)
+            if side.flow is not None
+        }
+        return Made(planes, curve.gap_ev, shares.chroma, flows)
+
+    # Exposure
+
+    def _curve(self, bracket: Bracket, others: Sequence[Frame], rank: int) -> ToneCurve:
+        """Between the reference and frames of exposure `rank`: known, else from what they show."""
+        reference, brighter = bracket.reference, rank > bracket.rank
+        if not others:
+            return photometric.ratio_curve(UNKNOWN_GAP_EV * abs(rank - bracket.rank))
+        here, there = self._levels_around(bracket, others), sum(self._levels(frame) for frame in others)
+        dark, bright = ([reference], others) if brighter else (others, [reference])
+        levels = (here, there) if brighter else (there, here)
+        measured = photometric.curve_of_histograms(*levels)
+        known = photometric.known_gap(dark[0], bright[0])
+        curve = measured if known is None else photometric.with_known_gap(measured, known)
+        pair = bracket.cycle * min(rank, bracket.rank) + max(rank, bracket.rank)
+        low, high = ([self._block_means(frame) for frame in frames] for frames in (dark, bright))
+        return replace(curve, balance=self._balance(pair, low, high, curve))
+
+    def _levels_around(self, bracket: Bracket, others: Sequence[Frame]) -> Levels:
+        """Histogram of the reference's exposure at the instant that `others` stand for together."""
+        own, same, share = self._levels(bracket.reference), bracket.same, share_of_same(bracket, others)
+        if share == 0.0 or same.before is None or same.after is None:
+            return own
+        return (1 - 2 * share) * own + share * (self._levels(same.before) + self._levels(same.after))
+
+    # What comes from where
+
+    def _sides(
+        self, bracket: Bracket, frames: Sequence[Frame], tone: T, brighter: bool
+    ) -> Sequence[Side[P, F, M]]:
+        """The neighbours with their motion; `brighter`: they are the brighter exposure."""
+        ops, own, others = (
+            self._ops,
+            self.picture(bracket.reference),
+            [self.picture(frame) for frame in frames],
+        )
+        # All in the brighter exposure's scale.
+        here = ops.brightened(own, tone) if brighter else ops.luma(own)
+        there = [ops.luma(other) if brighter else ops.brightened(other, tone) for other in others]
+        flows: Sequence[F | None] = [None] * len(frames)
+        if self._settings.mode != "off":
+            flows = self._motion(bracket, frames, here, there, tone)
+        return ops.compared(here, others, there, flows, tone, brighter)
+
+    def _shares(self, reference: P, sides: Sequence[Side[P, F, M]], tone: T, brighter: bool) -> Shares[M]:
+        """How much of the missing exposure comes from the neighbours; the rest from the reference, mapped."""
+        if not self._settings.ghost:
+            return Shares(None, None)
+        ops = self._ops
+        trust = ops.trust(sides)
+        share = ops.brighter_share(reference, sides, tone) if brighter else ops.darker_share(reference)
+        return Shares(ops.times(trust, share), trust)
+
+    # Motion
+
+    def _motion(
+        self, bracket: Bracket, frames: Sequence[Frame], reference: M, neighbours: Sequence[M], tone: T
+    ) -> Sequence[F]:
+        """Flow of the reference towards each neighbour, both in the brighter exposure's scale.
+
+        Matched across exposures where that is well posed, else from frames of one exposure; where the motion of the
+        camera explains the pictures as well, it is that.
+        """
+        ops = self._ops
+        matching = ops.matched(reference, neighbours)
+        if self._settings.mode != "flow":
+            return matching.result()
+        along = self._even_motion(bracket, frames)  # meanwhile
+        across = matching.result()
+        here, there = ops.on_grid(reference), [ops.on_grid(luma) for luma in neighbours]
+        share = ops.usable(here, tone)
+        lumas = None
+        if len(frames) == 2:
+            first, second = (ops.on_grid(ops.luma(self.picture(frame))) for frame in frames)
+            lumas = first, second
+        flows = across if along is None else ops.combined(across, along, share, lumas)
+        camera = ops.camera(across, share) if self._effort.dominant else None
+        return flows if camera is None else ops.preferred(here, there, flows, camera, lumas)
+
+    def _even_motion(self, bracket: Bracket, frames: Sequence[Frame]) -> Sequence[F] | None:
+        """Flow of the reference towards each neighbour as far as frames of one exposure tell, if motion is even."""
+        here = bracket.reference
+        if len(frames) == 2:
+            part = part_of_the_way(frames[0], here, frames[1])
+            return self._ops.halfway(self._same_flow(frames[0], frames[1]), part)
+        same = bracket.same.after if frames[0].index > here.index else bracket.same.before
+        if same is None:
+            return None
+        return [self._ops.scaled(self._same_flow(here, same), part_of_the_way(here, frames[0], same))]
+
+    def _instant_flows(
+        self, bracket: Bracket, made: Mapping[int, Made[F, M, Planes]]
+    ) -> tuple[F | None, F | None]:
+        """Flow of the reference towards the pictures of the instants before and after."""
+        if self._settings.mode == "off":
+            return None, None
+        here, same, full = bracket.reference, bracket.same, self._settings.rate == "full"
+        flows: dict[int, F] = {}
+        if full and not bracket.simultaneous:
+            for one in made.values():
+                flows |= one.flows
+        every = not full or bracket.simultaneous
+        for place, frame in ((-1, same.before), (1, same.after)):
+            if frame is not None and (every or frame.index == here.index + place):
+                flows[place] = self._same_flow(here, frame)
+        if (
+            self._effort.sides == 1 and not every
+        ):  # one is known, and the other instant is there: motion is even
+            pairs = bracket.missing.values()
+            there = {
+                f.index - here.index for pair in pairs for f in (pair.before, pair.after) if f is not None
+            }
+            for place in (-1, 1):
+                if place not in flows and place in there and -place in flows:
+                    flows[place] = self._ops.scaled(flows[-place], -1.0)
+        return flows.get(-1), flows.get(1)
+
+    # What is known of each frame, kept, since the next brackets ask for it again
+
+    def _same_flow(self, source: Frame, target: Frame) -> F:
+        """Flow between two frames of one exposure."""
+        found = self._flows.get(source, target)
+        if found is None:
+            found = self._ops.moved(self.picture(source), self.picture(target))
+            self._flows.put(found, source, target)
+        return found
+
+    def _levels(self, frame: Frame) -> Levels:
+        found = self._histograms.get(frame)
+        if found is None:
+            found = self._histograms.put(self._ops.histogram(self.picture(frame)), frame)
+        return found
+
+    def _block_means(self, frame: Frame) -> Blocks | None:
+        found = self._blocks.get(frame)
+        if found is None:
+            found = self._blocks.put(self._ops.blocks(self.picture(frame)), frame)
+        return found
+
+    def picture(self, frame: Frame) -> P:
+        """Give a frame where it is computed with."""
+        found = self._pictures.get(frame)
+        if found is None:
+            found = self._pictures.put(self._ops.picture(frame), frame)
+        return found
+
+
+def part_of_the_way(first: Frame, middle: Frame, last: Frame) -> float:
+    """Where `middle` lies in time between the others, 0..1, by pts; by count where pts do not say."""
+    if first.pts is not None and middle.pts is not None and last.pts is not None:
+        part = (middle.pts - first.pts) / ((last.pts - first.pts) or 1)
+        if 0.0 < part < 1.0:
+            return part
+    part = (middle.index - first.index) / ((last.index - first.index) or 1)
+    return part if 0.0 < part < 1.0 else 0.5
+
+
+def share_of_same(bracket: Bracket, others: Sequence[Frame]) -> float:
+    """Share of each of the two frames of the reference's own exposure, when it is compared with frames of another one.
+
+    Where the light changes, two frames around an instant do not show its light. With this share of the frames before
+    and after, the means of both exposures are off by the same, whatever the light does as far as its curvature.
+    """
+    same = bracket.same
+    if len(others) < 2 or same.before is None or same.after is None:
+        return 0.0
+    near, far = others[-1].index - others[0].index, same.after.index - same.before.index
+    return min((near / far) ** 2 / 2, 0.25) if far > 0 else 0.0
+
+
+def _gaps(bracket: Bracket, gaps: Mapping[int, float]) -> tuple[float, ...]:
+    """Exposure of each rank relative to the darkest, from the gaps between each and the reference."""
+    signed = [-gaps[r] if r < bracket.rank else gaps.get(r, 0.0) for r in range(bracket.cycle)]
+    return tuple(gap - signed[0] for gap in signed)
