@@ -8,7 +8,7 @@ import streamfuse
 def main(clip: str) -> int:
     frames = 0
     for frame in streamfuse.fuse_video(clip, preset="fast"):
-        seconds = float(frame.pts * frame.time_base)
+        seconds = frame.time or 0.0  # None where the source has no time stamps
         print(
             f"{seconds:8.3f} s  mean {frame.rgb().mean():6.1f}  not trusted {frame.stats['untrusted_share']:.1%}"
         )

@@ -10,7 +10,7 @@ import zmq
 DTYPES = {"uint8": "|u1", "uint16": "<u2", "float16": "<f2", "float32": "<f4"}
 
 
-def decode(message):
+def decode(message: list[bytes]) -> tuple[dict[str, object], dict[str, np.ndarray]]:
     """[topic, header, part ...] -> (header, {name: array}); ValueError if it does not follow the protocol."""
     header = json.loads(bytes(message[1]))
     if header["streamfuse"] != 1:
@@ -27,7 +27,7 @@ def decode(message):
 
 
 if __name__ == "__main__":
-    socket = zmq.Context().socket(zmq.SUB)
+    socket: zmq.Socket[bytes] = zmq.Context().socket(zmq.SUB)
     socket.rcvhwm = 2
     socket.subscribe("")
     socket.connect(sys.argv[1])

@@ -109,7 +109,8 @@ def fuse_frames(
         pictures: (H, W, 3) R'G'B' or (H, W) luma, full range, uint8 or uint16, whose exposures alternate; a generator
             is asked for each when it is needed.
         fps: pictures per second.
-        config, options: as in `fuse_file`.
+        config: as in `fuse_file`.
+        **options: as in `fuse_file`.
 
     Yields:
         `FusedFrame`, one for each picture, in order; `frame.rgb()` is an array again.

@@ -288,8 +288,15 @@ def shipped_configs() -> dict[str, Path]:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of a configuration file."""
-    return Config.model_json_schema()
+    """The JSON schema of a configuration file, `smooth: on` for `smooth: {enabled: on}` included."""
+    found = Config.model_json_schema()
+    switch = (
+        {"type": "boolean"},
+        {"enum": ["on", "off"]},
+    )  # as a reader of YAML 1.1 takes them, and one of 1.2
+    smooth = found["properties"]["smooth"]
+    found["properties"]["smooth"] = {"anyOf": [{"$ref": smooth.pop("$ref")}, *switch], **smooth}
+    return found
 
 
 class _Loader(yaml.SafeLoader):

@@ -36,8 +36,11 @@ class SourceInfo:
 
     Args:
         name: what to call it in messages; never holds a credential.
-        width, height: luma size in pixels.
-        bits, subsampling, color: as in `Frame`.
+        width: of the luma, in pixels.
+        height: of the luma, in pixels.
+        bits: as in `Frame`.
+        subsampling: as in `Frame`.
+        color: as in `Frame`.
         time_base: of the pts of its frames.
         rate: nominal frames per second *as delivered* (an alternating clip: of both exposures together).
         frame_count: how many frames will come, where that is known (it is a hint: headers lie).

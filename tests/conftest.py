@@ -13,11 +13,20 @@ import torch
 # Tiny pictures: threads would cost more than they give, and would fight with a parallel run of the tests.
 torch.set_num_threads(1)
 cv2.setNumThreads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of processes that tests start
 
 # A shell that starts a job in the background has it ignore SIGINT, and processes that tests start inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DATA = Path(os.environ.get("STREAMFUSE_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """All CPUs for all tests; those that are named run here, since a worker takes seconds to begin."""
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        return 0
+    return len(os.sched_getaffinity(0))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

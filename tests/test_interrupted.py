@@ -15,6 +15,11 @@ PLANES = (((64, 96), 16), ((32, 48), 128), ((32, 48), 128))
 ENDLESS = "sample:?frames=endless&size=96x64"
 
 
+def slow(value):
+    """A case of what another one shows in the quick tests; each starts a process."""
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 @contextmanager
 def begun(out, size=8_000, written=None):
     """A run that has written something, to `written` if that is not `out`; it never outlives the test."""
@@ -32,7 +37,7 @@ def begun(out, size=8_000, written=None):
         process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, slow(signal.SIGTERM), slow(signal.SIGHUP)])
 def test_an_interrupt_finishes_the_output(tmp_path, number):
     out = tmp_path / "o.mkv"
     with begun(out) as process:
@@ -45,7 +50,7 @@ def test_an_interrupt_finishes_the_output(tmp_path, number):
     assert "Traceback" not in errors
 
 
-@pytest.mark.parametrize("name", ["o.mkv", "o.mp4"])
+@pytest.mark.parametrize("name", ["o.mp4", slow("o.mkv")])
 def test_a_killed_run_leaves_a_file_that_plays(tmp_path, name):
     with begun(tmp_path / name) as process:
         process.kill()
@@ -70,7 +75,7 @@ def test_an_interrupt_before_the_first_frame_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGTERM, slow(signal.SIGKILL), slow(signal.SIGINT)])
 def test_a_run_that_is_ended_leaves_the_good_file_that_was_there(tmp_path, number):
     out, beside = tmp_path / "o.mp4", tmp_path / "o.unfinished.mp4"
     out.write_bytes(b"good")

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from streamfuse.jit import kernel
 
@@ -27,6 +28,7 @@ def test_a_kernel_works_on_every_dtype_that_it_is_given():
         np.testing.assert_array_equal(out, [0, 2, 4])
 
 
+@pytest.mark.slow
 def test_nowhere_to_keep_compiled_code_is_no_error(monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", "/proc/nowhere")
     done = subprocess.run(

@@ -73,6 +73,7 @@ def compiled_by(call, *arguments):
     return len(told)
 
 
+@pytest.mark.slow
 def test_a_loop_is_compiled_once_and_nothing_is_written_beside_it(folder, tmp_path):
     assert run(tmp_path) == (1.0, 2)
     assert run(tmp_path) == (1.0, 0)

@@ -107,7 +107,7 @@ def test_the_log_keeps_no_secret(capsys, as_json):
         ("live", SIM, "--web", "{}"),
         ("live", SIM, "--size", "{}"),
         ("live", SIM, "--config", "{}"),
-        ("live", SIM, "--sink", "x{}"),
+        ("live", SIM, *QUICK, "--sink", "x{}"),
         ("live", "x{}"),
         ("config", "check", "{}"),
         ("config", "show", "{}"),

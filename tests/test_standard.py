@@ -22,6 +22,7 @@ def command(*arguments, **streams):
     return subprocess.run(line, env=environment, text=True, check=False, **streams)
 
 
+@pytest.mark.slow
 @needs_full
 def test_a_run_whose_messages_cannot_be_written_goes_on(tmp_path):
     out = tmp_path / "o.mkv"

@@ -37,6 +37,7 @@ def test_it_watches_for_so_long_and_reports_though_no_frame_comes():
         assert [report.frames for report in reports] == [0, 0]
 
 
+@pytest.mark.slow
 def test_rates_begin_with_the_first_frame(sink):
     frames = streamfuse.subscribe(sink.outputs[0], timeout=10, max_age=None)
 

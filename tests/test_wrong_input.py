@@ -199,6 +199,7 @@ def test_a_program_error_is_told_without_a_traceback(folder, monkeypatch):
     assert not (folder / "o.mkv").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_what_plays_and_says_so(folder):
     def little_room():
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))

@@ -287,7 +287,7 @@ def free_port() -> int:
 def shown(rows: Sequence[Row]) -> str:
     """One table for a terminal."""
     head = ("command", "busy", "s", "fps", "p50 ms", "p99 ms", "frames", "lost", "MEF-SSIM", "Mertens", "")
-    lines = [head]
+    lines: list[tuple[str, ...]] = [head]
     for row in rows:
         numbers = (row.seconds, row.rate, row.p50, row.p99, row.frames, row.lost, row.quality, row.baseline)
         cells = ("-" if value is None else f"{value:.4g}" for value in numbers)

@@ -21,6 +21,7 @@ from streamfuse.evaluate.peers import Exposed, align_mtb
 from streamfuse.evaluate.peers_stills import opencv_mertens
 from streamfuse.evaluate.still_measures import grey
 from streamfuse.frame import FusedFrame, Plane
+from streamfuse.stage import Source
 
 Rgb = npt.NDArray[np.uint8]
 _SCORED = 6  # frames of a clip
@@ -95,6 +96,6 @@ def make_photos(folder: Path) -> Photos:
     return Photos(taken)
 
 
-def _rgb(source: SampleSource, planes: tuple[Plane, ...]) -> Rgb:
+def _rgb(source: Source, planes: tuple[Plane, ...]) -> Rgb:
     info = source.info
     return np.asarray(planes_to_rgb(planes, info.bits, info.subsampling, info.color), np.uint8)

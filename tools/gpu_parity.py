@@ -47,6 +47,7 @@ def parity(device: torch.device, dry: bool) -> dict[str, float]:
     pictures = there * 255
     start = put(flows.clamp(-4, 4))
     coloured = (lumas, fused, chroma, maps.priors[2])
+    placed = put(lumas), put(fused), put(chroma), put(maps.priors[2])
     matched = unpack.match(put(lumas[0]), put(chroma[:, 0].contiguous()), placed_ratio, how, launcher)
     exact_match = unpack.match_reference(lumas[0], chroma[:, 0], ratio, how, f64)
     assert matched[1] is not None
@@ -77,7 +78,7 @@ def parity(device: torch.device, dry: bool) -> dict[str, float]:
             finish.pack_luma_reference(fused, how, False, f64),
         ),
         "fuse_chroma_codes": apart(
-            finish.fuse_chroma(*map(put, coloured), maps.coverage, how, out, launcher=launcher),
+            finish.fuse_chroma(*placed, maps.coverage, how, out, launcher=launcher),
             finish.fuse_chroma_reference(*coloured, maps.coverage, how, False, f64),
         ),
         "look_along_255": apart(flow.look_along(put(pictures), start, launcher), seen),

@@ -34,6 +34,7 @@ sys.path[:0] = [str(REPOSITORY / part) for part in (".", "tools", "tests/cuda")]
 from gpu_clip import brackets, clip  # noqa: E402
 from gpu_parity import parity  # noqa: E402
 
+from streamfuse.align.flow import Preset  # noqa: E402
 from streamfuse.cuda import blend, finish, flow  # noqa: E402
 from streamfuse.cuda.align import DeviceAligner  # noqa: E402
 from streamfuse.cuda.cost import counted  # noqa: E402
@@ -48,7 +49,7 @@ from streamfuse.fusion.models import PRESET_NETWORK, load_network  # noqa: E402
 
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160), "8K": (7680, 4320)}
 TINY = {"tiny": (64, 48)}
-PRESETS = ("fast", "balanced", "best")
+PRESETS: tuple[Preset, ...] = ("fast", "balanced", "best")
 _INI = "[pytest]\nmarkers =\n    cuda: needs a GPU\n    slow: slow\n    camera: needs a camera\n"
 
 
@@ -80,10 +81,8 @@ class Suite:
         if self.device.type == "cpu":
             return _elapsed(action) * 1e3
         action()
-        marks = [
-            (torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True))
-            for _ in range(repeats)
-        ]
+        event: Callable[..., torch.cuda.Event] = torch.cuda.Event  # its constructor has no types
+        marks = [(event(enable_timing=True), event(enable_timing=True)) for _ in range(repeats)]
         for begin, end in marks:
             begin.record()
             action()
@@ -208,7 +207,7 @@ def sanitizer(suite: Suite) -> dict[str, Any]:
     return found
 
 
-def speed(suite: Suite, size: tuple[int, int], preset: str, limits: dict[str, float]) -> dict[str, Any]:
+def speed(suite: Suite, size: tuple[int, int], preset: Preset, limits: dict[str, float]) -> dict[str, Any]:
     """Milliseconds per output frame of each step and of the whole stage, beside what was counted."""
     width, height = size
     frames = clip(width, height, 3 if suite.dry else 8)
@@ -267,7 +266,7 @@ def _again(frame: Frame) -> Frame:
     return replace(frame)
 
 
-def steps(suite: Suite, fuser: LcndrFuser, preset: Any, items: list[Bracket]) -> dict[str, float]:
+def steps(suite: Suite, fuser: LcndrFuser, preset: Preset, items: list[Bracket]) -> dict[str, float]:
     """Milliseconds of each step alone, on the device's clock."""
     launcher = launcher_for(suite.device)
     upload, align = Uploader(suite.device, launcher), DeviceAligner(suite.device, launcher, preset)
@@ -275,21 +274,23 @@ def steps(suite: Suite, fuser: LcndrFuser, preset: Any, items: list[Bracket]) ->
     item = items[1]
     with torch.inference_mode():
         aligned = align(item)
-        grid = tuple(aligned.reference.small.shape)
+        rows, columns = aligned.reference.small.shape
+        grid = rows, columns
         lumas, coding = aligned.lumas, aligned.reference.coding
         extra = fuser.halvings(lumas.shape[1:])
         maps, pyramid = weigher(lumas, coding, extra)
         fused = blend.blend(lumas, coding, maps, fuser.exponents, extra, launcher, pyramid)
         luma_out = torch.empty_like(lumas[0])
         assert aligned.chroma is not None
-        chroma_out = torch.empty_like(aligned.chroma[:, 0])
+        chroma = aligned.chroma
+        chroma_out = torch.empty_like(chroma[:, 0])
         prior = maps.priors[CHROMA_LEVEL]
         small = torch.stack([aligned.reference.small] * 2)
 
         def finished() -> None:
             finish.pack_luma(fused, coding, luma_out, launcher=launcher)
             finish.fuse_chroma(
-                lumas, fused, aligned.chroma, prior, maps.coverage, coding, chroma_out, launcher=launcher
+                lumas, fused, chroma, prior, maps.coverage, coding, chroma_out, launcher=launcher
             )
 
         return {
@@ -334,7 +335,7 @@ def main(
     out: Path | None,
     dry: bool,
     sizes: tuple[str, ...],
-    presets: tuple[str, ...],
+    presets: tuple[Preset, ...],
     skip: tuple[str, ...],
     train: bool,
 ) -> None:

@@ -51,8 +51,9 @@ class Reader(threading.Thread):
             for frame in frames:
                 now = time.monotonic()
                 self.frames += 1
-                self.out_of_order += frame.pts <= last
-                last = frame.pts
+                pts = frame.pts if frame.pts is not None else last
+                self.out_of_order += pts <= last
+                last = pts
                 self._look(frame, now)
 
     def _look(self, frame: Any, now: float) -> None:

@@ -293,6 +293,7 @@ def prepared(clips, tmp_path, frames_out):
     return job, counts
 
 
+@pytest.mark.slow
 def test_a_part_with_fewer_frames_than_its_record_says_is_fused_again(clips, tmp_path):
     job, _ = prepared(clips, tmp_path, frames_out=400)
     found = [load_piece(part, digest(job.fingerprint)) for part in job.parts]

@@ -117,7 +117,13 @@ def test_it_alternates_a_camera_that_obeys_late(python, folder, latency):
     assert 0 <= min(ages) < 1
 
 
-@pytest.mark.parametrize("close", ["source.close()", "pass", "raise SystemExit(0)"])
+@pytest.mark.parametrize(
+    "close",
+    [
+        "pass",
+        *(pytest.param(how, marks=pytest.mark.slow) for how in ("source.close()", "raise SystemExit(0)")),
+    ],
+)
 def test_the_controls_are_put_back_however_it_ends(python, folder, close):
     finish(python("-c", script(count=5, close=close)))
     log = (folder / "controls.log").read_text()
@@ -126,6 +132,7 @@ def test_the_controls_are_put_back_however_it_ends(python, folder, close):
     assert controls(folder) == {"auto": "3", "priority": "1", "exposure": "156"}
 
 
+@pytest.mark.slow
 def test_the_controls_are_put_back_after_a_crash(python, folder):
     finish(python("-c", script(count=5, step="raise ValueError")), status=1)
     assert controls(folder)["auto"] == "3"
@@ -184,6 +191,7 @@ def test_the_doctor_says_what_it_cannot(python, folder):
     assert findings["frames_per_second"] > 5
 
 
+@pytest.mark.slow
 def test_the_doctor_that_is_terminated_puts_the_controls_back(python, folder):
     process = python("-m", "streamfuse", "doctor", "--camera", "/dev/video0")
     wait_for(folder / "controls.log")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from emulator import put
+from emulator import kernel_names, put
 
 from streamfuse.align.flow import FlowEstimator
 from streamfuse.cuda import flow
@@ -122,3 +122,8 @@ def test_no_motion_is_none_and_small_pictures_have_none():
 def test_a_flat_picture_gives_no_motion_but_no_nan_either():
     flat = torch.full((1, 32, 48), 0.5)
     assert flow.dense_flow(flat, flat + 0.1, 0).abs().max() < 0.5
+
+
+def test_every_kernel_of_the_search_is_run_here(emulator):
+    """Last in the file, as that of test_kernels.py."""
+    assert set(kernel_names("flow")) - emulator.launched in (set(), set(kernel_names("flow")))

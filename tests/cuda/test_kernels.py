@@ -177,6 +177,7 @@ def test_dithering_keeps_the_mean_of_a_gradient_that_rounding_would_step():
 
 def test_every_kernel_is_run_here(emulator):
     """Last in the file: what no test above launched has not been tested."""
-    declared = {name for file in launch.FILES for name in kernel_names(file)}
-    if len(emulator.launched) > 5:  # the whole file was run, not a single test
+    # test_device_flow.py has those of the motion search
+    declared = {name for file in launch.FILES if file != "flow" for name in kernel_names(file)}
+    if len(emulator.launched) > 10:  # the whole file was run, not a single test
         assert declared - emulator.launched == set()

@@ -311,8 +311,8 @@ def test_subscribers_that_send_nonsense_are_ignored():
 def test_a_sender_that_never_rests_reads_the_events_of_its_connections(plain, monkeypatch, tmp_path):
     """They tell it which connections to give a larger buffer."""
     monkeypatch.setattr("streamfuse.encode.publisher.Publisher._keep_alive", lambda self: None)
-    with open_sink(f"push+ipc://{tmp_path}/s", stream_info()) as sink:
-        receiver = plain(sink.outputs[0], zmq.PULL)
+    with open_sink(f"push+ipc://{tmp_path}/s?wait=1", stream_info()) as sink:  # for its last message, in vain
+        receiver = plain(f"ipc://{tmp_path}/s", zmq.PULL)
         until = time.monotonic() + 5
         index = 0
         while not sink.links.connects and time.monotonic() < until:

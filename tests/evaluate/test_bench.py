@@ -49,6 +49,10 @@ def test_a_ceiling_bounds_time_by_bytes_or_by_operations():
     ceiling = Ceiling(bytes_per_s=100.0, operations_per_s=10.0)
     assert ceiling.least_seconds(200.0, 5.0) == 2.0
     assert ceiling.least_seconds(200.0, 50.0) == 5.0
+
+
+@pytest.mark.slow
+def test_a_ceiling_is_measured():
     measured = measure_ceiling()
     assert measured.bytes_per_s > 1e8
     assert measured.operations_per_s > 1e8

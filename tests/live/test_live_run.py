@@ -66,6 +66,7 @@ def test_labels_are_the_cameras(sinks):
     assert all(frame.stats["rank"] == frame.index % 2 for frame in frames)
 
 
+@pytest.mark.slow
 def test_age_is_what_the_burnt_in_time_says(sinks):
     moments = []
     sinks["null:"] = Sink(before=lambda frame: moments.append(time.monotonic()))
@@ -145,6 +146,7 @@ def test_fusion_that_fails_begins_again(sinks, monkeypatch):
     assert any("Fusion failed and begins again: out of memory" in warning for warning in summary.warnings)
 
 
+@pytest.mark.slow
 def test_fusion_that_always_fails_ends_the_run(sinks, monkeypatch):
     sinks["null:"] = Sink()
     failing_blends(monkeypatch, lambda index: index > 20)  # what is timed before the run is made of fewer

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TOOL = Path(__file__).parents[2] / "tools" / "gpu_suite.py"
 # What a GPU machine need not have: importing any of these fails.
 BLOCK = "import sys; sys.modules.update(dict.fromkeys(['av', 'zmq', 'pydantic', 'yaml', 'cupy'])); "
@@ -20,6 +22,7 @@ def run(*options: str, out: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=110)
 
 
+@pytest.mark.slow
 def test_a_dry_run_goes_through_every_part(tmp_path):
     done = run("--dry-run", "--train", out=tmp_path)
     assert done.returncode == 0, done.stderr

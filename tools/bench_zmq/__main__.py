@@ -67,7 +67,7 @@ def main() -> None:
 
 def measure(part: str, options: argparse.Namespace) -> dict[str, object]:
     if part == "header":
-        return header_cost()
+        return dict(header_cost())
     if part == "slow_subscriber":
         return slow_subscriber(options.seconds)
     if part == "killed_subscribers":

@@ -5,31 +5,56 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from processes import HEIGHT, PORT, WIDTH, address, tell
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from streamfuse.frame import FusedFrame, Plane
+    from streamfuse.stage import SourceInfo
+
+    Codes = npt.NDArray[np.uint8]
+
+Item = TypeVar("Item")
+Subsampling = tuple[int, int]
+
+
+class NetGear(Protocol):
+    """That of vidgear, as far as it is used."""
+
+    def send(self, frame: Codes) -> None: ...
+
+    def recv(self) -> Codes | None: ...
+
+    def close(self) -> None: ...
+
+
 BYTES = {"4:4:4": HEIGHT * WIDTH * 3, "4:2:0": HEIGHT * WIDTH * 3 // 2}
-SUBSAMPLING = {"4:4:4": (0, 0), "4:2:0": (1, 1)}
+SUBSAMPLING: dict[str, Subsampling] = {"4:4:4": (0, 0), "4:2:0": (1, 1)}
 
 
-def pixels(size: int = BYTES["4:4:4"], count: int = 4):
+def pixels(size: int = BYTES["4:4:4"], count: int = 4) -> list[Codes]:
     import numpy as np
 
     return list(np.random.default_rng(0).integers(0, 256, (count, size), np.uint8))
 
 
-def pictures():
+def pictures() -> list[Codes]:
     """B'G'R', as the peers take it."""
     return [data.reshape(HEIGHT, WIDTH, 3) for data in pixels()]
 
 
-def timed(frames, count: int) -> None:
+def timed(frames: Iterable[Plane], count: int) -> None:
     """Take all frames; tell the rate, and the CPU time of this process, from the first one on."""
-    began = cpu = None
+    began = cpu = 0.0
     for received, frame in enumerate(frames, 1):
         frame[HEIGHT // 2].sum()
-        if began is None:
+        if received == 1:
             began, cpu = time.perf_counter(), time.process_time()
         if received == count:
             break
@@ -37,7 +62,7 @@ def timed(frames, count: int) -> None:
     tell(fps=(count - 1) / seconds, cpu_ms=busy / (count - 1) * 1e3)
 
 
-def sending(send, frames, count: int) -> None:
+def sending(send: Callable[[int, Item], object], frames: Sequence[Item], count: int) -> None:
     """Send `count` frames; tell the CPU time of this process for each."""
     cpu = time.process_time()
     for number in range(count):
@@ -48,11 +73,11 @@ def sending(send, frames, count: int) -> None:
 def bare_send(transport: str, count: int, layout: str) -> None:
     import zmq
 
-    socket = zmq.Context.instance().socket(zmq.PUSH)
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUSH)
     socket.sndhwm = 2
     socket.bind(address(transport))
     frames = pixels(BYTES[layout])
-    sending(lambda _, frame: socket.send(frame, copy=False), frames, count)
+    sending(lambda _, frame: socket.send(frame.data, copy=False), frames, count)
     socket.close(10000)
     zmq.Context.instance().term()  # else the frames are freed before they are sent
 
@@ -61,7 +86,7 @@ def bare_receive(transport: str, count: int, layout: str) -> None:
     import numpy as np
     import zmq
 
-    socket = zmq.Context.instance().socket(zmq.PULL)
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PULL)
     socket.rcvhwm = 2
     socket.connect(address(transport))
     lines = BYTES[layout] // WIDTH
@@ -69,7 +94,7 @@ def bare_receive(transport: str, count: int, layout: str) -> None:
     timed((np.frombuffer(part.buffer, np.uint8).reshape(lines, WIDTH) for part in received), count)
 
 
-def stream_info(subsampling, width=WIDTH, height=HEIGHT):
+def stream_info(subsampling: Subsampling, width: int = WIDTH, height: int = HEIGHT) -> SourceInfo:
     from streamfuse.frame import ColorInfo
     from streamfuse.stage import SourceInfo
 
@@ -77,13 +102,13 @@ def stream_info(subsampling, width=WIDTH, height=HEIGHT):
     return SourceInfo("bench", width, height, 8, subsampling, color, Fraction(1, 30), Fraction(30))
 
 
-def fused(planes, number: int, subsampling):
+def fused(planes: tuple[Plane, ...], number: int, subsampling: Subsampling) -> FusedFrame:
     from streamfuse.frame import ColorInfo, FusedFrame
 
     return FusedFrame(planes, 8, subsampling, ColorInfo(1, 1, 1), number, Fraction(1, 30), number)
 
 
-def coded(picture, subsampling):
+def coded(picture: Codes, subsampling: Subsampling) -> tuple[Plane, ...]:
     """A B'G'R' picture as Y'CbCr: planes one after another in one buffer, as decoders and the fusion give them."""
     import numpy as np
 
@@ -94,7 +119,9 @@ def coded(picture, subsampling):
     return planes_of(np.concatenate([plane.ravel() for plane in planes]), subsampling)
 
 
-def planes_of(data, subsampling, width=WIDTH, height=HEIGHT):
+def planes_of(
+    data: Plane, subsampling: Subsampling, width: int = WIDTH, height: int = HEIGHT
+) -> tuple[Plane, ...]:
     """Y', Cb and Cr, one after another in one buffer."""
     luma, chroma = width * height, (height >> subsampling[1]) * (width >> subsampling[0])
     coloured = data[luma:].reshape(2, -1)[:, :chroma].reshape(2, -1, width >> subsampling[0])
@@ -136,7 +163,7 @@ def imagezmq_receive(transport: str, count: int, pattern: str) -> None:
     wait = pattern == "REQ/REP"
     hub = imagezmq.ImageHub(open_port=address(transport), REQ_REP=wait)
 
-    def frames():
+    def frames() -> Iterator[Codes]:
         while True:
             _, image = hub.recv_image()
             if wait:
@@ -146,12 +173,13 @@ def imagezmq_receive(transport: str, count: int, pattern: str) -> None:
     timed(frames(), count)
 
 
-def netgear(transport: str, coding: str, receive: bool):
-    from vidgear.gears import NetGear
+def netgear(transport: str, coding: str, receive: bool) -> NetGear:
+    from vidgear.gears import NetGear as Made
 
     where = "127.0.0.1" if transport == "tcp" else "/tmp/bench_netgear"
-    options = {} if coding == "JPEG" else {"jpeg_compression": False}
-    return NetGear(address=where, port=str(PORT), protocol=transport, receive_mode=receive, **options)
+    options: dict[str, Any] = {} if coding == "JPEG" else {"jpeg_compression": False}
+    made: NetGear = Made(address=where, port=str(PORT), protocol=transport, receive_mode=receive, **options)
+    return made
 
 
 def netgear_send(transport: str, count: int, coding: str) -> None:
@@ -164,7 +192,7 @@ def netgear_send(transport: str, count: int, coding: str) -> None:
 def netgear_receive(transport: str, count: int, coding: str) -> None:
     client = netgear(transport, coding, receive=True)
 
-    def frames():
+    def frames() -> Iterator[Codes]:
         while (frame := client.recv()) is not None:
             yield frame
 

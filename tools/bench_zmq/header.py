@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from statistics import median
 
 from processes import HEIGHT, WIDTH
@@ -28,7 +29,9 @@ def header_cost() -> dict[str, float]:
         return headers.frame(frame, Payload(planes), known)
 
     reader = MessageReader()
-    message = [b"fused", make(), join(planes).data]
+    joined = join(planes)
+    assert joined is not None
+    message: list[bytes | memoryview] = [b"fused", make(), joined.data]
     return {
         "bytes": len(message[1]),
         "make_and_encode_us": best_of(make),
@@ -37,7 +40,7 @@ def header_cost() -> dict[str, float]:
     }
 
 
-def best_of(action, loops: int = 2000, rounds: int = 7) -> float:
+def best_of(action: Callable[[], object], loops: int = 2000, rounds: int = 7) -> float:
     """Median of several rounds of the mean of many calls, in microseconds of CPU time."""
     found = []
     for _ in range(rounds):

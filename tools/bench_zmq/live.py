@@ -15,12 +15,14 @@ LAYOUT = SUBSAMPLING["4:2:0"]
 def paced_send(transport: str, seconds: float, width: int, height: int, listeners: int) -> None:
     """Publish 30 frames a second as soon as so many listen."""
     from streamfuse.encode.open import open_sink
+    from streamfuse.encode.zmq import ZmqSink
 
     frames = [planes_of(data, LAYOUT, width, height) for data in pixels(width * height * 3 // 2)]
     count = int(seconds * FPS)
     took = []
     with open_sink(f"pub:{address(transport)}", stream_info(LAYOUT, width, height)) as sink:
         if listeners:
+            assert isinstance(sink, ZmqSink)
             sink.wait_for_subscribers(listeners, 60)
         print("all are here", flush=True)
         began = time.perf_counter()
@@ -77,6 +79,7 @@ def killed_subscribers(seconds: float, width: int = 640, height: int = 360) -> d
     """Ten subscribers of a raw stream at 30 fps, of which three are killed -9."""
     receivers = [start("paced_receive", "tcp", 0) for _ in range(10)]
     sender = start("paced_send", "tcp", seconds, width, height, len(receivers))
+    assert sender.stdout is not None
     sender.stdout.readline()
     for receiver in receivers[:3]:
         time.sleep(seconds / 10)

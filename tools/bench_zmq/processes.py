@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 WIDTH, HEIGHT = 1920, 1080
@@ -24,12 +25,13 @@ def start(end: str, *args: object, python: str = sys.executable) -> subprocess.P
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
-def result_of(process: subprocess.Popen[str], seconds: float | None = None) -> dict[str, object]:
+def result_of(process: subprocess.Popen[str], seconds: float | None = None) -> dict[str, Any]:
     """The JSON of its last line."""
     out, err = process.communicate(timeout=seconds)
     if not out:
         raise SystemExit(f"A process of this benchmark failed:\n{err}")
-    return json.loads(out.splitlines()[-1])
+    found: dict[str, Any] = json.loads(out.splitlines()[-1])
+    return found
 
 
 def tell(**measured: object) -> None:

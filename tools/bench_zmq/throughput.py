@@ -55,8 +55,9 @@ def transfer(contender: Contender, transport: str, count: int, python: str) -> t
     sender = start(f"{contender.end}_send", transport, frames, *contender.options, python=python)
     try:
         told = result_of(receiver, 30)
+        assert sender.stdout is not None
         sent = json.loads(sender.stdout.readline())
-        return told["fps"], told["cpu_ms"] + sent["cpu_ms"]
+        return float(told["fps"]), float(told["cpu_ms"]) + float(sent["cpu_ms"])
     except (subprocess.TimeoutExpired, ValueError, KeyError):
         return None
     finally:
