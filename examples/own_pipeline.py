@@ -3,8 +3,8 @@
 import sys
 
 from streamfuse import Pipeline, open_sink, open_source
-from streamfuse.chain import build_chain
 from streamfuse.config import load_config
+from streamfuse.runtime.chain import build_chain
 
 
 def main(clip: str, out: str) -> int:

@@ -14,8 +14,8 @@ Names are imported when they are first used, so that `import streamfuse` takes n
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from streamfuse import forking as _forking  # noqa: F401 (sees to it that forked processes work)
 from streamfuse._version import __version__
+from streamfuse.core import forking as _forking  # noqa: F401 (sees to it that forked processes work)
 
 if TYPE_CHECKING:
     from streamfuse.api import Progress as Progress
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from streamfuse.capture.open import open_source as open_source
     from streamfuse.config import Config as Config
     from streamfuse.config import load_config as load_config
+    from streamfuse.core.frame import Frame, FusedFrame
+    from streamfuse.core.protocols import Sink, Source, SourceInfo, Stage
+    from streamfuse.core.reports import SinkReport, SourceReport
     from streamfuse.encode.open import open_sink as open_sink
     from streamfuse.errors import CameraError as CameraError
     from streamfuse.errors import ConfigError as ConfigError
@@ -46,22 +49,12 @@ if TYPE_CHECKING:
     from streamfuse.errors import WireError as WireError
     from streamfuse.errors import WireLimitError as WireLimitError
     from streamfuse.errors import WireVersionError as WireVersionError
-    from streamfuse.frame import Frame as Frame
-    from streamfuse.frame import FusedFrame as FusedFrame
-    from streamfuse.line import Line as Line
-    from streamfuse.live.run import LiveRun as LiveRun
-    from streamfuse.pipeline import Pipeline as Pipeline
-    from streamfuse.reports import SinkReport as SinkReport
-    from streamfuse.reports import SourceReport as SourceReport
-    from streamfuse.run import fuse_video as fuse_video
-    from streamfuse.stage import Sink as Sink
-    from streamfuse.stage import Source as Source
-    from streamfuse.stage import SourceInfo as SourceInfo
-    from streamfuse.stage import Stage as Stage
-    from streamfuse.stills import Fuser as Fuser
-    from streamfuse.stills import fuse_pair as fuse_pair
-    from streamfuse.subscription import subscribe as subscribe
-    from streamfuse.subscription import subscribe_async as subscribe_async
+    from streamfuse.photo.stills import Fuser, fuse_pair
+    from streamfuse.runtime.line import Line
+    from streamfuse.runtime.live.run import LiveRun
+    from streamfuse.runtime.pipeline import Pipeline
+    from streamfuse.runtime.run import fuse_video
+    from streamfuse.zmq.subscription import subscribe, subscribe_async
 
 _HOME = {
     "CameraError": "streamfuse.errors",
@@ -71,23 +64,23 @@ _HOME = {
     "EncoderError": "streamfuse.errors",
     "ExposureError": "streamfuse.errors",
     "ForkedError": "streamfuse.errors",
-    "Frame": "streamfuse.frame",
-    "FusedFrame": "streamfuse.frame",
-    "Fuser": "streamfuse.stills",
+    "Frame": "streamfuse.core.frame",
+    "FusedFrame": "streamfuse.core.frame",
+    "Fuser": "streamfuse.photo.stills",
     "InputError": "streamfuse.errors",
     "InputNotFoundError": "streamfuse.errors",
-    "Line": "streamfuse.line",
-    "LiveRun": "streamfuse.live.run",
+    "Line": "streamfuse.runtime.line",
+    "LiveRun": "streamfuse.runtime.live.run",
     "OutputError": "streamfuse.errors",
     "OutputExistsError": "streamfuse.errors",
-    "Pipeline": "streamfuse.pipeline",
+    "Pipeline": "streamfuse.runtime.pipeline",
     "Progress": "streamfuse.api",
-    "Sink": "streamfuse.stage",
-    "SinkReport": "streamfuse.reports",
-    "Source": "streamfuse.stage",
-    "SourceInfo": "streamfuse.stage",
-    "SourceReport": "streamfuse.reports",
-    "Stage": "streamfuse.stage",
+    "Sink": "streamfuse.core.protocols",
+    "SinkReport": "streamfuse.core.reports",
+    "Source": "streamfuse.core.protocols",
+    "SourceInfo": "streamfuse.core.protocols",
+    "SourceReport": "streamfuse.core.reports",
+    "Stage": "streamfuse.core.protocols",
     "StageTimeoutError": "streamfuse.errors",
     "StreamAccessError": "streamfuse.errors",
     "StreamTimeoutError": "streamfuse.errors",
@@ -100,14 +93,14 @@ _HOME = {
     "fuse_file": "streamfuse.api",
     "fuse_frames": "streamfuse.api",
     "fuse_live": "streamfuse.api",
-    "fuse_pair": "streamfuse.stills",
-    "fuse_video": "streamfuse.run",
+    "fuse_pair": "streamfuse.photo.stills",
+    "fuse_video": "streamfuse.runtime.run",
     "load_config": "streamfuse.config",
     "open_sink": "streamfuse.encode.open",
     "open_source": "streamfuse.capture.open",
     "publish": "streamfuse.api",
-    "subscribe": "streamfuse.subscription",
-    "subscribe_async": "streamfuse.subscription",
+    "subscribe": "streamfuse.zmq.subscription",
+    "subscribe_async": "streamfuse.zmq.subscription",
 }
 
 __all__ = [

@@ -1,5 +1,5 @@
 """`python -m streamfuse` is the command line."""
 
-from streamfuse.cli import main
+from streamfuse.cli.app import main
 
 main()

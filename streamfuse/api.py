@@ -11,18 +11,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from streamfuse.arguments import checked_names, described
-from streamfuse.arrays import Picture
 from streamfuse.config import Config, configured
+from streamfuse.core.arguments import checked_names, described
+from streamfuse.core.arrays import Picture
+from streamfuse.core.frame import FusedFrame
+from streamfuse.core.options import FuseOptions, PublishOptions
 from streamfuse.errors import UsageError
-from streamfuse.frame import FusedFrame
-from streamfuse.options import FuseOptions, PublishOptions
 
 if TYPE_CHECKING:
-    from streamfuse.chain import Chain
-    from streamfuse.run import Summary
-    from streamfuse.stage import SourceInfo
-    from streamfuse.statistics import Statistics
+    from streamfuse.core.protocols import SourceInfo
+    from streamfuse.runtime.chain import Chain
+    from streamfuse.runtime.run import Summary
+    from streamfuse.runtime.statistics import Statistics
 
 _FRAMES_THAT_WAIT = 8  # for the caller of `fuse_live`
 _POLL_SECONDS = 0.1
@@ -79,7 +79,7 @@ def fuse_file(
         >>> summary.frames_out  # doctest: +SKIP
         4
     """
-    from streamfuse.run import FileFusion
+    from streamfuse.runtime.run import FileFusion
 
     settings = configured(config, options)
     names = [str(name) for name in checked_names(inputs)]
@@ -130,7 +130,7 @@ def _fused_arrays(
     pictures: Iterable[Picture], fps: Fraction | float, settings: Config
 ) -> Iterator[FusedFrame]:
     from streamfuse.capture.arrays import ArraySource
-    from streamfuse.run import fused
+    from streamfuse.runtime.run import fused
 
     yield from fused(ArraySource(pictures, fps), settings)
 
@@ -164,7 +164,7 @@ def fuse_live(
         >>> for frame in fuse_live(0, preset="fast"):  # doctest: +SKIP
         ...     cv2.imshow("fused", frame.bgr())
     """
-    from streamfuse.live.config import LiveConfig
+    from streamfuse.runtime.live.config import LiveConfig
 
     live = {name: value for name, value in options.items() if name in LiveConfig.model_fields}
     settings = configured(config, {name: value for name, value in options.items() if name not in live})
@@ -175,10 +175,10 @@ def fuse_live(
 
 
 def _live_frames(config: Config, duration: float | None) -> Iterator[FusedFrame]:
-    from streamfuse.capture.camera import open_camera
-    from streamfuse.live.config import camera_options
-    from streamfuse.live.lanes import Lanes
-    from streamfuse.live.run import LiveRun
+    from streamfuse.camera import open_camera
+    from streamfuse.runtime.live.config import camera_options
+    from streamfuse.runtime.live.lanes import Lanes
+    from streamfuse.runtime.live.run import LiveRun
 
     waiting: queue.Queue[FusedFrame] = queue.Queue(_FRAMES_THAT_WAIT)
     failed: list[BaseException] = []
@@ -227,7 +227,7 @@ class FramePublisher:
 
     def __init__(self, endpoint: str, rate: Fraction | float, options: PublishOptions) -> None:
         from streamfuse.encode.open import open_sink
-        from streamfuse.wire.endpoint import is_endpoint
+        from streamfuse.zmq.endpoint import is_endpoint
 
         if not isinstance(endpoint, str) or not is_endpoint(endpoint):
             raise UsageError(

@@ -15,9 +15,9 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from streamfuse.arguments import described
+from streamfuse.core.arguments import described
 from streamfuse.errors import ConfigError, UsageError, shortened
-from streamfuse.live.config import LiveConfig, OutputSpec
+from streamfuse.runtime.live.config import LiveConfig, OutputSpec
 
 Preset = Literal["fast", "balanced", "best"]
 FUSERS = ("lcndr", "lcndr-s", "lcndr-xs", "mertens")

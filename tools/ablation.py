@@ -19,13 +19,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.capture.simulated import open_sample
-from streamfuse.color import planes_to_rgb
-from streamfuse.evaluate.environment import describe_environment
-from streamfuse.evaluate.stills import evaluate_stills
+from streamfuse.core.color import planes_to_rgb
 from streamfuse.fusion.models import read_card
-from streamfuse.stills import Fuser
-from streamfuse.train.config import load_train_config
+from streamfuse.lab.evaluate.environment import describe_environment
+from streamfuse.lab.evaluate.stills import evaluate_stills
+from streamfuse.lab.train.config import load_train_config
+from streamfuse.photo.stills import Fuser
+from streamfuse.synthetic.source import open_sample
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs/train-ablation.yaml"
 GAP_EV = 5

@@ -27,8 +27,8 @@ from typing import Any
 import acceptance_pictures as pictures
 from doc_commands import commands
 
-from streamfuse.evaluate.environment import describe_environment
-from streamfuse.output_file import write_text_file
+from streamfuse.core.output_file import write_text_file
+from streamfuse.lab.evaluate.environment import describe_environment
 
 SIZE = (640, 360)
 _TIMEOUT_S = 300

@@ -11,17 +11,17 @@ import numpy.typing as npt
 import torch
 
 from streamfuse.capture.open import open_source
-from streamfuse.capture.photo import read_photo
-from streamfuse.capture.simulated import SampleSource
-from streamfuse.color import planes_to_rgb
+from streamfuse.core.color import planes_to_rgb
+from streamfuse.core.frame import FusedFrame, Plane
+from streamfuse.core.protocols import Source
 from streamfuse.encode.open import open_sink
-from streamfuse.encode.photo import write_photo
-from streamfuse.evaluate.mef_ssim import mef_ssim
-from streamfuse.evaluate.peers import Exposed, align_mtb
-from streamfuse.evaluate.peers_stills import opencv_mertens
-from streamfuse.evaluate.still_measures import grey
-from streamfuse.frame import FusedFrame, Plane
-from streamfuse.stage import Source
+from streamfuse.lab.evaluate.mef_ssim import mef_ssim
+from streamfuse.lab.evaluate.peers import Exposed, align_mtb
+from streamfuse.lab.evaluate.peers_stills import opencv_mertens
+from streamfuse.lab.evaluate.still_measures import grey
+from streamfuse.photo.reading import read_photo
+from streamfuse.photo.writing import write_photo
+from streamfuse.synthetic.source import SampleSource
 
 Rgb = npt.NDArray[np.uint8]
 _SCORED = 6  # frames of a clip

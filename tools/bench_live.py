@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from streamfuse.evaluate.environment import describe_environment
+from streamfuse.lab.evaluate.environment import describe_environment
 
 FIRST_SECONDS = 10.0
 CASES: dict[str, tuple[list[str], int]] = {

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import cuda_cases as make
 import torch
 
-from streamfuse.cuda import blend, finish, flow, unpack, warp
-from streamfuse.cuda.launch import launcher_for
+from streamfuse.backends.cuda import blend, finish, flow, unpack, warp
+from streamfuse.backends.cuda.launch import launcher_for
 
 KERNEL_SIZE = (481, 641)
 

@@ -24,13 +24,13 @@ import cv2
 import numpy as np
 
 from streamfuse.config import Config, load_config
-from streamfuse.evaluate.environment import describe_environment
-from streamfuse.evaluate.film import film_scene, scene_of
-from streamfuse.evaluate.meter import ClipScore
-from streamfuse.evaluate.radiance import Radiance, RadianceFrames
-from streamfuse.evaluate.simulate import Simulation
-from streamfuse.evaluate.videos import Oracle, score_config
-from streamfuse.evaluate.virtual import virtual_camera
+from streamfuse.lab.evaluate.environment import describe_environment
+from streamfuse.lab.evaluate.film import film_scene, scene_of
+from streamfuse.lab.evaluate.meter import ClipScore
+from streamfuse.lab.evaluate.radiance import Radiance, RadianceFrames
+from streamfuse.lab.evaluate.simulate import Simulation
+from streamfuse.lab.evaluate.videos import Oracle, score_config
+from streamfuse.lab.evaluate.virtual import virtual_camera
 
 Half = Literal["choosing", "reporting"]
 CLIPS: dict[str, Half] = {

@@ -19,12 +19,12 @@ import click
 import cv2
 import numpy as np
 
-from streamfuse.color import planes_to_rgb
+from streamfuse.core.color import planes_to_rgb
+from streamfuse.core.frame import Frame
+from streamfuse.core.protocols import SourceInfo
 from streamfuse.errors import OutputError, OutputExistsError, StreamfuseError, UsageError
-from streamfuse.evaluate.film import film
-from streamfuse.evaluate.simulate import SimulatedClip, Simulation
-from streamfuse.frame import Frame
-from streamfuse.stage import SourceInfo
+from streamfuse.lab.evaluate.film import film
+from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
 
 VIDEO_SUFFIXES = {".mkv", ".mp4", ".mov", ".avi"}
 SUBSAMPLING = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}

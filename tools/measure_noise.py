@@ -19,14 +19,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.capture.simulated import SampleSource
-from streamfuse.chain import build_chain
 from streamfuse.config import Config
-from streamfuse.evaluate.environment import describe_environment
-from streamfuse.frame import Plane
+from streamfuse.core.frame import Plane
 from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.stage import fuse_planes
-from streamfuse.line import through
+from streamfuse.lab.evaluate.environment import describe_environment
+from streamfuse.runtime.chain import build_chain
+from streamfuse.runtime.line import through
+from streamfuse.synthetic.source import SampleSource
 
 FRAMES = 14
 SHADOW = 80  # code values of the bright exposure

@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 
 import streamfuse
-from streamfuse.capture.sample import stamp
-from streamfuse.evaluate.environment import describe_environment
+from streamfuse.lab.evaluate.environment import describe_environment
+from streamfuse.synthetic import stamp
 
 SAMPLE_SECONDS = 5.0
 WARM_UP = 0.25  # share of the run that the slope of memory leaves out

@@ -9,8 +9,8 @@ from typing import Literal
 from streamfuse.align import flow as motion
 from streamfuse.align.cpu import CpuOperations
 from streamfuse.align.policy import Alignment, AlignSettings
-from streamfuse.frame import AlignedBracket, Bracket
-from streamfuse.stage import Stage
+from streamfuse.core.frame import AlignedBracket, Bracket
+from streamfuse.core.protocols import Stage
 
 
 class Aligner(Stage[Bracket, AlignedBracket]):

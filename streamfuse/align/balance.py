@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamfuse.align.photometric import GAMMA, NODES, ToneCurve
-from streamfuse.align.picture_rows import block_means_and_peaks
-from streamfuse.align.planes import Picture
-from streamfuse.frame import Map
+from streamfuse.core.frame import Map
+from streamfuse.imaging.photometric import GAMMA, NODES, ToneCurve
+from streamfuse.imaging.picture_rows import block_means_and_peaks
+from streamfuse.imaging.planes import Picture
 
 SIDE = 8  # pixels of a block at working size
 DIM = 0.12  # R'G'B' of the darker exposure below which noise shifts the mean

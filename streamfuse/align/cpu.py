@@ -9,16 +9,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from streamfuse.align import balance, dominant, fill, ghost, photometric
+from streamfuse.align import balance, dominant, fill, ghost
 from streamfuse.align import flow as motion
-from streamfuse.align import planes as pixels
 from streamfuse.align.denoise import RaisedNoise, denoised
 from streamfuse.align.operations import Shares, Side
-from streamfuse.align.photometric import Levels, ToneCurve
-from streamfuse.align.planes import Picture
 from streamfuse.align.policy import AlignSettings
 from streamfuse.align.synthesis import synthesise
-from streamfuse.frame import Frame, Map, Plane
+from streamfuse.core.frame import Frame, Map, Plane
+from streamfuse.imaging import photometric
+from streamfuse.imaging import planes as pixels
+from streamfuse.imaging.photometric import Levels, ToneCurve
+from streamfuse.imaging.planes import Picture
 
 Planes = tuple[Plane, ...]
 

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.align.denoise_rows import Parts, filter_parts
-from streamfuse.align.enlarging import two_columns
-from streamfuse.align.photometric import ToneCurve
-from streamfuse.frame import Frame, Map, Plane, chroma_range, luma_range
+from streamfuse.core.frame import Frame, Map, Plane, chroma_range, luma_range
+from streamfuse.imaging.enlarging import two_columns
+from streamfuse.imaging.photometric import ToneCurve
 
 SEEN = (
     0.003  # luma: standard deviation, times the share of the reference, from which on noise is worth the time

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.align.enlarging import Kept, Places, bring_up, lines_kept, places
-from streamfuse.frame import Map, Plane
-from streamfuse.jit import kernel
+from streamfuse.core.frame import Map, Plane
+from streamfuse.imaging.enlarging import Kept, Places, bring_up, lines_kept, places
+from streamfuse.imaging.jit import kernel
 
 Parts = npt.NDArray[np.int64]
 MARGIN = 2  # pixels around a part that decide on it

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from streamfuse.align.flow import coordinates, halved, mixed, warp
-from streamfuse.align.picture_rows import ramp
-from streamfuse.frame import Map
+from streamfuse.core.frame import Map
+from streamfuse.imaging.picture_rows import ramp
 
 _STEP = 8  # working pixels from one sample of the flow field to the next, at least
 _MOST = 2000  # samples, about

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from streamfuse.align.photometric import ToneCurve
-from streamfuse.frame import Map
+from streamfuse.core.frame import Map
+from streamfuse.imaging.photometric import ToneCurve
 
 REDUCED = 4  # working pixels per pixel of the grid on which colours are spread
 CLIPS = (

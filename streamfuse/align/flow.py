@@ -13,9 +13,9 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from streamfuse.align.photometric import ToneCurve
-from streamfuse.align.picture_rows import mixed_vectors, ramp, scale_vectors
-from streamfuse.frame import Map, Plane
+from streamfuse.core.frame import Map, Plane
+from streamfuse.imaging.photometric import ToneCurve
+from streamfuse.imaging.picture_rows import mixed_vectors, ramp, scale_vectors
 
 Mode = Literal["off", "global", "flow"]
 Preset = Literal["fast", "balanced", "best"]

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from streamfuse.align.ghost_rows import noise_share, outside_of, over_tolerance, slopes, weigh_sides
-from streamfuse.align.photometric import ToneCurve
-from streamfuse.align.picture_rows import ramp
-from streamfuse.align.planes import Picture
-from streamfuse.frame import Map
+from streamfuse.core.frame import Map
+from streamfuse.imaging.photometric import ToneCurve
+from streamfuse.imaging.picture_rows import ramp
+from streamfuse.imaging.planes import Picture
 
 CURVE_ERROR = 0.012  # luma by which a ratio may be off: tone curve, compression
 ROUGH_CURVE_ERROR = 0.04  # the same of a curve from quantiles

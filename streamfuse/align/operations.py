@@ -6,8 +6,8 @@
     T  a tone curve as the backend takes it
     Planes  luma and chroma of a whole frame
 
-`streamfuse.align.cpu` computes with NumPy, OpenCV and Numba, `streamfuse.cuda.align` with torch and CuPy; tests compare
-the two.
+`streamfuse.align.cpu` computes with NumPy, OpenCV and Numba, `streamfuse.backends.cuda.align` with torch and CuPy; tests
+compare the two.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from streamfuse.align.balance import Blocks
-from streamfuse.align.photometric import Levels, ToneCurve
-from streamfuse.frame import Frame
+from streamfuse.core.frame import Frame
+from streamfuse.imaging.photometric import Levels, ToneCurve
 
 P = TypeVar("P")
 F = TypeVar("F")

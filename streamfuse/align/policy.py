@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, Literal
 
-from streamfuse.align import photometric
 from streamfuse.align.balance import BalanceTracker, Blocks
 from streamfuse.align.flow import SETTINGS, Mode, Preset
 from streamfuse.align.operations import F, M, Operations, P, Planes, Shares, Side, T
-from streamfuse.align.photometric import Levels, ToneCurve
-from streamfuse.align.recent import Recent
-from streamfuse.frame import Bracket, Frame
+from streamfuse.core.frame import Bracket, Frame
+from streamfuse.imaging import photometric
+from streamfuse.imaging.photometric import Levels, ToneCurve
+from streamfuse.imaging.recent import Recent
 
 UNKNOWN_GAP_EV = 2.0  # between exposures next to each other, where no frame within reach tells
 

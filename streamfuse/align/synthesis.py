@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 
 from streamfuse.align.operations import Shares
-from streamfuse.align.warping import Moved, assemble
-from streamfuse.frame import Frame, Map, Plane
+from streamfuse.core.frame import Frame, Map, Plane
+from streamfuse.imaging.warping import Moved, assemble
 
 
 def synthesise(

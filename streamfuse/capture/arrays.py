@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
-from streamfuse.arrays import Picture, planes_of
+from streamfuse.core.arrays import Picture, planes_of
+from streamfuse.core.frame import Frame
+from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.errors import InputError
-from streamfuse.frame import Frame
-from streamfuse.stage import Source, SourceInfo
 
 
 class ArraySource(Source):

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from streamfuse.color import Pixels, rgb_to_planes
+from streamfuse.core.color import Pixels, rgb_to_planes
+from streamfuse.core.frame import UNSPECIFIED, ColorInfo, Plane, in_one_buffer
 from streamfuse.errors import InputError
-from streamfuse.frame import UNSPECIFIED, ColorInfo, Plane, in_one_buffer
 
 _PLANAR = re.compile(r"yuv[aj]?4(?:20|22|44|40|11|10)p(?:(9|1[0-6])le)?|gray(?:(9|1[0-6])le)?")
 _PLANAR_RGB = re.compile(r"gbra?p(?:(9|1[0-6])le)?")

@@ -10,7 +10,7 @@ import av
 import av.container
 
 from streamfuse.capture.piped import Y4M
-from streamfuse.clock import MediaClock, has_free_clock
+from streamfuse.core.clock import MediaClock, has_free_clock
 
 _ENOUGH = 0.97  # of a promised length: headers are not exact
 _SLACK_SECONDS = 1

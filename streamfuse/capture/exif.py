@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from streamfuse.frame import Exposure
+from streamfuse.core.frame import Exposure
 
 _ORIENTATION, _EXPOSURE_TIME, _ISO, _EXIF_IFD = 0x0112, 0x829A, 0x8827, 0x8769
 _SHORT, _LONG, _RATIONAL = 3, 4, 5

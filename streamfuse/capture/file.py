@@ -19,12 +19,12 @@ from streamfuse.capture.ending import Ending
 from streamfuse.capture.index import seek_to_frame
 from streamfuse.capture.piped import STDIN, StandardInput, y4m_problem
 from streamfuse.capture.steady import SteadyTimes
-from streamfuse.clock import MediaClock, has_time_stamps, nominal_rate
+from streamfuse.core.clock import MediaClock, has_time_stamps, nominal_rate
+from streamfuse.core.frame import Frame
+from streamfuse.core.input_file import missing
+from streamfuse.core.protocols import Source, SourceInfo
+from streamfuse.core.reports import SourceReport
 from streamfuse.errors import InputError, UsageError
-from streamfuse.frame import Frame
-from streamfuse.input_file import missing
-from streamfuse.reports import SourceReport
-from streamfuse.stage import Source, SourceInfo
 
 # A playlist in a local file must not make us open other addresses.
 _OPTIONS = {"protocol_whitelist": "file,pipe,fd"}

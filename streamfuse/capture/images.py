@@ -18,10 +18,10 @@ import numpy as np
 
 from streamfuse.capture.avframe import SRGB, Picture, picture_of, picture_of_rgb
 from streamfuse.capture.exif import read_exif
+from streamfuse.core.frame import Exposure, Frame, Plane
+from streamfuse.core.input_file import missing
+from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.errors import InputError
-from streamfuse.frame import Exposure, Frame, Plane
-from streamfuse.input_file import missing
-from streamfuse.stage import Source, SourceInfo
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 _JPEG = b"\xff\xd8"

@@ -10,16 +10,16 @@ from glob import glob
 from pathlib import Path
 from typing import cast
 
-from streamfuse.arguments import camera_sentence, checked_names, described
 from streamfuse.capture.file import VideoFileSource
 from streamfuse.capture.images import SUFFIXES, ImageSequenceSource, natural_key
 from streamfuse.capture.per_exposure import PerExposureSource
 from streamfuse.capture.piped import STDIN
 from streamfuse.capture.sidecar import read_sidecar
+from streamfuse.core.arguments import camera_sentence, checked_names, described
+from streamfuse.core.frame import Exposure, Frame
+from streamfuse.core.protocols import Source, SourceWrapper
 from streamfuse.errors import InputError, InputNotFoundError, UsageError, without_credentials
-from streamfuse.frame import Exposure, Frame
-from streamfuse.stage import Source, SourceWrapper
-from streamfuse.wire.endpoint import is_endpoint
+from streamfuse.zmq.endpoint import is_endpoint
 
 FrameRange = tuple[int | None, int | None]
 SAMPLES = ("sample:", "sim:")
@@ -86,7 +86,7 @@ def _open(
 ) -> Source:
     only = str(named[0]) if len(named) == 1 else ""
     if only.startswith(SAMPLES):
-        from streamfuse.capture.simulated import open_sample
+        from streamfuse.synthetic.source import open_sample
 
         if rate is not None:
             raise UsageError(
@@ -95,7 +95,7 @@ def _open(
         sample = open_sample(only)
         return _Range(sample, frames) if frames else sample
     if is_endpoint(only):
-        from streamfuse.capture.zmq import open_stream
+        from streamfuse.zmq.source import open_stream
 
         stream = open_stream(only)
         return _Range(stream, frames) if frames else stream

@@ -7,10 +7,10 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 
+from streamfuse.core.frame import Exposure, Frame
+from streamfuse.core.protocols import Source
+from streamfuse.core.reports import SourceReport
 from streamfuse.errors import InputError
-from streamfuse.frame import Exposure, Frame
-from streamfuse.reports import SourceReport
-from streamfuse.stage import Source
 
 _SAME_RATE = 0.01  # relative: 29.97 and 30000/1001 are one rate
 _ONE_CLOCK = 10  # frames by which the first time stamps may differ if they are of one clock

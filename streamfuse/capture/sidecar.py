@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from streamfuse.core.frame import Exposure
+from streamfuse.core.input_file import missing
 from streamfuse.errors import InputError
-from streamfuse.frame import Exposure
-from streamfuse.input_file import missing
 
 
 class _Row(BaseModel):

@@ -11,8 +11,8 @@ from typing import NamedTuple, cast
 
 import av
 
+from streamfuse.core.protocols import SourceInfo
 from streamfuse.errors import EncoderError
-from streamfuse.stage import SourceInfo
 
 # The first encoder of a codec that opens is taken.
 ENCODERS: Mapping[str, tuple[str, ...]] = {

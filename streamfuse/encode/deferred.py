@@ -8,13 +8,13 @@ from types import TracebackType
 
 import numpy as np
 
-from streamfuse.arguments import expect_frame
-from streamfuse.arrays import Picture
+from streamfuse.core.arguments import expect_frame
+from streamfuse.core.arrays import Picture
+from streamfuse.core.frame import FusedFrame
+from streamfuse.core.options import SinkOptions
+from streamfuse.core.protocols import Sink, SourceInfo
+from streamfuse.core.reports import SinkReport
 from streamfuse.errors import UsageError
-from streamfuse.frame import FusedFrame
-from streamfuse.options import SinkOptions
-from streamfuse.reports import SinkReport
-from streamfuse.stage import Sink, SourceInfo
 
 _DEFAULT_RATE = Fraction(25)
 

@@ -14,17 +14,17 @@ from typing import Any, cast
 import av
 import numpy as np
 
-from streamfuse.arguments import expect_frame
-from streamfuse.color import convert_planes, neutral_chroma
+from streamfuse.core.arguments import expect_frame
+from streamfuse.core.color import convert_planes, neutral_chroma
+from streamfuse.core.frame import FusedFrame, Plane
+from streamfuse.core.output_file import Replacement, check_output_file
+from streamfuse.core.protocols import Sink, SourceInfo
+from streamfuse.core.reports import SinkReport
 from streamfuse.encode.carry import Audio
 from streamfuse.encode.codecs import choose, configure
 from streamfuse.encode.container import CONTAINERS, MOV, open_container
 from streamfuse.encode.packets import MediaCopier
 from streamfuse.errors import EncoderError, OutputError
-from streamfuse.frame import FusedFrame, Plane
-from streamfuse.output_file import Replacement, check_output_file
-from streamfuse.reports import SinkReport
-from streamfuse.stage import Sink, SourceInfo
 
 _OF_THE_DISK = (
     errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOENT, errno.EACCES, errno.ENOTDIR,

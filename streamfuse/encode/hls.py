@@ -11,14 +11,14 @@ from typing import Unpack
 
 import av
 
-from streamfuse.arguments import expect_frame
+from streamfuse.core.arguments import expect_frame
+from streamfuse.core.frame import FusedFrame
+from streamfuse.core.options import EncodeOptions
+from streamfuse.core.output_file import Replacement, check_output_file
+from streamfuse.core.protocols import Sink, SourceInfo
+from streamfuse.core.reports import SinkReport
 from streamfuse.encode.stream import StreamEncoder
 from streamfuse.errors import OutputError
-from streamfuse.frame import FusedFrame
-from streamfuse.options import EncodeOptions
-from streamfuse.output_file import Replacement, check_output_file
-from streamfuse.reports import SinkReport
-from streamfuse.stage import Sink, SourceInfo
 
 PREFIX = "hls:"
 SUFFIX = ".m3u8"

@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.arguments import expect_frame
-from streamfuse.color import planes_to_rgb
+from streamfuse.core.arguments import expect_frame
+from streamfuse.core.color import planes_to_rgb
+from streamfuse.core.frame import FusedFrame
+from streamfuse.core.output_file import write_bytes_file
+from streamfuse.core.protocols import Sink
+from streamfuse.core.reports import SinkReport
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError
-from streamfuse.frame import FusedFrame
-from streamfuse.output_file import write_bytes_file
-from streamfuse.reports import SinkReport
-from streamfuse.stage import Sink
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 _JPEG = (".jpg", ".jpeg")

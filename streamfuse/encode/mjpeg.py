@@ -13,10 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 import cv2
 import numpy as np
 
-from streamfuse.arguments import expect_frame
+from streamfuse.core.arguments import expect_frame
+from streamfuse.core.frame import FusedFrame
+from streamfuse.core.protocols import Sink
 from streamfuse.errors import OutputError, UsageError, without_credentials
-from streamfuse.frame import FusedFrame
-from streamfuse.stage import Sink
 
 SCHEME = "mjpeg"
 _BOUNDARY = "frame"

@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 
 import av
 
-from streamfuse.arguments import expect_frame
+from streamfuse.core.arguments import expect_frame
+from streamfuse.core.frame import FusedFrame
+from streamfuse.core.options import EncodeOptions
+from streamfuse.core.protocols import Sink, SourceInfo
+from streamfuse.core.reports import SinkReport
 from streamfuse.encode.pusher import LIMIT_SECONDS, READY
 from streamfuse.encode.stream import StreamEncoder
 from streamfuse.errors import OutputError, StreamAccessError, UsageError, without_credentials
-from streamfuse.frame import FusedFrame
-from streamfuse.options import EncodeOptions
-from streamfuse.reports import SinkReport
-from streamfuse.stage import Sink, SourceInfo
 
 _FORMATS = {
     "rtsp": "rtsp",

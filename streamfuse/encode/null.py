@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from streamfuse.arguments import expect_frame
-from streamfuse.frame import FusedFrame
-from streamfuse.stage import Sink
+from streamfuse.core.arguments import expect_frame
+from streamfuse.core.frame import FusedFrame
+from streamfuse.core.protocols import Sink
 
 
 class NullSink(Sink):

@@ -8,16 +8,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Unpack, cast
 
-from streamfuse.arguments import described
+from streamfuse.core.arguments import described
+from streamfuse.core.options import EncodeOptions, FileOptions, SinkOptions
+from streamfuse.core.output_file import is_special
+from streamfuse.core.protocols import Sink, SourceInfo
 from streamfuse.encode.container import CONTAINERS
 from streamfuse.encode.file import VideoFileSink
 from streamfuse.encode.images import SUFFIXES, ImageSink
 from streamfuse.encode.null import NullSink
 from streamfuse.errors import EncoderError, UsageError, without_credentials
-from streamfuse.options import EncodeOptions, FileOptions, SinkOptions
-from streamfuse.output_file import is_special
-from streamfuse.stage import Sink, SourceInfo
-from streamfuse.wire.endpoint import is_endpoint, parse_endpoint
+from streamfuse.zmq.endpoint import is_endpoint, parse_endpoint
 
 NULL = "null:"
 NETWORK = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt")
@@ -36,7 +36,7 @@ def open_sink(
 
     Args:
         target: a video file, a folder or name pattern for images, 'null:' (count and forget), a ZeroMQ endpoint
-            such as 'zmq+pub://127.0.0.1:5556' (see `streamfuse.wire.endpoint`), or one for people who watch now:
+            such as 'zmq+pub://127.0.0.1:5556' (see `streamfuse.zmq.endpoint`), or one for people who watch now:
             rtsp://, rtmp://, udp://, tcp://, srt:// (see `NetworkSink`), 'hls:FOLDER' or FOLDER/NAME.m3u8,
             'mjpeg://HOST:PORT', 'virtual:' (a virtual camera), 'preview:' (a window).
         info: the source of the frames to come: what is wrong is then said at once, and its sound and metadata are
@@ -68,7 +68,7 @@ def open_sink(
 
         return DeferredSink(target, exact, options, info)
     if is_endpoint(str(target)):
-        from streamfuse.encode.zmq import open_publisher
+        from streamfuse.zmq.sink import open_publisher
 
         return open_publisher(str(target), info, rate=exact)
     if is_live(str(target)):

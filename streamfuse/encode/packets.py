@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import av.container
 
-from streamfuse.clock import MediaClock, nominal_rate
+from streamfuse.core.clock import MediaClock, nominal_rate
 from streamfuse.encode.carry import Audio, Carrier, carrier
 from streamfuse.encode.container import MOV, open_in_memory
 from streamfuse.encode.subtitles import codec_name

@@ -7,10 +7,10 @@ import re
 import cv2
 import numpy as np
 
-from streamfuse.arguments import expect_frame
+from streamfuse.core.arguments import expect_frame
+from streamfuse.core.frame import FusedFrame
+from streamfuse.core.protocols import Sink
 from streamfuse.errors import OutputError, UsageError
-from streamfuse.frame import FusedFrame
-from streamfuse.stage import Sink
 
 TARGET = "preview:"
 _WINDOW = "streamfuse"

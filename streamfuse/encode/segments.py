@@ -11,13 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Unpack
 
-from streamfuse.arguments import expect_frame
+from streamfuse.core.arguments import expect_frame
+from streamfuse.core.frame import FusedFrame
+from streamfuse.core.options import FileOptions
+from streamfuse.core.protocols import Sink, SourceInfo
+from streamfuse.core.reports import SinkReport
 from streamfuse.encode.file import VideoFileSink, check_output
 from streamfuse.errors import OutputError
-from streamfuse.frame import FusedFrame
-from streamfuse.options import FileOptions
-from streamfuse.reports import SinkReport
-from streamfuse.stage import Sink, SourceInfo
 
 _SAME_SECONDS = 0.5
 

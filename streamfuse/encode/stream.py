@@ -9,12 +9,12 @@ from typing import Any, cast
 import av
 import av.container
 
-from streamfuse.color import convert_planes, neutral_chroma
+from streamfuse.core.color import convert_planes, neutral_chroma
+from streamfuse.core.frame import FusedFrame
+from streamfuse.core.protocols import SourceInfo
 from streamfuse.encode.codecs import EncoderSettings, choose, configure
 from streamfuse.encode.file import av_frame
 from streamfuse.errors import EncoderError
-from streamfuse.frame import FusedFrame
-from streamfuse.stage import SourceInfo
 
 _LOW_LATENCY = {
     "libx264": {"preset": "superfast", "tune": "zerolatency"},

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from streamfuse.arguments import expect_frame
+from streamfuse.core.arguments import expect_frame
+from streamfuse.core.frame import FusedFrame
+from streamfuse.core.protocols import Sink, SourceInfo
 from streamfuse.errors import OutputError, UsageError
-from streamfuse.frame import FusedFrame
-from streamfuse.stage import Sink, SourceInfo
 
 PREFIX = "virtual:"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamfuse.frame import Map, Plane
-from streamfuse.jit import kernel
+from streamfuse.core.frame import Map, Plane
+from streamfuse.imaging.jit import kernel
 
 NEAR, FAR = np.float32(0.75), np.float32(0.25)
 _ONE = np.float32(1)

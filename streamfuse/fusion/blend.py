@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from streamfuse.frame import FusionMaps, Map
+from streamfuse.core.frame import FusionMaps, Map
 from streamfuse.fusion.pyramid import ENERGY_FLOOR, ENERGY_WINDOW
 
 _BORDER = cv2.BORDER_REPLICATE

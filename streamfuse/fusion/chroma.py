@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from streamfuse.frame import ColorInfo, Map, Plane, chroma_range
+from streamfuse.core.frame import ColorInfo, Map, Plane, chroma_range
 
 CLIP_START, CLIP_END = 0.85, 1.0  # of the largest of R'G'B': where an exposure's colour fades out
 NOISE_START, NOISE_END = 0.02, 0.25  # of luma: where it fades in

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 import cv2
 import numpy as np
 
-from streamfuse.arguments import described
+from streamfuse.core.arguments import described
+from streamfuse.core.frame import FusionMaps, Map
 from streamfuse.errors import UsageError
-from streamfuse.frame import FusionMaps, Map
 from streamfuse.fusion.models import NETWORKS, PRESET_NETWORK
 from streamfuse.fusion.threads import limit_threads
-from streamfuse.grid import resample
+from streamfuse.imaging.grid import resample
 
 if TYPE_CHECKING:
     from torch import Tensor

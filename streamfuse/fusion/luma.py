@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from streamfuse.frame import ColorInfo, Map, Plane, luma_range
+from streamfuse.core.frame import ColorInfo, Map, Plane, luma_range
 
 
 def normalise(plane: Plane, bits: int, color: ColorInfo) -> Map:

@@ -10,8 +10,8 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Literal
 
+from streamfuse.core.output_file import write_bytes_file
 from streamfuse.errors import WeightsError, shortened
-from streamfuse.output_file import write_bytes_file
 
 if TYPE_CHECKING:
     from streamfuse.fusion.lcndr import Lcndr, LcndrConfig

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from streamfuse.frame import ColorInfo, FusionMaps, Map, Plane, luma_range
+from streamfuse.core.frame import ColorInfo, FusionMaps, Map, Plane, luma_range
 from streamfuse.fusion.bands import Range, Sharpening, halve, refine
 from streamfuse.fusion.blend import blend_luma
 from streamfuse.fusion.pyramid import ENERGY_FLOOR

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from streamfuse.frame import ColorInfo, Map, Plane, chroma_range
+from streamfuse.core.frame import ColorInfo, Map, Plane, chroma_range
 from streamfuse.fusion.chroma import (
     BRIGHTENING_LIMIT,
     CLIP_END,

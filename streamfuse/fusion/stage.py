@@ -7,8 +7,7 @@ from typing import TypeGuard
 
 import numpy as np
 
-from streamfuse.errors import UsageError
-from streamfuse.frame import (
+from streamfuse.core.frame import (
     AlignedBracket,
     ColorInfo,
     FusedFrame,
@@ -18,11 +17,12 @@ from streamfuse.frame import (
     empty_planes,
     in_one_buffer,
 )
+from streamfuse.core.protocols import Stage
+from streamfuse.errors import UsageError
 from streamfuse.fusion.chroma import fuse_chroma
 from streamfuse.fusion.fuser import Fuser, LcndrFuser, chroma_weights
 from streamfuse.fusion.luma import normalise, quantise
 from streamfuse.fusion.quick_chroma import fuse_chroma_quickly
-from streamfuse.stage import Stage
 
 Planes = tuple[Plane, ...]
 _MOST_BITS = 12  # that `pair` takes

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from streamfuse.frame import ColorInfo, FusionMaps, Map
+from streamfuse.core.frame import ColorInfo, FusionMaps, Map
 from streamfuse.fusion.blend import enlarge, fuse_band
 from streamfuse.fusion.fuser import Fuser, LcndrFuser
 from streamfuse.fusion.luma import normalise

@@ -7,9 +7,9 @@ import sys
 
 import cv2
 
-from streamfuse.arguments import described
+from streamfuse.core.arguments import described
+from streamfuse.core.forking import is_forked
 from streamfuse.errors import UsageError
-from streamfuse.forking import is_forked
 
 
 def limit_threads(threads: int | None = None) -> int:

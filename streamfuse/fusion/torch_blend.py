@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from streamfuse.frame import FusionMaps
+from streamfuse.core.frame import FusionMaps
 from streamfuse.fusion.pyramid import (
     band_weights,
     collapse,

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.frame import FusedFrame, Plane, chroma_range, empty_planes, luma_range
-from streamfuse.stage import Stage
+from streamfuse.core.frame import FusedFrame, Plane, chroma_range, empty_planes, luma_range
+from streamfuse.core.protocols import Stage
 
 Blocks = npt.NDArray[np.float32]
 

@@ -24,9 +24,9 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from streamfuse.frame import FusionMaps, Map, WeighedBracket, luma_range
-from streamfuse.grid import resample, resample_flow, sampling_positions
-from streamfuse.stage import Stage
+from streamfuse.core.frame import FusionMaps, Map, WeighedBracket, luma_range
+from streamfuse.core.protocols import Stage
+from streamfuse.imaging.grid import resample, resample_flow, sampling_positions
 from streamfuse.temporal import smooth_rows as rows
 
 ALTERNATION = 0.5  # of a deviation is taken back: then both sides meet in the middle

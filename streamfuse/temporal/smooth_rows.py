@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamfuse.frame import Map
-from streamfuse.jit import kernel
+from streamfuse.core.frame import Map
+from streamfuse.imaging.jit import kernel
 
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
 

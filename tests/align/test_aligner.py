@@ -9,8 +9,8 @@ from align_clips import FULL, alternating, exposed, grey_frame, scene, shifted
 
 from streamfuse.align import Aligner, Pairer
 from streamfuse.align.flow import Mode, Preset
-from streamfuse.color import rgb_to_planes
-from streamfuse.frame import AlignedBracket, ColorInfo, Exposure, Frame, LabelledFrame
+from streamfuse.core.color import rgb_to_planes
+from streamfuse.core.frame import AlignedBracket, ColorInfo, Exposure, Frame, LabelledFrame
 
 
 def align(

@@ -8,8 +8,8 @@ import pytest
 from align_clips import scene
 
 from streamfuse.align import balance
-from streamfuse.align.photometric import ratio_curve, transfer_curve
-from streamfuse.align.planes import Picture
+from streamfuse.imaging.photometric import ratio_curve, transfer_curve
+from streamfuse.imaging.planes import Picture
 
 WEIGHTS = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
 CURVE = ratio_curve(3.0)

@@ -10,10 +10,10 @@ from align_clips import FULL, exposed, grey_frame, scene
 from streamfuse.align.aligner import Aligner
 from streamfuse.align.denoise import RaisedNoise, denoised
 from streamfuse.align.denoise_rows import filter_parts
-from streamfuse.align.photometric import ratio_curve
-from streamfuse.align.planes import map_planes, picture
-from streamfuse.color import rgb_to_planes
-from streamfuse.frame import Bracket, Frame, Neighbours
+from streamfuse.core.color import rgb_to_planes
+from streamfuse.core.frame import Bracket, Frame, Neighbours
+from streamfuse.imaging.photometric import ratio_curve
+from streamfuse.imaging.planes import map_planes, picture
 
 SIGMA, GAP = 7.5e-4, 5.0  # the noise that a level of 1 stands for (two sigma)
 CURVE = ratio_curve(GAP)

@@ -5,7 +5,7 @@ import pytest
 from align_clips import exposed, scene, shifted
 
 from streamfuse.align import flow as motion
-from streamfuse.align.photometric import ratio_curve
+from streamfuse.imaging.photometric import ratio_curve
 
 CURVE = ratio_curve(3.0)
 

@@ -4,8 +4,8 @@ import numpy as np
 from align_clips import exposed, scene, shifted
 
 from streamfuse.align import ghost
-from streamfuse.align.photometric import ratio_curve
-from streamfuse.align.planes import Picture
+from streamfuse.imaging.photometric import ratio_curve
+from streamfuse.imaging.planes import Picture
 
 CURVE = ratio_curve(3.0)
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from streamfuse.capture.exif import read_exif
 from streamfuse.capture.images import ImageSequenceSource, natural_key
-from streamfuse.color import planes_to_rgb
+from streamfuse.core.color import planes_to_rgb
+from streamfuse.core.frame import Exposure
 from streamfuse.errors import InputError, InputNotFoundError
-from streamfuse.frame import Exposure
 
 
 def scene(height=20, width=30, dtype=np.uint8, seed=0):

@@ -8,8 +8,8 @@ import pytest
 from clips import make_clip
 
 from streamfuse.capture.open import open_source
+from streamfuse.core.frame import Exposure
 from streamfuse.errors import InputError, InputNotFoundError, UsageError
-from streamfuse.frame import Exposure
 
 
 @pytest.fixture

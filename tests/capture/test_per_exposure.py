@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from streamfuse.capture.per_exposure import PerExposureSource
+from streamfuse.core.frame import ColorInfo, Frame
+from streamfuse.core.protocols import SourceInfo
 from streamfuse.errors import InputError
-from streamfuse.frame import ColorInfo, Frame
-from streamfuse.stage import SourceInfo
 
 
 class Made:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from streamfuse.capture.sidecar import read_sidecar
+from streamfuse.core.frame import Exposure
 from streamfuse.errors import InputError, InputNotFoundError
-from streamfuse.frame import Exposure
 
 EXPECTED = {0: Exposure(1000.0, 1.0), 1: Exposure(8000.0, 2.5), 7: Exposure(None, 4.0)}
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from clips import make_audio, make_clip, picture
 
-import streamfuse.frame
+import streamfuse.core.frame
 from streamfuse.capture import file
 from streamfuse.capture.avframe import picture_of
 from streamfuse.capture.file import VideoFileSource
-from streamfuse.color import planes_to_rgb
+from streamfuse.core.color import planes_to_rgb
+from streamfuse.core.frame import ColorInfo
 from streamfuse.errors import InputError, InputNotFoundError
-from streamfuse.frame import ColorInfo
-from streamfuse.wire.joined import join
+from streamfuse.zmq.joined import join
 
 NATIVE = {
     "yuv420p": (8, (1, 1)),
@@ -354,7 +354,7 @@ def test_y4m_from_standard_input():
     stream.write(b"YUV4MPEG2 W33 H17 F30000:1001 Ip A1:1 C420mpeg2\n")
     for _, planes in written:
         stream.write(b"FRAME\n" + b"".join(plane.tobytes() for plane in planes))
-    env = {**os.environ, "PYTHONPATH": str(Path(streamfuse.frame.__file__).parents[1])}
+    env = {**os.environ, "PYTHONPATH": str(Path(streamfuse.core.frame.__file__).parents[1])}
     done = subprocess.run(
         [sys.executable, "-c", PIPED],
         input=stream.getvalue(),

@@ -11,9 +11,9 @@ import pytest
 from material import make_material
 from runs import REPOSITORY, start, streamfuse
 
-from streamfuse import cli_bench
-from streamfuse.cli import main
-from streamfuse.evaluate import bench_runs
+from streamfuse.cli import bench as cli_bench
+from streamfuse.cli.app import main
+from streamfuse.lab.bench import runs as bench_runs
 
 sys.path.insert(0, str(REPOSITORY / "tools"))
 from doc_commands import Command, commands
@@ -24,11 +24,11 @@ _PEER = "needs a camera or a server on the network; tests/capture and tests/enco
 # What is not run here, and why; * stands for anything.
 NOT_RUN = {
     "pip install *": "installs packages",
-    "streamfuse train configs/*": f"trains for hours and {_DATA}; tests/train trains on made-up stacks",
+    "streamfuse train configs/*": f"trains for hours and {_DATA}; tests/lab/train trains on made-up stacks",
     "python tools/ablation.py *": f"{_DATA}, and networks that were trained on them",
     "python tools/tone_by_size.py *": _DATA,
     "python tools/gpu_suite.py *": "needs a GPU; tests/tools/test_gpu_suite.py does a dry run",
-    "python tools/soak_live.py *": "runs for minutes; tests/live runs the same for seconds",
+    "python tools/soak_live.py *": "runs for minutes; tests/runtime/live runs the same for seconds",
     "python tools/bench_live.py *": "runs for forty minutes; tests/tools runs the same for seconds",
     "python tools/hard_set.py *": f"takes a quarter of an hour, and {_DATA}",
     "python tools/measure_noise.py *": "takes minutes, and has no smaller size",

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import streamfuse
+from streamfuse.core.frame import ColorInfo, FusedFrame
 from streamfuse.errors import EncoderError
-from streamfuse.frame import ColorInfo, FusedFrame
 
 
 def grey_frame(index: int) -> FusedFrame:

@@ -9,16 +9,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
+import fused_frames
 import numpy as np
 import pytest
 from fused_frames import bars, clip, fused, largest_error, make_media, packets, source_info, write
 
 import streamfuse
 from streamfuse.capture.file import VideoFileSource
+from streamfuse.core.frame import ColorInfo
 from streamfuse.encode.codecs import list_encoders
 from streamfuse.encode.file import VideoFileSink
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError
-from streamfuse.frame import ColorInfo
 
 STANDARDS = {"601": (6, 6, 6), "709": (1, 1, 1), "2020": (9, 9, 14)}
 
@@ -213,7 +214,7 @@ time.sleep(60)
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
 def test_a_killed_run_leaves_a_file_that_plays(tmp_path, name):
-    code = KILLED.format(here=str(Path(__file__).parent), path=str(tmp_path / name))
+    code = KILLED.format(here=str(Path(fused_frames.__file__).parent), path=str(tmp_path / name))
     root = str(Path(streamfuse.__file__).parents[1]) if streamfuse.__file__ else "."
     env = {**os.environ, "PYTHONPATH": root}
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=env)
@@ -254,7 +255,7 @@ sink.close()
 @pytest.mark.parametrize(("name", "codec"), [("a.mp4", "h264"), ("a.mkv", "ffv1")])
 def test_a_full_disk_is_one_sentence(tmp_path, name, codec, count):
     path = tmp_path / name
-    code = FULL.format(here=str(Path(__file__).parent), path=str(path), codec=codec, count=count)
+    code = FULL.format(here=str(Path(fused_frames.__file__).parent), path=str(path), codec=codec, count=count)
     root = str(Path(streamfuse.__file__).parents[1]) if streamfuse.__file__ else "."
     env = {**os.environ, "PYTHONPATH": root}
     done = subprocess.run(

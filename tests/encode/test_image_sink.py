@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from fused_frames import bars, clip, fused, source_info, write
 
-from streamfuse.color import planes_to_rgb, rgb_to_planes
+from streamfuse.core.color import planes_to_rgb, rgb_to_planes
+from streamfuse.core.frame import ColorInfo
 from streamfuse.encode.file import VideoFileSink
 from streamfuse.encode.images import ImageSink
 from streamfuse.encode.null import NullSink
 from streamfuse.encode.open import open_sink
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError
-from streamfuse.frame import ColorInfo
 
 
 def load(path):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import exposures
 
-from streamfuse.frame import FusionMaps
+from streamfuse.core.frame import FusionMaps
 from streamfuse.fusion.blend import blend_luma
 from streamfuse.fusion.torch_blend import blend_luma_torch
 

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from networks import random_network
 from pictures import plane_exposures
 
-from streamfuse.frame import ColorInfo, FusionMaps, luma_range
+from streamfuse.core.frame import ColorInfo, FusionMaps, luma_range
 from streamfuse.fusion.blend import blend_luma
 from streamfuse.fusion.fuser import LcndrFuser
 from streamfuse.fusion.luma import normalise, quantise
 from streamfuse.fusion.models import save_weights
 from streamfuse.fusion.pair import blend_pair, reduced
 from streamfuse.fusion.stage import blend_planes, fuse_planes, weigh_planes
-from streamfuse.wire.joined import join
+from streamfuse.zmq.joined import join
 
 LIMITED, FULL = ColorInfo(1, 1, 1, False), ColorInfo(1, 1, 1, True)
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamfuse.color import chroma_shape
-from streamfuse.frame import ColorInfo, chroma_range, luma_range
+from streamfuse.core.color import chroma_shape
+from streamfuse.core.frame import ColorInfo, chroma_range, luma_range
 from streamfuse.fusion.chroma import fuse_chroma, within_gamut
 from streamfuse.fusion.luma import normalise, quantise
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from pictures import plane_exposures
 
+from streamfuse.core.frame import AlignedBracket, Bracket, ColorInfo, Frame, Neighbours, luma_range
 from streamfuse.errors import UsageError
-from streamfuse.frame import AlignedBracket, Bracket, ColorInfo, Frame, Neighbours, luma_range
 from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.luma import normalise, quantise
 from streamfuse.fusion.stage import BlendStage, WeighStage, fuse_planes
-from streamfuse.wire.joined import join
+from streamfuse.zmq.joined import join
 
 LIMITED, FULL = ColorInfo(1, 1, 1, False), ColorInfo(1, 1, 1, True)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streamfuse.frame import ColorInfo, chroma_range
+from streamfuse.core.frame import ColorInfo, chroma_range
 from streamfuse.fusion.chroma import fuse_chroma
 from streamfuse.fusion.luma import normalise
 from streamfuse.fusion.quick_chroma import fuse_chroma_quickly

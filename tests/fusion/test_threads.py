@@ -54,8 +54,8 @@ def by_command(**options):
 
 
 def by_stages(**options):
-    from streamfuse.chain import build_chain
     from streamfuse.config import Config
+    from streamfuse.runtime.chain import build_chain
 
     chain = build_chain(Config().with_overrides(preset="fast", device="cpu", **options))
     with streamfuse.open_source(SAMPLE) as source, streamfuse.open_sink("null:") as sink:
@@ -64,7 +64,7 @@ def by_stages(**options):
 
 def by_stream(**options):
     from streamfuse.config import Config
-    from streamfuse.relay import publish
+    from streamfuse.runtime.relay import publish
 
     config = Config().with_overrides(preset="fast", device="cpu", **options)
     publish([SAMPLE], ["pub+bind:tcp://127.0.0.1:*"], config).run()

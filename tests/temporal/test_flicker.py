@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamfuse.frame import ColorInfo, FusedFrame
+from streamfuse.core.frame import ColorInfo, FusedFrame
 from streamfuse.temporal.flicker import Deflicker
-from streamfuse.wire.joined import join
+from streamfuse.zmq.joined import join
 
 
 def scene(seed=0, shape=(72, 96)):

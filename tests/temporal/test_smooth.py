@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from streamfuse.frame import (
+from streamfuse.core.frame import (
     AlignedBracket,
     Bracket,
     ColorInfo,

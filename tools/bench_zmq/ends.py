@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from streamfuse.frame import FusedFrame, Plane
-    from streamfuse.stage import SourceInfo
+    from streamfuse.core.frame import FusedFrame, Plane
+    from streamfuse.core.protocols import SourceInfo
 
     Codes = npt.NDArray[np.uint8]
 
@@ -95,15 +95,15 @@ def bare_receive(transport: str, count: int, layout: str) -> None:
 
 
 def stream_info(subsampling: Subsampling, width: int = WIDTH, height: int = HEIGHT) -> SourceInfo:
-    from streamfuse.frame import ColorInfo
-    from streamfuse.stage import SourceInfo
+    from streamfuse.core.frame import ColorInfo
+    from streamfuse.core.protocols import SourceInfo
 
     color = ColorInfo(1, 1, 1)
     return SourceInfo("bench", width, height, 8, subsampling, color, Fraction(1, 30), Fraction(30))
 
 
 def fused(planes: tuple[Plane, ...], number: int, subsampling: Subsampling) -> FusedFrame:
-    from streamfuse.frame import ColorInfo, FusedFrame
+    from streamfuse.core.frame import ColorInfo, FusedFrame
 
     return FusedFrame(planes, 8, subsampling, ColorInfo(1, 1, 1), number, Fraction(1, 30), number)
 
@@ -112,8 +112,8 @@ def coded(picture: Codes, subsampling: Subsampling) -> tuple[Plane, ...]:
     """A B'G'R' picture as Y'CbCr: planes one after another in one buffer, as decoders and the fusion give them."""
     import numpy as np
 
-    from streamfuse.color import rgb_to_planes
-    from streamfuse.frame import ColorInfo
+    from streamfuse.core.color import rgb_to_planes
+    from streamfuse.core.frame import ColorInfo
 
     planes = rgb_to_planes(picture[..., ::-1], bits=8, subsampling=subsampling, color=ColorInfo(1, 1, 1))
     return planes_of(np.concatenate([plane.ravel() for plane in planes]), subsampling)

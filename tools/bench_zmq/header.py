@@ -13,10 +13,10 @@ def header_cost() -> dict[str, float]:
     """`ZmqSink`'s header, made and encoded; a whole message, decoded and checked."""
     from ends import SUBSAMPLING, fused, pixels, planes_of, stream_info
 
-    from streamfuse.encode.header import HeaderMaker
-    from streamfuse.encode.payload import Payload, make_encoder
-    from streamfuse.wire.joined import join
-    from streamfuse.wire.reader import MessageReader
+    from streamfuse.zmq.header import HeaderMaker
+    from streamfuse.zmq.joined import join
+    from streamfuse.zmq.payload import Payload, make_encoder
+    from streamfuse.zmq.reader import MessageReader
 
     info = stream_info(SUBSAMPLING["4:2:0"])
     encoder = make_encoder("raw", info, pixels="native", quality=85, crf=None, rate=info.rate)

@@ -1,0 +1,1 @@
+"""Where the arithmetic runs: the device backends of the stages."""

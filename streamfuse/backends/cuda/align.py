@@ -1,0 +1,303 @@
+"""The alignment's arithmetic on a device, and all exposures of an instant in one stack, made by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from streamfuse.align import flow as rule
+from streamfuse.align import ghost as rule_of_ghosts
+from streamfuse.align.balance import Blocks
+from streamfuse.align.operations import Ready, Shares, Side
+from streamfuse.align.policy import Alignment, AlignSettings
+from streamfuse.backends.cuda import fill, ghosts, motion
+from streamfuse.backends.cuda.denoise import denoised, variance
+from streamfuse.backends.cuda.flow import dense_flow, look_along
+from streamfuse.backends.cuda.frames import DeviceFrame, Uploader
+from streamfuse.backends.cuda.graph import Graphed
+from streamfuse.backends.cuda.launch import Launcher
+from streamfuse.backends.cuda.settings import Tables, tables
+from streamfuse.backends.cuda.unpack import match
+from streamfuse.backends.cuda.warp import Neighbour, compare, synthesise
+from streamfuse.core.frame import Bracket, Frame
+from streamfuse.imaging.photometric import Levels, ToneCurve
+
+Planes = tuple[Tensor, Tensor | None]  # (H, W) and (2, h, w) codes
+DeviceSide = Side[DeviceFrame, Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceBracket:
+    """All exposures of one instant on the device, in one geometry.
+
+    Args:
+        bracket: where it came from.
+        reference: its reference frame.
+        lumas: (N, H, W) codes, darkest first.
+        chroma: (2, N, h, w) codes, Cb then Cr; None of grey frames.
+        untrusted: share of the pixels of the synthesised exposures that fell back to the reference; one value.
+        flow_before, flow_after: (2, h, w), towards the pictures of the instants before and after, in pixels of the
+            working grid; None where unknown.
+    """
+
+    bracket: Bracket
+    reference: DeviceFrame
+    lumas: Tensor
+    chroma: Tensor | None
+    untrusted: Tensor
+    flow_before: Tensor | None
+    flow_after: Tensor | None
+
+
+class DeviceAligner:
+    """`Bracket` -> `DeviceBracket`.
+
+    Args:
+        device: where.
+        launcher: None = the torch references.
+        preset, ghost, rate, denoise, coarse: see `AlignSettings`.
+        mode: "flow" or "off".
+        graphs: record the motion search as a CUDA graph.
+    """
+
+    def __init__(
+        self,
+        device: torch.device,
+        launcher: Launcher | None,
+        preset: rule.Preset = "balanced",
+        mode: Literal["flow", "off"] = "flow",
+        ghost: bool = True,
+        rate: Literal["full", "half"] = "full",
+        graphs: bool = True,
+        denoise: bool = True,
+        coarse: bool = False,
+    ) -> None:
+        self._device = device
+        settings = AlignSettings(preset, mode, ghost, rate, denoise, coarse)
+        self._operations = DeviceOperations(device, launcher, settings, graphs)
+        self._alignment = Alignment(self._operations, settings)
+
+    def __call__(self, item: Bracket) -> DeviceBracket:
+        """Align one bracket; queues the work and does not wait for it."""
+        instant = self._alignment.align(item)
+        reference = self._alignment.picture(item.reference)
+        like = reference.luma
+        lumas = torch.empty((item.cycle, *like.shape), dtype=like.dtype, device=self._device)
+        chroma = None
+        if reference.chroma is not None:
+            shape = (2, item.cycle, *reference.chroma.shape[1:])
+            chroma = torch.empty(shape, dtype=like.dtype, device=self._device)
+        for rank in range(item.cycle):
+            luma, colours = instant.made[rank].planes if rank in instant.made else (like, reference.chroma)
+            lumas[rank].copy_(luma)
+            if chroma is not None and colours is not None:
+                chroma[:, rank].copy_(colours)
+        one = torch.ones((), device=self._device)
+        trusts = [one if made.trust is None else made.trust.mean() for made in instant.made.values()]
+        untrusted = 1.0 - torch.stack(trusts).mean() if trusts else torch.zeros((), device=self._device)
+        return DeviceBracket(
+            item, reference, lumas, chroma, untrusted, instant.flow_before, instant.flow_after
+        )
+
+
+class DeviceOperations:
+    """`Operations` on tensors: maps (h, w) and fields (2, h, w) float32 on the device; nothing waits for the host.
+
+    Args:
+        device: where.
+        launcher: None = the torch references.
+        settings: of the alignment.
+        graphs: record the motion search as a CUDA graph.
+    """
+
+    def __init__(
+        self, device: torch.device, launcher: Launcher | None, settings: AlignSettings, graphs: bool
+    ) -> None:
+        self._device, self._launcher, self._settings = device, launcher, settings
+        effort = rule.SETTINGS[settings.preset]
+        self._cubic = effort.cubic
+        self._upload = Uploader(device, launcher)
+        coarser = min(effort.finest_scale + 1, 2)
+        self._across = Graphed(lambda a, b: (dense_flow(a, b, effort.finest_scale, launcher),), graphs)
+        self._along = Graphed(lambda a, b: (dense_flow(a, b, coarser, launcher),), graphs)
+
+    def picture(self, frame: Frame) -> DeviceFrame:
+        """See `Operations`."""
+        settings = self._settings
+        columns, rows = rule.working_size(frame.width, frame.height, settings.preset, settings.coarse)
+        return self._upload(frame, (rows, columns))
+
+    def histogram(self, picture: DeviceFrame) -> Levels:
+        """See `Operations`: it waits for the upload of this frame, not for what is computed with it."""
+        return picture.histogram()
+
+    def blocks(self, picture: DeviceFrame) -> Blocks | None:
+        """See `Operations`: it waits as `histogram` does."""
+        return picture.block_means()
+
+    def tone(self, curve: ToneCurve) -> Tables:
+        """See `Operations`."""
+        return tables(curve, self._device)
+
+    def luma(self, picture: DeviceFrame) -> Tensor:
+        """See `Operations`."""
+        return picture.small
+
+    def brightened(self, picture: DeviceFrame, tone: Tables) -> Tensor:
+        """See `Operations`."""
+        return picture.brightened(tone.up)
+
+    def nothing(self, picture: DeviceFrame) -> Tensor:
+        """See `Operations`."""
+        return torch.zeros_like(picture.small)
+
+    def times(self, one: Tensor, other: Tensor) -> Tensor:
+        """See `Operations`."""
+        return (one * other).contiguous()
+
+    # Motion
+
+    def matched(self, source: Tensor, targets: Sequence[Tensor]) -> Ready[Sequence[Tensor]]:
+        """See `Operations`: all at once."""
+        there = torch.stack(list(targets))
+        return Ready(self._across(source.expand_as(there).contiguous(), there)[0].clone().unbind(0))
+
+    def moved(self, source: DeviceFrame, target: DeviceFrame) -> Tensor:
+        """See `Operations`."""
+        return self._along(source.small.sqrt()[None], target.small.sqrt()[None])[0][0].clone()
+
+    def scaled(self, flow: Tensor, factor: float) -> Tensor:
+        """See `Operations`."""
+        return flow * factor
+
+    def halfway(self, flow: Tensor, part: float) -> Sequence[Tensor]:
+        """See `Operations`."""
+        return motion.halfway(flow, part)
+
+    def on_grid(self, luma: Tensor) -> Tensor:
+        """See `Operations`: the fields have a vector for each pixel."""
+        return luma
+
+    def usable(self, luma: Tensor, tone: Tables) -> Tensor:
+        """See `Operations`."""
+        return motion.usable(luma, *tone.floor)
+
+    def combined(
+        self,
+        across: Sequence[Tensor],
+        along: Sequence[Tensor],
+        share: Tensor,
+        lumas: tuple[Tensor, Tensor] | None,
+    ) -> Sequence[Tensor]:
+        """See `Operations`."""
+        both = None if lumas is None else torch.stack(lumas)
+        fields = (torch.stack(list(across)), torch.stack(list(along)))
+        return motion.combined(*fields, share, both, self._launcher).contiguous().unbind(0)
+
+    def camera(self, fields: Sequence[Tensor], share: Tensor) -> None:
+        """See `Operations`: it is not looked for, since a homography is fitted on the host."""
+
+    def preferred(
+        self, reference: Tensor, neighbours: Sequence[Tensor], dense: Sequence[Tensor], camera: Sequence[Tensor],
+        lumas: tuple[Tensor, Tensor] | None,
+    ) -> Sequence[Tensor]:  # fmt: skip
+        """See `Operations`: it is not asked, since `camera` finds none."""
+        raise NotImplementedError
+
+    # What comes from where
+
+    def compared(
+        self, here: Tensor, pictures: Sequence[DeviceFrame], there: Sequence[Tensor],
+        flows: Sequence[Tensor | None], tone: Tables, brighter: bool,
+    ) -> Sequence[DeviceSide]:  # fmt: skip
+        """See `Operations`."""
+        lumas, known = torch.stack(list(there)), [flow for flow in flows if flow is not None]
+        fields = torch.stack(known).contiguous() if known else None
+        deviations, errors = compare(here, lumas, fields, brighter, tone.explained, self._launcher)
+        seen = own = lumas
+        if len(pictures) == 2:  # what they show is compared only where there are two
+            own = torch.stack([picture.small for picture in pictures])
+            if fields is not None:
+                seen, own = (look_along(one, fields, self._launcher) for one in (lumas, own))
+        numbers = range(len(pictures))
+        return [Side(pictures[n], flows[n], deviations[n], errors[n], seen[n], own[n]) for n in numbers]
+
+    def trust(self, sides: Sequence[DeviceSide]) -> Tensor:
+        """See `Operations`."""
+        return ghosts.trust_map(torch.stack([side.deviation for side in sides])).contiguous()
+
+    def brighter_share(self, reference: DeviceFrame, sides: Sequence[DeviceSide], tone: Tables) -> Tensor:
+        """See `Operations`."""
+        return ghosts.brighter_share(_noise(reference, tone), _errors(sides))
+
+    def darker_share(self, reference: DeviceFrame) -> Tensor:
+        """See `Operations`."""
+        return ghosts.darker_share(reference.small, reference.peak)
+
+    # Whole frames
+
+    def taken(self, picture: DeviceFrame) -> Planes:
+        """See `Operations`."""
+        return picture.luma, picture.chroma
+
+    def mapped(self, reference: DeviceFrame, tone: Tables, brighter: bool) -> Ready[Planes]:
+        """See `Operations`."""
+        towards = tone.up if brighter else tone.down
+        return Ready(match(reference.luma, reference.chroma, towards, reference.coding, self._launcher))
+
+    def denoised(
+        self, mapped: Planes, reference: DeviceFrame, sides: Sequence[DeviceSide], tone: Tables, share: Tensor
+    ) -> Planes:
+        """See `Operations`: all of the picture, since asking where it is needed would be a wait for the host."""
+        noise = _noise(reference, tone)
+        level = ghosts.noise_level(noise, _errors(sides)) if sides else rule_of_ghosts.USUAL_NOISE
+        excess = variance(noise, level)
+        return denoised(*mapped, excess, reference.coding, reference.frame.subsampling)
+
+    def filled(
+        self, mapped: Planes, reference: DeviceFrame, sides: Sequence[DeviceSide], tone: Tables, trust: Tensor
+    ) -> Planes:
+        """See `Operations`."""
+        luma, chroma = mapped
+        if reference.rgb is None or chroma is None:
+            return mapped
+        share = fill.unknown(reference.rgb, trust)
+        colours = [fill.reduced(s.picture.rgb, s.flow) for s in sides if s.picture.rgb is not None]
+        lacking = fill.lacking(reference.rgb, share, colours, tone.up, tone.down)
+        return fill.added(luma, chroma, lacking, reference.coding)
+
+    def synthesised(
+        self, reference: DeviceFrame, mapped: Planes, sides: Sequence[DeviceSide], shares: Shares[Tensor]
+    ) -> Planes:
+        """See `Operations`."""
+        rows, columns = reference.small.shape
+        down, across = reference.frame.height / rows, reference.frame.width / columns
+        weight = None
+        if len(sides) == 2:
+            deviations = torch.stack([side.deviation for side in sides])
+            seen, own = (torch.stack([s.luma for s in sides]), torch.stack([s.own for s in sides]))
+            weight = ghosts.side_weights(deviations, seen, own).contiguous()
+        luma, top = mapped[0], reference.coding.top
+        lumas = tuple(Neighbour(side.picture.luma[None], side.flow) for side in sides)
+        made = synthesise(
+            lumas, luma[None], weight, shares.luma, (down, across), top, self._cubic, self._launcher
+        )[0]
+        if mapped[1] is None:
+            return made, None
+        pairs = tuple(Neighbour(s.picture.chroma, s.flow) for s in sides if s.picture.chroma is not None)
+        x, y = reference.frame.subsampling
+        scale = (down / (1 << y), across / (1 << x))
+        return made, synthesise(pairs, mapped[1], weight, shares.chroma, scale, top, False, self._launcher)
+
+
+def _noise(reference: DeviceFrame, tone: Tables) -> ghosts.Noise:
+    zoom = reference.frame.width / reference.small.shape[1]
+    return ghosts.Noise(reference.brightened(tone.up), tone.noise, zoom)
+
+
+def _errors(sides: Sequence[DeviceSide]) -> Tensor:
+    return torch.stack([side.error for side in sides])

@@ -1,0 +1,152 @@
+"""Fused luma and chroma as codes: `finish.cu` and its references."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from streamfuse.backends.cuda.coding import Coding
+from streamfuse.backends.cuda.launch import BLOCK, Launcher, blocks, suffix
+from streamfuse.backends.cuda.sampling import area, linear
+from streamfuse.fusion import chroma as rule
+
+_FLOOR = 0.1  # as FLOOR in finish.cu
+
+
+def pack_luma(
+    fused: Tensor, coding: Coding, out: Tensor, dither: bool = False, launcher: Launcher | None = None
+) -> Tensor:
+    """Fused luma (H, W) float32 as codes, clipped and rounded, into `out` (H, W) uint8 or uint16.
+
+    Args:
+        fused: nominally in [0, 1].
+        coding: of the result.
+        out: where to write.
+        dither: add an ordered 8 x 8 pattern before rounding, so that smooth gradients do not show steps.
+        launcher: None = the torch reference.
+    """
+    if launcher is None:
+        return out.copy_(pack_luma_reference(fused, coding, dither))
+    height, width = fused.shape
+    arguments = (fused, height, width, coding.black, coding.luma_range, int(dither), out)
+    launcher("finish", f"pack_luma_{suffix(out)}", blocks(height, width), BLOCK, arguments)
+    return out
+
+
+def pack_luma_reference(
+    fused: Tensor, coding: Coding, dither: bool, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """What `pack_luma` does, in torch: floats that hold whole codes."""
+    codes = fused.to(dtype).clamp(0, 1) * coding.luma_range + coding.black
+    return _packed(codes, coding.black, coding.black + coding.luma_range, dither)
+
+
+def fuse_chroma(
+    lumas: Tensor,
+    fused: Tensor,
+    chroma: Tensor,
+    prior: Tensor,
+    coverage: tuple[float, float],
+    coding: Coding,
+    out: Tensor,
+    dither: bool = False,
+    launcher: Launcher | None = None,
+) -> Tensor:
+    """Fused Cb and Cr as codes, by the rule of `streamfuse.fusion.chroma`, into `out` (2, h, w).
+
+    Args:
+        lumas: (N, H, W) codes, darkest first.
+        fused: (H, W) float32 fused luma.
+        chroma: (2, N, h, w) codes, Cb then Cr.
+        prior: (N, r, c) float32 weights.
+        coverage: what `prior` spans, as in `FusionMaps`.
+        coding: of the pictures.
+        out: where to write.
+        dither: as in `pack_luma`.
+        launcher: None = the torch reference.
+    """
+    if launcher is None:
+        return out.copy_(fuse_chroma_reference(lumas, fused, chroma, prior, coverage, coding, dither))
+    _, count, rows, columns = chroma.shape
+    arguments = (
+        lumas, fused, *fused.shape, coding.scale, coding.offset, chroma, rows, columns, count,
+        prior, *prior.shape[1:], *_steps(prior, (rows, columns), coverage),
+        coding.kr, coding.kb, coding.neutral, coding.chroma_half, coding.top, int(dither), out,
+    )  # fmt: skip
+    launcher("finish", f"fuse_chroma_{suffix(out)}", blocks(rows, columns), BLOCK, arguments)
+    return out
+
+
+def fuse_chroma_reference(
+    lumas: Tensor,
+    fused: Tensor,
+    chroma: Tensor,
+    prior: Tensor,
+    coverage: tuple[float, float],
+    coding: Coding,
+    dither: bool,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """What `fuse_chroma` does, in torch: floats that hold whole codes."""
+    size = (chroma.shape[2], chroma.shape[3])
+    luma = area((lumas.to(dtype) * coding.scale + coding.offset).clamp(0, 1), size)
+    target = area(fused.to(dtype), size).clamp(0, 1)
+    cb, cr = (chroma.to(dtype) - coding.neutral) * (0.5 / coding.chroma_half)
+    weight = linear(prior.to(dtype), size, _steps(prior, size, coverage))
+    brightest = luma + _differences(cb, cr, coding).amax(0)
+    unclipped = ((rule.CLIP_END - brightest) / (rule.CLIP_END - rule.CLIP_START)).clamp(0, 1)
+    above_noise = ((luma - rule.NOISE_START) / (rule.NOISE_END - rule.NOISE_START)).clamp(0, 1)
+    share = (unclipped * above_noise + _FLOOR) * weight
+    scaled = share * (target / luma.clamp_min(1e-4)).sqrt().clamp(1.0, rule.GAIN_LIMIT)
+    total = share.sum(0).clamp_min(1e-6)
+    pair = torch.stack([(scaled * cb).sum(0) / total, (scaled * cr).sum(0) / total])
+    codes = _within_gamut(target, pair, coding) * (2 * coding.chroma_half) + coding.neutral
+    return _packed(codes, 0.0, coding.top, dither)
+
+
+def _within_gamut(luma: Tensor, pair: Tensor, coding: Coding) -> Tensor:
+    """As `streamfuse.fusion.chroma.within_gamut`, of Cb and Cr (2, h, w)."""
+    difference = _differences(pair[0], pair[1], coding)
+    scale = (luma / (-difference).clamp_min(1e-6)).amin(0).clamp(max=1.0)
+    parts = luma.new_tensor([coding.kr, 1 - coding.kr - coding.kb, coding.kb])[:, None, None]
+    seen = (luma + scale * difference).clamp(0.0, 1.0)
+    largest = (seen * rule.BRIGHTENING_LIMIT).clamp(max=1.0)
+    for _ in range(2):
+        given = parts * seen
+        seen = seen * (1 + (luma - given.sum(0)) / (given * (seen < 1)).sum(0).clamp_min(1e-6))
+        seen = torch.minimum(seen, largest)
+    total = (parts * seen).sum(0)
+    seen = seen + (1 - seen) * ((luma - total) / (1 - total).clamp_min(1e-6))
+    over = luma + scale * difference.amax(0) > 1
+    moved = torch.stack(
+        [(seen[2] - luma) * (0.5 / (1 - coding.kb)), (seen[0] - luma) * (0.5 / (1 - coding.kr))]
+    )
+    return torch.where(over, moved, pair * scale)
+
+
+def _steps(prior: Tensor, size: tuple[int, int], coverage: tuple[float, float]) -> tuple[float, float]:
+    """Pixels of the prior per pixel of a grid of `size` that spans the picture."""
+    return prior.shape[1] / (size[0] * coverage[0]), prior.shape[2] / (size[1] * coverage[1])
+
+
+def _differences(cb: Tensor, cr: Tensor, coding: Coding) -> Tensor:
+    """R' - Y', G' - Y', B' - Y', stacked."""
+    red, blue = cr * (2 * (1 - coding.kr)), cb * (2 * (1 - coding.kb))
+    return torch.stack([red, -(red * coding.kr + blue * coding.kb) / (1 - coding.kr - coding.kb), blue])
+
+
+def _packed(codes: Tensor, low: float, high: float, dither: bool) -> Tensor:
+    if dither:
+        codes = codes + bayer(codes.shape[-2], codes.shape[-1], codes)
+    return codes.round().clamp(low, high)
+
+
+def bayer(rows: int, columns: int, like: Tensor) -> Tensor:
+    """Thresholds (rows, columns) in (-0.5, 0.5): Bayer's 8 x 8 matrix, repeated."""
+    y = torch.arange(rows, device=like.device)[:, None]
+    x = torch.arange(columns, device=like.device)[None]
+    value = torch.zeros((rows, columns), dtype=torch.long, device=like.device)
+    for bit in range(3):
+        value |= (((x ^ y) >> bit) & 1) << (5 - 2 * bit)
+        value |= ((y >> bit) & 1) << (4 - 2 * bit)
+    return (value.to(like.dtype) + 0.5) / 64 - 0.5

@@ -1,0 +1,209 @@
+"""The resident fusion: brackets in, fused frames out; in between nothing leaves the device."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streamfuse.align.flow import Preset
+from streamfuse.backends.cuda.align import DeviceAligner
+from streamfuse.backends.cuda.blend import blend
+from streamfuse.backends.cuda.finish import fuse_chroma, pack_luma
+from streamfuse.backends.cuda.launch import launcher_for
+from streamfuse.backends.cuda.smooth import DeviceInstant, DeviceSmoother
+from streamfuse.backends.cuda.weigh import DeviceWeigher, Precision
+from streamfuse.core.frame import Bracket, Frame, FusedFrame, Plane
+from streamfuse.core.protocols import Stage
+from streamfuse.errors import DeviceError
+from streamfuse.fusion.fuser import CHROMA_LEVEL, LcndrFuser
+from streamfuse.fusion.models import load_network
+
+_IN_FLIGHT = 1  # frames that may still be computed while the next one is queued
+
+
+@dataclass(frozen=True, slots=True)
+class ResidentSettings:
+    """How the resident fusion works.
+
+    Args:
+        preset, ghost, rate, denoise: of the alignment, as `streamfuse.align.Aligner` takes them.
+        mode: of the alignment; "global" is not there.
+        smooth: smooth the maps over time.
+        precision: of the network.
+        graphs: use CUDA graphs.
+        dither: add an ordered pattern before rounding; off, the result is that of the CPU path to one code value.
+    """
+
+    preset: Preset = "balanced"
+    mode: Literal["flow", "off"] = "flow"
+    ghost: bool = True
+    rate: Literal["full", "half"] = "full"
+    smooth: bool = True
+    precision: Precision = "bf16"
+    graphs: bool = True
+    dither: bool = False
+    denoise: bool = True
+
+
+class ResidentFusion(Stage[Bracket, FusedFrame]):
+    """`Bracket` -> `FusedFrame`: align, weigh, smooth and blend on one device. A pipeline stage; one thread drives it.
+
+    Each frame goes up once and each fused frame comes down once. Work is queued and not waited for: a fused frame is
+    given when the next one has been queued. On a CPU the same code runs through the torch references: slow, and
+    meant for tests.
+
+    Args:
+        fuser: the network, and where it runs.
+        settings: see there.
+    """
+
+    def __init__(self, fuser: LcndrFuser, settings: ResidentSettings | None = None) -> None:
+        settings = settings or ResidentSettings()
+        self._settings = settings
+        self._fuser = fuser
+        self._device = torch.device(fuser.device)
+        self._launcher = launcher_for(self._device)
+        self._align = DeviceAligner(
+            self._device,
+            self._launcher,
+            settings.preset,
+            settings.mode,
+            settings.ghost,
+            settings.rate,
+            settings.graphs,
+            settings.denoise,
+        )
+        network = load_network(fuser.name)
+        self._weigh = DeviceWeigher(
+            network, self._device, self._launcher, settings.precision, settings.graphs
+        )
+        self._smoother = DeviceSmoother()
+        self._downloads: deque[_Download] = deque()
+
+    @torch.inference_mode()
+    def push(self, item: Bracket) -> Iterable[FusedFrame]:
+        """Queue one bracket; give the frames that are not the newest in the queue.
+
+        Raises:
+            DeviceError: the device has too little memory.
+        """
+        with _on(self._device, item.reference):
+            return self._push(item)
+
+    def _push(self, item: Bracket) -> list[FusedFrame]:
+        instant = self._instant(item)
+        if not self._settings.smooth:
+            self._finish(instant)
+        else:
+            for smoothed in self._smoother.push(instant):
+                self._finish(smoothed)
+        return list(self._done(_IN_FLIGHT))
+
+    @torch.inference_mode()
+    def flush(self) -> Iterable[FusedFrame]:
+        """The last instant, and all that is in the queue."""
+        if (newest := self._smoother.newest) is not None:
+            with _on(self._device, newest.aligned.bracket.reference):
+                for smoothed in self._smoother.flush():
+                    self._finish(smoothed)
+        return list(self._done(0))
+
+    def _instant(self, item: Bracket) -> DeviceInstant:
+        aligned = self._align(item)
+        extra = self._fuser.halvings(aligned.lumas.shape[1:])
+        maps, pyramid = self._weigh(aligned.lumas, aligned.reference.coding, extra)
+        return DeviceInstant(aligned, maps, pyramid)
+
+    def _finish(self, instant: DeviceInstant) -> None:
+        """Queue the blend of one instant and the download of its result."""
+        aligned, maps = instant.aligned, instant.maps
+        if aligned.bracket.alone:
+            self._downloads.append(_Download(aligned.bracket, None, aligned.untrusted))
+            return
+        coding, lumas, chroma = aligned.reference.coding, aligned.lumas, aligned.chroma
+        extra = self._fuser.halvings(lumas.shape[1:])
+        fused = blend(lumas, coding, maps, self._fuser.exponents, extra, self._launcher, instant.pyramid)
+        height, width = lumas.shape[1:]
+        pixels = height * width
+        colours = 0 if chroma is None else chroma[:, 0].numel()
+        codes = torch.empty(pixels + colours, dtype=lumas.dtype, device=self._device)
+        dither = self._settings.dither
+        pack_luma(fused, coding, codes[:pixels].view(height, width), dither, self._launcher)
+        if chroma is not None:
+            out = codes[pixels:].view(2, *chroma.shape[2:])
+            prior = maps.priors[min(CHROMA_LEVEL, len(maps.priors) - 1)]
+            fuse_chroma(lumas, fused, chroma, prior, maps.coverage, coding, out, dither, self._launcher)
+        self._downloads.append(_Download(aligned.bracket, codes, aligned.untrusted))
+
+    def _done(self, keep: int) -> Iterator[FusedFrame]:
+        while len(self._downloads) > keep:
+            yield self._downloads.popleft().frame()
+
+
+@contextmanager
+def _on(device: torch.device, frame: Frame) -> Iterator[None]:
+    """Work on this device, for a frame of this size; what goes wrong is said in a sentence."""
+    try:
+        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+            yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(
+            f"The memory of {device} does not hold frames of {frame.width}x{frame.height}; use device cpu."
+        ) from error
+
+
+class _Download:
+    """A fused picture on its way to the host; `codes` None: the reference passes as it is, nothing is waited for."""
+
+    def __init__(self, bracket: Bracket, codes: Tensor | None, untrusted: Tensor) -> None:
+        self._bracket = bracket
+        self._event = None
+        if codes is not None and codes.device.type == "cuda":
+            # Torch keeps pinned memory that is given back: after the first frames nothing is allocated any more.
+            codes, untrusted = (
+                torch.empty(t.shape, dtype=t.dtype, pin_memory=True).copy_(t, non_blocking=True)
+                for t in (codes, untrusted)
+            )
+            self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._event.record()
+        self._codes, self._untrusted = codes, untrusted
+
+    def frame(self) -> FusedFrame:
+        """The fused frame; waits until it is there."""
+        if self._event is not None:
+            self._event.synchronize()
+        reference = self._bracket.reference
+        planes = reference.planes if self._codes is None else _cut(self._codes.numpy(), reference.planes)
+        return FusedFrame(
+            planes=planes,
+            bits=reference.bits,
+            subsampling=reference.subsampling,
+            color=reference.color,
+            pts=reference.pts,
+            time_base=reference.time_base,
+            index=reference.index,
+            exposures=tuple(sorted({frame.index for frame in _used(self._bracket)})),
+            stats={"untrusted_share": float(self._untrusted)},
+            captured_at=reference.captured_at,
+        )
+
+
+def _cut(whole: Plane, like: Sequence[Plane]) -> tuple[Plane, ...]:
+    """Planes of these shapes, one after another in `whole`."""
+    planes, begin = [], 0
+    for plane in like:
+        planes.append(np.asarray(whole[begin : begin + plane.size].reshape(plane.shape)))
+        begin += plane.size
+    return tuple(planes)
+
+
+def _used(bracket: Bracket) -> list[Frame]:
+    pairs = bracket.missing.values()
+    return [bracket.reference, *(f for pair in pairs for f in (pair.before, pair.after) if f is not None)]

@@ -1,0 +1,218 @@
+"""Network streams by URL: rtsp, rtsps, http(s), udp, tcp, srt and what else FFmpeg reads."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import av.container
+import av.error
+from av.format import Flags
+
+from streamfuse.camera.arrivals import ArrivalRate
+from streamfuse.camera.device import CameraMode, ExposureLimits
+from streamfuse.camera.door import Door, reason
+from streamfuse.camera.whole import WholePictures
+from streamfuse.capture.avframe import picture_of
+from streamfuse.core.frame import Exposure, Frame
+from streamfuse.errors import CameraError, without_credentials
+
+SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "tcp", "srt", "rtmp", "rtmps")
+_WAITING = 3  # decoded frames held for the consumer; the oldest is dropped: this is live
+_RATES = (1, 1000)  # frames per second; what is beyond is a time base, where the stream does not tell
+_PROBABLE_RATE = Fraction(25)  # until one is known
+_PATIENT_SECONDS = 3.0  # without a picture, after which it is said why
+_LOG = logging.getLogger("streamfuse.camera")
+
+
+class NetworkCamera:
+    """A stream that is decoded in a thread of its own, so that the sender never waits for the consumer.
+
+    Its frames carry the time stamps of the stream. Where those are made up by the reader (Motion JPEG over HTTP has
+    none), they have no `pts`, and the time of arrival counts.
+
+    Args:
+        door: opens it.
+
+    Attributes:
+        mode: what it delivers; of a stream that does not tell its rate only known with the first frame.
+
+    Raises:
+        CameraError: unreachable, refused, or no video in it.
+    """
+
+    limits: ExposureLimits | None = None
+    exposure: Exposure | None = None
+
+    def __init__(self, door: Door) -> None:
+        self.name = door.name
+        self._door = door
+        self._dropped = 0
+        self._frames: deque[Frame] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._error: str | None = None
+        self._whole = WholePictures(door.options.damaged, door.options.keyframe_timeout)
+        self._container = door.open()
+        try:
+            self._enter()
+        except BaseException:
+            self._container.close()
+            raise
+        self._thread = threading.Thread(target=self._read, name=f"streamfuse {self.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def lost(self) -> int:
+        """Frames that were damaged, or came faster than they were taken."""
+        return self._dropped + self._whole.lost
+
+    def set_exposure(self, exposure: Exposure) -> None:
+        """Not possible from here.
+
+        Raises:
+            CameraError: always.
+        """
+        raise CameraError(
+            f"The exposure of {self.name} cannot be set over the network: let it alternate by itself."
+        )
+
+    def grab(self, timeout: float) -> Frame | None:
+        """The next frame; frames that nobody took in time are lost.
+
+        Raises:
+            CameraError: the stream ended or broke off, or has sent no picture that stands for itself.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._frames or self._error or self._closed, timeout)
+            if self._frames:
+                return self._frames.popleft()
+            if self._error:
+                raise CameraError(self._error)
+            return None
+
+    def close(self) -> None:
+        """Stop reading; a read that is under way ends by itself, at the latest with its timeout."""
+        with self._changed:
+            self._closed = True
+            self._frames.clear()
+            self._changed.notify_all()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout=1.0)
+
+    def _enter(self) -> None:
+        """Take the video of the stream that was opened."""
+        self._stream = self._picture_stream()
+        self._undated = bool(Flags(self._container.format.flags) & Flags.no_timestamps)
+        self.mode = self._mode()
+        self._rate = ArrivalRate() if self.mode.rate_is == "measured" and self._door.rate is None else None
+
+    def _picture_stream(self) -> av.VideoStream:
+        for stream in self._container.streams.video:
+            if stream.codec_context is not None:
+                # Threads over frames would hold back as many frames as there are threads.
+                stream.thread_type = "SLICE"
+                return stream
+        raise CameraError(f"{self.name} has no video that can be decoded: check what it sends.")
+
+    def _mode(self) -> CameraMode:
+        stream, assumed = self._stream, self._door.options.assume_fps
+        told = Fraction(stream.average_rate or stream.guessed_rate or stream.base_rate or 0)
+        form = stream.width, stream.height
+        codec = stream.codec_context.name
+        if not self._undated and _RATES[0] <= told <= _RATES[1]:
+            return CameraMode(*form, told, codec)
+        if assumed is not None:
+            return CameraMode(*form, Fraction(assumed).limit_denominator(1001), codec, "assumed")
+        return CameraMode(*form, self._door.rate or _PROBABLE_RATE, codec, "measured")
+
+    def _read(self) -> None:
+        """Decode until the end, a failure or `close`; the container belongs to this thread."""
+        failure = "ended"
+        try:
+            try:
+                self._decode_all()
+            except av.error.InvalidDataError:
+                other = self._door.other(self._container)
+                if other is None:
+                    raise
+                self._container.close()
+                self._container = other
+                self._enter()
+                self._decode_all()
+        except (av.error.ExitError, av.error.TimeoutError):
+            failure = "fell silent"
+        except CameraError as error:
+            self._fail(str(error))
+        except (av.FFmpegError, OSError) as error:
+            failure = f"broke off ({reason(error)})"
+        except Exception as error:  # whatever goes wrong in a thread has to reach the consumer
+            failure = f"cannot be used ({without_credentials(str(error))})"
+        finally:
+            self._container.close()
+        self._fail(f"The stream {self.name} {failure}.")
+
+    def _fail(self, sentence: str) -> None:
+        with self._changed:
+            self._error = self._error or sentence
+            self._changed.notify_all()
+
+    def _decode_all(self) -> None:
+        began: float | None = None
+        told = False
+        for packet in self._container.demux(self._stream):
+            arrived = time.monotonic()
+            if self._closed:
+                break
+            for picture in self._whole.take(packet):
+                self._offer(picture, arrived)
+            if self._whole.began or not packet.size:
+                continue
+            began = began or arrived
+            if arrived - began > self._door.options.keyframe_timeout:
+                raise CameraError(
+                    f"{self.name} is sending, but no keyframe came within {arrived - began:.0f} s: set the camera to "
+                    "send one more often, or give it more time (--keyframe-timeout)."
+                )
+            if arrived - began > _PATIENT_SECONDS and not told:
+                told = True
+                _LOG.warning(
+                    "%s is sending, no keyframe yet.", self.name, extra={"event": "source", "fields": {}}
+                )
+
+    def _offer(self, raw: av.VideoFrame, arrived: float) -> None:
+        dated = raw.pts is not None and not self._undated
+        frame = Frame(
+            *picture_of(raw),
+            pts=raw.pts if dated else None,
+            time_base=Fraction(raw.time_base) if raw.time_base else Fraction(1, 90_000),
+            index=0,
+            captured_at=arrived,
+        )
+        if not self._is_measured(frame, arrived):
+            return
+        with self._changed:
+            if self._closed:
+                return
+            if len(self._frames) == _WAITING:
+                self._frames.popleft()
+                self._dropped += 1
+            self._frames.append(frame)
+            self._changed.notify_all()
+
+    def _is_measured(self, frame: Frame, arrived: float) -> bool:
+        """Whether the mode is known; frames before that only tell it."""
+        if self._rate is not None:
+            rate = self._rate.add(arrived)
+            if rate is None:
+                return False
+            self._rate, self._door.rate = None, rate
+            self.mode = replace(self.mode, rate=rate)
+        if self.mode.width != frame.width or self.mode.height != frame.height:
+            self.mode = replace(self.mode, width=frame.width, height=frame.height)
+        return True

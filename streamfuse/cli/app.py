@@ -1,0 +1,392 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streamfuse._version import __version__
+from streamfuse.cli import batch as cli_batch
+from streamfuse.cli import bench as cli_bench
+from streamfuse.cli import evaluate as cli_evaluate
+from streamfuse.cli import live as cli_live
+from streamfuse.cli import stills as cli_stills
+from streamfuse.cli import zmq as cli_zmq
+from streamfuse.cli.standard import guard_standard_streams
+from streamfuse.core.rates import read_rate
+from streamfuse.errors import (
+    NO_MEMORY,
+    OutputError,
+    StreamfuseError,
+    UsageError,
+    is_out_of_memory,
+    shortened,
+    without_credentials,
+)
+
+PRESETS = ("fast", "balanced", "best")
+EXIT_INTERRUPTED = 130
+_LONG_WORD = re.compile(r"(\S{600})\S{100,}")
+
+
+class _Group(click.Group):
+    """Turns errors raised on purpose into one sentence and an exit status; others too, without a traceback."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        guard_standard_streams()
+        try:
+            return super().main(*arguments, **options)
+        except OutputError as error:  # of --help and the like, which are printed before a command begins
+            _complain(error)
+            sys.exit(error.exit_code)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except StreamfuseError as error:
+            _complain(error)
+            sys.exit(error.exit_code)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("Interrupted.", err=True)
+            sys.exit(EXIT_INTERRUPTED)
+        except BrokenPipeError:
+            sys.exit(1)
+        except click.ClickException as error:
+            raise _tellable(error) from None
+        except click.exceptions.Exit:
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.filename and error.strerror:
+                _complain(error, f"{error.filename} cannot be used: {error.strerror}.")
+                sys.exit(1)
+            if os.environ.get("STREAMFUSE_DEBUG"):
+                raise
+            _complain(error, f"Internal error, please report it (STREAMFUSE_DEBUG=1 shows where): {error!r}")
+            sys.exit(1)
+
+
+def _told(text: str) -> str:
+    """A sentence as it may be shown: without credentials, and without pages of what was typed or pasted."""
+    return _LONG_WORD.sub(r"\1 ...", without_credentials(text))
+
+
+def _tellable(error: click.ClickException) -> click.ClickException:
+    """Click's own complaint as it stands, or a plain one where it repeats what should not be shown."""
+    text = error.format_message()
+    clean = _told(text)
+    if clean == text:
+        return error
+    if isinstance(error, click.UsageError):
+        return click.UsageError(clean, ctx=error.ctx)
+    return click.ClickException(clean)
+
+
+def _complain(error: BaseException, text: str | None = None) -> None:
+    click.echo(_told(f"Error: {NO_MEMORY if is_out_of_memory(error) else text or error}"), err=True)
+    for note in getattr(error, "__notes__", ()):
+        if not note.startswith("This happened in"):  # which stage: for developers
+            click.echo(_told(f"  {note}"), err=True)
+    if os.environ.get("STREAMFUSE_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="streamfuse")
+def main() -> None:
+    """Fuse alternating-exposure video and bracketed photographs into well-exposed pictures.
+
+    \b
+    streamfuse fuse clip.mov -o fused.mp4          an alternating (under, over, under ...) clip
+    streamfuse fuse under.mp4 over.mp4 -o out.mp4  one file per exposure
+    streamfuse fuse sample: -o sample.mp4          a built-in scene, to try it
+    streamfuse still dark.jpg bright.jpg -o o.jpg  photographs
+    streamfuse doctor                              what works on this machine
+
+    Exit status: 0 done, 1 a run failed, 2 wrong usage or configuration, 130 interrupted (with the output finished).
+    """
+
+
+def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        [
+            click.option(
+                "--preset", type=click.Choice(PRESETS), help="Speed against quality, of all stages."
+            ),
+            click.option(
+                "--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's."
+            ),
+            click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs."),
+            click.option(
+                "--threads",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="Of the network and OpenCV; default: half of the CPUs.",
+            ),
+            click.option(
+                "--bits",
+                type=click.Choice(["8", "10", "12", "16"]),
+                help="Output depth; default: the input's.",
+            ),
+            click.option("--overwrite", is_flag=True, default=None, help="Replace an existing output."),
+            click.option(
+                "--json", "as_json", is_flag=True, help="Print one JSON summary on standard output."
+            ),
+            click.option("--quiet", is_flag=True, help="Print errors only."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "-o", "--output", required=True, metavar="OUTPUT", help="Video file, image folder or pattern, or null:."
+)
+@click.option("--config", "config_name", metavar="FILE|NAME", help="Settings; see `streamfuse config show`.")
+@click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures; default: found by itself.")
+@click.option(
+    "--first", type=click.Choice(["under", "over"]), help="The first exposure; default: found by itself."
+)
+@click.option("--under-first", "first", flag_value="under", help="Same as --first under.")
+@click.option("--over-first", "first", flag_value="over", help="Same as --first over.")
+@click.option("--exposures", metavar="SIDECAR", help="CSV or JSON: frame, exposure_us, gain.")
+@click.option(
+    "--offset",
+    type=float,
+    metavar="SECONDS",
+    help="Of two files, one per exposure: how much later the second began; default: found out.",
+)
+@click.option(
+    "--rate",
+    type=click.Choice(["full", "half"]),
+    help="full: a fused frame for every frame; half: per bracket.",
+)
+@click.option(
+    "--fps",
+    metavar="RATE",
+    help="Frame rate of images and of bare streams (.h264), such as 25 or 24000/1001.",
+)
+@click.option(
+    "--align", type=click.Choice(["off", "global", "flow"]), help="How far things move between exposures."
+)
+@click.option(
+    "--ghost", type=click.Choice(["on", "off"]), help="Fall back to the reference where exposures disagree."
+)
+@click.option(
+    "--denoise",
+    type=click.Choice(["on", "off"]),
+    help="Take noise out of dark frames that stand in for bright ones; default: on, off at fast.",
+)
+@click.option("--smooth", type=click.Choice(["on", "off"]), help="Smooth weights and tone over time.")
+@click.option("--flicker", type=click.Choice(["on", "off"]), help="Damp the flicker of lamps; default: off.")
+@click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name.")
+@click.option("--crf", type=float, help="Constant rate factor: lower is better and larger.")
+@click.option("--pix-fmt", help="Pixel format to store, such as yuv420p10le.")
+@click.option("--speed", help="The encoder's own preset, such as veryfast.")
+@click.option(
+    "--audio",
+    type=click.Choice(["auto", "copy", "none"]),
+    help="auto: copy sound, convert what the container cannot hold; copy: never convert; none: leave it out.",
+)
+@click.option("--side-by-side", is_flag=True, default=None, help="Write under | over | fused.")
+@click.option(
+    "--dump-stages", type=click.Path(path_type=Path), metavar="DIR", help="Pictures of what each stage saw."
+)
+@click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")
+@_shared_options
+def fuse(
+    inputs: tuple[str, ...],
+    output: str,
+    config_name: str | None,
+    fps: str | None,
+    dump_stages: Path | None,
+    as_json: bool,
+    quiet: bool,
+    bits: str | None,
+    **options: Any,
+) -> None:
+    """Fuse files: an alternating video, one video per exposure, images, `sample:`, or - (Y4M).
+
+    \b
+    streamfuse fuse clip.mov -o fused.mp4
+    streamfuse fuse frames/ -o fused.mkv --fps 24 --codec hevc --bits 10
+    streamfuse fuse sample: -o sample.mp4 --side-by-side
+    streamfuse fuse bracket/ -o fused.jpg              one picture: as `streamfuse still`
+
+    What is found (exposures, order, gap) is printed; --cycle, --first and --exposures override it.
+    """
+    from streamfuse.config import load_config
+    from streamfuse.imaging.jit import when_compiling
+    from streamfuse.runtime.progress import Reporter
+    from streamfuse.runtime.run import FileFusion
+
+    if _is_picture(output) and all(Path(name).is_dir() or _is_picture(name) for name in inputs):
+        click.get_current_context().invoke(
+            cli_stills.still, inputs=inputs, output=Path(output), preset=options["preset"] or "best",
+            fuser=options["fuser"], device=options["device"] or "auto", align=options["align"] or "off",
+            bits=bits, overwrite=bool(options["overwrite"]), as_json=as_json, quiet=quiet,
+        )  # fmt: skip
+        return
+    for switch in ("ghost", "denoise", "smooth", "flicker"):
+        if options[switch] is not None:
+            options[switch] = options[switch] == "on"
+    config = load_config(config_name or "default")
+    config = config.with_overrides(bits=int(bits) if bits else None, **options)
+    with Reporter(quiet=quiet or as_json) as reporter, when_compiling(reporter.compiling):
+        fusion = FileFusion(
+            inputs, output, config, fps=_rate(fps), dump=dump_stages, progress=reporter.update
+        )
+        endings = (signal.SIGTERM, signal.SIGHUP)
+        previous = [signal.signal(number, lambda *_: fusion.stop()) for number in endings]
+        try:
+            summary = fusion.run()
+        finally:
+            for number, handler in zip(endings, previous, strict=True):
+                signal.signal(number, handler)
+    if as_json:
+        click.echo(json.dumps(summary.as_dict()))
+    elif not quiet:
+        reporter.summarise(summary)
+    if summary.interrupted:
+        sys.exit(EXIT_INTERRUPTED)
+
+
+cli_stills.evaluate.add_command(cli_evaluate.evaluate_video)
+cli_stills.evaluate.add_command(cli_evaluate.evaluate_labels)
+cli_stills.evaluate.add_command(cli_evaluate.evaluate_ablation)
+for command in (cli_batch.batch, cli_stills.still, cli_stills.evaluate, cli_stills.export):
+    main.add_command(command)
+
+
+@main.group(name="config")
+def config_group() -> None:
+    """Show, check and describe settings files."""
+
+
+@config_group.command(name="show")
+@click.argument("name", default="default", metavar="[FILE|NAME]")
+def config_show(name: str) -> None:
+    """Print all settings of a file or a shipped configuration, defaults filled in."""
+    from streamfuse.config import load_config
+
+    click.echo(load_config(name).show(), nl=False)
+
+
+@config_group.command(name="check")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+def config_check(files: tuple[str, ...]) -> None:
+    """Say whether settings files are valid, and if not, what to change."""
+    from streamfuse.config import load_config
+
+    for name in files:
+        load_config(name)
+        click.echo(f"{name}: valid")
+
+
+@config_group.command(name="schema")
+def config_schema() -> None:
+    """Print the JSON schema of settings files, for editors."""
+    from streamfuse.config import schema
+
+    click.echo(json.dumps(schema(), indent=2))
+
+
+@main.command()
+@click.option(
+    "--camera",
+    is_flag=False,
+    flag_value="",
+    metavar="[DEVICE]",
+    help="Try a camera instead: its mode, its exposure control and how late it obeys. Default: the first one.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(camera: str | None, as_json: bool) -> None:
+    """Say what works here: versions, devices, networks, encoders that really open, cameras.
+
+    \b
+    streamfuse doctor
+    streamfuse doctor --camera /dev/video0     about ten seconds; the camera's settings are put back
+    """
+    from streamfuse.cli.doctor import examine, examine_camera, render, render_camera
+
+    if camera is None:
+        findings = examine()
+        click.echo(json.dumps(findings, indent=2) if as_json else render(findings))
+        return
+    # So that its settings are put back.
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        findings = examine_camera(camera)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    click.echo(json.dumps(findings, indent=2) if as_json else render_camera(findings))
+
+
+@main.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--steps", type=click.IntRange(min=1), help="Train this many steps instead of the file's.")
+@click.option("--device", help="cpu or cuda[:i] instead of the file's.")
+def train(config: Path, steps: int | None, device: str | None) -> None:
+    """Train the networks that CONFIG describes; run it again to resume.
+
+    \b
+    streamfuse train configs/train-lcndr.yaml
+    """
+    from streamfuse.lab.train.config import load_train_config
+    from streamfuse.lab.train.loop import train as run
+
+    changes: dict[str, Any] = {"steps": steps} if steps else {}
+    if device:
+        changes["device"] = device
+    written = run(load_train_config(config).model_copy(update=changes), click.echo)
+    for name, path in written.items():
+        click.echo(f"{name}: {path}")
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a completion script: `streamfuse completion bash >> ~/.bashrc`."""
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(main, {}, "streamfuse", "_STREAMFUSE_COMPLETE").source())
+
+
+def _is_picture(name: str) -> bool:
+    """Whether this names one picture file, and not a numbered sequence."""
+    suffixes = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+    return Path(name).suffix.lower() in suffixes and "%" not in name
+
+
+def _rate(text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    try:
+        rate = read_rate(text)
+    except ValueError:
+        rate = Fraction(0)
+    if not 0 < rate <= 10000:
+        raise UsageError(f"--fps {shortened(text)} is not a frame rate; write 25 or 24000/1001.")
+    return rate
+
+
+cli_zmq.register(main)
+cli_bench.register(main)
+cli_live.register(main)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""The command for many files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamfuse.errors import StreamfuseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamfuse.runtime.batch.plan import Job
+    from streamfuse.runtime.batch.run import FileResult
+
+_MOST_LOOKED_AT = 50  # files, before the first is begun
+PRESETS = ("fast", "balanced", "best")
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="GLOB...")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for the results.",
+)
+@click.option("--suffix", metavar=".mkv", help="Kind of file to write; default: that of each input, or .mkv.")
+@click.option(
+    "--segments", type=click.IntRange(min=1), default=1, show_default=True, help="Cut each file into N."
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: half of the CPUs.")
+@click.option("--ray", metavar="ADDRESS", help="Use a Ray cluster: auto, local, or ray://HOST:PORT.")
+@click.option("--resume", is_flag=True, help="Go on where an earlier run with the same settings ended.")
+@click.option("--config", "config_name", metavar="FILE|NAME", help="Settings; see `streamfuse config show`.")
+@click.option("--preset", type=click.Choice(PRESETS), help="Speed against quality, of all stages.")
+@click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
+@click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), metavar="N", help="Of each process, for the network and OpenCV."
+)
+@click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name.")
+@click.option("--crf", type=float, help="Constant rate factor: lower is better and larger.")
+@click.option(
+    "--bits", type=click.Choice(["8", "10", "12", "16"]), help="Output depth; default: the input's."
+)
+@click.option(
+    "--audio", type=click.Choice(["auto", "copy", "none"]), help="Copy, convert or leave out sound."
+)
+@click.option("--overwrite", is_flag=True, default=None, help="Replace existing outputs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on standard output.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+def batch(
+    inputs: tuple[str, ...],
+    output: Path,
+    suffix: str | None,
+    segments: int,
+    workers: int | None,
+    ray: str | None,
+    resume: bool,
+    config_name: str | None,
+    bits: str | None,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Fuse many files, and long files in segments, several at a time.
+
+    \b
+    streamfuse batch 'clips/*.mov' -o fused/
+    streamfuse batch long.mov -o fused/ --segments 8 --workers 4
+    streamfuse batch 'clips/*.mov' -o fused/ --resume        after an interruption
+
+    Each input is an alternating video or a folder of images. A file that fails does not stop the others; the exit
+    status is then 1. Segments are joined without a seam: each reads some frames before and after its own.
+    """
+    from streamfuse.config import load_config
+    from streamfuse.runtime.batch.plan import find_sources, plan_jobs
+    from streamfuse.runtime.batch.run import Batch
+
+    config = load_config(config_name or "default")
+    config = config.with_overrides(bits=int(bits) if bits else None, **options)
+    jobs = plan_jobs(find_sources(inputs), output, config, segments, suffix)
+    processes = workers or max(1, (os.cpu_count() or 1) // 2)
+
+    def report(file: FileResult | None, finished: int, wanted: int) -> None:
+        if not (quiet or as_json):
+            _tell(file, finished, wanted)
+
+    endings = (signal.SIGTERM, signal.SIGHUP)  # a run that is told to end tidies up as after Ctrl-C
+    previous = [signal.signal(number, signal.default_int_handler) for number in endings]
+    try:
+        run = Batch(jobs, workers=processes, ray=ray, resume=resume, report=report)
+        if ray is None and len(jobs) > 0:
+            _compile_ahead(jobs, quiet=quiet or as_json)
+        results = run.run()
+    except KeyboardInterrupt:
+        click.echo("Interrupted: what is complete is kept; the same command with --resume goes on.", err=True)
+        sys.exit(130)
+    finally:
+        for number, handler in zip(endings, previous, strict=True):
+            signal.signal(number, handler)
+    failed = [file for file in results if file.status == "failed"]
+    for file in failed:
+        click.echo(f"Error: {file.result.error}", err=True)
+    if as_json:
+        click.echo(json.dumps({"files": [file.as_dict() for file in results], "workers": processes}))
+    elif not quiet:
+        kept = sum(file.status == "kept" for file in results)
+        click.echo(
+            f"{len(results) - len(failed) - kept} done, {kept} kept, {len(failed)} failed, in {output}.",
+            err=True,
+        )
+    if failed:
+        sys.exit(1)
+
+
+def _compile_ahead(jobs: Sequence[Job], *, quiet: bool) -> None:
+    """Once for each kind of pictures, and not in every process at the same time."""
+    from streamfuse.capture.open import open_source
+    from streamfuse.runtime.ahead import Kind, compile_ahead
+    from streamfuse.runtime.progress import Reporter
+
+    first = {str(job.source): job for job in reversed(jobs)}  # of a file's segments one is enough
+    kinds = set()
+    with Reporter(quiet=quiet) as reporter:
+        for job in list(first.values())[:_MOST_LOOKED_AT]:
+            with suppress(StreamfuseError):  # what is wrong is said of each file
+                with open_source(job.source) as source:
+                    kind = Kind.of(source.info, job.config)
+                if kind not in kinds:
+                    kinds.add(kind)
+                    compile_ahead(job.config, kind, reporter.compiling)
+
+
+def _tell(file: FileResult | None, finished: int, wanted: int) -> None:
+    if file is None:
+        click.echo(f"[{finished}/{wanted}]", err=True)
+        return
+    for warning in file.result.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    what = f"{file.result.frames_out} frames" if file.status != "failed" else "failed"
+    click.echo(f"[{finished}/{wanted}] {file.output}: {what}.", err=True)

@@ -1,0 +1,129 @@
+"""`streamfuse bench`: parse, call, print."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+_SIZES = ("1280x720", "1920x1080")
+_QUICK_SIZE = (1280, 720)
+_QUICK_FRAMES = 24
+
+
+@click.command()
+@click.option(
+    "--size",
+    "sizes",
+    multiple=True,
+    metavar="WxH",
+    default=_SIZES,
+    show_default=True,
+    help="Of the clip; repeatable.",
+)
+@click.option(
+    "--preset",
+    "--presets",
+    "presets",
+    multiple=True,
+    type=click.Choice(["fast", "balanced", "best"]),
+    default=("fast", "balanced"),
+    show_default=True,
+    help="Repeatable.",
+)
+@click.option("--frames", type=click.IntRange(min=8), default=60, show_default=True, help="Of each clip.")
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Of each run; the median counts.",
+)
+@click.option("--peers/--no-peers", default=True, show_default=True, help="Measure peers in the same run.")
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(["stages", "profile", "fusion", "runs"]),
+    help="Measure this only; repeatable. Default: all.",
+)
+@click.option("--quick", is_flag=True, help=f"1280x720 only, {_QUICK_FRAMES} frames, once.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write all figures.",
+)
+@click.option("--add", is_flag=True, help="Add to the figures that FILE holds already.")
+def bench(
+    sizes: tuple[str, ...],
+    presets: tuple[str, ...],
+    frames: int,
+    repeats: int,
+    peers: bool,
+    parts: tuple[str, ...],
+    quick: bool,
+    json_file: Path | None,
+    add: bool,
+) -> None:
+    """Measure how fast this machine fuses, beside peers and beside what the machine can do at most.
+
+    The clip is the built-in sample, encoded to a temporary file. Stages are measured alone on one thread; whole runs
+    from file to file, with all threads, each in a process of its own.
+
+    \b
+    streamfuse bench --quick
+    streamfuse bench --size 1920x1080 --preset fast --json figures.json
+    """
+    from streamfuse.core.output_file import check_output_file
+    from streamfuse.lab.bench.run import PARTS, BenchPlan, read_figures, run_bench, write_figures
+
+    if json_file is not None:
+        check_output_file(json_file)
+    old = read_figures(json_file) if json_file is not None and add and json_file.is_file() else None
+    plan = BenchPlan(
+        sizes=[_QUICK_SIZE] if quick else [_size(text) for text in sizes],
+        presets=presets,
+        frames=_QUICK_FRAMES if quick else frames,
+        repeats=1 if quick else repeats,
+        peers=peers,
+        parts=[part for part in PARTS if not parts or part in parts],
+    )
+    so_far: dict[str, Any] = {}
+
+    def keep(figures: dict[str, Any]) -> None:
+        so_far.update(figures if json_file is None else write_figures(figures, json_file, old))
+
+    try:
+        run_bench(plan, lambda line: click.echo(line, err=True), keep)
+    finally:  # what was measured before something failed is worth having
+        _show(so_far, json_file)
+
+
+def _show(figures: dict[str, Any], json_file: Path | None) -> None:
+    from rich.console import Console
+
+    from streamfuse.lab.bench.table import tables
+
+    if figures and json_file is not None:
+        click.echo(f"Figures written to {json_file}.", err=True)
+    console = Console()
+    for table in tables(figures):
+        console.print(table)
+
+
+def _size(text: str) -> tuple[int, int]:
+    from streamfuse.errors import UsageError
+
+    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not found:
+        raise UsageError(f"--size {text!r} is not a size; write 1280x720.")
+    return int(found[1]), int(found[2])
+
+
+def register(main: click.Group) -> None:
+    """Add the command to the program."""
+    main.add_command(bench)

@@ -1,0 +1,246 @@
+"""`streamfuse evaluate video`: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command(name="video")
+@click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CLIP...")
+@click.option(
+    "--preset", type=click.Choice(["fast", "balanced", "best"]), default="balanced", show_default=True
+)
+@click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
+@click.option("--align", type=click.Choice(["off", "global", "flow"]), help="Alignment; default: flow.")
+@click.option("--ghost", type=click.Choice(["on", "off"]), help="Ghost fallback; default: on.")
+@click.option(
+    "--denoise", type=click.Choice(["on", "off"]), help="Denoising of the fallback; default: on, off at fast."
+)
+@click.option("--smooth", type=click.Choice(["on", "off"]), help="Temporal smoothing; default: on.")
+@click.option("--deflicker", type=click.Choice(["on", "off"]), help="Damping of flicker; default: off.")
+@click.option(
+    "--gap",
+    "gaps",
+    type=click.FloatRange(0.5, 16),
+    multiple=True,
+    default=(3.0,),
+    show_default=True,
+    help="EV between exposures; repeatable.",
+)
+@click.option("--cycle", type=click.IntRange(2, 5), default=2, show_default=True, help="Number of exposures.")
+@click.option(
+    "--frames",
+    "--count",
+    "count",
+    type=click.IntRange(min=3),
+    default=30,
+    show_default=True,
+    help="Frames of each clip.",
+)
+@click.option(
+    "--step",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="Take every so manieth frame of a video or folder: faster motion.",
+)
+@click.option("--width", type=click.IntRange(min=32), help="Scale videos to this width; of panoramas: 320.")
+@click.option("--range", "range_ev", type=click.FloatRange(1, 30), help="Stretch videos to this range, EV.")
+@click.option(
+    "--noise",
+    type=click.FloatRange(min=0),
+    default=2e-3,
+    show_default=True,
+    help="Sigma in linear light, on the dark frames.",
+)
+@click.option("--drop", type=click.FloatRange(0, 0.5), default=0.0, help="Share of frames lost.")
+@click.option("--double", type=click.FloatRange(0, 0.5), default=0.0, help="Share of frames doubled.")
+@click.option("--drift", type=click.FloatRange(0, 4), default=0.0, help="Slow swing of the exposure, EV.")
+@click.option(
+    "--white-balance",
+    type=click.FloatRange(-2, 2),
+    default=0.0,
+    help="How much more red and less blue the brightest exposure shows, EV.",
+)
+@click.option("--shake", type=click.FloatRange(0, 50), default=0.0, help="Of the hand, pixels.")
+@click.option(
+    "--flicker", type=click.FloatRange(0, 0.5), default=0.0, help="Ripple of lamps on the mains, a share."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of noise, losses and shake.")
+@click.option(
+    "--flow",
+    is_flag=True,
+    help="CLIPs are .hdr panoramas or folders of them: pan through each, and score the flow.",
+)
+@click.option(
+    "--objects", type=click.IntRange(0, 20), help="Things that fly through a panorama; with --flow: 2."
+)
+@click.option("--peers/--no-peers", default=True, show_default=True, help="Measure peers in the same run.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures."
+)
+@click.option(
+    "--report", "report_file", type=click.Path(path_type=Path), metavar="FILE", help="Write an HTML page."
+)
+def evaluate_video(
+    clips: tuple[Path, ...],
+    preset: str,
+    fuser: str | None,
+    align: str | None,
+    ghost: str | None,
+    denoise: str | None,
+    smooth: str | None,
+    deflicker: str | None,
+    gaps: tuple[float, ...],
+    flow: bool,
+    objects: int | None,
+    peers: bool,
+    json_file: Path | None,
+    report_file: Path | None,
+    **filming: Any,
+) -> None:
+    """Simulate alternating exposures from CLIPs and compare with the oracle of every instant.
+
+    CLIP is a video, a folder of .hdr frames, or an .hdr panorama. The oracle is the fusion, by the same network, of
+    both exposures simulated at the same instant. Panoramas know the exact motion, so that the flow is scored too.
+
+    \b
+    streamfuse evaluate video clip.mp4 hdr_frames/ --gap 3 --json figures.json --report figures.html
+    streamfuse evaluate video --flow panoramas/ --gap 3 --gap 5 --no-peers
+    """
+    from streamfuse.config import load_config
+    from streamfuse.lab.evaluate.report import ReportWriter
+    from streamfuse.lab.evaluate.video_report import VideoReport
+    from streamfuse.lab.evaluate.videos import VideoTrial, evaluate_videos, panoramas
+
+    _check(json_file)
+    _check(report_file)
+    config = load_config("default").with_overrides(
+        preset=preset,
+        fuser=fuser,
+        align=align,
+        ghost=None if ghost is None else ghost == "on",
+        denoise=None if denoise is None else denoise == "on",
+        smooth=None if smooth is None else smooth == "on",
+        flicker=None if deflicker is None else deflicker == "on",
+    )
+    if objects is None:
+        objects = 2 if flow else 0
+    scenes = panoramas(clips) if flow else clips
+    trials = [VideoTrial(clip, gap, objects=objects, **filming) for clip in scenes for gap in gaps]
+    if report_file is None:
+        figures = evaluate_videos(trials, config, peers=peers, say=click.echo)
+    else:
+        with ReportWriter(report_file, "streamfuse evaluate video") as page:
+            figures = evaluate_videos(trials, config, peers=peers, say=click.echo, report=VideoReport(page))
+            for name, value in figures["environment"].items():
+                page.fact(name, value)
+        click.echo(f"Report written to {click.format_filename(report_file)}.")
+    _write(json_file, figures)
+
+
+@click.command(name="ablation")
+@click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CLIP...")
+@click.option(
+    "--preset", type=click.Choice(["fast", "balanced", "best"]), default="balanced", show_default=True
+)
+@click.option(
+    "--gap",
+    "gaps",
+    type=click.FloatRange(0.5, 16),
+    multiple=True,
+    default=(3.0,),
+    show_default=True,
+    help="EV between exposures; repeatable.",
+)
+@click.option(
+    "--frames", "count", type=click.IntRange(min=3), default=30, show_default=True, help="Of each clip."
+)
+@click.option("--width", type=click.IntRange(min=32), help="Scale videos to this width.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures."
+)
+def evaluate_ablation(
+    clips: tuple[Path, ...], preset: str, gaps: tuple[float, ...], json_file: Path | None, **filming: Any
+) -> None:
+    """Measure CLIPs with each stage of alignment and smoothing switched off in turn.
+
+    \b
+    streamfuse evaluate ablation clip.mp4 hdr_frames/ --json ablation.json
+    """
+    from streamfuse.config import load_config
+    from streamfuse.lab.evaluate import ablation
+    from streamfuse.lab.evaluate.videos import VideoTrial
+
+    _check(json_file)
+    config = load_config("default").with_overrides(preset=preset)
+    trials = [VideoTrial(clip, gap, **filming) for clip in clips for gap in gaps]
+    _write(json_file, ablation.evaluate_ablation(trials, config, say=click.echo))
+
+
+@click.command(name="labels")
+@click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CLIP...")
+@click.option(
+    "--gap",
+    "gaps",
+    type=click.FloatRange(0.5, 16),
+    multiple=True,
+    default=(1.5, 2.0, 3.0, 4.0, 5.0, 6.0),
+    show_default=True,
+    help="EV between exposures; repeatable.",
+)
+@click.option("--cycle", type=click.IntRange(2, 5), default=2, show_default=True, help="Number of exposures.")
+@click.option("--frames", type=click.IntRange(min=2), default=1000, show_default=True, help="Of each trial.")
+@click.option("--width", type=click.IntRange(min=48), default=192, show_default=True, help="Of the pictures.")
+@click.option("--drop", type=click.FloatRange(0, 0.5), default=0.01, show_default=True, help="Share lost.")
+@click.option(
+    "--double", type=click.FloatRange(0, 0.5), default=0.01, show_default=True, help="Share doubled."
+)
+@click.option("--swap", type=click.FloatRange(0, 0.5), default=0.0, show_default=True, help="Out of order.")
+@click.option(
+    "--scenario",
+    "scenarios",
+    type=click.Choice(["steady", "fades", "lights", "window to wall", "cuts"]),
+    multiple=True,
+    default=("steady",),
+    show_default=True,
+    help="What happens to the light; repeatable.",
+)
+@click.option("--drift", type=click.FloatRange(0, 4), default=0.0, help="Slow swing of the exposure, EV.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of noise and losses.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures."
+)
+def evaluate_labels(json_file: Path | None, **options: Any) -> None:
+    """Count wrong labels in long alternations made from CLIPs, with frames lost, doubled and out of order.
+
+    CLIP is a video, a folder of .hdr frames, or an .hdr panorama through which a camera pans.
+
+    \b
+    streamfuse evaluate labels clip.mp4 hdr_frames/ --drop 0.01 --double 0.01 --json labels.json
+    """
+    from streamfuse.lab.evaluate.labels import LabelTrials, evaluate_labels
+
+    _check(json_file)
+    figures = evaluate_labels(LabelTrials(**options), report=click.echo)
+    _write(json_file, figures)
+
+
+def _check(file: Path | None) -> None:
+    """Say that nothing can be written there before the work is done."""
+    from streamfuse.core.output_file import check_output_file
+
+    if file is not None:
+        check_output_file(file)
+
+
+def _write(file: Path | None, figures: dict[str, Any]) -> None:
+    from streamfuse.core.output_file import write_text_file
+
+    if file is not None:
+        write_text_file(file, json.dumps(figures, indent=1) + "\n")
+        click.echo(f"Figures written to {click.format_filename(file)}.")

@@ -1,0 +1,199 @@
+"""The commands around photographs and the network: `still`, `evaluate`, `export`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+PRESETS = ("fast", "balanced", "best")
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="PICTURE...")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="JPEG, PNG or TIFF to write.",
+)
+@click.option(
+    "--preset", type=click.Choice(PRESETS), default="best", show_default=True, help="Speed against quality."
+)
+@click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
+@click.option("--device", metavar="auto|cpu|cuda[:i]", default="auto", help="Where the network runs.")
+@click.option(
+    "--align", type=click.Choice(["off", "global", "flow"]), default="off", show_default=True,
+    help="For hand-held brackets: global where the camera moved, flow where things moved too.",
+)  # fmt: skip
+@click.option("--bits", type=click.Choice(["8", "16"]), help="Output depth; default: the input's.")
+@click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on standard output.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+def still(
+    inputs: tuple[str, ...],
+    output: Path,
+    preset: str,
+    fuser: str | None,
+    device: str,
+    align: str,
+    bits: str | None,
+    quality: int,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Fuse 2 or more photographs of one scene, in any order: files, a folder, or a pattern.
+
+    \b
+    streamfuse still dark.jpg middle.jpg bright.jpg -o fused.jpg
+    streamfuse still bracket/ -o fused.tif --bits 16 --align global
+
+    Exif and colour profile are kept.
+    """
+    from dataclasses import asdict
+
+    from streamfuse.imaging.jit import when_compiling
+    from streamfuse.photo.stills import fuse_stills
+    from streamfuse.runtime.progress import Reporter
+
+    with when_compiling(Reporter(quiet=quiet or as_json).compiling):
+        summary = fuse_stills(
+            inputs, output, preset=preset, fuser=fuser, device=device, align=align,  # type: ignore[arg-type]
+            bits=int(bits) if bits else None, quality=quality, overwrite=overwrite,
+        )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(asdict(summary)))
+    elif not quiet:
+        click.echo(f"{', '.join(summary.outputs)}: {summary.frames_in} exposures fused by {summary.fuser}.")
+
+
+@click.group()
+@click.pass_context
+def evaluate(context: click.Context) -> None:
+    """Measure quality, beside other tools."""
+    from streamfuse.imaging.jit import when_compiling
+    from streamfuse.runtime.progress import Reporter
+
+    context.with_resource(when_compiling(Reporter().compiling))
+    # Ends as an error does, so that nothing half-written is left.
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    context.call_on_close(lambda: signal.signal(signal.SIGTERM, previous))
+
+
+@evaluate.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures."
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    help="Write a page to look at the pictures.",
+)
+@click.option(
+    "--fuser", "fusers", multiple=True, metavar="NAME", help="Repeatable; default: the three networks."
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N scenes.")
+@click.option("--scene", "names", multiple=True, metavar="NAME", help="Repeatable; default: all scenes.")
+@click.option(
+    "--held-back",
+    type=click.Path(path_type=Path),
+    metavar="CONFIG",
+    help="Only the scenes that this training configuration holds back.",
+)
+@click.option(
+    "--exposures",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Use N of each scene, evenly from the darkest to the brightest; scenes with fewer are left out.",
+)
+@click.option(
+    "--speed/--no-speed", default=True, show_default=True, help="Also measure time and memory at 2 MP."
+)
+@click.option("--device", metavar="auto|cpu|cuda[:i]", default="auto", help="Where the networks run.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+def stills(
+    folder: Path,
+    json_file: Path | None,
+    report: Path | None,
+    fusers: tuple[str, ...],
+    limit: int | None,
+    names: tuple[str, ...],
+    held_back: Path | None,
+    exposures: int | None,
+    speed: bool,
+    device: str,
+    quiet: bool,
+) -> None:
+    """Fuse the scenes in DIR with streamfuse and its peers, and measure what comes out.
+
+    A scene is a folder of two or more pictures (under and over, or 00, 01 ... from dark to bright), and with a
+    picture called `reference` where the wanted result is known.
+
+    \b
+    streamfuse evaluate stills scenes/ --json stills.json --report stills.html
+    streamfuse evaluate stills train/ --held-back configs/train-lcndr.yaml --exposures 3
+    """
+    from streamfuse.core.output_file import check_output_file
+    from streamfuse.lab.evaluate.still_scores import require_scenes
+    from streamfuse.lab.evaluate.stills import StillsEvaluation, evaluate_stills, render_summary
+
+    def progress(line: str) -> None:
+        if not quiet:
+            click.echo(line, err=True)
+
+    if json_file is not None:
+        check_output_file(json_file)
+    require_scenes(folder, names)
+    if held_back is not None:
+        from streamfuse.lab.train.config import load_train_config
+
+        names += load_train_config(held_back).held_back
+    found: StillsEvaluation = evaluate_stills(
+        folder,
+        fusers=fusers or None,
+        limit=limit,
+        names=names,
+        exposures=exposures,
+        speed=speed,
+        device=device,
+        report=report,
+        progress=progress,
+    )
+    if json_file is not None:
+        found.write_json(json_file)
+    if not quiet:
+        click.echo(render_summary(found))
+
+
+@click.group()
+def export() -> None:
+    """Write the network for other runtimes."""
+
+
+@export.command()
+@click.argument("output", type=click.Path(path_type=Path), metavar="OUT.onnx")
+@click.option(
+    "--fuser", default="lcndr", show_default=True, metavar="NAME", help="lcndr, lcndr-s or lcndr-xs."
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+def onnx(output: Path, fuser: str, overwrite: bool) -> None:
+    """Write the network as ONNX: two exposures in, fused luma and maps out, any size.
+
+    \b
+    streamfuse export onnx lcndr.onnx
+
+    `streamfuse.lab.export` describes the inputs and outputs. Needs the packages of streamfuse[onnx].
+    """
+    from streamfuse.lab.export import export_onnx
+
+    export_onnx(fuser, output, overwrite=overwrite)
+    click.echo(f"{click.format_filename(output)}: {fuser}, two exposures, sides that are multiples of 32.")

@@ -1,0 +1,315 @@
+"""`streamfuse publish`, `subscribe`, `capture-publish`, `record` and `keys`: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamfuse.cli.camera import STREAM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamfuse.runtime.live.config import LiveConfig
+    from streamfuse.runtime.relay import Relay
+
+_INTERRUPTED = 130
+_KEY = click.Path(path_type=Path)
+
+_PUBLISHING = [
+    click.option(
+        "--to", "endpoints", multiple=True, required=True, metavar="ENDPOINT", help="Where to; repeatable."
+    ),
+    click.option("--encoding", type=click.Choice(["raw", "jpeg", "h264", "hevc"]), help="Default: raw."),
+    click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG; default: 85."),
+    click.option("--topic", help="Default: fused, or exposure."),
+    click.option(
+        "--keys", type=_KEY, metavar="NAME.key_secret", help="Encrypt and sign with these keys (CURVE)."
+    ),
+    click.option("--clients", type=_KEY, metavar="DIR", help="Let in only those whose NAME.key lies in DIR."),
+    click.option("--pace", is_flag=True, help="Give out a file by its time stamps, as a camera would."),
+    click.option(
+        "--wait-for", type=click.IntRange(min=0), default=0, help="Begin when N subscribers are there."
+    ),
+]
+_OUTPUT = [
+    click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output."),
+    click.option("--quiet", is_flag=True, help="Print errors only."),
+]
+_RECORDING = [
+    click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name."),
+    click.option("--crf", type=float, help="Constant rate factor: lower is better and larger."),
+    click.option(
+        "--bits", type=click.Choice(["8", "10", "12", "16"]), help="Depth to store; default: as received."
+    ),
+    click.option("--pix-fmt", help="Pixel format to store, such as yuv420p10le."),
+    click.option("--speed", "preset", help="The encoder's own preset, such as veryfast."),
+    click.option("--overwrite", is_flag=True, help="Replace an existing file."),
+]
+_TRUSTING = [
+    click.option("--server", type=_KEY, metavar="NAME.key", help="The publisher's public key (CURVE)."),
+    click.option(
+        "--keys", type=_KEY, metavar="NAME.key_secret", help="Own keys, where the publisher asks for them."
+    ),
+]
+
+
+def register(main: click.Group) -> None:
+    """Add the commands to the command line."""
+    for command in (publish, capture_publish, subscribe, record, keys):
+        main.add_command(command)
+
+
+def _with(*options: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed([option for group in options for option in group]):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@_with(_PUBLISHING)
+@click.option(
+    "--pixels", type=click.Choice(["native", "nv12", "rgb24", "bgr24", "gray"]), help="Layout of raw frames."
+)
+@click.option("--maps", metavar="NAMES", help="Ride along: weights, ghost, aligned (separated by commas).")
+@click.option("--config", "config_name", metavar="FILE|NAME", help="Settings; see `streamfuse config show`.")
+@click.option("--preset", type=click.Choice(["fast", "balanced", "best"]), help="Speed against quality.")
+@click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
+@click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of network and OpenCV; default: half of the CPUs.",
+)
+@click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures; default: found by itself.")
+@click.option("--first", type=click.Choice(["under", "over"]), help="The first exposure.")
+@click.option("--align", type=click.Choice(["off", "global", "flow"]), help="How far things move.")
+@click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")
+@_with(STREAM, _OUTPUT)
+def publish(
+    inputs: tuple[str, ...], endpoints: tuple[str, ...], maps: str | None, config_name: str | None, pace: bool,
+    wait_for: int, as_json: bool, quiet: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Fuse a file or a camera, and publish the fused frames over ZeroMQ.
+
+    \b
+    streamfuse publish clip.mov --to zmq+pub://127.0.0.1:5556
+    streamfuse publish rtsp://10.0.0.5/cam --to zmq+pub://127.0.0.1:5556
+    streamfuse publish sim: --to pub+bind:tcp://127.0.0.1:5556 --encoding jpeg
+    streamfuse publish clip.mov --to zmq+push+ipc:///tmp/frames     (loss-free, one receiver)
+    """
+    from streamfuse.config import load_config
+    from streamfuse.runtime.relay import publish as run
+
+    addressed = _addressed(endpoints, options)
+    config = load_config(config_name or "default")
+    camera = _camera(config.live, options)
+    config = config.with_overrides(**options).model_copy(update={"live": camera})
+    names = maps.split(",") if maps else []
+    relay = run(inputs, addressed, config, maps=names, pace=pace, wait_for=wait_for)
+    _run(relay, as_json, quiet)
+
+
+@click.command(name="capture-publish")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@_with(_PUBLISHING)
+@click.option("--exposures", type=_KEY, metavar="SIDECAR", help="CSV or JSON: frame, exposure_us, gain.")
+@_with(STREAM, _OUTPUT)
+def capture_publish(
+    inputs: tuple[str, ...], endpoints: tuple[str, ...], exposures: Path | None, pace: bool, wait_for: int,
+    as_json: bool, quiet: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Publish a camera's or a file's single exposures, to be fused by another process or machine.
+
+    \b
+    streamfuse capture-publish sim: --to push+bind:tcp://127.0.0.1:5557
+    streamfuse fuse pull:tcp://127.0.0.1:5557 -o push+bind:tcp://127.0.0.1:5558
+    streamfuse record pull:tcp://127.0.0.1:5558 -o fused.mp4
+    """
+    from streamfuse.runtime.live.config import LiveConfig
+    from streamfuse.runtime.relay import capture_publish as run
+
+    addressed = _addressed(endpoints, options)
+    camera = _camera(LiveConfig(), options)
+    relay = run(inputs, addressed, pace=pace, wait_for=wait_for, sidecar=exposures, camera=camera)
+    _run(relay, as_json, quiet)
+
+
+@click.command()
+@click.argument("endpoint")
+@click.option("-o", "--output", required=True, metavar="OUTPUT", help="Video file, image folder or pattern.")
+@click.option("--topic", help="Only topics that begin so.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds of silence; default: 30."
+)
+@_with(_TRUSTING, _RECORDING, _OUTPUT)
+def record(
+    endpoint: str, output: str, topic: str | None, timeout: float | None, server: Path | None, keys: Path | None,
+    bits: str | None, as_json: bool, quiet: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Write a published stream to a file.
+
+    \b
+    streamfuse record zmq://127.0.0.1:5556 -o fused.mp4
+    streamfuse record pull:tcp://127.0.0.1:5558 -o fused.mkv --codec ffv1
+    """
+    from streamfuse.runtime.relay import record as run
+    from streamfuse.zmq.endpoint import with_options
+
+    asked = with_options(endpoint, {"topic": topic, "timeout": timeout, "server": server, "keys": keys})
+    asked = asked if asked.startswith(("zmq", "sub", "pull")) else f"zmq:{asked}"
+    _run(run(asked, output, bits=int(bits) if bits else None, **options), as_json, quiet)
+
+
+@click.command()
+@click.argument("endpoint")
+@click.option("--record", "output", metavar="FILE", help="Write the frames to a file as well.")
+@click.option("--view", is_flag=True, help="Show the frames in a window.")
+@click.option("--topic", default="", help="Only topics that begin so.")
+@click.option("--latest", is_flag=True, help="The newest frame only.")
+@click.option("--follow", is_flag=True, help="After the end of a stream wait for the next one.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True)
+@click.option("--count", type=click.IntRange(min=1), help="End after so many frames.")
+@click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="End after so many seconds.")
+@_with(_TRUSTING, _RECORDING, _OUTPUT)
+def subscribe(
+    endpoint: str, output: str | None, view: bool, topic: str, latest: bool, follow: bool, timeout: float,
+    count: int | None, duration: float | None, server: Path | None, keys: Path | None, bits: str | None,
+    as_json: bool, quiet: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Receive a published stream: print rates and delays, show it, record it.
+
+    \b
+    streamfuse subscribe tcp://127.0.0.1:5556
+    streamfuse subscribe tcp://127.0.0.1:5556 --record fused.mp4 --count 300
+
+    `age` is the time from publishing to here, `delay` the time from capture.
+    """
+    from streamfuse.runtime.watch import watch
+    from streamfuse.zmq.subscription import DEFAULT_MAX_AGE
+    from streamfuse.zmq.subscription import subscribe as open_subscription
+
+    subscription = open_subscription(
+        endpoint, topic=topic, timeout=timeout, latest=latest, follow=follow, server=server, keys=keys,
+        max_age=None if output else DEFAULT_MAX_AGE,
+    )  # fmt: skip
+    options["bits"] = int(bits) if bits else None
+    if not quiet:
+        _warn(subscription.warnings)
+    report = None
+    with _stopping(subscription.close):
+        for report in watch(
+            subscription, output=output, view=view, frames=count, seconds=duration, **options
+        ):
+            if not quiet and not as_json:
+                click.echo(_line(report.as_dict()), err=True)
+    if as_json and report is not None:
+        click.echo(json.dumps(report.as_dict() | {"outputs": [output] if output else []}))
+
+
+@click.group()
+def keys() -> None:
+    """Make and show CURVE keys, which encrypt a stream and say who may read it."""
+
+
+@keys.command(name="new")
+@click.argument("name", type=_KEY)
+def keys_new(name: Path) -> None:
+    """Make NAME.key (to give away) and NAME.key_secret (to keep).
+
+    \b
+    streamfuse keys new camera
+    streamfuse publish sim: --to zmq+pub://*:5556 --keys camera.key_secret
+    streamfuse subscribe tcp://HOST:5556 --server camera.key
+    """
+    from streamfuse.zmq.security import new_keys
+
+    public, secret = new_keys(name)
+    click.echo(f"{public}: the public key, for the other end\n{secret}: the secret key; keep it to yourself")
+
+
+@keys.command(name="show")
+@click.argument("file", type=_KEY)
+def keys_show(file: Path) -> None:
+    """Print the public half of a key file."""
+    from streamfuse.zmq.security import load_keys
+
+    click.echo(load_keys(file, secret=False).public.decode())
+
+
+def _addressed(endpoints: tuple[str, ...], options: dict[str, Any]) -> list[str]:
+    """The endpoints with the options that are theirs; those are taken out of `options`."""
+    from streamfuse.zmq.endpoint import with_options
+
+    names = ("encoding", "quality", "topic", "pixels", "keys", "clients")
+    taken = {name: options.pop(name, None) for name in names}
+    return [with_options(endpoint, taken) for endpoint in endpoints]
+
+
+def _camera(live: LiveConfig, options: dict[str, Any]) -> LiveConfig:
+    """How to open a camera; what was said of that is taken out of `options`."""
+    from streamfuse.runtime.live.config import STREAM_KEYS, LiveConfig
+
+    taken = {name: options.pop(name, None) for name in STREAM_KEYS}
+    return LiveConfig.checked(live, {name: value for name, value in taken.items() if value is not None})
+
+
+@contextmanager
+def _stopping(stop: Callable[[], None]) -> Iterator[None]:
+    """SIGTERM ends what runs, cleanly."""
+    previous = signal.signal(signal.SIGTERM, lambda *_: stop())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _run(relay: Relay, as_json: bool, quiet: bool) -> None:
+    from streamfuse.imaging.jit import when_compiling
+    from streamfuse.runtime.progress import Reporter
+
+    if not quiet:
+        _warn(relay.warnings)
+        click.echo(", ".join(name for sink in relay.sinks for name in sink.outputs), err=True)
+    with _stopping(relay.stop), when_compiling(Reporter(quiet=quiet or as_json).compiling):
+        summary = relay.run()
+    if as_json:
+        click.echo(json.dumps(summary.as_dict()))
+    elif not quiet:
+        click.echo(
+            f"{', '.join(summary.outputs)}: {'interrupted after' if summary.interrupted else 'done:'} "
+            f"{summary.frames_out} frames from {summary.frames_in} in {summary.seconds:.1f} s ({summary.fps:.1f} fps).",
+            err=True,
+        )
+    if summary.interrupted:
+        sys.exit(_INTERRUPTED)
+
+
+def _warn(sentences: Sequence[str]) -> None:
+    for text in sentences:
+        click.echo(f"Warning: {text}", err=True)
+
+
+def _line(report: dict[str, Any]) -> str:
+    age = (
+        ""
+        if report["age_ms"] is None
+        else f", age {report['age_ms']:.1f} ms (max {report['age_ms_max']:.1f})"
+    )
+    delay = "" if report["delay_ms"] is None else f", delay {report['delay_ms']:.1f} ms"
+    return (
+        f"{report['frames']} frames, {report['fps']:.1f} fps, {report['megabytes_per_second']:.1f} MB/s{age}{delay}, "
+        f"{report['lost']} lost, {report['skipped']} skipped, {report['refused']} refused"
+    )

@@ -1,0 +1,1 @@
+"""What everything else speaks in: frames, the protocols of sources, stages and sinks, colour, options."""

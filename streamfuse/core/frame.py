@@ -1,0 +1,344 @@
+"""What travels through the pipeline: a `Frame`, then a `Bracket`, an `AlignedBracket`, and a `FusedFrame`.
+
+All are frozen; their arrays are never written to after construction. Pixels stay as the camera or the codec gave
+them: Y'CbCr planes at native chroma subsampling and bit depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Plane = npt.NDArray[Any]  # (H, W) uint8 (8 bit) or uint16 (9..16 bit, low bits used)
+Map = npt.NDArray[np.float32]  # (H, W), or (H, W, 2) for a flow field
+
+UNSPECIFIED = 2  # of ITU-T H.273: "unknown, decide by the application"
+# H.273 MatrixCoefficients -> (Kr, Kb)
+_LUMA_COEFFICIENTS = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
+
+
+def empty_planes(like: Sequence[Plane]) -> tuple[Plane, ...]:
+    """Planes to be filled, of the shapes and the dtype of these, one after another in one buffer.
+
+    So a publisher sends them as one piece; with every consumer else they are as good as any.
+    """
+    buffer = np.empty(sum(plane.size for plane in like), like[0].dtype)
+    planes, begin = [], 0
+    for plane in like:
+        planes.append(buffer[begin : begin + plane.size].reshape(plane.shape))
+        begin += plane.size
+    return tuple(planes)
+
+
+def in_one_buffer(planes: Sequence[Plane]) -> tuple[Plane, ...]:
+    """Copies of these planes that lie as `empty_planes` lays them."""
+    copies = empty_planes(planes)
+    for copy, plane in zip(copies, planes, strict=True):
+        copy[...] = plane
+    return copies
+
+
+@dataclass(frozen=True, slots=True)
+class ColorInfo:
+    """Colour description: ITU-T H.273 code points, and the range of the code values."""
+
+    matrix: int = UNSPECIFIED
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+    full_range: bool = False
+
+    def luma_coefficients(self, height: int) -> tuple[float, float]:
+        """(Kr, Kb); an unspecified matrix is BT.709 from 720 lines up and BT.601 below, as players assume."""
+        fallback = 1 if height >= 720 else 6
+        return _LUMA_COEFFICIENTS.get(self.matrix, _LUMA_COEFFICIENTS[fallback])
+
+
+def luma_range(bits: int, full_range: bool) -> tuple[int, int]:
+    """(black, white) code values of luma at this bit depth."""
+    if full_range:
+        return 0, (1 << bits) - 1
+    return 16 << (bits - 8), 235 << (bits - 8)
+
+
+def chroma_range(bits: int, full_range: bool) -> tuple[int, float]:
+    """(neutral code value, code values from neutral to the largest chroma 0.5) at this bit depth."""
+    neutral = 128 << (bits - 8)
+    return neutral, (((1 << bits) - 1) / 2 if full_range else float(112 << (bits - 8)))
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What a camera, a sidecar file or the user says of one frame's exposure.
+
+    Args:
+        time_us: exposure time in microseconds.
+        gain: linear sensor gain (ISO 200 is 2.0).
+        rank: place in the bracket, 0 = darkest; None where only time and gain are known.
+    """
+
+    time_us: float | None = None
+    gain: float | None = None
+    rank: int | None = None
+
+    @property
+    def ev(self) -> float | None:
+        """log2 of exposure time x gain; only differences between frames mean anything."""
+        if self.time_us is None and self.gain is None:
+            return None
+        return float(np.log2((self.time_us or 1.0) * (self.gain or 1.0)))
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Picture:
+    """What a frame that came in and a fused one have in common: planes and their place in time.
+
+    Args:
+        planes: (Y,) or (Y, Cb, Cr); uint8 at 8 bit, uint16 above (value in the low bits).
+        bits: bit depth, 8..16.
+        subsampling: log2 of the chroma subsampling (horizontal, vertical): 4:2:0 is (1, 1), 4:4:4 is (0, 0).
+        color: colour description of the planes.
+        pts: presentation time in units of `time_base`; None where the source has none.
+        time_base: seconds per pts unit.
+        index: number of the frame in its source, from 0; frames that the source lost are not counted.
+    """
+
+    planes: tuple[Plane, ...]
+    bits: int
+    subsampling: tuple[int, int]
+    color: ColorInfo
+    pts: int | None
+    time_base: Fraction
+    index: int
+
+    @property
+    def luma(self) -> Plane:
+        """The Y plane."""
+        return self.planes[0]
+
+    @property
+    def height(self) -> int:
+        """Lines of the luma plane."""
+        return int(self.planes[0].shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of the luma plane."""
+        return int(self.planes[0].shape[1])
+
+    @property
+    def time(self) -> float | None:
+        """Presentation time in seconds; None where the source has none."""
+        return None if self.pts is None else float(self.pts * self.time_base)
+
+    def rgb(self) -> npt.NDArray[Any]:
+        """(H, W, 3) R'G'B', full range: uint8 for 8-bit frames, uint16 over the whole 16-bit range above."""
+        from streamfuse.core.color import planes_to_rgb
+
+        return planes_to_rgb(self.planes, self.bits, self.subsampling, self.color)
+
+    def bgr(self) -> npt.NDArray[Any]:
+        """As `rgb` with the channels in OpenCV's order, contiguous."""
+        return np.ascontiguousarray(self.rgb()[..., ::-1])
+
+    def tensor(self) -> Tensor:
+        """(3, H, W) R'G'B' as a torch tensor on the CPU: uint8 for 8-bit frames, else float32 in 0..1.
+
+        Both are what `streamfuse.Fuser` takes.
+        """
+        import torch
+
+        pixels = np.ascontiguousarray(self.rgb().transpose(2, 0, 1))
+        if pixels.dtype == np.uint8:
+            return torch.from_numpy(pixels)
+        return torch.from_numpy(pixels.astype(np.float32) / np.float32(65535))
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the picture to a PNG, TIFF or JPEG file: 16 bit for frames of more than 8, except as JPEG.
+
+        Args:
+            path: its suffix chooses the format.
+            overwrite: replace an existing file.
+
+        Raises:
+            EncoderError: a suffix that names no picture.
+            OutputExistsError: the file is there and `overwrite` is not set.
+            OutputError: it cannot be written.
+
+        Example:
+            >>> next(iter(streamfuse.fuse_video("clip.mov"))).save("first.png")  # doctest: +SKIP
+        """
+        from streamfuse.photo.writing import check_target, write_photo
+
+        target = Path(path)
+        check_target(target, None, overwrite)
+        write_photo(target, self.rgb())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.index}, {self.width}x{self.height}, {self.bits} bit, pts={self.pts})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Frame(Picture):
+    """One picture as it came in.
+
+    Args:
+        exposure: known exposure, where there is metadata or a sidecar.
+        captured_at: `time.monotonic()` at capture, for live sources.
+    """
+
+    exposure: Exposure | None = None
+    captured_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledFrame:
+    """A frame and its place in the exposure cycle.
+
+    Args:
+        frame: the picture.
+        rank: 0 = darkest .. cycle - 1 = brightest.
+        cycle: number of different exposures.
+        repaired: frames were lost or doubled just before this one (the order of exposures is broken here).
+        cut: the scene changes here: nothing before this frame may be used for it.
+        alone: exposures do not alternate here (a title, a frame that is held): the rank means nothing, and neither
+            has the frame a partner nor is it one.
+    """
+
+    frame: Frame
+    rank: int
+    cycle: int
+    repaired: bool = False
+    cut: bool = False
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The nearest frames of one exposure before and after an instant (at least one is there)."""
+
+    before: Frame | None
+    after: Frame | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bracket:
+    """One instant: the frame taken then, and the frames from which its missing exposures are made.
+
+    Args:
+        reference: the frame taken at this instant.
+        rank: its place in the cycle, 0 = darkest.
+        cycle: number of exposures.
+        missing: rank -> neighbours, for each of the other exposures that is there.
+        same: the nearest frames of the reference's own exposure.
+        simultaneous: the other exposures were taken at this very instant (in `missing[...].before`).
+    """
+
+    reference: Frame
+    rank: int
+    cycle: int
+    missing: Mapping[int, Neighbours]
+    same: Neighbours = Neighbours(None, None)
+    simultaneous: bool = False
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other exposure is within reach: the reference passes as it is."""
+        return not self.missing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlignedBracket:
+    """All exposures of one instant, in one geometry.
+
+    Args:
+        bracket: where it came from.
+        exposures: `cycle` tuples of planes like the reference's, darkest first; the one at `bracket.rank` *is* its.
+        gaps_ev: `cycle` numbers: exposure of each relative to the darkest, in EV (first is 0.0).
+        trust: `cycle` maps (h, w) float32 in [0, 1] of a reduced size, 1 = the aligned pixel agrees with the reference;
+            None = trusted everywhere (always so for the reference).
+        flow_before: (h, w, 2) float32, motion from this instant to the previous instant's picture, in pixels of its
+            own (reduced) grid; None where unknown (first frame, cut).
+        flow_after: the same towards the next instant.
+    """
+
+    bracket: Bracket
+    exposures: tuple[tuple[Plane, ...], ...]
+    gaps_ev: tuple[float, ...]
+    trust: tuple[Map | None, ...]
+    flow_before: Map | None = None
+    flow_after: Map | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FusionMaps:
+    """What a fuser says of one bracket, before any pixel is blended: small, so that it can be smoothed over time.
+
+    Args:
+        priors: one array (N, h, w) float32 per pyramid level, finest first, base last; positive, and summing to 1
+            over the N exposures, darkest first.
+        gains: one array (h, w) float32 per finest level: how much the fused detail is scaled.
+        coverage: (rows, columns) that the maps span, in units of the picture's size: > 1 where they were made from a
+            picture padded at the bottom and right.
+    """
+
+    priors: tuple[Map, ...]
+    gains: tuple[Map, ...] = ()
+    coverage: tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WeighedBracket:
+    """An aligned bracket and the maps by which it will be blended."""
+
+    aligned: AlignedBracket
+    maps: FusionMaps
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FusedFrame(Picture):
+    """One fused picture; pts, time_base and index are those of the reference frame.
+
+    Args:
+        exposures: index (in the source) of the frames that it was made of.
+        stats: measurements of this frame by name, such as `ghost_share`.
+        captured_at: `time.monotonic()` at capture of the reference, for live sources.
+        maps: pictures that ride along on request, by name, such as `weights`; see `streamfuse.runtime.maps`.
+    """
+
+    exposures: tuple[int, ...] = ()
+    stats: Mapping[str, float] = field(default_factory=dict)
+    captured_at: float | None = None
+    maps: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+    @classmethod
+    def from_rgb(
+        cls, picture: npt.NDArray[Any], number: int = 0, rate: Fraction | float = Fraction(25)
+    ) -> FusedFrame:
+        """A frame of an array, so that a sink can write it; its planes are Y'CbCr 4:4:4 of BT.709, or luma alone.
+
+        Args:
+            picture: (H, W, 3) R'G'B' or (H, W) luma, full range, uint8 or uint16.
+            number: of the frame, from 0: its place in time.
+            rate: frames per second.
+
+        Raises:
+            UsageError: an array of another kind.
+
+        Example:
+            >>> FusedFrame.from_rgb(np.zeros((36, 64, 3), np.uint8), number=2)
+            FusedFrame(2, 64x36, 8 bit, pts=2)
+        """
+        from streamfuse.core.arrays import planes_of
+
+        planes, bits, color = planes_of(picture)
+        time_base = 1 / Fraction(rate).limit_denominator(1_001_000)
+        return cls(planes, bits, (0, 0), color, number, time_base, number)

@@ -1,0 +1,1 @@
+"""Which exposure each frame has, and which frames belong to one instant."""

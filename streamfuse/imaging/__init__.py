@@ -1,0 +1,1 @@
+"""Numerics on pictures that know nothing of stages: resampling, warping, tone curves, compiled loops."""

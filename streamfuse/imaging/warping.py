@@ -1,0 +1,160 @@
+"""Planes of one size, warped and mixed in one pass over their lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from streamfuse.core.frame import Map, Plane
+from streamfuse.imaging.enlarging import bring_up, lines_kept, places, two_columns
+from streamfuse.imaging.jit import kernel
+from streamfuse.imaging.warp_rows import BLOCK, MARGIN, find_runs, read_line, split, store
+
+_ONE = np.float32(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Planes of a neighbour, all of one size, and where they have moved.
+
+    Args:
+        planes: (H, W) each.
+        flow: of the reference towards it, (h, w, 2) of a reduced size; None = take it as it is.
+    """
+
+    planes: Sequence[Plane]
+    flow: Map | None
+
+
+def assemble(
+    own: Sequence[Plane],
+    sides: Sequence[Moved],
+    weight: Map | None,
+    share: Map | None,
+    bits: int,
+    cubic: bool,
+) -> tuple[Plane, ...]:
+    """share x (weight x sides[0] + (1 - weight) x sides[1]) + (1 - share) x own, rounded, plane by plane.
+
+    Args:
+        own: what takes over where the neighbours have no share, (H, W) each.
+        sides: one or two neighbours; they are seen from where the flow starts.
+        weight: of the first of two, (h, w) float32 in [0, 1] of a reduced size.
+        share: of the neighbours, likewise; None = all of it.
+        bits: depth of the planes.
+        cubic: interpolate with a cubic, else bilinear.
+    """
+    if len(sides) == 1 and sides[0].flow is None and share is None:
+        return tuple(sides[0].planes)
+    height, width = own[0].shape
+    some = next((field for field in (share, weight) if field is not None), np.ones((1, 1), np.float32))
+    maps = [np.ones_like(some) if share is None else share]
+    if len(sides) == 2:
+        maps.append(np.full_like(some, 0.5) if weight is None else weight)
+    out = np.empty((len(own), height, width), own[0].dtype)
+    stacks = [_with_margin(side.planes) for side in sides]
+    _assemble(
+        own[0][None] if len(own) == 1 else np.stack(own),  # one type for luma and chroma: it is compiled once
+        (stacks[0], stacks[-1]),
+        np.concatenate([_shifts(side.flow, (width, height)) for side in sides]),
+        np.stack([two_columns(field) for field in maps]),
+        cubic,
+        np.float32((1 << bits) - 1),
+        out,
+    )
+    return tuple(out)
+
+
+def _with_margin(planes: Sequence[Plane]) -> Plane:
+    """(P, H + 2 MARGIN + 1, W + 2 MARGIN): the border is repeated; the last line is not set."""
+    height, width = planes[0].shape
+    out = np.empty((len(planes), height + 2 * MARGIN + 1, width + 2 * MARGIN), planes[0].dtype)
+    for plane, stacked in zip(planes, out[:, :-1], strict=True):
+        cv2.copyMakeBorder(plane, MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_REPLICATE, dst=stacked)
+    return out
+
+
+def _shifts(flow: Map | None, size: tuple[int, int]) -> Map:
+    """A flow field as dx and dy (2, h, w), in pixels of a plane of `size` (width, height)."""
+    if flow is None:
+        return np.zeros((2, 1, 2), np.float32)
+    scale = np.array((size[0] / flow.shape[1], size[1] / flow.shape[0]), np.float32)
+    shifts = np.stack(cv2.split(two_columns(flow)))
+    shifts *= scale[:, None, None]
+    return shifts
+
+
+@kernel
+def _assemble(
+    own: Plane,
+    stacks: tuple[Plane, Plane],
+    shifts: Map,
+    maps: Map,
+    cubic: bool,
+    high: np.float32,
+    out: Plane,
+) -> None:
+    """As `assemble`, for one or two sides.
+
+    Args:
+        own: (P, H, W).
+        stacks: of both sides, see `_with_margin`.
+        shifts: dx and dy of each side, (2 sides, h, w), in pixels of a plane.
+        maps: share, and weight if there are two sides, (sides, h', w').
+        cubic, high: interpolation and largest value.
+        out: (P, H, W).
+    """
+    height, width = out.shape[1:]
+    count = maps.shape[0]
+    motion, motion_places = np.empty((2 * count, width), np.float32), places(out.shape, shifts.shape)
+    parts_of, mix_places = np.empty((count, width), np.float32), places(out.shape, maps.shape)
+    motion_kept, mix_kept = (lines_kept(shifts.shape[0], width), lines_kept(count, width))
+    x, y_here = np.arange(width).astype(np.float32), np.empty(width, np.float32)
+    whole = np.empty((count, 2, width), np.int32)
+    part, used = np.zeros((count, 2, width + BLOCK), np.float32), np.empty((count, width), np.float32)
+    seen = np.empty((count, width + BLOCK), np.float32)
+    runs, number = np.empty((2, width + BLOCK), np.int32), np.empty(2, np.int64)
+    change = np.zeros(-(-width // BLOCK) * BLOCK, np.uint8)
+    for y in range(height):
+        bring_up(shifts, y, motion_places, motion_kept, motion)
+        bring_up(maps, y, mix_places, mix_kept, parts_of)
+        y_here[:] = np.float32(y)
+        for k in range(count):
+            split(motion[2 * k], x, np.float32(width - 1), whole[k, 0], part[k, 0])
+            split(motion[2 * k + 1], y_here, np.float32(height - 1), whole[k, 1], part[k, 1])
+            _use(parts_of, k, used[k])
+            number[k] = find_runs(whole[k, 0], whole[k, 1], used[k], change, runs[k])
+        for plane in range(own.shape[0]):
+            for k in range(count):
+                moved = runs[k, : number[k] + 1]
+                read_line(stacks[k][plane], y, whole[k], part[k], used[k], moved, cubic, seen[k])
+            mixed = seen[0, :width]
+            if count == 2:
+                _weigh(mixed, seen[1], parts_of[1])
+            store(mixed, own[plane, y], parts_of[0], high, out[plane, y])
+
+
+@kernel
+def _use(parts: Map, side: int, out: Map) -> None:
+    """Share of a side in the result, from the share of all sides and the weight of the first."""
+    share = parts[0]
+    weight = parts[len(parts) - 1]
+    if len(parts) == 1:
+        for i in range(len(out)):  # as out[:] = share, which takes Numba far longer to compile
+            out[i] = share[i]
+    elif side == 0:
+        for i in range(len(out)):
+            out[i] = share[i] * weight[i]
+    else:
+        for i in range(len(out)):
+            out[i] = share[i] * (_ONE - weight[i])
+
+
+@kernel
+def _weigh(first: Map, second: Map, weight: Map) -> None:
+    """first = weight x first + (1 - weight) x second."""
+    for i in range(len(first)):
+        first[i] = second[i] + weight[i] * (first[i] - second[i])

@@ -1,0 +1,1 @@
+"""What no run needs: training, measuring, exporting."""

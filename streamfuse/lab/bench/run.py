@@ -1,0 +1,241 @@
+"""Speed of stages, of the fusion alone and of whole runs, beside peers and beside what the machine can do."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from streamfuse.core.frame import FusedFrame
+from streamfuse.core.output_file import write_text_file
+from streamfuse.encode.open import open_sink
+from streamfuse.errors import UsageError
+from streamfuse.fusion.models import PRESET_NETWORK
+from streamfuse.lab.bench.ceiling import Ceiling, measure_ceiling
+from streamfuse.lab.bench.cost import GUIDED, PLANES, RELEASED, measure_cost
+from streamfuse.lab.bench.peers import ALONE, DIS, MTB
+from streamfuse.lab.bench.profile import measure_shares
+from streamfuse.lab.bench.runs import NULL, SPEED, measure_runs
+from streamfuse.lab.bench.stages import measure_stages
+from streamfuse.lab.evaluate.environment import describe_environment
+from streamfuse.synthetic.source import SampleSource
+
+Figures = dict[str, Any]
+Part = Literal["stages", "profile", "fusion", "runs"]
+PARTS: tuple[Part, ...] = get_args(Part)
+_TINY = (96, 54)  # a frame with hardly a pixel: what is left of the time is Python and calls
+_RELEASED_SIZE = (480, 270)  # its attention grows with the square of the pixels
+
+
+@dataclass(frozen=True, slots=True)
+class BenchPlan:
+    """What to measure.
+
+    Args:
+        sizes: (width, height) of the clips, even numbers.
+        presets: fast, balanced, best.
+        frames: of each clip.
+        repeats: of each run, after one that does not count; the median counts.
+        peers: measure the peers too.
+        parts: stages alone, what kind of work takes the time, fusion alone, whole runs.
+    """
+
+    sizes: Sequence[tuple[int, int]] = ((1280, 720), (1920, 1080))
+    presets: Sequence[str] = ("fast", "balanced")
+    frames: int = 60
+    repeats: int = 3
+    peers: bool = True
+    parts: Sequence[Part] = PARTS
+
+
+def run_bench(
+    plan: BenchPlan, report: Callable[[str], None], keep: Callable[[Figures], None] | None = None
+) -> Figures:
+    """Measure; the result is ready for JSON.
+
+    Args:
+        plan: what.
+        report: told what is being measured, a line each.
+        keep: given all figures so far after each part, so that they are not lost if a later one fails.
+
+    Raises:
+        UsageError: odd or too small sizes, too few frames.
+    """
+    _check(plan)
+    ceiling = measure_ceiling()
+    environment = describe_environment()
+    call = {
+        "environment": environment,
+        "clip": f"sample:, {plan.frames} frames, 8-bit 4:2:0, H.264, {SPEED}",
+        "repeats": plan.repeats,
+        "ceiling": ceiling.as_dict(),
+    }
+    figures: Figures = {"calls": [call], **{part: [] for part in plan.parts}}
+    with tempfile.TemporaryDirectory(prefix="streamfuse-bench-") as name:
+        for part, rows in _parts(plan, Path(name), ceiling, report):
+            figures[part] += [{**row, "call": environment["date"]} for row in rows]
+            if keep is not None:
+                keep(figures)
+    return figures
+
+
+def _parts(
+    plan: BenchPlan, folder: Path, ceiling: Ceiling, report: Callable[[str], None]
+) -> Iterator[tuple[Part, list[dict[str, Any]]]]:
+    """Each part that is wanted, at each size, and its rows."""
+    if "fusion" in plan.parts:
+        yield "fusion", _fusion(plan, report)
+    for size in plan.sizes if set(plan.parts) != {"fusion"} else ():
+        report(f"Making a clip of {_named(size)}")
+        clip = make_clip(folder / f"{size[1]}.mp4", size, plan.frames)
+        if "stages" in plan.parts:
+            yield "stages", _stages(plan, size, clip, folder, ceiling, report)
+        if "profile" in plan.parts:
+            yield "profile", _profile(plan, size, clip, folder, report)
+        if "runs" in plan.parts:
+            yield "runs", _runs(plan, size, clip, folder, report)
+
+
+def make_clip(path: Path, size: tuple[int, int], frames: int) -> Path:
+    """Encode the built-in sample scene: an alternating clip."""
+    source = SampleSource(*size, frames)
+    with open_sink(path, source.info, preset=SPEED) as sink:
+        for f in source:
+            sink.write(FusedFrame(f.planes, f.bits, f.subsampling, f.color, f.pts, f.time_base, f.index))
+    return path
+
+
+def merged(old: Figures, new: Figures) -> Figures:
+    """Figures of several calls on one machine; each row says by its date which call it is of.
+
+    Raises:
+        UsageError: they come from different machines.
+    """
+    was, now = (figures["calls"][-1]["environment"]["machine"] for figures in (old, new))
+    if was != now:
+        raise UsageError(f"The figures there are of another machine ({was}): name another file.")
+    return {name: [*old.get(name, []), *new.get(name, [])] for name in ("calls", *PARTS)}
+
+
+def ratios(figures: Figures) -> list[dict[str, Any]]:
+    """Frame rate of each run to disk over those of the peers at its size, in the same call."""
+    rows = [row for row in figures.get("runs", []) if row["output"] == "disk"]
+    found = []
+    for row in rows:
+        same = [other for other in rows if (other["size"], other["call"]) == (row["size"], row["call"])]
+        others = {other["method"]: other["fps"] for other in same}
+        if row["method"].startswith("streamfuse"):
+            over = {
+                name: round(row["fps"] / others[name], 2) for name in (ALONE, MTB, DIS) if others.get(name)
+            }
+            found.append({"method": row["method"], "size": row["size"], "call": row["call"], "over": over})
+    return found
+
+
+def read_figures(path: Path) -> Figures:
+    """What an earlier call wrote.
+
+    Raises:
+        UsageError: the file holds no figures.
+    """
+    try:
+        figures: Figures = json.loads(path.read_text(encoding="utf-8"))
+        figures["calls"][-1]["environment"]["machine"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise UsageError(f"{path} holds no figures of this command: name another file.") from error
+    return figures
+
+
+def write_figures(figures: Figures, path: Path, old: Figures | None = None) -> Figures:
+    """Write them as JSON, added to `old` ones; returns what was written.
+
+    Raises:
+        UsageError: see `merged`.
+        OutputError: it cannot be written; an old file is as it was.
+    """
+    if old is not None:
+        figures = merged(old, figures)
+    figures = {**figures, "ratios": ratios(figures)}
+    write_text_file(path, json.dumps(figures, indent=1) + "\n")
+    return figures
+
+
+def _stages(
+    plan: BenchPlan,
+    size: tuple[int, int],
+    clip: Path,
+    folder: Path,
+    ceiling: Ceiling,
+    report: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    rows = []
+    tiny = (
+        make_clip(folder / "tiny.mp4", _TINY, plan.frames)
+        if not (folder / "tiny.mp4").exists()
+        else folder / "tiny.mp4"
+    )
+    for preset in plan.presets:
+        report(f"Stages alone, {preset}, {size[0]}x{size[1]}")
+        least = {c.stage: c.cpu_ms for c in measure_stages(tiny, preset, folder / "tiny_out.mkv", ceiling)}
+        costs = measure_stages(clip, preset, folder / "out.mkv", ceiling)
+        rows += [
+            {"preset": preset, "size": _named(size), **cost.as_dict(), "calls_ms": least.get(cost.stage, 0.0)}
+            for cost in costs
+        ]
+    return rows
+
+
+def _profile(
+    plan: BenchPlan, size: tuple[int, int], clip: Path, folder: Path, report: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    rows = []
+    for preset in plan.presets:
+        report(f"Kinds of work, {preset}, {_named(size)}")
+        shares = measure_shares(clip, preset, folder / "out.mkv")
+        rows.append({"preset": preset, "size": _named(size), **shares.as_dict()})
+    return rows
+
+
+def _fusion(plan: BenchPlan, report: Callable[[str], None]) -> list[dict[str, Any]]:
+    """The fusion alone, of the largest size, beside other fusions."""
+    width, height = max(plan.sizes)
+    methods = [(f"{PRESET_NETWORK[preset]}{PLANES}", (width, height)) for preset in plan.presets]
+    if plan.peers:
+        methods += [(name, (width, height)) for name in ("opencv-mertens", "enfuse", GUIDED)]
+        methods.append((RELEASED, _RELEASED_SIZE))
+    rows = []
+    for method, (columns, lines) in methods:
+        report(f"Fusion alone, {method}, {columns}x{lines}")
+        cost = measure_cost(method, columns, lines)
+        if cost is not None:
+            rows.append({"size": _named((columns, lines)), **cost.as_dict()})
+    return rows
+
+
+def _runs(
+    plan: BenchPlan, size: tuple[int, int], clip: Path, folder: Path, report: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Whole runs; the file that is written lies beside the clip."""
+    disk = str(folder / "run.mkv")
+    wanted = [(ALONE, disk), *((preset, output) for preset in plan.presets for output in (disk, NULL))]
+    if plan.peers:
+        wanted += [(MTB, disk), (DIS, disk)]
+    runs = measure_runs(wanted, clip, plan.repeats, lambda line: report(f"{_named(size)}, {line}"))
+    return [{"size": _named(size), **run.as_dict()} for run in runs]
+
+
+def _check(plan: BenchPlan) -> None:
+    for width, height in plan.sizes:
+        if min(width, height) < 32 or width % 2 or height % 2:
+            raise UsageError(
+                f"A clip of {width}x{height} cannot be made: give even numbers from 32 on, such as 1280x720."
+            )
+    if plan.frames < 8:
+        raise UsageError(f"{plan.frames} frames are too few to measure: give 8 or more.")
+
+
+def _named(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

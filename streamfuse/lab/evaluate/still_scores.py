@@ -1,0 +1,209 @@
+"""Scenes of photographs, and the scores of what was fused from one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from streamfuse.capture.images import SUFFIXES, natural_key
+from streamfuse.errors import InputError, InputNotFoundError
+from streamfuse.lab.evaluate import still_measures
+from streamfuse.lab.evaluate.ciede2000 import ciede2000, srgb_to_lab
+from streamfuse.lab.evaluate.mef_ssim import WINDOW, MefSsim
+from streamfuse.lab.evaluate.metrics import psnr, ssim
+from streamfuse.lab.evaluate.peers import to_8_bit
+from streamfuse.lab.evaluate.peers_stills import Rgb, StillFuse
+from streamfuse.photo.reading import read_photo
+
+REFERENCE = "reference"
+MEASURES: Mapping[str, tuple[str, bool, int]] = {  # name -> (heading, higher is better, decimals)
+    "mef_ssim": ("MEF-SSIM", True, 4),
+    "psnr": ("PSNR dB", True, 2),
+    "ssim": ("SSIM", True, 3),
+    "delta_e": ("CIEDE2000", False, 2),
+    "delta_color": ("colour", False, 2),
+    "noise_gain": ("noise gain", False, 2),
+    "halo": ("halo", False, 2),
+}
+_PSNR_CAP = 100.0  # dB, for pictures that equal their reference
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """Exposures of one scene, (H, W, 3) uint8, darkest first, and the wanted picture where it is known."""
+
+    name: str
+    exposures: tuple[Rgb, ...]
+    reference: Rgb | None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One fused picture; what cannot be told (no reference, nothing flat) is None.
+
+    Args:
+        scene, method: names.
+        mef_ssim: three scales, of the 8-bit grey of the colour picture; at most 1.
+        psnr, ssim: of the grey, to the reference; dB (at most 100), at most 1.
+        delta_e: mean CIEDE2000 to the reference, both as sRGB.
+        delta_color: the same with the reference's lightness: what is left is hue and chroma.
+        noise_gain, halo: see `still_measures`.
+    """
+
+    scene: str
+    method: str
+    mef_ssim: float
+    psnr: float | None
+    ssim: float | None
+    delta_e: float | None
+    delta_color: float | None
+    noise_gain: float | None
+    halo: float | None
+
+
+def find_scenes(folder: Path, names: Sequence[str] = (), fewest: int = 2) -> list[Path]:
+    """The folders in `folder` that hold `fewest` or more pictures beside the reference.
+
+    Args:
+        folder: holds a folder per scene.
+        names: only these, as far as they are there; () for all.
+        fewest: exposures that a scene must have, 2 or more.
+
+    Raises:
+        InputNotFoundError: no such folder.
+        InputError: no such scene in it, or a folder that cannot be read.
+    """
+    wanted = [path for path in _folders(folder) if not names or path.name in names]
+    scenes = [path for path in wanted if len(_pictures(path)[0]) >= fewest]
+    if not scenes:
+        which = " of the wanted names" if names else ""
+        raise InputError(
+            f"{folder} holds no folders{which} with {fewest} or more pictures each: name the folder above them."
+        )
+    return sorted(scenes, key=natural_key)
+
+
+def require_scenes(folder: Path, names: Sequence[str]) -> None:
+    """Check that every name is one of a scene, so that none is left out unnoticed.
+
+    Args:
+        folder: holds a folder per scene.
+        names: of folders in it that must hold 2 or more pictures beside the reference.
+
+    Raises:
+        InputNotFoundError: no such folder.
+        InputError: no scenes of these names, or a folder that cannot be read.
+    """
+    found = {path.name for path in _folders(folder) if path.name in names and len(_pictures(path)[0]) >= 2}
+    if missing := [name for name in dict.fromkeys(names) if name not in found]:
+        raise InputError(
+            f"{folder} holds no scene {', '.join(missing)}: give the name of a folder in it with 2 or more pictures."
+        )
+
+
+def _folders(folder: Path) -> list[Path]:
+    with _read(folder):
+        if not folder.is_dir():
+            raise InputNotFoundError(f"There is no folder {folder}: check the path.")
+        return [path for path in folder.iterdir() if path.is_dir()]
+
+
+def _pictures(folder: Path) -> tuple[list[Path], Path | None]:
+    with _read(folder):
+        files = sorted((p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES), key=natural_key)
+    reference = next((p for p in files if p.stem == REFERENCE), None)
+    return [p for p in files if p != reference], reference
+
+
+@contextmanager
+def _read(folder: Path) -> Iterator[None]:
+    """One sentence for what the system refuses."""
+    try:
+        yield
+    except InputNotFoundError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"The folder {folder} cannot be read ({error.strerror}): allow it, or choose another folder."
+        ) from error
+
+
+def read_scene(folder: Path, *, count: int | None = None) -> Scene:
+    """Read one scene, as 8-bit R'G'B'.
+
+    Args:
+        folder: of the scene.
+        count: use so many of its exposures, evenly from the darkest to the brightest, both included; None for all.
+
+    Raises:
+        InputError: a picture that cannot be read, is of another size than the rest, or is too small to be scored.
+    """
+    files, reference = _pictures(folder)
+    exposures = sorted((_read_rgb(path) for path in files), key=lambda rgb: float(rgb.mean()))
+    target = _read_rgb(reference) if reference else None
+    sizes = {rgb.shape for rgb in (*exposures, *([] if target is None else [target]))}
+    if len(sizes) > 1:
+        found = ", ".join(f"{shape[1]}x{shape[0]}" for shape in sorted(sizes))
+        raise InputError(f"The pictures in {folder} must have one size and have {found}.")
+    height, width = exposures[0].shape[:2]
+    if min(height, width) < WINDOW:
+        raise InputError(
+            f"The pictures in {folder} are {width}x{height}, and MEF-SSIM needs {WINDOW} pixels a side: give larger "
+            "ones."
+        )
+    if count is not None:
+        exposures = [exposures[round(n)] for n in np.linspace(0, len(exposures) - 1, count)]
+    name = os.fsencode(folder.name).decode(errors="backslashreplace")  # a name that can be printed
+    return Scene(name, tuple(exposures), target)
+
+
+def _read_rgb(path: Path) -> Rgb:
+    pixels = to_8_bit(read_photo(path).pixels)
+    return np.ascontiguousarray(pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2))
+
+
+class SceneScorer:
+    """Scores any number of fused pictures of one scene; what depends on the scene alone is done once."""
+
+    def __init__(self, scene: Scene) -> None:
+        import torch
+
+        self.scene = scene
+        self._greys = [still_measures.grey(rgb) for rgb in scene.exposures]
+        self._mef_ssim = MefSsim(torch.from_numpy(np.stack(self._greys))[None].double())
+        self._flat = still_measures.flat_areas(self._greys)
+        self._noisy = still_measures.add_noise(scene.exposures)
+        reference = scene.reference
+        self._reference = None if reference is None else still_measures.grey(reference)
+        self._reference_lab = None if reference is None else srgb_to_lab(reference / 255)
+
+    def score(self, method: str, fuse: StillFuse, fused: Rgb) -> Score:
+        """Score what `fuse` made of the scene; `fuse` is called once more, with noise added."""
+        import torch
+
+        grey = still_measures.grey(fused)
+        similarity = float(self._mef_ssim(torch.from_numpy(grey)[None, None].double())[0])
+        gain = still_measures.noise_gain(fuse, self._noisy, grey, self._flat)
+        halo = still_measures.halo(self._greys, grey)
+        return Score(self.scene.name, method, similarity, *self._fidelity(fused, grey), gain, halo)
+
+    def _fidelity(
+        self, fused: Rgb, grey: still_measures.Grey
+    ) -> tuple[float | None, float | None, float | None, float | None]:
+        """(PSNR, SSIM, mean CIEDE2000, the same at the reference's lightness) to the reference."""
+        if self._reference is None or self._reference_lab is None:
+            return None, None, None, None
+        lab = srgb_to_lab(fused / 255)
+        difference = ciede2000(lab, self._reference_lab)
+        lab[..., 0] = self._reference_lab[..., 0]
+        return (
+            min(psnr(grey, self._reference), _PSNR_CAP),
+            ssim(grey, self._reference),
+            float(difference.mean()),
+            float(ciede2000(lab, self._reference_lab).mean()),
+        )

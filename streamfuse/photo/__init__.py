@@ -1,0 +1,1 @@
+"""Photographs: reading, aligning by hand-held motion, fusing, writing."""

@@ -1,0 +1,178 @@
+"""Photographs with what belongs to them: pixels upright, Exif and colour profile."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from streamfuse.capture.damage import PNG, check_whole
+from streamfuse.capture.images import SUFFIXES, natural_key
+from streamfuse.core.input_file import missing
+from streamfuse.errors import InputError
+
+Pixels = npt.NDArray[Any]  # (H, W, 3) R'G'B' or (H, W) grey; uint8 or uint16
+Tags = Mapping[int, Any]  # Exif: tag -> value; the Exif and GPS directories are mappings themselves
+
+_TIFF = (b"II*\0", b"MM\0*")
+_FORMATS = ("JPEG", "PNG", "TIFF")
+_ORIENTATION, _EXIF, _GPS, _INTEROP = 0x0112, ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, 0xA005
+# What describes the photograph, not its file: description, camera, software, dates, people, resolution, rating.
+_KEPT = (270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096))
+_BITS, _PHOTOMETRIC, _PLANAR = 258, 262, 284  # of TIFF
+_TO_GREY, _TO_RGB = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "RGBX")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """One photograph.
+
+    Args:
+        path: where it was read.
+        pixels: upright: its Exif orientation is applied. Alpha is dropped.
+        tags: Exif without the orientation, the thumbnail, and what describes the file's own layout.
+        icc: the colour profile.
+    """
+
+    path: Path
+    pixels: Pixels
+    tags: Tags
+    icc: bytes | None
+
+
+def expand_photos(names: Sequence[str | Path]) -> list[Path]:
+    """The picture files that file names, folders and patterns stand for.
+
+    Raises:
+        InputNotFoundError: nothing is there.
+        InputError: a folder without pictures.
+    """
+    return [path for name in names for path in _expand(str(name))]
+
+
+def _expand(name: str) -> list[Path]:
+    path = Path(name)
+    if path.is_dir():
+        found = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
+        if not found:
+            raise InputError(f"The folder {path} has no pictures ({', '.join(SUFFIXES)}).")
+        return sorted(found, key=natural_key)
+    if path.is_file():
+        return [path]
+    found = [Path(match) for match in glob(name, recursive=True)]  # noqa: PTH207 (absolute patterns)
+    if not found:
+        raise missing(path, "picture")
+    return sorted(found, key=natural_key)
+
+
+def read_photo(path: Path) -> Photo:
+    """Read a JPEG, PNG or TIFF file.
+
+    Raises:
+        InputError: the file cannot be read, is damaged, of another kind, or of a colour model that cannot be fused.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"The picture {path} cannot be read: {error.strerror}.") from error
+    Image.init()  # so that Pillow knows more than its five commonest formats
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged Exif and large pictures
+            check_whole(data)
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                tags, orientation = _tags(image)
+                icc = image.info.get("icc_profile")
+                pixels, upright = _pixels(image, data, path)
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path} has too many pixels for one picture: {error}") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error) as error:
+        if isinstance(error, InputError):
+            raise
+        if data[:4] in _TIFF:
+            _decode(data, path)  # may know what Pillow does not: numbers that are no integers of 8 or 16 bit
+        raise _damaged(path) from error
+    return Photo(path, pixels if upright else _turned(pixels, orientation), tags, icc)
+
+
+def _pixels(image: Image.Image, data: bytes, path: Path) -> tuple[Pixels, bool]:
+    """The pixels, and whether the reader has turned them upright already: Pillow has no 16-bit R'G'B'."""
+    if image.format == "TIFF" and not _is_8_bit(image):
+        return _deep_tiff(image, data, path), True
+    if data[:8] == PNG and data[24] == 16:
+        return _decode(data, path), False
+    if image.mode not in (*_TO_GREY, *_TO_RGB):
+        raise InputError(f"{path} is a {image.mode} picture: convert it to RGB first.")
+    # Pillow turns a TIFF as it loads it.
+    return np.asarray(image.convert("L" if image.mode in _TO_GREY else "RGB")), image.format == "TIFF"
+
+
+def _is_8_bit(image: Image.Image) -> bool:
+    bits = getattr(image, "tag_v2", {}).get(
+        _BITS, 1
+    )  # per channel, one number or several; one bit if not told
+    return max(bits if isinstance(bits, tuple) else (bits,)) <= 8
+
+
+def _deep_tiff(image: Image.Image, data: bytes, path: Path) -> Pixels:
+    """More than 8 bit, by OpenCV, which takes channels stored apart for rows and white for black."""
+    layout = getattr(image, "tag_v2", {})
+    if layout.get(_PLANAR) == 2:
+        raise InputError(f"{path} stores its channels one after the other: save it as interleaved first.")
+    pixels = _decode(data, path)
+    return np.invert(pixels) if layout.get(_PHOTOMETRIC) == 0 else pixels
+
+
+def _decode(data: bytes, path: Path) -> Pixels:
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        pixels = None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+    if pixels is None:
+        raise _damaged(path)
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"{path} holds {pixels.dtype} values: save it as 8 or 16 bit integers first.")
+    return pixels if pixels.ndim == 2 else pixels[:, :, 2::-1]
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(
+        f"{path} is not a JPEG, PNG or TIFF picture that can be read: it is damaged or of another kind."
+    )
+
+
+def _tags(image: Image.Image) -> tuple[dict[int, Any], int]:
+    """What is worth keeping of the Exif data, and the orientation (1..8); nothing where Exif is damaged."""
+    try:
+        exif = image.getexif()
+        tags: dict[int, Any] = {tag: exif[tag] for tag in _KEPT if tag in exif}
+        for directory in (_EXIF, _GPS):
+            values = {tag: value for tag, value in exif.get_ifd(directory).items() if tag != _INTEROP}
+            if values:
+                tags[int(directory)] = values
+        orientation = exif.get(_ORIENTATION, 1)
+    except (KeyError, TypeError, ValueError, OSError, SyntaxError, struct.error):
+        return {}, 1
+    return tags, orientation if orientation in range(1, 9) else 1
+
+
+def _turned(pixels: Pixels, orientation: int) -> Pixels:
+    """Apply an Exif orientation."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels

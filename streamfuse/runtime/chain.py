@@ -1,0 +1,174 @@
+"""The chain of stages that turns frames into fused frames, built from the settings."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from streamfuse.align.aligner import Aligner
+from streamfuse.config import Config
+from streamfuse.core.frame import Bracket, Frame, FusedFrame, LabelledFrame, WeighedBracket
+from streamfuse.core.protocols import Stage
+from streamfuse.exposure.doubled import AgainStage, Doubles, OnceStage
+from streamfuse.exposure.fade import DimStage, Fades, LiftStage
+from streamfuse.exposure.label import Labeller
+from streamfuse.exposure.pair import Pairer
+from streamfuse.fusion.fuser import Fuser, LcndrFuser, create_fuser
+from streamfuse.fusion.stage import BlendStage, WeighStage
+from streamfuse.runtime.line import Line, NamedStage
+from streamfuse.temporal.flicker import Deflicker
+from streamfuse.temporal.smooth import Smoother
+
+_LONGEST_OPENING = 1500  # frames before exposures alternate: a minute of titles
+
+Finish = Callable[[WeighedBracket, FusedFrame], FusedFrame]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Front:
+    """From frames to brackets, and what is known of them on the way."""
+
+    line: Line[Frame, Bracket]
+    labeller: Labeller
+    pairer: Pairer
+    doubles: Doubles
+    fades: Fades
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """From frames to fused frames, and the parts that know something worth reporting."""
+
+    front: Front
+    fusion: Line[Bracket, FusedFrame]
+    fuser: Fuser
+    smooth: bool
+    deflicker: bool = False
+
+    @property
+    def line(self) -> Line[Frame, FusedFrame]:
+        """All of it."""
+        return self.front.line.followed_by(self.fusion)
+
+    @property
+    def stages(self) -> tuple[NamedStage, ...]:
+        """All of it, stage by stage."""
+        return self.line.stages
+
+    @property
+    def delay_frames(self) -> int:
+        """Input frames that come after an instant before its fused frame is complete (not counting queues)."""
+        found = self.front.labeller.report
+        smoothing = Smoother.delay * self.smooth + Deflicker.delay * self.deflicker
+        return (found.cycle if found else 0) + smoothing
+
+
+def build_front(config: Config, simultaneous: int = 1) -> Front:
+    """label -> pair.
+
+    Args:
+        config: the settings.
+        simultaneous: as in `SourceInfo`.
+    """
+    labeller = Labeller(
+        config.input.cycle, config.input.first, simultaneous, longest_opening=_LONGEST_OPENING
+    )
+    pairer, fades, doubles = Pairer(config.input.rate, simultaneous), Fades(), Doubles()
+    label: Line[Frame, LabelledFrame] = Line("label", labeller)
+    if simultaneous == 1:
+        label = Line("label", OnceStage(doubles)).ending_in(labeller)
+    return Front(label.then("pair", pairer).ending_in(LiftStage(fades)), labeller, pairer, doubles, fades)
+
+
+def build_chain(
+    config: Config, simultaneous: int = 1, finish: Sequence[Finish] = (), resident: bool = False
+) -> Chain:
+    """label -> pair -> align -> weigh -> smooth -> blend -> flicker.
+
+    Args:
+        config: the settings.
+        simultaneous: as in `SourceInfo`.
+        finish: called in order with each weighed bracket and its fused frame; what they return goes on.
+        resident: on a GPU, and where nothing has to `finish`, one stage "fuse" stands for all from align to blend.
+
+    Raises:
+        UsageError, WeightsError, DeviceError: as the parts.
+    """
+    fuser = create_fuser(
+        config.fuser_name,
+        preset=config.fuse.preset,
+        device=config.fuse.device,
+        steady=True,
+        threads=config.fuse.threads,
+    )
+    front = build_front(config, simultaneous)
+    fuse = _resident(config, fuser) if resident and not finish else None
+    if fuse is not None:
+        fusion = Line("fuse", fuse).ending_in(DimStage(front.fades))
+        if config.smooth.flicker:
+            fusion = fusion.then("flicker", Deflicker())
+    else:
+        align = config.align
+        aligner = Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
+        weighed = Line("align", aligner).then("weigh", WeighStage(fuser))
+        if config.smooth.enabled:
+            weighed = weighed.then("smooth", Smoother())
+        blend = Line("blend", BlendStage(fuser)).ending_in(DimStage(front.fades))
+        if config.smooth.flicker:
+            blend = blend.then("flicker", Deflicker())
+        fusion = weighed.followed_by(Line("blend", _Finishing(blend, finish)) if finish else blend)
+    fusion = fusion.ending_in(AgainStage(front.doubles))
+    return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.flicker)
+
+
+def _resident(config: Config, fuser: Fuser) -> Stage[Bracket, FusedFrame] | None:
+    """From align to blend on the GPU; None where there is none, or no such form of the fuser or of the settings."""
+    mode = config.align.mode
+    if not isinstance(fuser, LcndrFuser) or not fuser.device.startswith("cuda") or mode == "global":
+        return None
+    if os.environ.get("STREAMFUSE_RESIDENT") == "0":
+        return None
+    from streamfuse.backends.cuda.stage import ResidentFusion, ResidentSettings
+
+    return ResidentFusion(
+        fuser,
+        ResidentSettings(
+            config.align_preset,
+            mode,
+            config.align.ghost,
+            config.input.rate,
+            config.smooth.enabled,
+            denoise=config.denoise,
+        ),
+    )
+
+
+class _Finishing(Stage[WeighedBracket, FusedFrame]):
+    """Shows what a stage gives to the `finish` functions, beside what it was made of.
+
+    Args:
+        stage: gives one frame for each bracket, in order, at once or later.
+        finish: as `build_chain` takes them.
+    """
+
+    def __init__(self, stage: Stage[WeighedBracket, FusedFrame], finish: Sequence[Finish]) -> None:
+        self._stage = stage
+        self._finish = finish
+        self._waiting: deque[WeighedBracket] = deque()
+
+    def push(self, item: WeighedBracket) -> Iterator[FusedFrame]:
+        """Take one bracket; give the frames that are complete now."""
+        self._waiting.append(item)
+        return map(self._finished, self._stage.push(item))
+
+    def flush(self) -> Iterator[FusedFrame]:
+        """Give the frames that waited for those after them."""
+        return map(self._finished, self._stage.flush())
+
+    def _finished(self, frame: FusedFrame) -> FusedFrame:
+        bracket = self._waiting.popleft()
+        for finish in self._finish:
+            frame = finish(bracket, frame)
+        return frame

@@ -1,0 +1,118 @@
+"""Stages one after the other, each of which takes what the one before it gives: checked by the types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from streamfuse.core.protocols import Stage
+
+First = TypeVar("First")
+Last = TypeVar("Last")
+Next = TypeVar("Next")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NamedStage:
+    """A stage under a name of its own in messages and statistics."""
+
+    name: str
+    stage: Stage[Any, Any]
+
+
+class Line(Stage[First, Last], Generic[First, Last]):
+    """Stages in order. The pipeline runs each in a thread; used as a stage, the line runs them all in one.
+
+    Args:
+        name: what messages and statistics call the first stage.
+        stage: the first one.
+
+    Example:
+        >>> from streamfuse.align import Labeller, Pairer
+        >>> line = Line("label", Labeller()).then("pair", Pairer())
+        >>> [named.name for named in line.stages]
+        ['label', 'pair']
+    """
+
+    def __init__(self, name: str, stage: Stage[First, Last]) -> None:
+        self.stages: tuple[NamedStage, ...] = (NamedStage(name, stage),)
+
+    def then(self, name: str, stage: Stage[Last, Next]) -> Line[First, Next]:
+        """Give a longer line, in which `stage` takes what this one gives."""
+        return self.followed_by(Line(name, stage))
+
+    def followed_by(self, rest: Line[Last, Next]) -> Line[First, Next]:
+        """Give a longer line, in which the first stage of `rest` takes what this one gives."""
+        return self._of((*self.stages, *rest.stages))
+
+    def ending_in(self, stage: Stage[Last, Next]) -> Line[First, Next]:
+        """Give a line as long, in which `stage` shares the thread, and the name, of the last one."""
+        *before, last = self.stages
+        joined: Line[Any, Next] = Line(last.name, cast(Stage[Any, Last], last.stage)).then(last.name, stage)
+        return self._of((*before, NamedStage(last.name, joined)))
+
+    def seen(self, name: str, see: Callable[[Any], None]) -> Line[First, Last]:
+        """Give a line like this one, which shows everything that leaves the stage of this name."""
+        return self._of(
+            tuple(
+                NamedStage(name, _Seen(named.stage, see)) if named.name == name else named
+                for named in self.stages
+            )
+        )
+
+    def push(self, item: First) -> Iterator[Last]:
+        """Take one item through all stages, in this thread."""
+        return _passed(self.stages, (item,))
+
+    def flush(self) -> Iterator[Last]:
+        """Give what the stages still hold, first that of the first one."""
+        for place, named in enumerate(self.stages, start=1):
+            yield from _passed(self.stages[place:], named.stage.flush())
+
+    def close(self) -> None:
+        """Close all stages, in order."""
+        for named in self.stages:
+            named.stage.close()
+
+    def _of(self, stages: tuple[NamedStage, ...]) -> Line[First, Next]:
+        line: Line[First, Next] = Line.__new__(Line)
+        line.stages = stages
+        return line
+
+
+class _Seen(Stage[First, Last], Generic[First, Last]):
+    """A stage, and somebody who looks at what comes out of it."""
+
+    def __init__(self, stage: Stage[First, Last], see: Callable[[Last], None]) -> None:
+        self._stage, self._see = stage, see
+
+    def push(self, item: First) -> Iterator[Last]:
+        return self._shown(self._stage.push(item))
+
+    def flush(self) -> Iterator[Last]:
+        return self._shown(self._stage.flush())
+
+    def close(self) -> None:
+        self._stage.close()
+
+    def _shown(self, items: Iterable[Last]) -> Iterator[Last]:
+        for item in items:
+            self._see(item)
+            yield item
+
+
+def _passed(stages: tuple[NamedStage, ...], items: Iterable[Any]) -> Iterator[Any]:
+    """Take items through stages, one at a time; nothing is flushed."""
+    if not stages:
+        yield from items
+        return
+    for item in items:
+        yield from _passed(stages[1:], stages[0].stage.push(item))
+
+
+def through(stage: Stage[First, Last], items: Iterable[First]) -> Iterator[Last]:
+    """Pull items through a stage, or a line of them, in this thread; for the threaded runner see `Pipeline`."""
+    for item in items:
+        yield from stage.push(item)
+    yield from stage.flush()

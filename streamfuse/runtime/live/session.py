@@ -1,0 +1,137 @@
+"""Fusion of a running camera until its stages fail; a live run is one of these, or more where they did."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+from streamfuse.core.frame import Bracket, FusedFrame, WeighedBracket
+from streamfuse.core.protocols import Feed, Sink, SourceInfo
+from streamfuse.runtime.line import Line
+from streamfuse.runtime.live.figures import RateMeter
+from streamfuse.runtime.live.inlet import Inlet
+from streamfuse.runtime.live.lanes import Lanes
+from streamfuse.runtime.live.steps import AlignStep, BlendStep, WeighStep
+from streamfuse.runtime.pipeline import Pipeline
+from streamfuse.runtime.statistics import Statistics
+
+_MOST_IN_FLIGHT = 4  # one in each of three threads, one ready to go on
+_FEWEST_IN_FLIGHT = 2
+_FLIGHT_SECONDS = 0.5  # what brackets may wait between the stages, where fusion is slow
+_POLL_SECONDS = 0.1
+_STOP_SECONDS = 10.0
+
+
+class Session:
+    """Takes brackets from the inlet, fuses them, hands the fused frames on. It runs once.
+
+    Brackets wait in the inlet, where the oldest can be dropped, and not between the stages: only a few are on their
+    way at any time, which is what bounds the age of a fused frame.
+
+    Args:
+        lanes: the presets; which of them works may change at any time.
+        inlet: where brackets come from.
+        info: of the source.
+        smooth: whether maps are smoothed; over the instants before, so that no frame waits for it.
+        every_frame: each frame is an instant, else each bracket is.
+        show: called with each bracket and its fused frame, before it is published.
+        publish: called with each fused frame in order, from one thread; must not wait.
+    """
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        inlet: Inlet,
+        info: SourceInfo,
+        smooth: bool,
+        every_frame: bool,
+        show: Callable[[WeighedBracket, FusedFrame], None],
+        publish: Callable[[FusedFrame], None],
+    ) -> None:
+        feed = _Feed(inlet, info)
+        line = (
+            Line("align", AlignStep(lanes))
+            .then("weigh", WeighStep())
+            .then("blend", BlendStep(lanes, smooth, every_frame, show))
+        )
+        self._pipeline = Pipeline(
+            feed,
+            line.stages,
+            [_Outlet(publish, feed)],
+            queue_size=1,
+            stop_timeout=_STOP_SECONDS,
+            finish_timeout=_STOP_SECONDS,
+        )
+
+    def run(self) -> None:
+        """Fuse until the inlet has ended.
+
+        Raises:
+            Exception: what a stage raised.
+        """
+        self._pipeline.run()
+
+    @property
+    def statistics(self) -> Statistics:
+        """Of this session."""
+        return self._pipeline.statistics
+
+
+class _Feed(Feed[Bracket]):
+    """The inlet as the source of a pipeline, which lets in only a few brackets at once.
+
+    Where fusion is slow, more of them on their way would not make it quicker, only older.
+    """
+
+    def __init__(self, inlet: Inlet, info: SourceInfo) -> None:
+        self.info = info
+        self._inlet = inlet
+        self._out = RateMeter()
+        self._in_flight = 0
+        self._changed = threading.Condition()
+        self._closed = threading.Event()
+
+    def __iter__(self) -> Iterator[Bracket]:
+        while not self._closed.is_set() and not self._inlet.ended:
+            if not self._room():
+                continue
+            bracket = self._inlet.get(_POLL_SECONDS)
+            if bracket is not None:
+                with self._changed:
+                    self._in_flight += 1
+                yield bracket
+
+    def left(self) -> None:
+        """A bracket has come out, or was given up."""
+        self._out.tick()
+        with self._changed:
+            self._in_flight -= 1
+            self._changed.notify()
+
+    def _room(self) -> bool:
+        """Whether one more may go in; waits a little for it."""
+        rate = self._out.rate
+        most = _MOST_IN_FLIGHT if rate == 0 else _FEWEST_IN_FLIGHT + int(rate * _FLIGHT_SECONDS)
+        with self._changed:
+            return self._changed.wait_for(lambda: self._in_flight < min(most, _MOST_IN_FLIGHT), _POLL_SECONDS)
+
+    def close(self) -> None:
+        """Take no more brackets."""
+        self._closed.set()
+
+
+class _Outlet(Sink):
+    """The end of the pipeline: hands each frame on."""
+
+    def __init__(self, publish: Callable[[FusedFrame], None], feed: _Feed) -> None:
+        self.outputs: list[str] = []
+        self._publish = publish
+        self._feed = feed
+
+    def write(self, frame: FusedFrame) -> None:
+        """Hand it on."""
+        self._feed.left()
+        self._publish(frame)
+
+    def close(self) -> None:
+        """The outputs outlive a session."""

@@ -1,0 +1,212 @@
+"""The stage runner: a source, stages and sinks, each in its own thread, with bounded queues between them.
+
+Frames keep their order. Whatever happens, everything is closed exactly once, source first and sinks last, so
+that what was written can be played. The first error reaches the caller of `Pipeline.run`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from streamfuse.core.arguments import described
+from streamfuse.core.protocols import Feed, Sink, Stage
+from streamfuse.errors import StageTimeoutError, UsageError
+from streamfuse.runtime.channel import Channel, Policy
+from streamfuse.runtime.line import NamedStage
+from streamfuse.runtime.statistics import Statistics
+from streamfuse.runtime.workers import RunState, SinksWorker, SourceWorker, StageWorker, Worker
+
+_POLL_SECONDS = 0.05
+_PROGRESS_SECONDS = 0.2
+# A source that delivers notices a stop by itself; only one that waits for a frame is closed while it reads.
+_UNBLOCK_SECONDS = 0.25
+
+
+AnyStage = Stage[Any, Any] | NamedStage
+
+
+class Pipeline:
+    """Runs frames from a source through stages into sinks. It runs once.
+
+    Args:
+        source: delivers the frames.
+        stages: applied in order; one without a name is called by its class. `Line.stages` are some that fit.
+        sinks: each gets every frame that leaves the last stage.
+        queue_size: most items that wait between two threads.
+        policy: what happens when the first stage cannot keep up with the source: `wait` (files),
+            `drop-oldest` or `drop-newest` (live). Later queues always wait.
+        on_progress: called with a snapshot about five times a second, and at the end, in the thread of `run`.
+        stop_timeout: seconds that a call whose result is not wanted any more (a source told to stop; a stage
+            after an error) may take before the run goes on without it.
+        finish_timeout: the same for calls whose result is wanted: a stage after `stop`, closing a sink.
+        whole: a run that is stopped before its source has ended is not what was wanted. Sinks are then left with a
+            KeyboardInterrupt, as after an error with the error, and what they would have replaced stays.
+
+    Raises:
+        UsageError: `queue_size` below 1, an unknown policy, or a part that is none.
+
+    Example:
+        >>> with open_source("clip.mov") as source, open_sink("out.mkv") as sink:  # doctest: +SKIP
+        ...     statistics = Pipeline(source, [label, pair, align, fuse], [sink]).run()
+    """
+
+    def __init__(
+        self,
+        source: Feed[object],
+        stages: Sequence[AnyStage],
+        sinks: Sequence[Sink],
+        *,
+        queue_size: int = 4,
+        policy: Policy = "wait",
+        on_progress: Callable[[Statistics], None] | None = None,
+        stop_timeout: float = 5.0,
+        finish_timeout: float = 60.0,
+        whole: bool = False,
+    ) -> None:
+        _check_parts(source, stages, sinks)
+        self._channels = [Channel(queue_size, policy), *(Channel(queue_size) for _ in stages)]
+        self._state = RunState(self._channels)
+        self._source = SourceWorker(source, "source", self._state, self._channels[0])
+        self._sinks = SinksWorker(sinks, "sinks", self._state, self._channels[-1], whole)
+        self._workers: list[Worker] = [self._source, *self._stage_workers(stages), self._sinks]
+        self._on_progress = on_progress
+        self._stop_timeout = stop_timeout
+        self._finish_timeout = finish_timeout
+        self._began: float | None = None
+        self._ended: float | None = None
+        self._ending_since: float | None = None
+        self._interrupted = False
+
+    def run(self) -> Statistics:
+        """Run to the end of the source, to `stop`, or to the first error.
+
+        A KeyboardInterrupt counts as `stop`: what is in flight is finished and `interrupted` is set in the
+        result. A second one gives up what is in flight; the sinks are still closed.
+
+        Raises:
+            StageTimeoutError: a source, a stage or a sink did not return in time after a stop.
+            UsageError: this pipeline has run before.
+            BaseException: the first error of a source, a stage, a sink or `on_progress`, as it was raised,
+                with a note that names the place.
+        """
+        if self._began is not None:
+            raise UsageError("A pipeline runs only once: make a new one.")
+        self._began = time.monotonic()
+        while not self._supervised():
+            pass
+        self._ended = time.monotonic()
+        if self._state.error is not None:
+            raise self._state.error
+        if self._on_progress:
+            self._on_progress(self.statistics)
+        return self.statistics
+
+    def stop(self) -> None:
+        """End cleanly and soon: the source ends, what is in flight is written, the sinks are closed.
+
+        May be called from any thread, from a signal handler, before `run` and more than once; it does not
+        wait.
+        """
+        self._state.stopping = True
+
+    @property
+    def statistics(self) -> Statistics:
+        """A snapshot, from any thread, at any time."""
+        end = self._ended or time.monotonic()
+        peaks = [0, *(channel.peak for channel in self._channels)]
+        return Statistics(
+            frames_in=self._source.meter.items_out,
+            frames_out=self._sinks.meter.items_out,
+            drops=sum(channel.drops for channel in self._channels),
+            elapsed=0.0 if self._began is None else end - self._began,
+            interrupted=self._interrupted,
+            stages=tuple(
+                worker.meter.snapshot(peak) for worker, peak in zip(self._workers, peaks, strict=True)
+            ),
+        )
+
+    def _stage_workers(self, stages: Sequence[AnyStage]) -> list[Worker]:
+        workers: list[Worker] = []
+        for stage, inlet, outlet in zip(stages, self._channels, self._channels[1:], strict=False):
+            named = stage if isinstance(stage, NamedStage) else NamedStage(type(stage).__name__, stage)
+            workers.append(StageWorker(named.stage, named.name, self._state, inlet, outlet))
+        return workers
+
+    def _supervised(self) -> bool:
+        """Watch until all threads are done; False if something was raised in this thread meanwhile."""
+        try:
+            self._supervise()
+        except KeyboardInterrupt as interrupt:
+            if self._interrupted:
+                self._state.fail(interrupt, "the second interrupt")
+            self._interrupted = True
+            self.stop()
+        except BaseException as error:
+            self._state.fail(error, "on_progress")
+        else:
+            return True
+        return False
+
+    def _supervise(self) -> None:
+        for worker in self._workers:
+            if worker.ident is None:
+                worker.start()
+        next_report = time.monotonic() + _PROGRESS_SECONDS
+        while waiting := [worker for worker in self._workers if not worker.done]:
+            waiting[0].join(_POLL_SECONDS)
+            if self._state.stopping or self._state.aborted:
+                self._press()
+            if self._on_progress and not self._state.aborted and time.monotonic() >= next_report:
+                self._on_progress(self.statistics)
+                next_report = time.monotonic() + _PROGRESS_SECONDS
+
+    def _press(self) -> None:
+        """The run is ending: help those that block, give up those that hang."""
+        if self._ending_since is None:
+            self._ending_since = time.monotonic()
+        for worker in self._workers:
+            busy = worker.busy_for(self._ending_since)
+            if worker is self._source and busy > _UNBLOCK_SECONDS:
+                self._source.unblock()
+            if not worker.done and busy > self._patience(worker):
+                self._give_up(worker)
+
+    def _patience(self, worker: Worker) -> float:
+        result_matters = worker is self._sinks or not (worker is self._source or self._state.aborted)
+        return self._finish_timeout if result_matters else self._stop_timeout
+
+    def _give_up(self, worker: Worker) -> None:
+        seconds = self._patience(worker)
+        message = f"{worker.meter.name!r} did not return within {seconds:g} s while the run was ending"
+        if not self._state.record(StageTimeoutError(message + "; its thread was left behind.")):
+            assert self._state.error is not None
+            self._state.error.add_note(f"Then {message}.")
+        worker.abandon()
+
+
+def _check_parts(source: object, stages: object, sinks: object) -> None:
+    """Tell what is handed in by mistake, mostly the name of a file in place of what was opened."""
+    if not isinstance(source, Feed):
+        raise UsageError(
+            "source has to be what open_source(NAME) gives, or a streamfuse.Source of your own, and is "
+            f"{described(source)}."
+        )
+    if not isinstance(sinks, Sequence) or isinstance(sinks, str):
+        raise UsageError(
+            f"sinks has to be a list of sinks, and is {described(sinks)}: give [open_sink(NAME)]."
+        )
+    if not isinstance(stages, Sequence) or isinstance(stages, str):
+        raise UsageError(f"stages has to be a list of stages, and is {described(stages)}.")
+    for sink in sinks:
+        if not isinstance(sink, Sink):
+            raise UsageError(
+                "A sink is what open_sink(NAME) gives, or a streamfuse.Sink of your own, and "
+                f"{described(sink)} was given."
+            )
+    for stage in stages:
+        if not isinstance(stage, NamedStage | Stage):
+            raise UsageError(
+                f"A stage has push and flush: derive from streamfuse.Stage; {described(stage)} was given."
+            )

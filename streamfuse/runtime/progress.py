@@ -1,0 +1,127 @@
+"""What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere, a summary at the end."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from streamfuse.core.protocols import SourceInfo
+    from streamfuse.exposure.label import LabelReport
+    from streamfuse.runtime.chain import Chain
+    from streamfuse.runtime.run import Summary
+    from streamfuse.runtime.statistics import Statistics
+
+COMPILING = "Compiling loops for this machine, once (about 20 s) ..."
+_MOST_RUNS = 5  # of frames without a partner that are named
+_PLAIN_SECONDS = 10.0  # between lines where there is no terminal
+
+
+class Reporter:
+    """Shows progress on standard error. A context manager: the bar is taken down at its end.
+
+    Args:
+        quiet: show nothing.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = Console(stderr=True, highlight=False)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._last_line = time.monotonic()
+        self._told = False
+        self._compiling = False
+        if not quiet and self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(), TextColumn("{task.fields[repairs]}"), console=self._console,
+            )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, statistics: Statistics, chain: Chain, info: SourceInfo) -> None:
+        """Called by the run a few times a second."""
+        if self._quiet:
+            return
+        found = chain.front.labeller.report
+        if not self._told and found is not None:
+            self._told = True
+            self._print(_sentence(found))
+        total = info.frame_count // info.simultaneous if info.frame_count else None
+        repairs = ""
+        if found is not None:
+            repairs = f"{found.drops_detected} drops, {chain.front.pairer.repaired_pairs} pairs repaired"
+        if self._bar is not None:
+            if self._task is None:
+                self._task = self._bar.add_task("fusing", total=total, rate="", repairs="")
+            self._bar.update(
+                self._task, completed=statistics.frames_out, rate=f"{statistics.fps:.1f} fps", repairs=repairs
+            )
+        elif time.monotonic() - self._last_line >= _PLAIN_SECONDS:
+            self._last_line = time.monotonic()
+            of = f" of {total}" if total else ""
+            self._print(
+                f"{statistics.frames_out}{of} frames, {statistics.fps:.1f} fps, {repairs or 'starting'}"
+            )
+
+    def compiling(self) -> None:
+        """Called before each loop that has to be compiled: says once why no frame comes."""
+        if not self._quiet and not self._compiling:
+            self._compiling = True
+            self._print(COMPILING)
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True, markup=False)
+
+    def summarise(self, summary: Summary) -> None:
+        """One line on what was written, one for each warning."""
+        for warning in summary.warnings:
+            self._print(f"Warning: {warning}")
+        if summary.doubled:
+            self._print(
+                f"Each picture comes more than once: {summary.doubled} frames repeat the one before, and so they do in "
+                "the output."
+            )
+        if summary.passed_through:
+            self._print(_passed(summary))
+        ended = "interrupted after" if summary.interrupted else "done:"
+        written = summary.outputs
+        names = ", ".join(written) if len(written) <= 3 else f"{written[0]} .. {written[-1]}"
+        self._print(
+            f"{names or 'nothing written'}: {ended} {summary.frames_out} frames from "
+            f"{summary.frames_in} in {summary.seconds:.1f} s ({summary.fps:.1f} fps), {summary.fuser} on "
+            f"{summary.device}, {summary.drops_detected} drops, {summary.repaired_pairs} pairs repaired."
+        )
+
+
+def _passed(summary: Summary) -> str:
+    """Where frames stayed as they were, and why."""
+    runs = [
+        f"{first}" if first == last else f"{first} to {last}" for first, last in summary.passed_through_at
+    ]
+    shown = ", ".join(runs[:_MOST_RUNS]) + (
+        f" and {len(runs) - _MOST_RUNS} more places" * (len(runs) > _MOST_RUNS)
+    )
+    noun = "frame" if summary.passed_through == 1 else "frames"
+    return f"No alternation here: {summary.passed_through} {noun} without a partner stayed as they were ({shown})."
+
+
+def _sentence(found: LabelReport) -> str:
+    return (
+        f"Found {found.cycle} exposures, {', '.join(found.order)} first to last, {found.gap_ev:.1f} EV apart "
+        f"(confidence {found.confidence:.2f})."
+    )

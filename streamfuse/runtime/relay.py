@@ -1,0 +1,277 @@
+"""Runs between programs: fuse and publish, capture and publish, receive and record."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, Unpack
+
+from streamfuse.camera import open_camera
+from streamfuse.camera.open import is_camera
+from streamfuse.capture.open import FrameRange, open_source
+from streamfuse.config import Config
+from streamfuse.core.frame import Frame
+from streamfuse.core.options import SinkOptions
+from streamfuse.core.protocols import Sink, Source, SourceWrapper
+from streamfuse.core.secret import revealed
+from streamfuse.encode.open import open_recorder
+from streamfuse.errors import UsageError
+from streamfuse.runtime.chain import build_chain
+from streamfuse.runtime.channel import Policy
+from streamfuse.runtime.line import NamedStage
+from streamfuse.runtime.live.config import LiveConfig, camera_options
+from streamfuse.runtime.maps import AttachMaps
+from streamfuse.runtime.pipeline import Pipeline
+from streamfuse.runtime.statistics import Statistics
+from streamfuse.zmq.endpoint import parse_endpoint
+from streamfuse.zmq.sink import ZmqSink, open_publisher
+
+Progress = Callable[[Statistics], None]
+_DEFAULT_CAMERA = LiveConfig()
+_FINISH_SECONDS = 15.0
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySummary:
+    """What a run did.
+
+    Args:
+        frames_in, frames_out: frames read, and frames that every output took.
+        drops: frames that were left out because the stages could not keep up (live input only).
+        fps: frames out per second of the run.
+        seconds: how long it took.
+        interrupted: ended early by Ctrl-C or SIGTERM, with the outputs finished.
+        outputs: addresses, or files.
+        received: what the receiving end counted, for a ZeroMQ input.
+    """
+
+    frames_in: int
+    frames_out: int
+    drops: int
+    fps: float
+    seconds: float
+    interrupted: bool
+    outputs: tuple[str, ...]
+    received: dict[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+class Relay:
+    """Reads a source, sends its frames through stages, gives them to sinks.
+
+    Args:
+        source: closed at the end.
+        sinks: closed at the end.
+        stages: none passes the frames on as they are.
+        policy: see `Pipeline`.
+        wait_for: subscribers to wait for before the first frame, at each sink that publishes live.
+        progress: called a few times a second.
+    """
+
+    def __init__(
+        self, source: Source, sinks: Sequence[Sink], stages: Sequence[NamedStage] = (), *,
+        policy: Policy = "wait", wait_for: int = 0, progress: Progress | None = None,
+    ) -> None:  # fmt: skip
+        self.sinks = tuple(sinks)
+        self._source = source
+        self._wait_for = wait_for
+        self._stopped = False
+        self._pipeline = Pipeline(
+            source, stages, sinks, policy=policy, on_progress=progress, finish_timeout=_FINISH_SECONDS
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the source and the sinks have to say, a sentence each."""
+        told = (self._source.report().warnings, *(sink.report().warnings for sink in self.sinks))
+        return tuple(text for texts in told for text in texts)
+
+    def run(self) -> RelaySummary:
+        """Run to the end, to an interrupt or to the first error.
+
+        Raises:
+            StreamfuseError: the first error.
+        """
+        self._await_subscribers()
+        done = self._pipeline.run()
+        received = self._source.report().received
+        return RelaySummary(
+            frames_in=done.frames_in,
+            frames_out=done.frames_out,
+            drops=done.drops,
+            fps=round(done.fps, 2),
+            seconds=round(done.elapsed, 2),
+            interrupted=done.interrupted or self._stopped,
+            outputs=tuple(name for sink in self.sinks for name in sink.outputs),
+            received=asdict(received) if received is not None else None,
+        )
+
+    def _await_subscribers(self) -> None:
+        try:
+            while not self._stopped and any(self._wait_for > count for count in self._subscribers()):
+                time.sleep(_POLL_SECONDS)
+        except KeyboardInterrupt:
+            self.stop()
+
+    def _subscribers(self) -> list[int]:
+        return [sink.subscribers for sink in self.sinks if isinstance(sink, ZmqSink) and sink.live]
+
+    def stop(self) -> None:
+        """End soon and cleanly, from any thread or a signal handler."""
+        self._stopped = True
+        self._pipeline.stop()
+
+
+def publish(
+    inputs: Sequence[str], endpoints: Sequence[str], config: Config, *,
+    maps: Sequence[str] = (), pace: bool = False, wait_for: int = 0,
+    progress: Progress | None = None,
+) -> Relay:  # fmt: skip
+    """Fuse and publish.
+
+    Args:
+        inputs: as `open_source` takes them, or a camera, as `open_camera` does.
+        endpoints: where to, each with its options; or files.
+        config: the settings.
+        maps: which of `streamfuse.runtime.maps.MAPS` ride along.
+        pace: give out the input's frames by their time stamps, as a camera would.
+        wait_for: see `Relay`.
+
+    Raises:
+        StreamfuseError: as the message says.
+    """
+    _check(endpoints)
+    source = _open(inputs, config.live, config.input.frame_range, config.input.exposures)
+    try:
+        info = source.info
+        chain = build_chain(config, info.simultaneous, [AttachMaps(maps)] if maps else ())
+        sinks = _open_sinks(endpoints, source, info.rate / info.simultaneous, "fused")
+    except BaseException:
+        source.close()
+        raise
+    policy = _policy(source, endpoints)
+    return Relay(
+        _Paced(source) if pace else source,
+        sinks,
+        chain.stages,
+        policy=policy,
+        wait_for=wait_for,
+        progress=progress,
+    )
+
+
+def capture_publish(
+    inputs: Sequence[str], endpoints: Sequence[str], *, pace: bool = False, wait_for: int = 0,
+    sidecar: Path | None = None, camera: LiveConfig = _DEFAULT_CAMERA, progress: Progress | None = None,
+) -> Relay:  # fmt: skip
+    """Publish the frames of a source as they are, single exposures, to be fused elsewhere.
+
+    Arguments as `publish`; `camera` says how to open one.
+
+    Raises:
+        StreamfuseError: as the message says.
+    """
+    _check(endpoints)
+    source = _open(inputs, camera, sidecar=sidecar)
+    try:
+        sinks = _open_sinks(endpoints, source, source.info.rate, "exposure")
+    except BaseException:
+        source.close()
+        raise
+    policy = _policy(source, endpoints)
+    return Relay(
+        _Paced(source) if pace else source, sinks, policy=policy, wait_for=wait_for, progress=progress
+    )
+
+
+def record(
+    endpoint: str, output: str, *, progress: Progress | None = None, **options: Unpack[SinkOptions]
+) -> Relay:
+    """Write what is published to a file; options are those of `open_sink`.
+
+    Raises:
+        StreamfuseError: as the message says.
+    """
+    source = open_source(endpoint)
+    try:
+        sink = open_recorder(output, source.info, **options)
+    except BaseException:
+        source.close()
+        raise
+    return Relay(source, [sink], progress=progress)
+
+
+def _check(endpoints: Sequence[str]) -> None:
+    if not endpoints:
+        raise UsageError("No endpoint was given: where shall the frames go?")
+    for endpoint in endpoints:
+        parse_endpoint(endpoint, "sink")
+
+
+def _open_sinks(
+    endpoints: Sequence[str], source: Source, rate: Fraction, content: Literal["fused", "exposure"]
+) -> list[Sink]:
+    sinks: list[Sink] = []
+    try:
+        sinks += (open_publisher(endpoint, source.info, rate=rate, content=content) for endpoint in endpoints)
+    except BaseException:
+        _close(sinks)
+        raise
+    return sinks
+
+
+def _close(sinks: Sequence[Sink]) -> None:
+    for sink in sinks:
+        sink.close()
+
+
+def _policy(source: Source, endpoints: Sequence[str]) -> Policy:
+    """Only a live source whose frames nobody has to get may lose some."""
+    live = all(parse_endpoint(endpoint, "sink").live for endpoint in endpoints)
+    return "drop-oldest" if source.info.live and live else "wait"
+
+
+def _open(
+    inputs: Sequence[str], live: LiveConfig, frames: FrameRange | None = None, sidecar: Path | None = None
+) -> Source:
+    """A camera, or what `open_source` takes."""
+    only = inputs[0] if len(inputs) == 1 and not Path(inputs[0]).is_file() else ""
+    named = revealed(only)
+    # The scene can be cut to a range; and a bare tcp:// is far more often meant for ZeroMQ, as the refusal says.
+    if not is_camera(named) or named.startswith(("sim:", "tcp://")):
+        return open_source([named] if named else list(inputs), frames=frames, sidecar=sidecar)
+    if frames is not None or sidecar is not None:
+        raise UsageError(
+            "A camera has no frames to choose from, and no sidecar: leave --frames and --exposures out."
+        )
+    return open_camera(named, camera_options(live))
+
+
+class _Paced(SourceWrapper):
+    """Gives out frames by their time stamps, as a camera would; those without one as they come."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self._closed = threading.Event()
+
+    def __iter__(self) -> Iterator[Frame]:
+        began: float | None = None
+        for frame in self._source:
+            if frame.pts is not None:
+                moment = float(frame.pts * frame.time_base)
+                began = time.monotonic() - moment if began is None else began
+                if self._closed.wait(max(0.0, began + moment - time.monotonic())):
+                    return
+            yield frame
+
+    def close(self) -> None:
+        self._closed.set()
+        super().close()

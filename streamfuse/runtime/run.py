@@ -1,0 +1,364 @@
+"""Fusing files: source, chain and sink put together, run, and summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Unpack
+
+from streamfuse.capture.open import open_source
+from streamfuse.config import Config, OutputConfig, configured
+from streamfuse.core.arguments import checked_names
+from streamfuse.core.forking import Owner
+from streamfuse.core.frame import FusedFrame
+from streamfuse.core.options import FuseOptions
+from streamfuse.core.protocols import Sink, Source, SourceInfo
+from streamfuse.encode.open import open_recorder, open_sink
+from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
+from streamfuse.runtime.chain import Chain, Finish, build_chain
+from streamfuse.runtime.line import through
+from streamfuse.runtime.pipeline import Pipeline
+from streamfuse.runtime.statistics import Statistics
+from streamfuse.runtime.views import StageDump, side_by_side, side_by_side_width
+
+Progress = Callable[[Statistics, Chain, SourceInfo], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did; `as_dict` is what `--json` prints.
+
+    Args:
+        frames_in, frames_out: input frames read, fused frames written.
+        fps: fused frames per second of the run.
+        cycle, order, gap_ev, confidence: what was found of the exposures.
+        drops_detected: places where the input's order of exposures is broken.
+        repaired_pairs: brackets that were paired around such a place.
+        passed_through: frames that had no partner and stayed as they were.
+        doubled: frames that show the same as the one before, where the whole film is so; fused once, written again.
+        passed_through_at: where: number of the first and of the last frame of each run of them.
+        device, preset, fuser: what fused.
+        delay_frames: input frames after an instant that its fused frame needs.
+        seconds: how long it took.
+        interrupted: ended early by Ctrl-C or SIGTERM, with the output finished.
+        outputs: files or folders written.
+        warnings: what could not be kept, a sentence each.
+    """
+
+    frames_in: int
+    frames_out: int
+    fps: float
+    cycle: int
+    order: tuple[str, ...]
+    gap_ev: float
+    confidence: float
+    drops_detected: int
+    repaired_pairs: int
+    passed_through: int
+    passed_through_at: tuple[tuple[int, int], ...]
+    doubled: int
+    device: str
+    preset: str
+    fuser: str
+    delay_frames: int
+    seconds: float
+    interrupted: bool
+    outputs: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+class FileFusion:
+    """One run of `streamfuse fuse`: opens everything, so that what is wrong is said before any work is done.
+
+    Args:
+        inputs: as `open_source` takes them.
+        output: as `open_sink` takes it.
+        config: the settings.
+        fps: frame rate of image sequences.
+        dump: folder for pictures of what each stage saw.
+
+    Raises:
+        StreamfuseError: as the message says.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[str],
+        output: str,
+        config: Config,
+        *,
+        fps: Fraction | None = None,
+        dump: Path | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        _refuse_input_as_output(inputs, output)
+        _refuse_the_same_twice(inputs)
+        self._config = config
+        self._output = output
+        self._progress = progress
+        self._stopped = False
+        self._source = _open(inputs, config, fps)
+        try:
+            info = self._source.info
+            _refuse_one_picture(output, info)
+            self._dump = StageDump(dump, overwrite=config.output.overwrite) if dump is not None else None
+            finish = finishers(config, self._dump)
+            self._chain = build_chain(config, info.simultaneous, finish, resident=True)
+            self._sink = open_output(output, info, config.output)
+        except BaseException:
+            self._source.close()
+            raise
+        self._pipeline = Pipeline(
+            self._source,
+            self._chain.stages,
+            [self._sink],
+            on_progress=self._report if progress else None,
+            whole=True,
+        )
+
+    @property
+    def source_info(self) -> SourceInfo:
+        """What the source knows of itself."""
+        return self._source.info
+
+    def run(self) -> Summary:
+        """Fuse to the end, to an interrupt or to the first error.
+
+        Raises:
+            StreamfuseError: the first error; outputs that hold no frame are removed, others are finished and their
+                number of frames is in the error's notes.
+        """
+        try:
+            self._pipeline.run()
+        except BaseException as error:
+            # An interrupt may leave too few frames to tell their exposures apart: not the input's fault.
+            if not (self._interrupted and isinstance(error, ExposureError)):
+                self._tidy(error)
+                if isinstance(error, ExposureError):
+                    error.args = (f"{self._source.info.name}: {error}",)
+                raise
+        statistics = self._pipeline.statistics
+        if statistics.frames_out == 0:
+            self._remove_empty()
+            if not self._interrupted:
+                raise InputError(
+                    f"{self._source.info.name} gave no frame to fuse; check the input and --frames."
+                )
+        if self._dump is not None and not self._interrupted:
+            self._dump.finish()
+        return self._summary(statistics)
+
+    def stop(self) -> None:
+        """End soon and cleanly, from any thread or a signal handler."""
+        self._stopped = True
+        self._pipeline.stop()
+
+    @property
+    def _interrupted(self) -> bool:
+        return self._stopped or self._pipeline.statistics.interrupted
+
+    def _report(self, statistics: Statistics) -> None:
+        if self._progress is not None:
+            self._progress(statistics, self._chain, self._source.info)
+
+    def _tidy(self, error: BaseException) -> None:
+        """Leave no output that cannot be played, and say what is left."""
+        frames = self._pipeline.statistics.frames_out
+        # Where nothing alternates nothing was fused: what was written are frames as they came.
+        if not frames or not self._sink.outputs or isinstance(error, ExposureError):
+            self._remove_empty()
+            return
+        names = self._sink.outputs
+        output = names[0] if len(names) == 1 else f"{names[0]} .. {names[-1]}"
+        if isinstance(error, OutputError):
+            error.add_note(f"{output} is cut off: at most {frames} frames reached it.")
+        else:
+            error.add_note(f"{output} was finished with the {frames} frames that were fused before this.")
+        if self._output not in names and Path(self._output).is_file():
+            error.add_note(f"{self._output} is as it was.")
+
+    def _remove_empty(self) -> None:
+        """Remove outputs that hold no frame."""
+        for output in self._sink.outputs:
+            with suppress(OSError):
+                Path(output).unlink(missing_ok=True)
+
+    def _summary(self, statistics: Statistics) -> Summary:
+        found = self._chain.front.labeller.report
+        index_of = self._chain.front.doubles.index_of
+        return Summary(
+            frames_in=statistics.frames_in,
+            frames_out=statistics.frames_out,
+            fps=round(statistics.fps, 2),
+            cycle=found.cycle if found else 0,
+            order=found.order if found else (),
+            gap_ev=round(found.gap_ev, 2) if found else 0.0,
+            confidence=round(found.confidence, 3) if found else 0.0,
+            drops_detected=found.drops_detected if found else 0,
+            repaired_pairs=self._chain.front.pairer.repaired_pairs,
+            passed_through=self._chain.front.pairer.unpaired_count,
+            passed_through_at=tuple(
+                (index_of(first), index_of(last)) for first, last in self._chain.front.pairer.unpaired
+            ),
+            doubled=self._chain.front.doubles.copies,
+            device=self._chain.fuser.device,
+            preset=self._config.fuse.preset,
+            fuser=self._chain.fuser.name,
+            delay_frames=self._chain.delay_frames,
+            seconds=round(statistics.elapsed, 2),
+            interrupted=self._interrupted,
+            outputs=tuple(self._sink.outputs) if statistics.frames_out else (),
+            warnings=(
+                *self._source.report().warnings,
+                *self._sink.report().warnings,
+                *damage(self._source, statistics.frames_in, whole=not self._interrupted),
+                *_contradiction(found.disagreements if found else 0),
+            ),
+        )
+
+
+def open_output(output: str | Path, info: SourceInfo, settings: OutputConfig) -> Sink:
+    """The sink for fused frames of a source.
+
+    Raises:
+        StreamfuseError: as `open_sink`.
+    """
+    rate = info.rate / info.simultaneous
+    if settings.side_by_side:
+        info = replace(info, width=side_by_side_width(info))
+    # What has neither a length nor sound has run for a while before: nothing else tells where it begins.
+    opened = open_recorder if info.frame_count is None and info.media is None else open_sink
+    return opened(
+        output, info, codec=settings.codec, crf=settings.crf, preset=settings.speed, bits=settings.bits,
+        pix_fmt=settings.pix_fmt, rate=rate, overwrite=settings.overwrite,
+        audio=settings.audio,
+    )  # fmt: skip
+
+
+def _refuse_the_same_twice(inputs: Sequence[str]) -> None:
+    files = [Path(name).resolve() for name in inputs if Path(name).is_file()]
+    for file in files:
+        if files.count(file) > 1:
+            raise UsageError(f"{file} is named twice; give one file per exposure.")
+
+
+def _refuse_one_picture(output: str, info: SourceInfo) -> None:
+    """A film does not fit into one picture: say so before the work is done."""
+    is_picture = Path(output).suffix.lower() in (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+    if is_picture and "%" not in output and (info.frame_count or 2) > info.simultaneous:
+        raise UsageError(
+            f"{output} is one picture and {info.name} has more frames; name a folder or out_%05d.png."
+        )
+
+
+def damage(source: Source, frames_in: int, whole: bool) -> list[str]:
+    """Sentences on what the input has lost; `whole`: it was read to its end."""
+    warnings = []
+    info, told = source.info, source.report()
+    if told.decode_errors:
+        warnings.append(
+            f"{info.name} is damaged: {told.decode_errors} of its packets or pictures could not be decoded."
+        )
+    # Some headers give only a duration, so a few frames less are no evidence.
+    if (
+        whole
+        and info.count_promised
+        and info.frame_count is not None
+        and frames_in + 2 < 0.97 * info.frame_count
+    ):
+        warnings.append(
+            f"{info.name} promises {info.frame_count} frames and gave {frames_in}: it is cut off or damaged."
+        )
+    if told.left_over:
+        have = "1 frame has" if told.left_over == 1 else f"{told.left_over} frames have"
+        warnings.append(
+            f"{info.name}: {have} no partner of the same instant in the other files, and nothing was fused there."
+        )
+    return warnings
+
+
+def _contradiction(disagreements: int) -> list[str]:
+    if not disagreements:
+        return []
+    return [
+        f"In {disagreements} places --first, --exposures or the metadata contradict the brightness of the frames; "
+        "the brightness was believed."
+    ]
+
+
+def _refuse_input_as_output(inputs: Sequence[str], output: str) -> None:
+    """An input that is written over while it is read would be lost."""
+    target = Path(output)
+    for name in inputs:
+        if Path(name).exists() and target.exists() and Path(name).samefile(target):
+            raise UsageError(f"{output} is an input and cannot be the output too; name another output.")
+
+
+def _open(inputs: Sequence[str], config: Config, fps: Fraction | None) -> Source:
+    wanted = config.input
+    return open_source(
+        list(inputs), frames=wanted.frame_range, rate=fps, sidecar=wanted.exposures, offset=wanted.offset
+    )
+
+
+def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:
+    """What sees each fused frame last: pictures of the stages, a view beside the input."""
+    finish: list[Finish] = []
+    if dump is not None:
+        finish.append(dump)
+    if config.output.side_by_side:
+        finish.append(side_by_side)
+    return finish
+
+
+def fuse_video(
+    inputs: str | Path | Sequence[str | Path], *, config: Config | None = None, **options: Unpack[FuseOptions]
+) -> Iterator[FusedFrame]:
+    """Fuse a video and give the frames one by one, in this thread.
+
+    Args:
+        inputs: as `streamfuse.open_source` takes them: an alternating video, one video per exposure, images.
+        config: settings; the shipped defaults if None.
+        options: single settings by the names of the command line: preset="fast", align="off", rate="half" ...
+
+    Yields:
+        `FusedFrame`, in order.
+
+    Raises:
+        StreamfuseError: as the message says; what is wrong with the arguments at once, the rest with the first frame.
+
+    Example:
+        >>> for frame in fuse_video("sample:?frames=4"):  # doctest: +SKIP
+        ...     picture = frame.rgb()
+    """
+    settings = configured(config, options)
+    names = [str(name) for name in checked_names(inputs)]
+    return _fused_files(names, settings)
+
+
+def _fused_files(names: Sequence[str], settings: Config) -> Iterator[FusedFrame]:
+    yield from fused(_open(names, settings, None), settings)
+
+
+def fused(source: Source, settings: Config) -> Iterator[FusedFrame]:
+    """Fuse what a source gives, in this thread; the source is closed at the end.
+
+    Raises:
+        StreamfuseError: as the message says.
+    """
+    owner = Owner(f"The fusion of {source.info.name}")
+    try:
+        chain = build_chain(settings, source.info.simultaneous, resident=True)
+        for frame in through(chain.line, source):
+            yield frame
+            owner.check()
+    finally:
+        if owner.is_here:
+            source.close()

@@ -1,0 +1,58 @@
+"""A view as an endless multipart answer, which browsers, players and recorders show as moving pictures."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from streamfuse.runtime.live.status import View
+from streamfuse.web.pictures import Pictures
+
+MOST_STREAMS = 16
+MEDIA_TYPE = "multipart/x-mixed-replace; boundary=picture"
+_BOUNDARY = b"--picture\r\n"
+_REPEAT_SECONDS = 5.0  # a picture is sent again after so long, which also finds out who has gone
+
+
+class Streams:
+    """Counts the clients that watch, so that there are never more than `MOST_STREAMS`."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether another one has to be refused."""
+        return self.count >= MOST_STREAMS
+
+
+class MotionJpeg(StreamingResponse):
+    """The pictures of a view until the client goes; one that is slow gets fewer of them, always the newest."""
+
+    def __init__(self, pictures: Pictures, view: View, streams: Streams) -> None:
+        super().__init__(_parts(pictures, view), media_type=MEDIA_TYPE)
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them."""
+        self._streams.count += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._streams.count -= 1
+
+
+async def _parts(pictures: Pictures, view: View) -> AsyncIterator[bytes]:
+    number = -1
+    found = None
+    yield _BOUNDARY
+    while True:
+        found = await pictures.jpeg(view, "preview", number, _REPEAT_SECONDS) or found
+        if found is None:
+            continue
+        number = found.number
+        head = f"Content-Type: image/jpeg\r\nContent-Length: {len(found.made)}\r\nX-Picture-Number: {number}\r\n\r\n"
+        # The boundary goes with the picture before it: browsers show a picture when they see where it ends.
+        yield b"".join((head.encode(), found.made, b"\r\n", _BOUNDARY))

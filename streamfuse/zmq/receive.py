@@ -1,0 +1,227 @@
+"""The receiving half of a stream: in the thread that asks, if it wants every frame, else in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from streamfuse.core.forking import Owner
+from streamfuse.core.protocols import SourceInfo
+from streamfuse.core.reports import ReceiverStatistics
+from streamfuse.errors import InputError
+from streamfuse.zmq.decode import END, Arrived, FrameDecoder, source_info
+from streamfuse.zmq.endpoint import Endpoint
+from streamfuse.zmq.inbox import Inbox, Item
+from streamfuse.zmq.intake import WAIT_SECONDS, Intake, ReceiveSettings
+from streamfuse.zmq.received import ReceivedFrame
+
+
+class Receiver:
+    """Receives one stream.
+
+    Args:
+        endpoint: where from.
+        settings: how.
+
+    Attributes:
+        warnings: a sentence for each thing the user should know.
+
+    Raises:
+        InputError: the socket cannot be opened.
+        InputNotFoundError: a key file is not there.
+    """
+
+    def __init__(self, endpoint: Endpoint, settings: ReceiveSettings) -> None:
+        self._owner = Owner(f"The stream from {endpoint.address}")
+        self._intake = Intake(endpoint, settings)
+        self.warnings = _warnings(endpoint, settings)
+        self._feed: _Feed
+        if settings.max_age is None:
+            self._feed = _Direct(self._intake, settings.follow)
+        else:
+            self._feed = _Ahead(self._intake, settings.follow, settings.max_age)
+        self._first: Item | None = None  # came while `wait_info` waited
+        self._asked: float | None = None  # since when a frame has been waited for
+
+    @property
+    def statistics(self) -> ReceiverStatistics:
+        """The counts so far; read, do not write."""
+        counts = self._intake.statistics
+        counts.skipped = self._feed.skipped
+        return counts
+
+    def wait_info(self) -> SourceInfo:
+        """What the pictures are like, as soon as that is known.
+
+        Raises:
+            StreamTimeoutError: nothing came in time.
+            StreamAccessError: the publisher refuses this end, or is not the one that was expected.
+            InputError: the stream ended before that, or this end was closed.
+        """
+        asked = time.monotonic()
+        while self._intake.header is None:
+            item = self._feed.get()
+            if isinstance(item, str):
+                raise InputError(f"The stream at {self._intake.name} ended before its first frame.")
+            if item is None:
+                self._check_silence(asked)
+            else:
+                self._first = item
+        return source_info(self._intake.header, self._intake.name)
+
+    def get(self, patience: Callable[[], bool] = lambda: True) -> ReceivedFrame | None:
+        """The next frame, or None at the end of the stream, or when `patience` says False.
+
+        Raises:
+            StreamTimeoutError: nothing came in time.
+            StreamAccessError: the publisher refuses this end, or is not the one that was expected.
+            WireError: a message was refused, and `strict` is set.
+            ForkedError: it was begun in the process that this one was forked from.
+        """
+        self._owner.check()
+        self._asked = self._asked or time.monotonic()
+        while patience():
+            item, self._first = self._first or self._feed.get(), None
+            if item is None:
+                self._check_silence(self._asked)
+            elif isinstance(item, str):
+                return None
+            elif (frame := self._frame(item)) is not None:
+                self._asked = None
+                return frame
+        return None
+
+    def close(self) -> None:
+        """Stop receiving; from any thread, more than once."""
+        if self._owner.is_here:
+            self._feed.close()
+
+    def _frame(self, item: Item) -> ReceivedFrame | None:
+        return self._intake.decode(item) if isinstance(item, Arrived) else item
+
+    def _check_silence(self, asked: float) -> None:
+        try:
+            self._intake.check_silence(asked)
+        except BaseException:
+            with suppress(Exception):
+                self.close()
+            raise
+
+
+def _warnings(endpoint: Endpoint, settings: ReceiveSettings) -> list[str]:
+    if not endpoint.public or settings.server is not None:
+        return []
+    return [
+        f"{endpoint.address} can be reached from other machines, and everybody there can send to it: add "
+        "server=NAME.key (the publisher's public key, made by `streamfuse keys new NAME`), or bind to 127.0.0.1."
+    ]
+
+
+class _Feed(Protocol):
+    """Where a receiver's frames come from.
+
+    Attributes:
+        skipped: frames that were left out because they were too old.
+    """
+
+    @property
+    def skipped(self) -> int: ...
+
+    def get(self) -> Item | str | None:
+        """A frame, `END`, or None if there was neither for a short while."""
+
+    def close(self) -> None:
+        """Stop, from any thread or a signal handler."""
+
+
+class _Direct:
+    """Reads when it is asked: nothing is left out, and what is not taken stays in the socket."""
+
+    skipped = 0
+
+    def __init__(self, intake: Intake, follow: bool) -> None:
+        self._intake, self._follow = intake, follow
+        self._reading = threading.Lock()
+        self._over = False
+
+    def get(self) -> Item | str | None:
+        try:
+            with self._reading:
+                item = END if self._over else self._intake.next()
+                if item == END and self._follow and not self._over:
+                    self._intake.reopen()
+                    item = None
+        except BaseException:
+            self._over = True
+            raise
+        finally:
+            self._hang_up_if_over()
+        if item == END:
+            self.close()
+        return item
+
+    def close(self) -> None:
+        self._over = True
+        self._hang_up_if_over()
+
+    def _hang_up_if_over(self) -> None:
+        """Whoever reads at this moment hangs up when it has read."""
+        if self._over and self._reading.acquire(blocking=False):
+            try:
+                self._intake.close()
+            finally:
+                self._reading.release()
+
+
+class _Ahead:
+    """A thread reads on, so that old frames can be left out when newer ones are there."""
+
+    def __init__(self, intake: Intake, follow: bool, max_age: float) -> None:
+        self._intake, self._follow = intake, follow
+        self._inbox = Inbox(max_age)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"receive {intake.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def skipped(self) -> int:
+        return self._inbox.skipped
+
+    def get(self) -> Item | str | None:
+        return self._inbox.get(WAIT_SECONDS)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._inbox.close()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        failure: BaseException | None = None
+        try:
+            while not self._stop.is_set() and not self._receive_stream():
+                self._intake.reopen()
+        except BaseException as error:
+            failure = error
+        finally:
+            self._intake.close()
+            self._inbox.end(failure)
+
+    def _receive_stream(self) -> bool:
+        """Receive until the end of a stream; False if the next one is wanted."""
+        while not self._stop.is_set():
+            item = self._intake.next()
+            if item == END:
+                return not self._follow
+            if isinstance(item, Arrived):
+                self._pass_on(item)
+        return True
+
+    def _pass_on(self, arrived: Arrived) -> None:
+        if not FrameDecoder.stateful(arrived.header):
+            self._inbox.put(arrived)  # decoded when it is taken: one that is left out costs nothing
+        elif (frame := self._intake.decode(arrived)) is not None:
+            self._inbox.put(frame)

@@ -1,0 +1,65 @@
+"""A frame that came over the network."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from streamfuse.core.frame import Exposure, FusedFrame
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedFrame(FusedFrame):
+    """A `FusedFrame` and what its message says besides; also a single exposure, if `content` says so.
+
+    `captured_at` is on this machine's `time.monotonic()`, as far as the clocks of both machines agree.
+
+    Args:
+        seq: its number in the stream; a gap means that frames were lost.
+        stream: which run of the publisher it is from.
+        topic: what it was published under.
+        content: 'fused' or 'exposure'.
+        encoding: how it travelled: 'raw', 'jpeg', 'h264' or 'hevc'.
+        published_at: Unix time at which it was sent.
+        received_at: `time.monotonic()` at which it came.
+        dropped: frames that the publisher has left out so far.
+        exposure: what is known of a single exposure.
+    """
+
+    seq: int
+    stream: str
+    topic: str
+    content: str
+    encoding: str
+    published_at: float
+    received_at: float
+    dropped: int = 0
+    exposure: Exposure | None = None
+    _rgb: npt.NDArray[Any] | None = None
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was sent (by the clocks of both machines)."""
+        return time.time() - self.published_at
+
+    def rgb(self) -> npt.NDArray[Any]:
+        """(H, W, 3) R'G'B', full range: uint8 for 8-bit frames, uint16 over the whole 16-bit range above."""
+        return self._rgb if self._rgb is not None else FusedFrame.rgb(self)
+
+    def tensor(self, device: str = "cpu") -> torch.Tensor:
+        """(3, H, W) R'G'B' as a torch tensor: uint8, or uint16 above 8 bit."""
+        import torch
+
+        pixels = self.rgb()
+        return (
+            torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1).to(device)
+        )
+
+    def __repr__(self) -> str:
+        return f"ReceivedFrame(seq={self.seq}, {self.width}x{self.height}, {self.bits} bit, pts={self.pts})"

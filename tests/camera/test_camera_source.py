@@ -1,0 +1,262 @@
+"""A camera as a source: it comes back, time goes on, and it lets itself be closed."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from itertools import pairwise
+
+import pytest
+from fake_cameras import LOST, grey_frame, scripted_source
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamfuse.camera import CameraOptions, is_camera, open_camera
+from streamfuse.camera.timeline import CLOCK, Backoff, Timeline
+from streamfuse.core.frame import Exposure
+from streamfuse.core.protocols import Source
+from streamfuse.errors import CameraError, UsageError, without_credentials
+
+
+def frames_at(*times):
+    return [grey_frame(seconds) for seconds in times]
+
+
+def test_frames_go_through_with_numbers_and_increasing_time_stamps():
+    source, _ = scripted_source(frames_at(7.0, 7.04, 7.08))
+    assert isinstance(source, Source)
+    frames = list(source)
+    assert [frame.index for frame in frames] == [0, 1, 2]
+    assert [float(frame.pts * frame.time_base) for frame in frames] == pytest.approx(
+        [0, 0.04, 0.08], abs=1e-4
+    )
+    assert source.info.time_base == CLOCK
+    assert source.status.state == "ended"
+
+
+def test_a_camera_that_is_lost_three_times_comes_back_three_times():
+    lives = [[*frames_at(0.0, 0.04), LOST] for _ in range(3)]
+    source, camera = scripted_source(*lives, frames_at(0.0, 0.04))
+    frames = list(source)
+    assert len(frames) == 8
+    assert [frame.index for frame in frames] == list(range(8))
+    assert all(a.pts < b.pts for a, b in pairwise(frames))
+    assert source.status.reconnects == 3
+    source.close()
+    assert camera.opened == camera.closed == 4
+
+
+def test_what_fails_while_it_is_opened_again_is_tried_again_and_told():
+    states = []
+    source, _ = scripted_source([*frames_at(0.0), LOST], CameraError("No route."), frames_at(0.0))
+    for _ in source:
+        states.append(source.status)
+    assert len(states) == 2
+    assert states[1].reconnects == 1
+    assert states[1].error is None
+
+
+def lines(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == "streamfuse.camera"]
+
+
+def test_a_loss_is_told_once_with_its_reason_and_so_is_the_return(caplog):
+    caplog.set_level("INFO")
+    away, other = CameraError("No route."), CameraError("Refused.")
+    source, _ = scripted_source(
+        [*frames_at(0.0), LOST], away, away, away, other, away, [*frames_at(0.0), LOST], frames_at(0.0)
+    )
+    assert len(list(source)) == 3
+    loss = "It was unplugged. It is opened again as soon as that works."
+    still = "scripted is still away:"
+    assert lines(caplog) == [
+        loss, f"{still} No route.", f"{still} Refused.", "scripted is back.", loss, "scripted is back.",
+    ]  # fmt: skip
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 6
+    assert {record.event for record in caplog.records} == {"source"}
+
+
+def test_a_camera_that_is_absent_at_first_is_waited_for(caplog):
+    away = CameraError("There is no camera.")
+    source, _ = scripted_source(away, away, away, frames_at(0.0, 0.04), wait=True)
+    assert len(list(source)) == 2
+    assert source.status.reconnects == 0
+    assert lines(caplog) == ["There is no camera. Waiting for it.", "scripted is here."]
+
+
+def test_without_waiting_an_absent_camera_is_an_error():
+    with pytest.raises(CameraError, match="There is no camera"):
+        scripted_source(CameraError("There is no camera."), frames_at(0.0))
+
+
+def test_without_reconnecting_the_loss_is_raised():
+    source, camera = scripted_source([*frames_at(0.0), LOST], reconnect=False)
+    with pytest.raises(CameraError, match="unplugged"):
+        list(source)
+    assert camera.opened == camera.closed == 1
+
+
+def test_what_is_wrong_at_first_is_said_at_once():
+    with pytest.raises(CameraError, match="unplugged"):
+        scripted_source([LOST])
+    with pytest.raises(CameraError, match="before its first picture"):
+        scripted_source([])
+
+
+def test_a_silent_camera_counts_as_lost():
+    source, _ = scripted_source([*frames_at(0.0), *[None] * 100], frames_at(0.0), timeout=0.1)
+    assert len(list(source)) == 2
+    assert source.status.reconnects == 1
+
+
+def test_a_camera_that_never_sends_a_picture():
+    with pytest.raises(CameraError, match=r"no picture for 0\.1 s"):
+        scripted_source([None] * 100, open_timeout=0.1)
+
+
+def test_pauses_of_the_consumer_are_no_silence_of_the_camera():
+    source, _ = scripted_source([*frames_at(0.0), None, *frames_at(0.04)], timeout=0.1)
+    frames = iter(source)
+    next(frames)
+    time.sleep(0.3)
+    next(frames)
+    assert source.status.reconnects == 0
+
+
+def test_another_picture_size_goes_through():
+    source, _ = scripted_source([*frames_at(0.0), LOST], [grey_frame(0.0, size=(16, 16))])
+    assert [frame.width for frame in source] == [32, 16]
+
+
+@pytest.mark.parametrize("script", [[grey_frame(), *[None] * 10_000], [grey_frame(), LOST]])
+def test_close_from_another_thread_ends_it(script):
+    source, _ = scripted_source(script, timeout=60, backoff=(20.0, 20.0))
+    reader = threading.Thread(target=lambda: list(source))
+    reader.start()
+    time.sleep(0.1)
+    began = time.monotonic()
+    source.close()
+    reader.join(5)
+    assert not reader.is_alive()
+    assert time.monotonic() - began < 3
+    source.close()
+
+
+def test_close_while_it_is_opened_again():
+    source, camera = scripted_source([grey_frame(), LOST], [None] * 10_000, open_timeout=60)
+    reader = threading.Thread(target=lambda: list(source))
+    reader.start()
+    while camera.opened < 2:
+        time.sleep(0.01)
+    source.close()
+    reader.join(5)
+    assert not reader.is_alive()
+    assert camera.closed == 2
+
+
+def test_the_status_while_it_is_away():
+    source, _ = scripted_source([grey_frame(), LOST], backoff=(20.0, 20.0))
+    reader = threading.Thread(target=lambda: list(source))
+    reader.start()
+    time.sleep(0.2)
+    status = source.status
+    source.close()
+    reader.join(5)
+    assert status.state == "reconnecting"
+    assert status.error == "It was unplugged."
+    assert status.bracket_rate == 0
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=40), st.sets(st.integers(0, 40))
+)
+def test_time_stamps_increase_whatever_the_camera_says(told, restarts):
+    timeline = Timeline(1 / 30)
+    stamped = []
+    for number, seconds in enumerate(told):
+        if number in restarts:
+            timeline.restart()
+        frame = grey_frame(seconds or 0.0, pts=seconds is not None)
+        stamped.append(timeline.stamp(frame))
+    assert stamped[0].pts == 0
+    assert all(a.pts < b.pts for a, b in pairwise(stamped))
+    # They never run ahead of the clock by more than a jump that is believed, and one frame each.
+    assert stamped[-1].pts * CLOCK < 3 * len(told)
+
+
+@given(st.floats(0.01, 5), st.floats(5, 60), st.integers(0, 1000))
+def test_back_off_grows_to_its_cap_and_varies(first, longest, seed):
+    backoff = Backoff(first, longest, random.Random(seed))
+    pauses = [backoff.next() for _ in range(20)]
+    assert first / 2 <= pauses[0] <= first
+    assert all(pause <= longest for pause in pauses)
+    assert pauses[-1] >= longest / 2
+    backoff.reset()
+    assert backoff.next() <= first
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["0", "/dev/video2", "rtsp://a/b", "udp://@:5000", "sim:", "simcam:?skip=0.1", "pylon:", "genicam:123"],
+)
+def test_what_is_a_camera(spec):
+    assert is_camera(spec)
+
+
+@pytest.mark.parametrize("spec", ["film.mp4", "zmq://a:1", "sample:", "-", "/tmp/film.mkv"])
+def test_what_is_a_file_or_another_stream(spec):
+    assert not is_camera(spec)
+
+
+@pytest.mark.parametrize("spec", ["film.mp4", "zmq://a:1", "nokia:", ""])
+def test_what_is_none_is_refused(spec):
+    with pytest.raises(UsageError, match="is no camera"):
+        open_camera(spec)
+
+
+def test_the_built_in_scene_ends():
+    with open_camera("sim:?size=64x48&frames=5&rate=100") as source:
+        assert len(list(source)) == 5
+        assert source.control is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": (0, 10)},
+        {"fps": 0},
+        {"fps": float("nan")},
+        {"gap_ev": 0.1},
+        {"timeout": 0},
+        {"backoff": (2, 1)},
+        {"exposures": (Exposure(100), Exposure(120))},
+        {"exposures": (Exposure(gain=1), Exposure(gain=8))},
+    ],
+)
+def test_options_out_of_range(wrong):
+    with pytest.raises(UsageError):
+        CameraOptions(**wrong)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtsp://me:secret@10.0.0.5/live",
+        "rtsp://me:se/cret@10.0.0.5/live",
+        "rtsp://me:s@secret@10.0.0.5/live",
+        "http://cam/video?user=me&password=secret&x=1",
+        "srt://cam:7000?passphrase=secret",
+        "look at rtsps://me:secret@cam:322/a, and http://me:secret@b/c",
+    ],
+)
+def test_credentials_are_taken_out(url):
+    clean = without_credentials(url)
+    assert "cret" not in clean
+    assert "me" not in clean.replace("=me", "me").split("://")[1].split("/")[0]
+    assert "***" in clean
+
+
+@pytest.mark.parametrize("url", ["rtsp://10.0.0.5:554/cam@1", "udp://@:5000?x=1", "https://cam/a?size=1"])
+def test_what_holds_no_credential_stays_readable(url):
+    assert without_credentials(url).split("/")[2].lstrip("*@") == url.split("/")[2].lstrip("@")

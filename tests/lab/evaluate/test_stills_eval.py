@@ -1,0 +1,447 @@
+"""Scoring photographs: measures with known answers, scenes, summary, report, the command."""
+
+import errno
+import json
+import os
+import signal
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from pictures import rgb_exposures
+
+from streamfuse.cli.app import main
+from streamfuse.errors import InputError, InputNotFoundError, OutputError
+from streamfuse.lab.bench.cost import measure_cost
+from streamfuse.lab.evaluate import still_measures
+from streamfuse.lab.evaluate.deepfuse_color import deepfuse_color
+from streamfuse.lab.evaluate.peers_stills import enfuse, opencv_mertens, plain_mean, still_peers
+from streamfuse.lab.evaluate.report import ReportWriter, Table
+from streamfuse.lab.evaluate.still_scores import (
+    Scene,
+    SceneScorer,
+    Score,
+    find_scenes,
+    read_scene,
+    require_scenes,
+)
+from streamfuse.lab.evaluate.stills import StillsEvaluation, evaluate_stills
+from streamfuse.photo.writing import write_photo
+
+
+def write_scene(folder, count=2, reference=False, height=72, width=96, seed=0):
+    folder.mkdir(parents=True)
+    pictures = rgb_exposures(height, width, count, seed)
+    for number, rgb in enumerate(pictures):
+        write_photo(folder / f"{number:02}.png", rgb)
+    if reference:
+        write_photo(folder / "reference.png", plain_mean(pictures))
+    return pictures
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes")
+    write_scene(folder / "one", 2, seed=1)
+    write_scene(folder / "two", 3, reference=True, seed=2)
+    (folder / "not a scene").mkdir()
+    return folder
+
+
+# Measures
+
+
+def flat_pair(height=96, width=128):
+    return [np.full((height, width, 3), level, np.uint8) for level in (80, 160)]
+
+
+@pytest.mark.parametrize(("fuse", "expected"), [(lambda e: e[0], 1.0), (plain_mean, 0.5**0.5)])
+def test_noise_gain_of_known_fusions(fuse, expected):
+    exposures = flat_pair()
+    flat = still_measures.flat_areas([still_measures.grey(e) for e in exposures])
+    assert flat.all()
+    fused = still_measures.grey(fuse(exposures))
+    gain = still_measures.noise_gain(fuse, still_measures.add_noise(exposures), fused, flat)
+    assert gain == pytest.approx(expected, rel=0.05)
+
+
+def test_noise_gain_grows_with_contrast():
+    def doubled(exposures):
+        return np.clip((exposures[0].astype(int) - 80) * 2 + 80, 0, 255).astype(np.uint8)
+
+    exposures = flat_pair()
+    flat = still_measures.flat_areas([still_measures.grey(e) for e in exposures])
+    fused = still_measures.grey(doubled(exposures))
+    assert still_measures.noise_gain(
+        doubled, still_measures.add_noise(exposures), fused, flat
+    ) == pytest.approx(2, rel=0.05)
+
+
+def test_nothing_flat_gives_no_noise_gain():
+    texture = [np.random.default_rng(n).integers(0, 255, (64, 64, 3)).astype(np.uint8) for n in range(2)]
+    greys = [still_measures.grey(e) for e in texture]
+    assert still_measures.noise_gain(plain_mean, texture, greys[0], still_measures.flat_areas(greys)) is None
+
+
+def test_clipped_areas_are_not_flat_but_unknown():
+    clipped = [np.full((64, 64), level, np.float32) for level in (0.0, 1.0)]
+    assert not still_measures.flat_areas(clipped).any()
+
+
+def step_edge(low, high, height=700, width=200):
+    picture = np.full((height, width), low, np.float32)
+    picture[:, width // 2 :] = high
+    return picture
+
+
+def test_a_fusion_that_follows_its_sources_has_no_halo():
+    exposures = [step_edge(0.1, 0.4), step_edge(0.4, 0.95)]
+    assert still_measures.halo(exposures, np.mean(exposures, axis=0)) == pytest.approx(0, abs=1e-3)
+
+
+def test_a_seam_beside_an_edge_counts_with_its_height():
+    exposures = [step_edge(0.1, 0.4), step_edge(0.4, 0.95)]
+    fused = np.mean(exposures, axis=0)
+    distance = np.abs(np.arange(200) - 99.5)
+    glow = fused + 0.1 * np.exp(-((distance / 8) ** 2)) * (np.arange(200) < 100)
+    found = still_measures.halo(exposures, glow.astype(np.float32))
+    # one of the two sides has a glow of 0.1 x exp(-(5/8)^2) = 17 code values at 5 pixels
+    assert 6 < found < 10
+    assert still_measures.halo(exposures, (2 * glow - fused).astype(np.float32)) == pytest.approx(
+        2 * found, rel=0.1
+    )
+
+
+def test_no_edges_give_no_halo():
+    assert (
+        still_measures.halo([np.full((64, 64), 0.5, np.float32)] * 2, np.full((64, 64), 0.5, np.float32))
+        is None
+    )
+
+
+# Peers
+
+
+def test_peers_give_pictures_like_their_input():
+    exposures = rgb_exposures(72, 96, 3)
+    for name, fuse in still_peers().items():
+        fused = fuse(exposures)
+        assert (fused.shape, fused.dtype) == (exposures[0].shape, np.uint8), name
+
+
+def test_peers_of_equal_pictures():
+    picture = rgb_exposures(72, 96, 2)[1]
+    for name, fuse in still_peers().items():
+        # OpenCV's pyramid rounds a little
+        assert np.abs(fuse([picture, picture]).astype(int) - picture).mean() < 1, name
+
+
+def test_a_missing_enfuse_is_left_out(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert "enfuse" not in still_peers()
+    with pytest.raises(OSError, match="enfuse"):
+        enfuse(rgb_exposures(32, 32, 2))
+
+
+# Scenes and scores
+
+
+def test_finds_scenes(scenes, tmp_path):
+    assert [path.name for path in find_scenes(scenes)] == ["one", "two"]
+    with pytest.raises(InputNotFoundError):
+        find_scenes(tmp_path / "missing")
+    with pytest.raises(InputError, match="no folders"):
+        find_scenes(tmp_path)
+
+
+def test_scenes_are_ordered_by_brightness(tmp_path):
+    dark, bright = rgb_exposures(32, 32, 2)
+    (tmp_path / "s").mkdir()
+    write_photo(tmp_path / "s" / "a.png", bright)
+    write_photo(tmp_path / "s" / "b.png", dark)
+    scene = read_scene(tmp_path / "s")
+    np.testing.assert_array_equal(scene.exposures[0], dark)
+    assert scene.reference is None
+
+
+def test_extremes_leave_out_the_middle(scenes):
+    whole, pair = read_scene(scenes / "two"), read_scene(scenes / "two", count=2)
+    assert len(whole.exposures) == 3
+    np.testing.assert_array_equal(pair.exposures, [whole.exposures[0], whole.exposures[-1]])
+
+
+def test_sizes_must_agree(tmp_path):
+    write_scene(tmp_path / "s")
+    write_photo(tmp_path / "s" / "reference.png", np.zeros((10, 10, 3), np.uint8))
+    with pytest.raises(InputError, match="96x72"):
+        read_scene(tmp_path / "s")
+
+
+def test_a_fusion_that_hits_the_reference():
+    exposures = tuple(rgb_exposures(72, 96, 2))
+    scorer = SceneScorer(Scene("s", exposures, plain_mean(exposures)))
+    hit = scorer.score("mean", plain_mean, plain_mean(exposures))
+    assert (hit.psnr, hit.ssim, hit.delta_e) == (100.0, pytest.approx(1), 0.0)
+    assert hit.delta_color == 0.0
+    missed = scorer.score("mertens", opencv_mertens, opencv_mertens(exposures))
+    assert missed.psnr < 40
+    assert missed.delta_e > 1
+    assert missed.delta_color < missed.delta_e
+
+
+def test_a_picture_that_is_only_too_dark_has_its_colour_right():
+    grey = np.repeat(rgb_exposures(72, 96, 2)[1].mean(2, keepdims=True), 3, axis=2).astype(np.uint8)
+    score = SceneScorer(Scene("s", (grey // 2, grey), grey)).score("dark", lambda _: grey // 2, grey // 2)
+    assert score.delta_e > 5
+    assert score.delta_color == pytest.approx(0, abs=0.05)
+
+
+def test_scenes_are_chosen_by_name_and_number_of_exposures(scenes):
+    assert [path.name for path in find_scenes(scenes, ["two", "else"])] == ["two"]
+    assert [path.name for path in find_scenes(scenes, fewest=3)] == ["two"]
+    with pytest.raises(InputError, match="wanted names"):
+        find_scenes(scenes, ["else"])
+
+
+def test_a_wanted_scene_that_is_missing_is_named(scenes):
+    require_scenes(scenes, [])
+    require_scenes(scenes, ["two", "one"])
+    with pytest.raises(InputError, match="holds no scene typo, not a scene:"):
+        require_scenes(scenes, ["one", "typo", "not a scene", "typo"])
+    done = CliRunner().invoke(main, ["evaluate", "stills", str(scenes), "--scene", "one", "--scene", "typo"])
+    assert done.exit_code == 1
+    assert "no scene typo:" in done.stderr
+
+
+@pytest.mark.parametrize("refused", [".", "one"])
+def test_a_folder_without_permission_is_named(scenes, monkeypatch, refused):
+    """Root may read everything, so the system's answer is made up here."""
+    path, iterdir = scenes / refused, Path.iterdir
+
+    def asked(folder):
+        if folder == path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return iterdir(folder)
+
+    monkeypatch.setattr(Path, "iterdir", asked)
+    with pytest.raises(InputError) as caught:
+        find_scenes(scenes)
+    assert str(caught.value).startswith(f"The folder {path} cannot be read (Permission denied): ")
+
+
+@pytest.mark.parametrize(("height", "width"), [(10, 40), (40, 10), (1, 1)])
+def test_pictures_that_are_too_small_are_refused_with_their_scene(tmp_path, height, width):
+    (tmp_path / "s").mkdir()
+    for number in range(2):
+        write_photo(tmp_path / "s" / f"{number}.png", np.zeros((height, width, 3), np.uint8))
+    with pytest.raises(InputError, match=rf"s are {width}x{height}, and MEF-SSIM needs 11 pixels a side"):
+        read_scene(tmp_path / "s")
+
+
+def test_the_smallest_pictures_are_scored(tmp_path):
+    write_scene(tmp_path / "s", reference=True, height=11, width=11)
+    found = evaluate_stills(tmp_path, fusers=["mertens"], speed=False)
+    assert {score.scene for score in found.scores} == {"s"}
+
+
+def test_a_damaged_name_is_evaluated_and_can_be_printed(tmp_path):
+    write_scene(tmp_path / os.fsdecode(b"s\xff"), height=32, width=32)
+    page = tmp_path / "r.html"
+    found = evaluate_stills(tmp_path, fusers=["mertens"], speed=False, report=page)
+    assert {score.scene for score in found.scores} == {r"s\xff"}
+    assert r"<h2>s\xff</h2>" in page.read_text(encoding="utf-8")
+
+
+# The colour rule to compare with
+
+
+def test_the_colour_rule_of_deepfuse_takes_the_strongest_colour_and_keeps_the_luma():
+    red = np.full((8, 8, 3), (200, 100, 100), np.uint8)
+    grey = np.full((8, 8, 3), 60, np.uint8)
+    fused = deepfuse_color(plain_mean)([grey, red])
+    np.testing.assert_allclose(
+        still_measures.grey(fused), still_measures.grey(plain_mean([grey, red])), atol=0.02
+    )
+    # grey has no weight at all: the mean would hold half of red's colour
+    np.testing.assert_allclose(fused[0, 0, 0].astype(int) - fused[0, 0, 1], 100, atol=3)
+    assert (deepfuse_color(plain_mean)([grey, grey]) == grey).all()
+
+
+def test_summary_finds_the_worst():
+    scores = tuple(
+        Score(
+            f"s{n}",
+            "m",
+            mef_ssim=0.9 + n / 100,
+            psnr=None,
+            ssim=None,
+            delta_e=None,
+            delta_color=None,
+            noise_gain=n / 2,
+            halo=1.0,
+        )
+        for n in range(8)
+    )
+    found = StillsEvaluation(scores, (), {}).summary()["m"]
+    assert found["mef_ssim"]["mean"] == pytest.approx(0.935)
+    assert [scene for scene, _ in found["mef_ssim"]["worst_five"]] == ["s0", "s1", "s2", "s3", "s4"]
+    assert found["noise_gain"]["worst"] == 3.5
+    assert "psnr" not in found
+
+
+def test_run_with_report_and_json(scenes, tmp_path):
+    lines = []
+    page, figures = tmp_path / "r.html", tmp_path / "r.json"
+    found = evaluate_stills(
+        scenes, fusers=["mertens", "lcndr-xs"], speed=False, device="cpu", report=page, progress=lines.append
+    )
+    found.write_json(figures)
+    assert len(lines) == 2
+    data = json.loads(figures.read_text())
+    assert {"date", "commit", "machine", "versions"} <= set(data["environment"])
+    assert {"mertens", "lcndr-xs", "opencv-mertens", "mean"} <= set(data["summary"])
+    assert data["summary"]["mean"]["psnr"]["mean"] == 100.0  # the reference of the one scene is its mean
+    text = page.read_text()
+    assert text.count("<section>") == 2
+    assert 'src="http' not in text
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_command(scenes, tmp_path):
+    arguments = ["evaluate", "stills", str(scenes), "--fuser", "mertens", "--limit", "1", "--no-speed"]
+    done = CliRunner().invoke(main, [*arguments, "--json", str(tmp_path / "f.json")])
+    assert done.exit_code == 0, done.output
+    assert "opencv-mertens" in done.output
+    assert len({s["scene"] for s in json.loads((tmp_path / "f.json").read_text())["scores"]}) == 1
+    assert CliRunner().invoke(main, ["evaluate", "stills", str(tmp_path / "missing")]).exit_code == 1
+    assert CliRunner().invoke(main, [*arguments, "--json", str(tmp_path / "no" / "f.json")]).exit_code == 1
+
+
+def test_an_enfuse_that_fails_is_left_out_of_all_scenes(scenes, tmp_path, monkeypatch):
+    program = tmp_path / "enfuse"
+    # It works for two exposures, the first scene, and fails for three, the second.
+    program.write_text(
+        '#!/bin/sh\n[ $# -le 4 ] && exec cp "$3" "$2"\necho first line >&2\necho no space >&2\nexit 1\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    lines, page = [], tmp_path / "r.html"
+    found = evaluate_stills(scenes, fusers=["mertens"], speed=False, report=page, progress=lines.append)
+    assert "enfuse" not in found.methods
+    assert {"mertens", "mean"} <= set(found.methods)
+    assert found.summary()["mean"]["mef_ssim"]["scenes"] == 2
+    assert [line for line in lines if "left out" in line] == [
+        "enfuse is left out, for it failed on two: no space"
+    ]
+    text = page.read_text()
+    assert text.count("<section>") == 2
+    assert text.count('data-label="enfuse"') == 1
+
+
+@pytest.mark.parametrize("option", ["--json", "--report"])
+def test_what_cannot_be_written_is_refused_before_the_work(scenes, tmp_path, monkeypatch, option):
+    def worked(*_, **__):
+        raise AssertionError("the work began")
+
+    monkeypatch.setattr("streamfuse.lab.evaluate.stills.read_scene", worked)
+    for name, sentence in [("", "is a folder"), (tmp_path, "is a folder"), (tmp_path / "no/f", "no folder")]:
+        done = CliRunner().invoke(main, ["evaluate", "stills", str(scenes), option, str(name)])
+        assert (done.exit_code, sentence in done.stderr) == (1, True), done.stderr
+
+
+def test_a_terminated_evaluation_leaves_nothing_half_written(scenes, tmp_path, monkeypatch):
+    (tmp_path / "f.json").write_text("old")
+
+    def terminated(path, text, **_):
+        path.write_bytes(text[:10].encode())
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("went on")
+
+    monkeypatch.setattr(Path, "write_text", terminated)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # else a fault would end the tests
+    arguments = ["evaluate", "stills", str(scenes), "--fuser", "mertens", "--limit", "1", "--no-speed"]
+    done = CliRunner().invoke(main, [*arguments, "--json", str(tmp_path / "f.json")])
+    assert signal.signal(signal.SIGTERM, before) is signal.SIG_IGN  # as it was before the command
+    assert done.exit_code == 128 + signal.SIGTERM
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_published_values_of_the_peers(data_dir):
+    found = evaluate_stills(data_dir / "stills" / "mefb_half", fusers=["mertens"], speed=False).summary()
+    assert found["mean"]["mef_ssim"]["mean"] == pytest.approx(0.930, abs=0.001)
+    assert found["opencv-mertens"]["mef_ssim"]["mean"] == pytest.approx(0.9748, abs=0.0005)
+    assert found["opencv-mertens"]["mef_ssim"]["worst"] == pytest.approx(0.886, abs=0.002)
+
+
+# Cost
+
+
+@pytest.mark.slow
+def test_cost_in_a_process_of_its_own():
+    cost = measure_cost("mean", 320, 240)
+    assert cost.cpu_s_per_mp > 0
+    assert cost.peak_mb > cost.working_mb >= 0
+    assert measure_cost("no such fuser", 64, 64) is None
+
+
+# Report
+
+
+def test_report_escapes_and_is_whole(tmp_path):
+    picture = np.zeros((8, 12, 3), np.uint8)
+    with ReportWriter(tmp_path / "r.html", "<b>title", {"data": "a&b"}) as page:
+        page.comparison("<i>scene", {'a"b': picture, "b": picture[:, :, 0]}, table=Table(["m"], [["<u>1"]]))
+        page.table(Table(["head"], [["last"]], "First on the page"))
+        page.fact("late", "fact")
+    text = (tmp_path / "r.html").read_text()
+    assert "<b>" not in text
+    assert "<i>" not in text
+    assert "<u>" not in text
+    assert text.index("First on the page") < text.index("&lt;i&gt;scene")
+    assert text.count("data:image/jpeg;base64,") == 2
+    assert text.endswith("</html>\n")
+
+
+def test_an_error_leaves_no_report(tmp_path):
+    with pytest.raises(KeyError), ReportWriter(tmp_path / "r.html", "t"):
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_needs_a_folder(tmp_path):
+    with pytest.raises(OutputError, match="no"):
+        ReportWriter(tmp_path / "no" / "r.html", "t")
+    with pytest.raises(OutputError, match="is a folder"):
+        ReportWriter(tmp_path, "t")
+
+
+def test_a_report_in_the_making_has_no_name_that_could_be_left_over(tmp_path):
+    with ReportWriter(tmp_path / "r.html", "t") as page:
+        page.heading("x" * 100_000)
+        assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "r.html"]
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    (tmp_path / "r.html").write_text("old")
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("streamfuse.lab.evaluate.report._table", fail)
+    page = ReportWriter(tmp_path / "r.html", "t")
+    page.table(Table(["head"], [["last"]]))
+    with pytest.raises(OutputError, match=r"r\.html cannot be written \(No space"), page:
+        pass
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_report_into_a_pipe_leaves_the_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(KeyError), ReportWriter(tmp_path / "pipe", "t"):
+        raise KeyError
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)

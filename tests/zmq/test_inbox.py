@@ -1,0 +1,59 @@
+"""The queue between receiving and taking."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from streamfuse.zmq.decode import END
+from streamfuse.zmq.inbox import Inbox
+
+
+def item(number, age=0.0):
+    return SimpleNamespace(number=number, received_at=time.monotonic() - age)
+
+
+def taken(inbox):
+    found = []
+    while (got := inbox.get(0)) not in (None, END):
+        found.append(got.number)
+    return found
+
+
+def test_old_frames_are_left_out_if_there_are_newer_ones():
+    inbox = Inbox(0.5)
+    for number, age in enumerate([3.0, 2.0, 0.1, 0.0]):
+        inbox.put(item(number, age))
+    assert taken(inbox) == [2, 3]
+    assert inbox.skipped == 2
+
+
+def test_the_only_frame_is_kept_however_old():
+    inbox = Inbox(0.5)
+    inbox.put(item(0, 60.0))
+    assert taken(inbox) == [0]
+
+
+def test_latest_only():
+    inbox = Inbox(0.0)
+    for number in range(5):
+        inbox.put(item(number))
+    assert taken(inbox) == [4]
+
+
+def test_it_never_grows_without_end():
+    inbox = Inbox(3600.0)
+    for number in range(1000):
+        inbox.put(item(number))
+    assert len(taken(inbox)) <= 64
+
+
+def test_what_was_put_before_the_end_still_comes():
+    inbox = Inbox(1.0)
+    inbox.put(item(0))
+    inbox.end(ValueError("broken"))
+    assert inbox.get(0).number == 0
+    with pytest.raises(ValueError, match="broken"):
+        inbox.get(0)
