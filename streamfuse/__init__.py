@@ -23,13 +23,11 @@ if TYPE_CHECKING:
     from streamfuse.api import fuse_frames as fuse_frames
     from streamfuse.api import fuse_live as fuse_live
     from streamfuse.api import publish as publish
-    from streamfuse.capture.open import open_source as open_source
     from streamfuse.config import Config as Config
     from streamfuse.config import load_config as load_config
     from streamfuse.core.frame import Frame, FusedFrame
     from streamfuse.core.protocols import Sink, Source, SourceInfo, Stage
     from streamfuse.core.reports import SinkReport, SourceReport
-    from streamfuse.encode.open import open_sink as open_sink
     from streamfuse.errors import CameraError as CameraError
     from streamfuse.errors import ConfigError as ConfigError
     from streamfuse.errors import DeviceError as DeviceError
@@ -54,6 +52,8 @@ if TYPE_CHECKING:
     from streamfuse.runtime.live.run import LiveRun
     from streamfuse.runtime.pipeline import Pipeline
     from streamfuse.runtime.run import fuse_video
+    from streamfuse.runtime.sinks import open_sink
+    from streamfuse.runtime.sources import open_source
     from streamfuse.zmq.subscription import subscribe, subscribe_async
 
 _HOME = {
@@ -96,8 +96,8 @@ _HOME = {
     "fuse_pair": "streamfuse.photo.stills",
     "fuse_video": "streamfuse.runtime.run",
     "load_config": "streamfuse.config",
-    "open_sink": "streamfuse.encode.open",
-    "open_source": "streamfuse.capture.open",
+    "open_sink": "streamfuse.runtime.sinks",
+    "open_source": "streamfuse.runtime.sources",
     "publish": "streamfuse.api",
     "subscribe": "streamfuse.zmq.subscription",
     "subscribe_async": "streamfuse.zmq.subscription",

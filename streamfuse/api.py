@@ -226,7 +226,7 @@ class FramePublisher:
     """Sends frames to subscribers; see `publish`. A context manager: `close` says goodbye to them."""
 
     def __init__(self, endpoint: str, rate: Fraction | float, options: PublishOptions) -> None:
-        from streamfuse.encode.open import open_sink
+        from streamfuse.runtime.sinks import open_sink
         from streamfuse.zmq.endpoint import is_endpoint
 
         if not isinstance(endpoint, str) or not is_endpoint(endpoint):

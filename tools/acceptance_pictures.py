@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from streamfuse.capture.open import open_source
 from streamfuse.core.color import planes_to_rgb
 from streamfuse.core.frame import FusedFrame, Plane
 from streamfuse.core.protocols import Source
-from streamfuse.encode.open import open_sink
 from streamfuse.lab.evaluate.mef_ssim import mef_ssim
 from streamfuse.lab.evaluate.peers import Exposed, align_mtb
 from streamfuse.lab.evaluate.peers_stills import opencv_mertens
 from streamfuse.lab.evaluate.still_measures import grey
 from streamfuse.photo.reading import read_photo
 from streamfuse.photo.writing import write_photo
+from streamfuse.runtime.sinks import open_sink
+from streamfuse.runtime.sources import open_source
 from streamfuse.synthetic.source import SampleSource
 
 Rgb = npt.NDArray[np.uint8]

@@ -1,7 +1,5 @@
-"""Alignment: which exposure a frame has, which frames belong together, and all exposures in one geometry."""
+"""Alignment: all exposures of an instant in one geometry, and how far each pixel of them can be believed."""
 
 from streamfuse.align.aligner import Aligner
-from streamfuse.exposure.label import Labeller, LabelReport
-from streamfuse.exposure.pair import Pairer
 
-__all__ = ["Aligner", "LabelReport", "Labeller", "Pairer"]
+__all__ = ["Aligner"]

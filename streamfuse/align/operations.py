@@ -6,8 +6,8 @@
     T  a tone curve as the backend takes it
     Planes  luma and chroma of a whole frame
 
-`streamfuse.align.cpu` computes with NumPy, OpenCV and Numba, `streamfuse.backends.cuda.align` with torch and CuPy; tests
-compare the two.
+`streamfuse.align.cpu` computes with NumPy, OpenCV and Numba, `streamfuse.backends.cuda.align` with torch and CuPy;
+tests compare the two.
 """
 
 from __future__ import annotations

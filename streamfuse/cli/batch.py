@@ -126,9 +126,9 @@ def batch(
 
 def _compile_ahead(jobs: Sequence[Job], *, quiet: bool) -> None:
     """Once for each kind of pictures, and not in every process at the same time."""
-    from streamfuse.capture.open import open_source
     from streamfuse.runtime.ahead import Kind, compile_ahead
     from streamfuse.runtime.progress import Reporter
+    from streamfuse.runtime.sources import open_source
 
     first = {str(job.source): job for job in reversed(jobs)}  # of a file's segments one is enough
     kinds = set()

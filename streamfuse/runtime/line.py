@@ -29,7 +29,7 @@ class Line(Stage[First, Last], Generic[First, Last]):
         stage: the first one.
 
     Example:
-        >>> from streamfuse.align import Labeller, Pairer
+        >>> from streamfuse.exposure import Labeller, Pairer
         >>> line = Line("label", Labeller()).then("pair", Pairer())
         >>> [named.name for named in line.stages]
         ['label', 'pair']

@@ -12,13 +12,11 @@ from typing import Any, Literal, Unpack
 
 from streamfuse.camera import open_camera
 from streamfuse.camera.open import is_camera
-from streamfuse.capture.open import FrameRange, open_source
 from streamfuse.config import Config
 from streamfuse.core.frame import Frame
 from streamfuse.core.options import SinkOptions
 from streamfuse.core.protocols import Sink, Source, SourceWrapper
 from streamfuse.core.secret import revealed
-from streamfuse.encode.open import open_recorder
 from streamfuse.errors import UsageError
 from streamfuse.runtime.chain import build_chain
 from streamfuse.runtime.channel import Policy
@@ -26,6 +24,8 @@ from streamfuse.runtime.line import NamedStage
 from streamfuse.runtime.live.config import LiveConfig, camera_options
 from streamfuse.runtime.maps import AttachMaps
 from streamfuse.runtime.pipeline import Pipeline
+from streamfuse.runtime.sinks import open_recorder
+from streamfuse.runtime.sources import FrameRange, open_source
 from streamfuse.runtime.statistics import Statistics
 from streamfuse.zmq.endpoint import parse_endpoint
 from streamfuse.zmq.sink import ZmqSink, open_publisher

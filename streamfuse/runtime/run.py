@@ -9,18 +9,18 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Unpack
 
-from streamfuse.capture.open import open_source
 from streamfuse.config import Config, OutputConfig, configured
 from streamfuse.core.arguments import checked_names
 from streamfuse.core.forking import Owner
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.options import FuseOptions
 from streamfuse.core.protocols import Sink, Source, SourceInfo
-from streamfuse.encode.open import open_recorder, open_sink
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
 from streamfuse.runtime.chain import Chain, Finish, build_chain
 from streamfuse.runtime.line import through
 from streamfuse.runtime.pipeline import Pipeline
+from streamfuse.runtime.sinks import open_recorder, open_sink
+from streamfuse.runtime.sources import open_source
 from streamfuse.runtime.statistics import Statistics
 from streamfuse.runtime.views import StageDump, side_by_side, side_by_side_width
 

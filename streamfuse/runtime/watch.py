@@ -18,8 +18,8 @@ import numpy as np
 
 from streamfuse.core.options import SinkOptions
 from streamfuse.core.protocols import Sink
-from streamfuse.encode.open import open_recorder
 from streamfuse.errors import UsageError
+from streamfuse.runtime.sinks import open_recorder
 from streamfuse.zmq.received import ReceivedFrame
 from streamfuse.zmq.subscription import Subscription
 

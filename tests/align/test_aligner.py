@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from align_clips import FULL, alternating, exposed, grey_frame, scene, shifted
 
-from streamfuse.align import Aligner, Pairer
+from streamfuse.align import Aligner
 from streamfuse.align.flow import Mode, Preset
 from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.frame import AlignedBracket, ColorInfo, Exposure, Frame, LabelledFrame
+from streamfuse.exposure import Pairer
 
 
 def align(

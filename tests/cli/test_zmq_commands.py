@@ -13,7 +13,7 @@ from runs import streamfuse as command
 from wire_frames import fused_frame, stream_info
 
 import streamfuse
-from streamfuse.encode.open import open_sink
+from streamfuse.runtime.sinks import open_sink
 from streamfuse.zmq.security import load_keys
 
 SAMPLE = "sample:?size=64x48&metadata=on&frames=8"

@@ -7,8 +7,8 @@ import pytest
 from fused_frames import clip, source_info, write
 
 from streamfuse.encode.hls import HlsSink
-from streamfuse.encode.open import open_sink
 from streamfuse.errors import OutputError, OutputExistsError
+from streamfuse.runtime.sinks import open_sink
 
 
 def segments(folder):

@@ -13,8 +13,8 @@ from streamfuse.core.frame import ColorInfo
 from streamfuse.encode.file import VideoFileSink
 from streamfuse.encode.images import ImageSink
 from streamfuse.encode.null import NullSink
-from streamfuse.encode.open import open_sink
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError
+from streamfuse.runtime.sinks import open_sink
 
 
 def load(path):

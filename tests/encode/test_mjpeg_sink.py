@@ -10,8 +10,8 @@ import pytest
 from fused_frames import clip, source_info
 
 from streamfuse.encode.mjpeg import MjpegSink, check_url
-from streamfuse.encode.open import open_sink
 from streamfuse.errors import OutputError, UsageError
+from streamfuse.runtime.sinks import open_sink
 
 
 @pytest.fixture

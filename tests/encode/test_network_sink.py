@@ -15,8 +15,8 @@ from fused_frames import bars, clip, fused, source_info
 
 from streamfuse.encode import network
 from streamfuse.encode.network import NetworkSink, check_url
-from streamfuse.encode.open import open_sink
 from streamfuse.errors import OutputError, UsageError
+from streamfuse.runtime.sinks import open_sink
 
 LISTEN = {"rtsp_flags": "listen", "listen_timeout": "30"}
 LISTENERS = {

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from fused_frames import clip, source_info
 
-from streamfuse.encode.open import check_target, open_sink
 from streamfuse.errors import OutputError, UsageError
+from streamfuse.runtime.sinks import check_target, open_sink
 
 
 class FakeCamera:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from align_clips import alternating, exposed, grey_frame, scene, shifted
 
-from streamfuse.align import Labeller
 from streamfuse.core.frame import Exposure, Frame, LabelledFrame
 from streamfuse.errors import ExposureError, UsageError
+from streamfuse.exposure import Labeller
 
 DATA = Path(os.environ.get("STREAMFUSE_DATA", Path(__file__).parents[3] / "shared" / "data"))
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from align_clips import FULL, scene, shifted
 
-from streamfuse.align import Aligner, Pairer
+from streamfuse.align import Aligner
 from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.frame import AlignedBracket, Exposure, Frame, LabelledFrame, Map
+from streamfuse.exposure import Pairer
 
 
 def gamma(light: Map) -> Map:

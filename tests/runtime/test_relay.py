@@ -13,9 +13,9 @@ from wire_frames import fused_frame, stream_info
 
 import streamfuse
 from streamfuse.config import Config
-from streamfuse.encode.open import open_sink
 from streamfuse.errors import UsageError
 from streamfuse.runtime import relay as relays
+from streamfuse.runtime.sinks import open_sink
 
 AGE = 3_000_000  # frames that were published before
 

@@ -12,8 +12,8 @@ from wire_frames import fused_frame, publish, same_pixels, stream_info
 
 import streamfuse
 from streamfuse.cli.app import main
-from streamfuse.encode.open import open_sink
 from streamfuse.errors import StreamTimeoutError
+from streamfuse.runtime.sinks import open_sink
 from streamfuse.runtime.watch import watch
 
 

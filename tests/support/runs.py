@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from streamfuse.cli.app import main
 from streamfuse.core.color import planes_to_rgb
 from streamfuse.core.frame import FusedFrame
-from streamfuse.encode.open import open_sink
+from streamfuse.runtime.sinks import open_sink
 from streamfuse.synthetic.source import open_sample
 
 SAMPLE = "sample:?frames=8&size=160x90"

@@ -14,8 +14,8 @@ import zmq
 from wire_frames import fused_frame, publish, same_pixels, stream_info
 
 import streamfuse
-from streamfuse.encode.open import open_sink
 from streamfuse.errors import InputNotFoundError, StreamTimeoutError, UsageError, WireError, WireVersionError
+from streamfuse.runtime.sinks import open_sink
 from streamfuse.zmq.message import Limits
 from streamfuse.zmq.security import new_keys
 

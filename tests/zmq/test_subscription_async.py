@@ -12,8 +12,8 @@ import pytest
 from wire_frames import fused_frame, publish, stream_info
 
 import streamfuse
-from streamfuse.encode.open import open_sink
 from streamfuse.errors import StreamTimeoutError
+from streamfuse.runtime.sinks import open_sink
 
 
 @pytest.fixture

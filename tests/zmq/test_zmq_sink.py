@@ -14,8 +14,8 @@ import pytest
 import zmq
 from wire_frames import fused_frame, single_frame, smooth_frame, stream_info
 
-from streamfuse.encode.open import open_sink
 from streamfuse.errors import EncoderError, OutputError, StreamTimeoutError, UsageError
+from streamfuse.runtime.sinks import open_sink
 from streamfuse.zmq.endpoint import parse_endpoint
 from streamfuse.zmq.publisher import PublishSettings
 from streamfuse.zmq.sink import ZmqSink, open_publisher

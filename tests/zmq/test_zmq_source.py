@@ -16,10 +16,10 @@ import av
 import pytest
 from wire_frames import fused_frame, same_pixels, single_frame, stream_info
 
-from streamfuse.capture.open import open_source
-from streamfuse.encode.open import open_sink
 from streamfuse.errors import InputError, StreamTimeoutError, UsageError
 from streamfuse.runtime.relay import capture_publish, record
+from streamfuse.runtime.sinks import open_sink
+from streamfuse.runtime.sources import open_source
 
 
 def publish(sink, frames):

@@ -129,7 +129,7 @@ def planes_of(
 
 
 def streamfuse_send(transport: str, count: int, layout: str, kind: str = "") -> None:
-    from streamfuse.encode.open import open_sink
+    from streamfuse.runtime.sinks import open_sink
 
     subsampling = SUBSAMPLING[layout]
     frames = [coded(picture, subsampling) for picture in pictures()]

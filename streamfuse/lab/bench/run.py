@@ -11,16 +11,16 @@ from typing import Any, Literal, get_args
 
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.output_file import write_text_file
-from streamfuse.encode.open import open_sink
 from streamfuse.errors import UsageError
 from streamfuse.fusion.models import PRESET_NETWORK
 from streamfuse.lab.bench.ceiling import Ceiling, measure_ceiling
-from streamfuse.lab.bench.cost import GUIDED, PLANES, RELEASED, measure_cost
 from streamfuse.lab.bench.peers import ALONE, DIS, MTB
 from streamfuse.lab.bench.profile import measure_shares
 from streamfuse.lab.bench.runs import NULL, SPEED, measure_runs
 from streamfuse.lab.bench.stages import measure_stages
+from streamfuse.lab.evaluate.cost import GUIDED, PLANES, RELEASED, measure_cost
 from streamfuse.lab.evaluate.environment import describe_environment
+from streamfuse.runtime.sinks import open_sink
 from streamfuse.synthetic.source import SampleSource
 
 Figures = dict[str, Any]

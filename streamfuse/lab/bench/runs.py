@@ -13,8 +13,8 @@ from statistics import median
 from typing import Any
 
 from streamfuse.errors import StreamfuseError
-from streamfuse.lab.bench.cost import resident_mb
 from streamfuse.lab.bench.peers import PEER_STAGES
+from streamfuse.lab.evaluate.cost import resident_mb
 from streamfuse.runtime.statistics import Statistics
 
 NULL = "null:"
@@ -128,10 +128,10 @@ def _run_preset(preset: str, clip: str, output: str) -> tuple[float, Statistics,
 
 
 def _run_peer(method: str, clip: str, output: str) -> tuple[Statistics, int]:
-    from streamfuse.capture.open import open_source
-    from streamfuse.encode.open import open_sink
     from streamfuse.runtime.line import NamedStage
     from streamfuse.runtime.pipeline import Pipeline
+    from streamfuse.runtime.sinks import open_sink
+    from streamfuse.runtime.sources import open_source
 
     with open_source(clip) as source:
         info = source.info

@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from streamfuse.capture.open import open_source
 from streamfuse.config import Config
 from streamfuse.core.frame import Frame, FusedFrame
 from streamfuse.core.protocols import SourceInfo, Stage
-from streamfuse.encode.open import open_sink
 from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.stage import WeighStage
 from streamfuse.lab.bench.ceiling import Ceiling
 from streamfuse.lab.bench.runs import SPEED
 from streamfuse.runtime.chain import build_chain
+from streamfuse.runtime.sinks import open_sink
+from streamfuse.runtime.sources import open_source
 
 _WARM_UP = 0.25  # share of the items at the beginning that do not count: caches, and labels found all at once
 _FRAME = 1.5  # bytes per pixel of 8 bit 4:2:0

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from streamfuse.core.output_file import check_output_file, write_text_file
-from streamfuse.lab.bench.cost import PLANES, Cost, measure_cost
+from streamfuse.lab.evaluate.cost import PLANES, Cost, measure_cost
 from streamfuse.lab.evaluate.deepfuse_color import deepfuse_color
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.peers_stills import PROGRAMS, Rgb, StillFuse, still_peers

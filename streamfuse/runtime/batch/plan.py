@@ -13,10 +13,10 @@ from typing import Any
 
 from streamfuse._version import __version__
 from streamfuse.capture.images import natural_key
-from streamfuse.capture.open import open_source
 from streamfuse.config import Config
 from streamfuse.encode.container import CONTAINERS
 from streamfuse.errors import InputNotFoundError, StreamfuseError, UsageError
+from streamfuse.runtime.sources import open_source
 
 WORK_FOLDER = ".streamfuse"  # in the folder of the outputs: what is not finished, and what was finished how
 RUN_IN = 48  # frames that a segment reads before its first one, so that it fuses as the whole file does

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from streamfuse.capture.open import open_source
 from streamfuse.core.output_file import write_text_file
 from streamfuse.encode.file import VideoFileSink
 from streamfuse.encode.join import count_pictures, join_parts
@@ -21,6 +20,7 @@ from streamfuse.runtime.batch.plan import Job, digest
 from streamfuse.runtime.batch.work import PartResult, Piece, load_piece, total
 from streamfuse.runtime.batch.workers import Task, run_locally, run_on_ray
 from streamfuse.runtime.run import open_output
+from streamfuse.runtime.sources import open_source
 
 Status = Literal["done", "kept", "failed"]
 

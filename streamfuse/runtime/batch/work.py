@@ -103,10 +103,10 @@ def _remove(path: Path) -> None:
 
 
 def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
-    from streamfuse.capture.open import open_source
     from streamfuse.runtime.chain import build_chain
     from streamfuse.runtime.pipeline import Pipeline
     from streamfuse.runtime.run import damage, finishers, open_output
+    from streamfuse.runtime.sources import open_source
 
     began = time.monotonic()
     config = job.config.with_overrides(threads=job.config.fuse.threads or threads)

@@ -13,11 +13,11 @@ from streamfuse.core.protocols import Sink, SourceInfo
 from streamfuse.core.secret import revealed
 from streamfuse.encode.container import CONTAINERS
 from streamfuse.encode.file import check_output
-from streamfuse.encode.open import check_target, open_sink
 from streamfuse.encode.segments import RecordingSink, check_recording, numbered
 from streamfuse.errors import without_credentials
 from streamfuse.runtime.live.config import OutputSpec
 from streamfuse.runtime.live.outputs import Guard, Opener
+from streamfuse.runtime.sinks import check_target, open_sink
 from streamfuse.zmq.endpoint import is_endpoint, parse_endpoint, with_options
 
 _FILE_QUEUE_BYTES = 256 << 20

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 import streamfuse
-from streamfuse.align import Aligner, Labeller, Pairer
+from streamfuse.align import Aligner
 from streamfuse.backends.cuda.align import DeviceAligner
 from streamfuse.core.frame import ColorInfo, Exposure, Frame
+from streamfuse.exposure import Labeller, Pairer
 from streamfuse.runtime.line import Line, through
 
 GAP_EV, HEIGHT, WIDTH = 3, 96, 160

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from streamfuse.align import Aligner, Labeller, Pairer
+from streamfuse.align import Aligner
 from streamfuse.backends.cuda import stage as resident
 from streamfuse.backends.cuda.align import DeviceAligner
 from streamfuse.backends.cuda.stage import ResidentFusion, ResidentSettings
 from streamfuse.core.frame import LabelledFrame
 from streamfuse.errors import DeviceError
+from streamfuse.exposure import Labeller, Pairer
 from streamfuse.fusion.fuser import LcndrFuser
 
 CPU = torch.device("cpu")

@@ -11,7 +11,6 @@ from runs import streamfuse
 from streamfuse.errors import OutputError, UsageError
 from streamfuse.lab.bench import run as bench
 from streamfuse.lab.bench.ceiling import Ceiling, measure_ceiling
-from streamfuse.lab.bench.cost import synthetic_exposures
 from streamfuse.lab.bench.peers import ALONE, DIS, MTB, PEER_STAGES, PassOn
 from streamfuse.lab.bench.profile import measure_shares
 from streamfuse.lab.bench.run import (
@@ -26,6 +25,7 @@ from streamfuse.lab.bench.run import (
 from streamfuse.lab.bench.runs import NULL, measure_run, measure_runs
 from streamfuse.lab.bench.stages import measure_stages
 from streamfuse.lab.bench.table import tables
+from streamfuse.lab.evaluate.cost import synthetic_exposures
 from streamfuse.lab.evaluate.peers_networks import guided_fusion, released_lcndr
 from streamfuse.synthetic.source import SampleSource
 

@@ -14,8 +14,8 @@ from pictures import rgb_exposures
 
 from streamfuse.cli.app import main
 from streamfuse.errors import InputError, InputNotFoundError, OutputError
-from streamfuse.lab.bench.cost import measure_cost
 from streamfuse.lab.evaluate import still_measures
+from streamfuse.lab.evaluate.cost import measure_cost
 from streamfuse.lab.evaluate.deepfuse_color import deepfuse_color
 from streamfuse.lab.evaluate.peers_stills import enfuse, opencv_mertens, plain_mean, still_peers
 from streamfuse.lab.evaluate.report import ReportWriter, Table

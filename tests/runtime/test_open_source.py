@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from clips import make_clip
 
-from streamfuse.capture.open import open_source
 from streamfuse.core.frame import Exposure
 from streamfuse.errors import InputError, InputNotFoundError, UsageError
+from streamfuse.runtime.sources import open_source
 
 
 @pytest.fixture

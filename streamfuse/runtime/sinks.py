@@ -64,7 +64,7 @@ def open_sink(
         return NullSink()
     check_target(str(target))
     if not isinstance(info, SourceInfo):
-        from streamfuse.encode.deferred import DeferredSink
+        from streamfuse.runtime.deferred import DeferredSink
 
         return DeferredSink(target, exact, options, info)
     if is_endpoint(str(target)):

@@ -82,7 +82,7 @@ class DeferredSink(Sink):
             self.outputs = self._sink.outputs
 
     def _open(self, frame: FusedFrame) -> Sink:
-        from streamfuse.encode.open import open_recorder
+        from streamfuse.runtime.sinks import open_recorder
 
         info = SourceInfo(
             name=str(self._target),

@@ -1,4 +1,7 @@
-"""Time and memory of one fusion, each in a process of its own: `python -m streamfuse.lab.bench.cost METHOD W H N`."""
+"""Time and memory of one fusion, each in a process of its own.
+
+python -m streamfuse.lab.evaluate.cost METHOD WIDTH HEIGHT EXPOSURES
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ def measure_cost(method: str, width: int = 1920, height: int = 1080, exposures: 
     arguments = [method, str(width), str(height), str(exposures)]
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "streamfuse.lab.bench.cost", *arguments],
+            [sys.executable, "-m", "streamfuse.lab.evaluate.cost", *arguments],
             check=True, capture_output=True, text=True, timeout=_TIMEOUT_S,
         )  # fmt: skip
     except (subprocess.SubprocessError, OSError):
