@@ -13,7 +13,7 @@ def main(clip: str, out: str) -> int:
         chain = build_chain(config, source.info.simultaneous)
         with open_sink(out, source.info, overwrite=True) as sink:
             statistics = Pipeline(source, chain.stages, [sink]).run()
-    found = chain.front.labeller.report  # None if there was no frame
+    found = chain.front.classifier.report  # None if there was no frame
     order = found.order if found else ()
     print(f"{statistics.frames_out} frames, {order}, slowest: {statistics.bottleneck}")
     return statistics.frames_out

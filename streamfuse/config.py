@@ -22,7 +22,7 @@ from streamfuse.runtime.live.config import LiveConfig, OutputSpec
 Preset = Literal["fast", "balanced", "best"]
 FUSERS = ("lcndr", "lcndr-s", "lcndr-xs", "mertens")
 CODECS = ("h264", "hevc", "av1", "vp9", "ffv1", "prores")
-_MOST_DIGITS = 19
+_MAX_DIGITS = 19
 _PRESET_FUSERS: Mapping[Preset, str] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
 
 
@@ -316,7 +316,7 @@ class _Loader(yaml.SafeLoader):
 def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     """A number of a sensible length: reading a longer one takes long, and no setting is one."""
     text = str(loader.construct_scalar(node))
-    if len(text) > _MOST_DIGITS:
+    if len(text) > _MAX_DIGITS:
         raise yaml.MarkedYAMLError(problem=f"{shortened(text)} is too long", problem_mark=node.start_mark)
     return int(text)
 

@@ -40,7 +40,7 @@ from streamfuse.backends.cuda.align import DeviceAligner  # noqa: E402
 from streamfuse.backends.cuda.cost import counted  # noqa: E402
 from streamfuse.backends.cuda.frames import Uploader  # noqa: E402
 from streamfuse.backends.cuda.launch import cupy_problem, launcher_for  # noqa: E402
-from streamfuse.backends.cuda.stage import ResidentFusion, ResidentSettings  # noqa: E402
+from streamfuse.backends.cuda.stage import DeviceFusion, DeviceFusionSettings  # noqa: E402
 from streamfuse.backends.cuda.weigh import DeviceWeigher  # noqa: E402
 from streamfuse.core.frame import Bracket, Frame  # noqa: E402
 from streamfuse.fusion.fuser import CHROMA_LEVEL, LcndrFuser  # noqa: E402
@@ -213,12 +213,12 @@ def speed(suite: Suite, size: tuple[int, int], preset: Preset, limits: dict[str,
     frames = clip(width, height, 3 if suite.dry else 8)
     items = brackets(frames)
     fuser = LcndrFuser(PRESET_NETWORK[preset], str(suite.device))
-    found: dict[str, Any] = {"whole_ms": whole(suite, fuser, ResidentSettings(preset), items)}
+    found: dict[str, Any] = {"whole_ms": whole(suite, fuser, DeviceFusionSettings(preset), items)}
     found["fps"] = 1e3 / found["whole_ms"]
     for name, settings in {
-        "whole_fp32_ms": ResidentSettings(preset, precision="fp32"),
-        "whole_without_graphs_ms": ResidentSettings(preset, graphs=False),
-        "whole_without_motion_ms": ResidentSettings(preset, mode="off"),
+        "whole_fp32_ms": DeviceFusionSettings(preset, precision="fp32"),
+        "whole_without_graphs_ms": DeviceFusionSettings(preset, graphs=False),
+        "whole_without_motion_ms": DeviceFusionSettings(preset, mode="off"),
     }.items():
         if suite.dry and settings.mode == "flow":
             continue  # on a CPU these are the same
@@ -244,9 +244,9 @@ def speed(suite: Suite, size: tuple[int, int], preset: Preset, limits: dict[str,
     return found
 
 
-def whole(suite: Suite, fuser: LcndrFuser, settings: ResidentSettings, items: list[Bracket]) -> float:
+def whole(suite: Suite, fuser: LcndrFuser, settings: DeviceFusionSettings, items: list[Bracket]) -> float:
     """Steady state of the stage, from planes in host memory to planes in host memory; median of three rounds."""
-    stage = ResidentFusion(fuser, settings)
+    stage = DeviceFusion(fuser, settings)
     rounds = []
     for number in range(1 if suite.dry else 5):
         suite.wait()
@@ -277,7 +277,7 @@ def steps(suite: Suite, fuser: LcndrFuser, preset: Preset, items: list[Bracket])
         rows, columns = aligned.reference.small.shape
         grid = rows, columns
         lumas, coding = aligned.lumas, aligned.reference.coding
-        extra = fuser.halvings(lumas.shape[1:])
+        extra = fuser.octaves(lumas.shape[1:])
         maps, pyramid = weigher(lumas, coding, extra)
         fused = blend.blend(lumas, coding, maps, fuser.exponents, extra, launcher, pyramid)
         luma_out = torch.empty_like(lumas[0])

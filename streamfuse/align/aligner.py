@@ -36,13 +36,13 @@ class Aligner(Stage[Bracket, AlignedBracket]):
         self._alignment = Alignment(self._operations, settings)
 
     @property
-    def beside(self) -> Executor:
+    def executor(self) -> Executor:
         """Where some of the work is done meanwhile."""
-        return self._operations.beside
+        return self._operations.executor
 
-    @beside.setter
-    def beside(self, executor: Executor) -> None:
-        self._operations.beside = executor
+    @executor.setter
+    def executor(self, executor: Executor) -> None:
+        self._operations.executor = executor
 
     def push(self, item: Bracket) -> Iterable[AlignedBracket]:
         """Align one bracket."""

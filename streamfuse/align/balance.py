@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamfuse.core.frame import Map
-from streamfuse.imaging.photometric import GAMMA, NODES, ToneCurve
+from streamfuse.imaging.photometric import GAMMA, NODES, IntensityMapping
 from streamfuse.imaging.picture_rows import block_means_and_peaks
 from streamfuse.imaging.planes import Picture
 
@@ -27,13 +27,13 @@ SIDE = 8  # pixels of a block at working size
 DIM = 0.12  # R'G'B' of the darker exposure below which noise shifts the mean
 CLIPPED = 0.95  # R'G'B' in the brighter exposure's scale; the lightest pixel of a block counts
 SAME_PLACE_EV = 0.2  # by which green may differ from what the ratio of the exposures makes of it
-FEWEST = 6  # blocks of one bracket
-FEWEST_TOGETHER = 40  # blocks of all brackets
-FEWEST_BRACKETS = 3
+MIN_COUNT = 6  # blocks of one bracket
+MIN_TOGETHER = 40  # blocks of all brackets
+MIN_BRACKETS = 3
 SPREAD_EV, SPREAD_SHARE = 0.05, 0.6  # median deviation of blocks: up to this, or this share of the gain
 STABLE_SHARE = 0.8  # of the brackets, whose gains lie half as far from the median at most
 CALM_EV = 0.06  # up to here it is measurement, from twice that on it is believed
-MOST_EV = 1.5  # more is another scene
+MAX_EV = 1.5  # more is another scene
 MEMORY = 12  # brackets
 
 Balance = tuple[float, float]
@@ -71,9 +71,13 @@ class BalanceTracker:
         self._gains: dict[int, Balance] = defaultdict(lambda: NEUTRAL)
 
     def __call__(
-        self, pair: int, dark: Sequence[Blocks | None], bright: Sequence[Blocks | None], curve: ToneCurve
+        self,
+        pair: int,
+        dark: Sequence[Blocks | None],
+        bright: Sequence[Blocks | None],
+        curve: IntensityMapping,
     ) -> Balance:
-        """For `ToneCurve.balance`: one bracket more.
+        """For `IntensityMapping.balance`: one bracket more.
 
         Args:
             pair: which two exposures; each has a memory of its own.
@@ -92,7 +96,7 @@ class BalanceTracker:
         return gains
 
 
-def _gains(dark: Blocks, bright: Blocks, curve: ToneCurve) -> tuple[Map, Map]:
+def _gains(dark: Blocks, bright: Blocks, curve: IntensityMapping) -> tuple[Map, Map]:
     """EV by which red and blue of the brighter exposure are stronger than green: of each block that tells."""
     if dark.peak.shape != bright.peak.shape:
         return np.empty(0, np.float32), np.empty(0, np.float32)
@@ -113,15 +117,15 @@ def _proven(brackets: Sequence[Map], before: float) -> float:
 
     A gain that was proven `before` is given up only where they are twice as far apart, or it would come and go.
     """
-    telling = [evs for evs in brackets if len(evs) >= FEWEST]
-    if len(telling) < FEWEST_BRACKETS or sum(map(len, telling)) < FEWEST_TOGETHER:
+    telling = [evs for evs in brackets if len(evs) >= MIN_COUNT]
+    if len(telling) < MIN_BRACKETS or sum(map(len, telling)) < MIN_TOGETHER:
         return 1.0
     every = np.concatenate(telling)
     ev = float(np.median(every))
     if abs(ev) <= CALM_EV:  # of most footage: no gain, however well it is proven
         return 1.0
     allowed = max(SPREAD_EV, SPREAD_SHARE * abs(ev)) * (1 if before == 1.0 else 2)
-    if abs(ev) > MOST_EV or float(np.median(np.abs(every - ev))) > allowed:
+    if abs(ev) > MAX_EV or float(np.median(np.abs(every - ev))) > allowed:
         return 1.0
     apart = [abs(float(np.median(evs)) - ev) for evs in telling]
     if float(np.quantile(apart, STABLE_SHARE)) > allowed / 2:

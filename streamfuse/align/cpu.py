@@ -18,7 +18,7 @@ from streamfuse.align.synthesis import synthesise
 from streamfuse.core.frame import Frame, Map, Plane
 from streamfuse.imaging import photometric
 from streamfuse.imaging import planes as pixels
-from streamfuse.imaging.photometric import Levels, ToneCurve
+from streamfuse.imaging.photometric import IntensityMapping, Levels
 from streamfuse.imaging.planes import Picture
 
 Planes = tuple[Plane, ...]
@@ -54,7 +54,7 @@ class CpuOperations:
         self._across = [motion.FlowEstimator(settings.mode, effort.finest_scale, *how) for _ in range(2)]
         # Where the exposures cannot be matched little detail is to be seen: a coarser flow does.
         self._along = motion.FlowEstimator(settings.mode, min(effort.finest_scale + 1, 2), *how)
-        self.beside: Executor = ThreadPoolExecutor(2, "streamfuse-align")
+        self.executor: Executor = ThreadPoolExecutor(2, "streamfuse-align")
 
     def picture(self, frame: Frame) -> FramePicture:
         """See `Operations`."""
@@ -69,7 +69,7 @@ class CpuOperations:
         """See `Operations`."""
         return balance.blocks(picture.small)
 
-    def tone(self, curve: ToneCurve) -> ToneCurve:
+    def tone(self, curve: IntensityMapping) -> IntensityMapping:
         """See `Operations`: the curve itself."""
         return curve
 
@@ -77,7 +77,7 @@ class CpuOperations:
         """See `Operations`."""
         return picture.small.luma
 
-    def brightened(self, picture: FramePicture, tone: ToneCurve) -> Map:
+    def brightened(self, picture: FramePicture, tone: IntensityMapping) -> Map:
         """See `Operations`."""
         return picture.small.brightened(tone)
 
@@ -93,7 +93,7 @@ class CpuOperations:
 
     def matched(self, source: Map, targets: Sequence[Map]) -> _Matched:
         """See `Operations`: the last one is found beside all the others, for it is most of the work."""
-        last = self.beside.submit(self._across[1], source, targets[-1])
+        last = self.executor.submit(self._across[1], source, targets[-1])
         return _Matched([self._across[0](source, target) for target in targets[:-1]], last)
 
     def moved(self, source: FramePicture, target: FramePicture) -> Map:
@@ -113,7 +113,7 @@ class CpuOperations:
         """See `Operations`."""
         return luma if self._grid == 1 else motion.halved(luma)
 
-    def usable(self, luma: Map, tone: ToneCurve) -> Map:
+    def usable(self, luma: Map, tone: IntensityMapping) -> Map:
         """See `Operations`."""
         return motion.usable(luma, tone, self._grid)
 
@@ -140,7 +140,7 @@ class CpuOperations:
 
     def compared(
         self, here: Map, pictures: Sequence[FramePicture], there: Sequence[Map], flows: Sequence[Map | None],
-        tone: ToneCurve, brighter: bool,
+        tone: IntensityMapping, brighter: bool,
     ) -> list[CpuSide]:  # fmt: skip
         """See `Operations`."""
         sides = []
@@ -156,7 +156,9 @@ class CpuOperations:
         """See `Operations`."""
         return ghost.trust_map([side.deviation for side in sides])
 
-    def brighter_share(self, reference: FramePicture, sides: Sequence[CpuSide], tone: ToneCurve) -> Map:
+    def brighter_share(
+        self, reference: FramePicture, sides: Sequence[CpuSide], tone: IntensityMapping
+    ) -> Map:
         """See `Operations`."""
         zoom = reference.frame.width / reference.small.luma.shape[1]
         errors = [side.error for side in sides]
@@ -172,12 +174,17 @@ class CpuOperations:
         """See `Operations`."""
         return picture.frame.planes
 
-    def mapped(self, reference: FramePicture, tone: ToneCurve, brighter: bool) -> Future[Planes]:
+    def mapped(self, reference: FramePicture, tone: IntensityMapping, brighter: bool) -> Future[Planes]:
         """See `Operations`."""
-        return self.beside.submit(pixels.map_planes, reference.frame, tone, brighter)
+        return self.executor.submit(pixels.map_planes, reference.frame, tone, brighter)
 
     def denoised(
-        self, mapped: Planes, reference: FramePicture, sides: Sequence[CpuSide], tone: ToneCurve, share: Map
+        self,
+        mapped: Planes,
+        reference: FramePicture,
+        sides: Sequence[CpuSide],
+        tone: IntensityMapping,
+        share: Map,
     ) -> Planes:
         """See `Operations`."""
         raised, errors = reference.small.brightened(tone), [side.error for side in sides]
@@ -185,14 +192,19 @@ class CpuOperations:
         return denoised(mapped, reference.frame, RaisedNoise(raised, tone, level), share)
 
     def filled(
-        self, mapped: Planes, reference: FramePicture, sides: Sequence[CpuSide], tone: ToneCurve, trust: Map
+        self,
+        mapped: Planes,
+        reference: FramePicture,
+        sides: Sequence[CpuSide],
+        tone: IntensityMapping,
+        trust: Map,
     ) -> Planes:
         """See `Operations`."""
         own = reference.small.rgb
         if own is None:
             return mapped
         share = fill.unknown(own, trust)
-        if cv2.norm(share, cv2.NORM_INF) < fill.FEWEST:
+        if cv2.norm(share, cv2.NORM_INF) < fill.MIN_COUNT:
             return mapped
         size = max(1, share.shape[1] // fill.REDUCED), max(1, share.shape[0] // fill.REDUCED)
         colours = []
@@ -216,7 +228,7 @@ class CpuOperations:
                 ghost.apart(before.own, after.own),
             )
         moved = [(side.picture.frame, side.flow) for side in sides]
-        how = reference.frame.bits, self._cubic, self.beside
+        how = reference.frame.bits, self._cubic, self.executor
         return synthesise(mapped, moved, weight, shares, *how)
 
 

@@ -2,8 +2,8 @@
 
 A local Wiener filter (Lee 1980, "Digital image enhancement and noise filtering by use of local statistics"): a pixel is
 drawn to the mean of the 3 x 3 pixels around it by the share of their variance that noise explains. How much noise there
-is, `ghost.noise_level` and `ToneCurve.noise` tell, so edges and what is well exposed stay as they are. Only parts of
-the picture where the reference has a share are touched, so that it costs nothing where all can be aligned.
+is, `ghost.noise_level` and `IntensityMapping.noise` tell, so edges and what is well exposed stay as they are. Only
+parts of the picture where the reference has a share are touched, so that it costs nothing where all can be aligned.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from streamfuse.align.denoise_rows import Parts, filter_parts
 from streamfuse.core.frame import Frame, Map, Plane, chroma_range, luma_range
 from streamfuse.imaging.enlarging import two_columns
-from streamfuse.imaging.photometric import ToneCurve
+from streamfuse.imaging.photometric import IntensityMapping
 
 SEEN = (
     0.003  # luma: standard deviation, times the share of the reference, from which on noise is worth the time
@@ -42,7 +42,7 @@ class RaisedNoise:
     """
 
     raised: Map
-    curve: ToneCurve
+    curve: IntensityMapping
     level: float
 
     def variance(self, zoom: float, step: int = 1) -> Map:

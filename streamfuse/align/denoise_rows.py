@@ -18,7 +18,7 @@ MARGIN = 2  # pixels around a part that decide on it
 _RING = 3
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
 _NINTH = np.float32(1 / 9)
-_LEAST = np.float32(1e-3)  # squared code values
+_MIN_VALUE = np.float32(1e-3)  # squared code values
 
 
 @kernel
@@ -74,7 +74,7 @@ def _weigh(sums: Map, squares: Map, noise: Map, scale: np.float32, kept: Map, me
         average = (s0[i] + s1[i] + s2[i]) * _NINTH
         spread = (q0[i] + q1[i] + q2[i]) * _NINTH - average * average
         less = noise[i] * scale
-        share = max(spread - less, _ZERO) / max(spread, _LEAST)
+        share = max(spread - less, _ZERO) / max(spread, _MIN_VALUE)
         share = share if less > _ZERO else _ONE
         kept[i] = share
         mean[i] = average * (_ONE - share)

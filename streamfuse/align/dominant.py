@@ -16,8 +16,8 @@ from streamfuse.core.frame import Map
 from streamfuse.imaging.picture_rows import ramp
 
 _STEP = 8  # working pixels from one sample of the flow field to the next, at least
-_MOST = 2000  # samples, about
-_FEWEST = 60  # samples
+_MAX_COUNT = 2000  # samples, about
+_MIN_COUNT = 60  # samples
 _SURE = 0.5  # share of well-posed pixels around a sample that is used
 _INLIER = 1.0  # working pixels from the homography
 _DOMINANT = 0.4  # share of the samples that have to be inliers
@@ -39,10 +39,10 @@ def dominant_motion(flow: Map, share: Map, grid: int = 1) -> Map | None:
         grid: working pixels per pixel of these.
     """
     places = coordinates(*share.shape)
-    step = max(_STEP // grid, round(np.sqrt(share.size / _MOST)))
+    step = max(_STEP // grid, round(np.sqrt(share.size / _MAX_COUNT)))
     samples = slice(step // 2, None, step)
     sure = share[samples, samples] > _SURE
-    if np.count_nonzero(sure) < _FEWEST:
+    if np.count_nonzero(sure) < _MIN_COUNT:
         return None
     source = places[samples, samples][sure]
     target = source + flow[samples, samples][sure]

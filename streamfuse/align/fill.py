@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from streamfuse.core.frame import Map
-from streamfuse.imaging.photometric import ToneCurve
+from streamfuse.imaging.photometric import IntensityMapping
 
 REDUCED = 4  # working pixels per pixel of the grid on which colours are spread
 CLIPS = (
@@ -25,7 +25,7 @@ STOOD = 0.05  # weight of a colour where the reference is clipped, too; 1 where 
 REACHES = (1, 3, 9)  # pixels of the grid: colours are spread by about as many
 FARTHER = 0.02  # weight of each reach against the one before
 EDGE = 3  # pixels over which the edge of a white place is a mixture with it
-FEWEST = 0.02  # share of a pixel below which there is nothing to fill
+MIN_COUNT = 0.02  # share of a pixel below which there is nothing to fill
 
 
 def unknown(own: Map, trust: Map) -> Map:
@@ -41,7 +41,7 @@ def white(rgb: Map) -> Map:
     return np.clip((least - np.float32(low)) * np.float32(1 / (high - low)), 0.0, 1.0)
 
 
-def lacking(own: Map, share: Map, sides: Sequence[Map], curve: ToneCurve) -> Map:
+def lacking(own: Map, share: Map, sides: Sequence[Map], curve: IntensityMapping) -> Map:
     """R'G'B' that a darkened reference lacks where nobody saw what is there.
 
     Args:

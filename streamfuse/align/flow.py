@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from streamfuse.core.frame import Map, Plane
-from streamfuse.imaging.photometric import ToneCurve
+from streamfuse.imaging.photometric import IntensityMapping
 from streamfuse.imaging.picture_rows import mixed_vectors, ramp, scale_vectors
 
 Mode = Literal["off", "global", "flow"]
@@ -162,7 +162,7 @@ def halfway(flow: Map, fraction: float) -> tuple[Map, Map]:
     return -fraction * seen, (1.0 - fraction) * seen
 
 
-def usable(bright_scale: Map, curve: ToneCurve, grid: int = 1) -> Map:
+def usable(bright_scale: Map, curve: IntensityMapping, grid: int = 1) -> Map:
     """Where a picture can be matched with the other exposure: 0 = in the noise or clipped in one of them, 1 = usable.
 
     Args:

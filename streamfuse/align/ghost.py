@@ -9,7 +9,7 @@ import numpy as np
 
 from streamfuse.align.ghost_rows import noise_share, outside_of, over_tolerance, slopes, weigh_sides
 from streamfuse.core.frame import Map
-from streamfuse.imaging.photometric import ToneCurve
+from streamfuse.imaging.photometric import IntensityMapping
 from streamfuse.imaging.picture_rows import ramp
 from streamfuse.imaging.planes import Picture
 
@@ -20,8 +20,8 @@ MISALIGNMENT = 0.35  # pixels by which a good flow field may be off
 WINDOW = 5  # pixels over which deviations are pooled
 _QUIET = 0.5  # share of the pixels that are taken to be well aligned
 NOISE_SEEN = (0.15, 0.9)  # luma of a dark reference, brightened, between which its noise can be measured
-FEWEST = 50  # pixels for that
-LEAST_NOISE, USUAL_NOISE, MOST_NOISE = 0.05, 1.0, 8.0  # variance / square of `ToneCurve.noise`
+MIN_COUNT = 50  # pixels for that
+MIN_NOISE, USUAL_NOISE, MAX_NOISE = 0.05, 1.0, 8.0  # variance / square of `IntensityMapping.noise`
 ROUNDING = 0.006  # luma: least error of a reference that was brightened: its code values, the curve
 APART = (0.08, 0.16)  # luma by which two sides differ from where on one is preferred, and taken alone
 # The same in their own scale, where the brighter exposure is clipped and cannot tell: an arm before a sky, but not an
@@ -30,7 +30,7 @@ APART_UNSEEN = (0.25, 0.37)
 CLIPPED, SHADOW = 0.97, 0.25  # R'G'B' and luma of a bright reference
 
 
-def deviation(dark: Map, bright: Map, curve: ToneCurve) -> Map:
+def deviation(dark: Map, bright: Map, curve: IntensityMapping) -> Map:
     """Disagreement of two exposures of one instant; up to 1 it is explained; (h, w) float32.
 
     A luma of the darker exposure stands for an interval in the brighter one's scale, wide where it lies in the noise:
@@ -98,7 +98,7 @@ def apart(one: Map, other: Map) -> Map:
     return np.asarray(cv2.blur(cv2.absdiff(one, other), (WINDOW, WINDOW)), np.float32)
 
 
-def brighter_share(raised: Map, errors: Sequence[Map], curve: ToneCurve, zoom: float) -> Map:
+def brighter_share(raised: Map, errors: Sequence[Map], curve: IntensityMapping, zoom: float) -> Map:
     """Share of brighter neighbours, warped, against the dark reference, brightened: by the errors of both (Wiener).
 
     What the two differ by is the noise of the reference plus the error of warping. The noise level is taken where
@@ -119,8 +119,8 @@ def brighter_share(raised: Map, errors: Sequence[Map], curve: ToneCurve, zoom: f
     return share
 
 
-def noise_level(raised: Map, errors: Sequence[Map], curve: ToneCurve) -> float:
-    """Variance of the noise of a dark reference / square of `ToneCurve.noise`; arguments as of `brighter_share`.
+def noise_level(raised: Map, errors: Sequence[Map], curve: IntensityMapping) -> float:
+    """Variance of the noise of a dark reference / square of `IntensityMapping.noise`; arguments as of `brighter_share`.
 
     From a sparse grid of pixels that are neither black nor clipped.
     """
@@ -128,10 +128,10 @@ def noise_level(raised: Map, errors: Sequence[Map], curve: ToneCurve) -> float:
     raised, *sides = (m[grid, grid] for m in (raised, *errors))
     error, shape = np.minimum.reduce(sides), np.square(curve.noise(raised))
     telling = (raised > NOISE_SEEN[0]) & (raised < NOISE_SEEN[1])
-    if np.count_nonzero(telling) < FEWEST:
+    if np.count_nonzero(telling) < MIN_COUNT:
         return USUAL_NOISE
     level = float(np.quantile(error[telling] / shape[telling], _QUIET))
-    return min(max(level, LEAST_NOISE), MOST_NOISE)
+    return min(max(level, MIN_NOISE), MAX_NOISE)
 
 
 def darker_share(reference: Picture) -> Map:

@@ -18,7 +18,7 @@ from typing import Generic, Protocol, TypeVar
 
 from streamfuse.align.balance import Blocks
 from streamfuse.core.frame import Frame
-from streamfuse.imaging.photometric import Levels, ToneCurve
+from streamfuse.imaging.photometric import IntensityMapping, Levels
 
 P = TypeVar("P")
 F = TypeVar("F")
@@ -91,7 +91,7 @@ class Operations(Protocol[P, F, M, T, Planes]):
         """Give the colours at working size in blocks, on the host; None of a grey or tiny frame."""
         ...
 
-    def tone(self, curve: ToneCurve) -> T:
+    def tone(self, curve: IntensityMapping) -> T:
         """Bring a tone curve to where it is computed with."""
         ...
 

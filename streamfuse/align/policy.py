@@ -18,7 +18,7 @@ from streamfuse.align.flow import SETTINGS, Mode, Preset
 from streamfuse.align.operations import F, M, Operations, P, Planes, Shares, Side, T
 from streamfuse.core.frame import Bracket, Frame
 from streamfuse.imaging import photometric
-from streamfuse.imaging.photometric import Levels, ToneCurve
+from streamfuse.imaging.photometric import IntensityMapping, Levels
 from streamfuse.imaging.recent import Recent
 
 UNKNOWN_GAP_EV = 2.0  # between exposures next to each other, where no frame within reach tells
@@ -146,7 +146,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
 
     # Exposure
 
-    def _curve(self, bracket: Bracket, others: Sequence[Frame], rank: int) -> ToneCurve:
+    def _curve(self, bracket: Bracket, others: Sequence[Frame], rank: int) -> IntensityMapping:
         """Between the reference and frames of exposure `rank`: known, else from what they show."""
         reference, brighter = bracket.reference, rank > bracket.rank
         if not others:

@@ -17,7 +17,7 @@ def synthesise(
     shares: Shares[Map],
     bits: int,
     cubic: bool,
-    beside: Executor,
+    executor: Executor,
 ) -> tuple[Plane, ...]:
     """Planes like the reference's, of another exposure.
 
@@ -38,5 +38,5 @@ def synthesise(
 
     if len(mapped) == 1:
         return assembled(0, 1, shares.luma, cubic)
-    chroma = beside.submit(assembled, 1, 3, shares.chroma, False)
+    chroma = executor.submit(assembled, 1, 3, shares.chroma, False)
     return (*assembled(0, 1, shares.luma, cubic), *chroma.result())

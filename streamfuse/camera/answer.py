@@ -9,8 +9,8 @@ from http.client import HTTPException
 from typing import Literal, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-_MOST_BYTES = 4096
-_MOST_SECONDS = 3.0
+_MAX_BYTES = 4096
+_MAX_SECONDS = 3.0
 _START_OF_JPEG = b"\xff\xd8\xff"
 _STREAMS = ("multipart/", "video/x-motion-jpeg", "video/x-mjpeg", "video/mjpeg")
 
@@ -39,9 +39,9 @@ def look(url: str, seconds: float) -> Answer | None:
     """
     with suppress(OSError, ValueError, HTTPException):  # of the network, of the address, of what is no HTTP
         opener, bare = _opener(url)
-        with opener.open(bare, timeout=min(seconds, _MOST_SECONDS)) as answer:
+        with opener.open(bare, timeout=min(seconds, _MAX_SECONDS)) as answer:
             kind = answer.headers.get_content_type() if answer.headers.get("Content-Type") else ""
-            begin = b"" if kind.startswith("multipart/") else answer.read(_MOST_BYTES)
+            begin = b"" if kind.startswith("multipart/") else answer.read(_MAX_BYTES)
             return Answer(_kind(kind, begin, answer.headers.get("Content-Length")), kind)
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-_FEWEST, _ENOUGH = 2, 31  # pictures
+_MIN_COUNT, _ENOUGH = 2, 31  # pictures
 _SECONDS = 1.0
 _TOGETHER_SECONDS = 0.005  # pictures that come closer are from a buffer
 
@@ -22,7 +22,7 @@ class ArrivalRate:
             times.clear()
         times.append(arrived)
         span, count = arrived - times[0], len(times)
-        if count < _FEWEST or not (span >= _SECONDS or (count >= _ENOUGH and span > 0)):
+        if count < _MIN_COUNT or not (span >= _SECONDS or (count >= _ENOUGH and span > 0)):
             return None
         rate = (count - 1) / span
         return Fraction(round(2 * rate), 2) if rate >= 2 else Fraction(max(rate, 0.02)).limit_denominator(50)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from streamfuse.camera.device import Camera
 from streamfuse.camera.evidence import Bands, evidence, is_told, judge, visible
 from streamfuse.camera.exposure_control import BracketController, Reading, read
-from streamfuse.camera.latency import MOST_FRAMES, Latency, NoEffectError, measure_latency
+from streamfuse.camera.latency import MAX_FRAMES, Latency, NoEffectError, measure_latency
 from streamfuse.core.frame import Exposure, Frame
 
 _LEAP = 0.35  # share of the gap by which an exposure may move before the frames have to be learnt anew
@@ -71,7 +71,7 @@ class Bracketing:
         self._passed_on = 0  # its number
         self._trial, self._used = 0, 0  # frame at which the trial began, frames passed on since
         self._known = False  # it has worked before
-        self._latency = Latency(1, MOST_FRAMES)
+        self._latency = Latency(1, MAX_FRAMES)
         self._levels: list[Bands] = []
         self._learn()
 
@@ -144,7 +144,7 @@ class Bracketing:
 
     def _begin(self) -> None:
         """The camera stands still at over."""
-        self._commands = deque([_Command(self._number - MOST_FRAMES, self._told[1])])
+        self._commands = deque([_Command(self._number - MAX_FRAMES, self._told[1])])
         self._passed_on = self._trial = self._number
         self._used = 0
         self._readings.clear()

@@ -11,7 +11,7 @@ from streamfuse.core.frame import Frame, luma_range
 Bands = npt.NDArray[np.float32]
 
 _BANDS = 16
-_MOST_EV = 32.0  # log2 of microseconds times gain: more than an hour
+_MAX_EV = 32.0  # log2 of microseconds times gain: more than an hour
 _VISIBLE = 0.02  # share of white by which a band has to differ between the exposures to tell anything
 _ENOUGH = 3  # bands that have to tell something
 _AGREEING = (
@@ -31,7 +31,7 @@ def evidence(frame: Frame) -> Bands:
     a share of white.
     """
     if frame.exposure is not None and frame.exposure.ev is not None:
-        return np.full(_BANDS, frame.exposure.ev / _MOST_EV, np.float32)
+        return np.full(_BANDS, frame.exposure.ev / _MAX_EV, np.float32)
     # Strips, because a sensor that is read line by line can change its exposure in the middle of a picture.
     means = cv2.resize(frame.luma, (4, _BANDS), interpolation=cv2.INTER_AREA).mean(axis=1, dtype=np.float32)
     black, white = luma_range(frame.bits, frame.color.full_range)

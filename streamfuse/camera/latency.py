@@ -12,7 +12,7 @@ from streamfuse.camera.evidence import Bands, evidence, judge, visible
 from streamfuse.core.frame import Exposure, Frame
 from streamfuse.errors import CameraError
 
-MOST_FRAMES = 14  # after which a step counts as ignored
+MAX_FRAMES = 14  # after which a step counts as ignored
 _STEPS, _MORE_STEPS = 8, 16  # more where the latency varies
 _TYPICAL = 0.8  # rank of the transit that counts, among all steps
 _TRIES = 4  # for one step, since cameras ignore some
@@ -53,7 +53,7 @@ class Latency:
 
     def slower(self) -> Latency:
         """For a camera that sometimes takes a frame more than was measured."""
-        return replace(self, most=min(self.most + 1, MOST_FRAMES))
+        return replace(self, most=min(self.most + 1, MAX_FRAMES))
 
 
 def measure_latency(
@@ -96,11 +96,11 @@ def measure_latency(
     transit = sorted(transits)[round(_TYPICAL * (len(transits) - 1))]
     # Where it varies much, the longest was hardly among so few.
     most = max(taken) + (max(taken) - min(taken) > 1)
-    return Latency(min(taken), min(most, MOST_FRAMES), transit, ignored), (levels[0], levels[1])
+    return Latency(min(taken), min(most, MAX_FRAMES), transit, ignored), (levels[0], levels[1])
 
 
 def settled_levels(
-    camera: Camera, grab: Grab, exposures: tuple[Exposure, Exposure], wait: int = MOST_FRAMES
+    camera: Camera, grab: Grab, exposures: tuple[Exposure, Exposure], wait: int = MAX_FRAMES
 ) -> tuple[Bands, Bands]:
     """Wait for each exposure in turn, and see how bright it is; the camera is left at over.
 
@@ -133,7 +133,7 @@ def _watch(camera: Camera, grab: Grab, levels: list[Bands], rank: int) -> _Lande
     sign = None  # number of the first frame that is not quite like the old one
     span = float(np.abs(levels[1] - levels[0]).mean())
     number, lost = 0, camera.lost
-    for _ in range(MOST_FRAMES):
+    for _ in range(MAX_FRAMES):
         previous = number
         seen = evidence(grab())
         number += 1 + camera.lost - lost  # what was lost on the way counts as well

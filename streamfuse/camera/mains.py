@@ -22,7 +22,7 @@ FREQUENCIES = (100, 120)  # Hz: twice the mains
 _STRIPS = 32
 _COLUMN_STEP = 4  # every so many columns is enough for a mean
 _FRAMES = 128
-_FEWEST = 40  # of one exposure
+_MIN_COUNT = 40  # of one exposure
 _EVERY = 32  # frames between two looks
 _GAP = 0.3  # log2 of luma between frames of two exposures, at least
 _USABLE = (0.03, 0.95)  # mean luma as a share of white: darker is noise, brighter is clipped
@@ -31,7 +31,7 @@ _EXPLAINED = 0.08  # share of what changes in the strips; in moving scenes other
 _RUNNING = 0.95  # how far the phase runs evenly from strip to strip, 0..1
 _PERIODS = 1.0  # of the wave in the frames that are looked at: a slower one is not told from the light of day
 # Times of arrival deviate from an even rate by this much, and the frames themselves do not; beyond it some were lost.
-_JITTER_SECONDS, _MOST_JITTER_SECONDS = 0.001, 0.03
+_JITTER_SECONDS, _MAX_JITTER_SECONDS = 0.001, 0.03
 
 Strips = npt.NDArray[np.float64]
 Wave = npt.NDArray[np.complex128]
@@ -109,11 +109,11 @@ def find_mains(times: Strips, strips: Strips) -> Mains | None:
     """
     numbers = np.arange(len(times), dtype=np.float64)
     even = np.asarray(np.polyval(np.polyfit(numbers, times, 1), numbers), dtype=np.float64)
-    if _JITTER_SECONDS < (times - even).std() < _MOST_JITTER_SECONDS:
+    if _JITTER_SECONDS < (times - even).std() < _MAX_JITTER_SECONDS:
         times = even
     for chosen in _by_exposure(strips.mean(axis=1)):
         level = float(strips[chosen].mean()) if chosen.any() else 0.0
-        if chosen.sum() >= _FEWEST and _USABLE[0] < level < _USABLE[1]:
+        if chosen.sum() >= _MIN_COUNT and _USABLE[0] < level < _USABLE[1]:
             found = _in_one_exposure(times[chosen], strips[chosen])
             if found is not None:
                 return found

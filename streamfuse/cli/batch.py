@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streamfuse.runtime.batch.plan import Job
     from streamfuse.runtime.batch.run import FileResult
 
-_MOST_LOOKED_AT = 50  # files, before the first is begun
+_MAX_LOOKED_AT = 50  # files, before the first is begun
 PRESETS = ("fast", "balanced", "best")
 
 
@@ -133,7 +133,7 @@ def _compile_ahead(jobs: Sequence[Job], *, quiet: bool) -> None:
     first = {str(job.source): job for job in reversed(jobs)}  # of a file's segments one is enough
     kinds = set()
     with Reporter(quiet=quiet) as reporter:
-        for job in list(first.values())[:_MOST_LOOKED_AT]:
+        for job in list(first.values())[:_MAX_LOOKED_AT]:
             with suppress(StreamfuseError):  # what is wrong is said of each file
                 with open_source(job.source) as source:
                     kind = Kind.of(source.info, job.config)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streamfuse.runtime.live.status import LiveSummary
 
 _INTERRUPTED = 130
-_MOST_BITS = 10e9
+_MAX_BITS = 10e9
 _TOKEN = "STREAMFUSE_WEB_TOKEN"
 _SECONDS = click.FloatRange(min=0, min_open=True)
 _PLAIN = ("preset", "size", "fps", "gap_ev", "drive", "record_dir", "segment", "keep", "web")
@@ -266,7 +266,7 @@ def _bits(text: str | None) -> int | None:
         bits = float(number) * factor
     except ValueError:
         bits = 0.0
-    if not 10_000 <= bits <= _MOST_BITS:
+    if not 10_000 <= bits <= _MAX_BITS:
         raise UsageError(
             f"--bitrate {shortened(text)} is not a bit rate: write 4M, 800k or 4000000 (10k to 10000M)."
         )

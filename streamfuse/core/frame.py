@@ -200,7 +200,7 @@ class Frame(Picture):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LabelledFrame:
+class ClassifiedFrame:
     """A frame and its place in the exposure cycle.
 
     Args:

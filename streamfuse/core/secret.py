@@ -11,7 +11,7 @@ from pathlib import Path
 
 from streamfuse.errors import InputError, InputNotFoundError, UsageError, without_credentials
 
-_MOST_BYTES = 4096
+_MAX_BYTES = 4096
 _FILE, _ENVIRONMENT = "@", "env:"
 ADVICE = "give @FILE, whose first line holds it, or env:NAME"
 
@@ -45,7 +45,7 @@ def revealed(text: str) -> str:
 def _first_line(path: Path) -> str:
     try:
         with path.expanduser().open("rb") as file:
-            line = file.readline(_MOST_BYTES).decode().strip()
+            line = file.readline(_MAX_BYTES).decode().strip()
     except FileNotFoundError:
         raise InputNotFoundError(f"There is no file {path}, which @{path} names: check the path.") from None
     except (OSError, ValueError) as error:

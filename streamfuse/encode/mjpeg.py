@@ -23,7 +23,7 @@ _BOUNDARY = "frame"
 _QUALITY = 80
 _SEND_SECONDS = 5.0
 _WAIT_SECONDS = 1.0
-_MOST_CLIENTS = 16
+_MAX_CLIENTS = 16
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -100,7 +100,7 @@ class MjpegSink(Sink):
     def enter(self) -> bool:
         """Count a client in; False if there are too many."""
         with self._changed:
-            if self._clients >= _MOST_CLIENTS:
+            if self._clients >= _MAX_CLIENTS:
                 return False
             self._clients += 1
             return True

@@ -1,6 +1,6 @@
 """Which exposure each frame has, and which frames belong to one instant."""
 
-from streamfuse.exposure.label import Labeller, LabelReport
+from streamfuse.exposure.classifier import ClassificationReport, ExposureClassifier
 from streamfuse.exposure.pair import Pairer
 
-__all__ = ["LabelReport", "Labeller", "Pairer"]
+__all__ = ["ClassificationReport", "ExposureClassifier", "Pairer"]

@@ -13,11 +13,11 @@ from streamfuse.core.frame import Frame, FusedFrame
 from streamfuse.core.protocols import Stage
 from streamfuse.exposure.evidence import MIN_GAP, Evidence, evidence_of
 
-_MOST_HELD = 24  # frames, until it is known whether they are doubled
-_FEWEST = 4  # pictures that must have been seen for that
+_MAX_HELD = 24  # frames, until it is known whether they are doubled
+_MIN_COUNT = 4  # pictures that must have been seen for that
 _SAME = 0.004  # mean difference of luma, 0..1, up to which two frames show the same; coding takes about 0.001
 _CLEARLY = 3.0  # times as large must the smallest difference between pictures be
-_MOST_RUN = 4  # times that a picture is there
+_MAX_RUN = 4  # times that a picture is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,9 @@ class OnceStage(Stage[Frame, Frame]):
             return [*self._decide(False), item]  # who tells the exposures takes each picture once
         self._held.append((item, evidence_of(item)))
         seen = [evidence for _, evidence in self._held]
-        if len(_runs(seen)) >= _FEWEST + 2:  # those at the ends may be cut off
+        if len(_runs(seen)) >= _MIN_COUNT + 2:  # those at the ends may be cut off
             return self._decide(is_doubled(seen))
-        return [self._held.popleft()[0]] if len(self._held) > _MOST_HELD else []
+        return [self._held.popleft()[0]] if len(self._held) > _MAX_HELD else []
 
     def flush(self) -> Iterable[Frame]:
         """The input has ended."""
@@ -110,7 +110,7 @@ class OnceStage(Stage[Frame, Frame]):
 
     def _one(self, frame: Frame) -> list[Frame]:
         evidence = evidence_of(frame)
-        same = self._last is not None and apart(evidence, self._last) < _SAME and self._run < _MOST_RUN
+        same = self._last is not None and apart(evidence, self._last) < _SAME and self._run < _MAX_RUN
         self._last = evidence
         if same:
             self._run += 1
@@ -142,8 +142,8 @@ def is_doubled(seen: Sequence[Evidence]) -> bool:
     Pictures at the ends may be cut off. Frames of a picture that stands still for longer do not count.
     """
     runs = _runs(seen)
-    inner = [run for run in runs[1:-1] if len(run) <= _MOST_RUN]
-    if len(inner) < _FEWEST - 1 or any(len(run) < 2 for run in inner):
+    inner = [run for run in runs[1:-1] if len(run) <= _MAX_RUN]
+    if len(inner) < _MIN_COUNT - 1 or any(len(run) < 2 for run in inner):
         return False
     changes = [apart(one[0], other[0]) for one, other in pairwise(inner)]
     levels = np.diff([run[0].level for run in inner])

@@ -19,9 +19,9 @@ from streamfuse.core.protocols import Stage
 from streamfuse.imaging.recent import Recent
 
 _TOP_SHARE = 2e-4  # of the pixels may be brighter than white: ringing of codecs
-_LEAST_SHARE = 0.01  # of the pixels must be clipped for their level to be known
+_MIN_SHARE = 0.01  # of the pixels must be clipped for their level to be known
 # Times as many pixels as a little below it: a wall in the sun has shades, what is clipped has none.
-_SHARP, _LEAST_SHARP = 3.0, 1.2
+_SHARP, _MIN_SHARP = 3.0, 1.2
 _WIDTH, _BELOW = 2, (3, 6)  # code values of 8 bit: of the level on both sides, and what "a little below" is
 _SEARCHED = 12  # code values below the brightest in which the level lies
 _WHITE = 0.985  # from this share of white on nothing is dimmed
@@ -117,13 +117,13 @@ def clipping_level(frame: Frame) -> float:
     level = counts[codes]
     below = counts[max(at - _BELOW[1], 0) : max(at - _BELOW[0] + 1, 0)]
     mass = float(level.sum())
-    if mass < _LEAST_SHARE * counts.sum():
+    if mass < _MIN_SHARE * counts.sum():
         return 0.0
     code = float(codes @ level) / mass * step + (step - 1) / 2
     share = (code - black) / (white - black)
     below_as_wide = float(below.mean()) * len(codes) if len(below) else 0.0
     # A picture that is dimmed has its shades on fewer codes.
-    if share < _DARKEST or mass < max(_SHARP * share, _LEAST_SHARP) * below_as_wide:
+    if share < _DARKEST or mass < max(_SHARP * share, _MIN_SHARP) * below_as_wide:
         return 0.0
     return 1.0 if share >= _WHITE else share
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from streamfuse.exposure.evidence import MIN_GAP, Cycle, find_cycle
 
-FEWEST = 6  # frames that follow a hold and are believed to alternate
+MIN_COUNT = 6  # frames that follow a hold and are believed to alternate
 _HELD = 4  # frames of one level in a row, from which on they are held
 _SAME = 0.25  # share of the steps that are usual in the shot, up to which a level stays
 _USUAL = 0.9  # quantile of the steps that is usual: as long as a few frames alternate, theirs
@@ -38,7 +38,7 @@ def find_opening(shots: Sequence[Sequence[float]], count: int | None = None) -> 
     least = MIN_GAP if count is None else MIN_GAP / 3
     parts = [(len(part) == len(shot), part) for shot in shots for part in _moving(shot)]
     for whole, part in sorted(parts, key=lambda one: len(one[1]), reverse=True):
-        if not whole and len(part) < FEWEST:
+        if not whole and len(part) < MIN_COUNT:
             continue
         cycle = find_cycle(part, count, least)
         if cycle is not None:

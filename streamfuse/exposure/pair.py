@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Literal
 
-from streamfuse.core.frame import Bracket, Frame, LabelledFrame, Neighbours
+from streamfuse.core.frame import Bracket, ClassifiedFrame, Frame, Neighbours
 from streamfuse.core.protocols import Stage
 
 Rate = Literal["full", "half"]
 
 
-class Pairer(Stage[LabelledFrame, Bracket]):
-    """Turns `LabelledFrame` into `Bracket`; looks at most `cycle` frames back and ahead, never across a cut.
+class Pairer(Stage[ClassifiedFrame, Bracket]):
+    """Turns `ClassifiedFrame` into `Bracket`; looks at most `cycle` frames back and ahead, never across a cut.
 
     At full rate every frame is the reference of one bracket: N frames in, N brackets out. At half rate the frames are
     split into disjoint groups, each as long as no exposure comes twice (so a group is a cycle, and less where frames
@@ -21,7 +21,7 @@ class Pairer(Stage[LabelledFrame, Bracket]):
     clipped in the reference cannot be recovered where alignment fails, what is dark in it can.
 
     An exposure that is on neither side within reach is left out of `Bracket.missing`; a frame where exposures do not
-    alternate (`LabelledFrame.alone`) has no partner and is none.
+    alternate (`ClassifiedFrame.alone`) has no partner and is none.
 
     Args:
         rate: "full" = every frame is an instant, "half" = one instant per cycle.
@@ -42,14 +42,14 @@ class Pairer(Stage[LabelledFrame, Bracket]):
         self._rate = rate
         self._simultaneous = simultaneous
         self._lookahead = lookahead
-        self._shot: deque[LabelledFrame] = (
+        self._shot: deque[ClassifiedFrame] = (
             deque()
         )  # a window of the current shot: past references and what waits
         self._waiting = 0  # how many at the end of `_shot` have not been a reference yet
-        self._groups: deque[tuple[LabelledFrame, ...]] = deque()  # previous, waiting, (next)
-        self._group: list[LabelledFrame] = []
+        self._groups: deque[tuple[ClassifiedFrame, ...]] = deque()  # previous, waiting, (next)
+        self._group: list[ClassifiedFrame] = []
 
-    def push(self, item: LabelledFrame) -> Iterable[Bracket]:
+    def push(self, item: ClassifiedFrame) -> Iterable[Bracket]:
         """Take the next labelled frame; give the brackets that are complete now."""
         if self._rate == "full" and self._simultaneous == 1:
             return self._noted(self._push_full(item))
@@ -77,7 +77,7 @@ class Pairer(Stage[LabelledFrame, Bracket]):
 
     # Every frame is an instant
 
-    def _push_full(self, item: LabelledFrame) -> list[Bracket]:
+    def _push_full(self, item: ClassifiedFrame) -> list[Bracket]:
         out = self._end_shot() if item.cut else []
         self._shot.append(item)
         self._waiting += 1
@@ -103,7 +103,7 @@ class Pairer(Stage[LabelledFrame, Bracket]):
         return bracket
 
     def _bracket(
-        self, this: LabelledFrame, past: list[LabelledFrame], future: list[LabelledFrame]
+        self, this: ClassifiedFrame, past: list[ClassifiedFrame], future: list[ClassifiedFrame]
     ) -> Bracket:
         if this.alone:
             return Bracket(this.frame, this.rank, this.cycle, {})
@@ -117,7 +117,7 @@ class Pairer(Stage[LabelledFrame, Bracket]):
 
     # One instant for a group of frames
 
-    def _push_grouped(self, item: LabelledFrame) -> list[Bracket]:
+    def _push_grouped(self, item: ClassifiedFrame) -> list[Bracket]:
         out: list[Bracket] = []
         if self._group and (item.cut or self._starts_group(item)):
             out += self._close_group()
@@ -128,7 +128,7 @@ class Pairer(Stage[LabelledFrame, Bracket]):
             out += self._close_group()
         return out
 
-    def _starts_group(self, item: LabelledFrame) -> bool:
+    def _starts_group(self, item: ClassifiedFrame) -> bool:
         if item.alone or self._group[0].alone:
             return not (item.alone and self._group[0].alone) or len(self._group) == item.cycle
         if any(item.rank == other.rank for other in self._group):
@@ -162,9 +162,9 @@ class Pairer(Stage[LabelledFrame, Bracket]):
 
     def _group_bracket(
         self,
-        previous: tuple[LabelledFrame, ...],
-        group: tuple[LabelledFrame, ...],
-        following: tuple[LabelledFrame, ...],
+        previous: tuple[ClassifiedFrame, ...],
+        group: tuple[ClassifiedFrame, ...],
+        following: tuple[ClassifiedFrame, ...],
     ) -> Bracket:
         cycle = group[0].cycle
         if group[0].alone:
@@ -185,8 +185,8 @@ class Pairer(Stage[LabelledFrame, Bracket]):
         return Bracket(this.frame, this.rank, cycle, missing, same, self._simultaneous > 1)
 
 
-def _nearest(rank: int, past: list[LabelledFrame], future: list[LabelledFrame]) -> Neighbours:
-    def first(items: Iterable[LabelledFrame]) -> Frame | None:
+def _nearest(rank: int, past: list[ClassifiedFrame], future: list[ClassifiedFrame]) -> Neighbours:
+    def first(items: Iterable[ClassifiedFrame]) -> Frame | None:
         return next((item.frame for item in items if item.rank == rank and not item.alone), None)
 
     return Neighbours(first(reversed(past)), first(future))

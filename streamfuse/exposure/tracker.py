@@ -29,7 +29,7 @@ ALONE = -1
 # Costs are negative log-likelihoods.
 _STOPS = 8.0  # the alternation ends
 _STOPS_AT_CUT = 2.0
-_FEWEST_STILL = 3  # frames that end it: two equal ones are a loss
+_MIN_STILL = 3  # frames that end it: two equal ones are a loss
 _STOPPED = 0.3  # for each frame without alternation: where nothing is to be seen, the order goes on
 _BROKEN = 5.0  # frames lost or doubled: about one in 150
 _BROKEN_AT_CUT = 1.0  # films are cut without regard to the order
@@ -37,7 +37,7 @@ _JUMP = 8.0  # the light changes from one frame to the next
 _JUMP_SIZE = 2.0  # more for each unit of level: of two explanations with a jump the smaller one is better
 _CLEAR = 4.0  # an explanation that is so much worse than the best does not count any more
 _HOPELESS = 12.0  # and is forgotten
-_MOST = 24  # explanations that are followed
+_MAX_COUNT = 24  # explanations that are followed
 _LEVEL_NOISE = 0.03  # sigma of a level by what moves in the picture
 _MEAN_NOISE = 0.003  # sigma of the mean luma that it is made from: rounding, compression
 _BLACK_NOISE = 0.01  # by how much noise, which cannot be less than black, lifts the mean of a dark frame
@@ -45,7 +45,7 @@ _STILL_NOISE, _STILL_MEAN_NOISE = 0.02, 0.0005  # the same of frames that show t
 _STEADY = 0.02  # sigma by which brightness, its speed and offsets change from frame to frame
 _UNSTEADY = 0.3  # the same as a share of the speed
 _UNKNOWN = 9.0  # variance of a brightness that nothing is known of
-_LEAST_OFFSET = 0.03  # between exposures next to each other
+_MIN_OFFSET = 0.03  # between exposures next to each other
 _OFFSET_RANGE = (0.35, 3.0)  # times its first value: what clipping or darkness makes of an offset
 _FASTEST = 0.4  # share of the smallest offset by which brightness moves from one frame to the next
 
@@ -137,8 +137,8 @@ class Tracker:
 
     def _may_be_doubled(self) -> bool:
         """The alternation seems to end, and what followed may yet be frames that were lost or doubled."""
-        begins = self._explanations[0].ranks[:_FEWEST_STILL]
-        return begins[0] == ALONE != self._decided_last and begins != (ALONE,) * _FEWEST_STILL
+        begins = self._explanations[0].ranks[:_MIN_STILL]
+        return begins[0] == ALONE != self._decided_last and begins != (ALONE,) * _MIN_STILL
 
     def _explained(
         self, old: _Explanation, rank: int, level: float, noise: float, known: bool = False
@@ -195,7 +195,7 @@ class Tracker:
         grown.sort(key=lambda one: one.cost)
         best = grown[0].cost
         self._explanations = [
-            replace(one, cost=one.cost - best) for one in grown[:_MOST] if one.cost - best < _HOPELESS
+            replace(one, cost=one.cost - best) for one in grown[:_MAX_COUNT] if one.cost - best < _HOPELESS
         ]
 
     def _decided(self) -> list[int]:
@@ -234,7 +234,7 @@ def offsets_of(levels: Items[float], ranks: Items[int], count: int) -> list[floa
         found, _, rank_found, _ = np.linalg.lstsq(design * weights[:, None], steps * weights, rcond=None)
         weights = 1.0 / np.sqrt(np.maximum(np.abs(design @ found - steps), 0.01))
     offsets = [0.0, *(float(value) for value in found[1:])]
-    rising = all(low + _LEAST_OFFSET <= high for low, high in pairwise(offsets))
+    rising = all(low + _MIN_OFFSET <= high for low, high in pairwise(offsets))
     return offsets if rank_found == count and rising else None
 
 

@@ -12,7 +12,7 @@ from streamfuse.fusion.band_rows import FAR, NEAR, between
 from streamfuse.imaging.jit import kernel
 
 _ZERO, _ONE, _TWO, _HALF = np.float32(0), np.float32(1), np.float32(2), np.float32(0.5)
-_LEAST = np.float32(1e-6)
+_MIN_VALUE = np.float32(1e-6)
 
 
 @kernel
@@ -60,7 +60,7 @@ def add_product(share: Map, values: Map, out: Map) -> None:
 @kernel
 def _fitting(difference: np.float32, luma: np.float32) -> np.float32:
     """How many times a difference to luma may be taken before the channel is negative."""
-    return luma / max(-difference, _LEAST)
+    return luma / max(-difference, _MIN_VALUE)
 
 
 @kernel
@@ -95,10 +95,10 @@ def _cut_off(
     for _ in range(2):
         lacking = luma - (kr * r + kg * g + kb * b)
         ready = kr * r * (r < _ONE) + kg * g * (g < _ONE) + kb * b * (b < _ONE)
-        factor = _ONE + lacking / max(ready, _LEAST)
+        factor = _ONE + lacking / max(ready, _MIN_VALUE)
         r, g, b = min(r * factor, most_r), min(g * factor, most_g), min(b * factor, most_b)
     lit = kr * r + kg * g + kb * b
-    white = (luma - lit) / max(_ONE - lit, _LEAST)
+    white = (luma - lit) / max(_ONE - lit, _MIN_VALUE)
     red, blue = r + (_ONE - r) * white - luma, b + (_ONE - b) * white - luma
     return blue * _HALF / (_ONE - kb), red * _HALF / (_ONE - kr)
 
@@ -220,7 +220,7 @@ def chroma_factors(
     )
     sums = np.empty((2, width), np.float32)
     for j in range(height):
-        total[:] = _LEAST
+        total[:] = _MIN_VALUE
         sums[:] = _ZERO
         for k in range(count):
             cb, cr = chroma[k, 0, j], chroma[k, 1, j]

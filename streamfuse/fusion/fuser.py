@@ -87,7 +87,7 @@ class LcndrFuser:
         """As `Fuser.weigh`; priors are at most a quarter of the network's long side."""
         from streamfuse.fusion.lcndr import LEVELS
 
-        extra = self.halvings(lumas[0].shape)
+        extra = self.octaves(lumas[0].shape)
         small = [_seen(y, extra, 1 << (extra + LEVELS)) for y in lumas]
         return self.weigh_small(small, lumas[0].shape)
 
@@ -95,7 +95,7 @@ class LcndrFuser:
         """Weights of every exposure from what the network sees.
 
         Args:
-            small: N arrays float32 in [0, 1], darkest first: the pictures, halved `halvings` times, padded or not; or
+            small: N arrays float32 in [0, 1], darkest first: the pictures, halved `octaves` times, padded or not; or
                 padded and enlarged.
             shape: (H, W) of the pictures.
         """
@@ -104,7 +104,7 @@ class LcndrFuser:
         from streamfuse.fusion.lcndr import LEVELS
         from streamfuse.fusion.pyramid import pad_to_multiple
 
-        extra = self.halvings(shape)
+        extra = self.octaves(shape)
         if torch.get_num_threads() > self._threads:  # another thread than the one that made this fuser
             torch.set_num_threads(self._threads)
         with torch.inference_mode():
@@ -117,7 +117,7 @@ class LcndrFuser:
 
     def blend(self, lumas: Sequence[Map], maps: FusionMaps) -> Map:
         """As `Fuser.blend`: in OpenCV on the CPU, in torch on a GPU."""
-        extra = self.halvings(lumas[0].shape)
+        extra = self.octaves(lumas[0].shape)
         if self._device.type == "cpu":
             from streamfuse.fusion.blend import blend_luma
 
@@ -131,7 +131,7 @@ class LcndrFuser:
             fused: Map = blend_luma_torch(stack, maps, self.exponents, extra).cpu().numpy()
             return fused
 
-    def halvings(self, shape: Sequence[int]) -> int:
+    def octaves(self, shape: Sequence[int]) -> int:
         """How many times a picture (H, W) is halved before the network sees it; below 0: enlarged that often.
 
         The network sees every picture with a long side in (largest / 2, largest], so that a picture and its
@@ -140,26 +140,26 @@ class LcndrFuser:
         from streamfuse.fusion.lcndr import LEVELS
 
         largest = self._long_side
-        long_side, halvings = max(shape), 0
+        long_side, octaves = max(shape), 0
         while long_side > largest:
-            long_side, halvings = (long_side + 1) // 2, halvings + 1
-        while 2 * long_side <= largest and halvings > -LEVELS:
-            long_side, halvings = 2 * long_side, halvings - 1
-        return halvings
+            long_side, octaves = (long_side + 1) // 2, octaves + 1
+        while 2 * long_side <= largest and octaves > -LEVELS:
+            long_side, octaves = 2 * long_side, octaves - 1
+        return octaves
 
 
-def _seen(luma: Map, halvings: int, multiple: int) -> Map:
+def _seen(luma: Map, octaves: int, multiple: int) -> Map:
     """Halved to means of 2x2 pixels, or enlarged, after repeating the border up to a multiple, as the blend does."""
     bottom, right = -luma.shape[0] % multiple, -luma.shape[1] % multiple
     padded: Map = luma
     if bottom or right:
         padded = np.asarray(cv2.copyMakeBorder(luma, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.float32)
-    if halvings == 0:
+    if octaves == 0:
         return padded
-    if halvings < 0:
-        size = (padded.shape[1] << -halvings, padded.shape[0] << -halvings)
+    if octaves < 0:
+        size = (padded.shape[1] << -octaves, padded.shape[0] << -octaves)
         return np.clip(cv2.resize(padded, size, interpolation=cv2.INTER_CUBIC), 0, 1)
-    size = (padded.shape[1] >> halvings, padded.shape[0] >> halvings)
+    size = (padded.shape[1] >> octaves, padded.shape[0] >> octaves)
     return np.asarray(cv2.resize(padded, size, interpolation=cv2.INTER_AREA), np.float32)
 
 

@@ -20,21 +20,21 @@ from streamfuse.core.frame import (
 from streamfuse.core.protocols import Stage
 from streamfuse.errors import UsageError
 from streamfuse.fusion.chroma import fuse_chroma
+from streamfuse.fusion.fast_chroma import fuse_chroma_fast
 from streamfuse.fusion.fuser import Fuser, LcndrFuser, chroma_weights
 from streamfuse.fusion.luma import normalise, quantise
-from streamfuse.fusion.quick_chroma import fuse_chroma_quickly
 
 Planes = tuple[Plane, ...]
-_MOST_BITS = 12  # that `pair` takes
+_MAX_BITS = 12  # that `pair` takes
 
 
 def weigh_planes(fuser: Fuser, exposures: Sequence[Planes], bits: int, color: ColorInfo) -> FusionMaps:
     """Maps for N exposures of one instant, darkest first, as planes."""
-    if _is_quick(fuser, exposures, bits):
+    if _has_fast_path(fuser, exposures, bits):
         from streamfuse.fusion.pair import reduced
 
         shape = exposures[0][0].shape
-        extra = fuser.halvings(shape)
+        extra = fuser.octaves(shape)
         return fuser.weigh_small([reduced(p[0], bits, color, extra) for p in exposures], shape)
     return fuser.weigh([normalise(p[0], bits, color) for p in exposures])
 
@@ -43,8 +43,8 @@ def blend_planes(
     fuser: Fuser, exposures: Sequence[Planes], maps: FusionMaps, bits: int, color: ColorInfo
 ) -> Planes:
     """Fused planes, of the same depth, range, size and subsampling as the exposures'."""
-    if _is_quick(fuser, exposures, bits):
-        return _blend_quickly(fuser, exposures, maps, bits, color)
+    if _has_fast_path(fuser, exposures, bits):
+        return _blend_fast(fuser, exposures, maps, bits, color)
     lumas = [normalise(p[0], bits, color) for p in exposures]
     fused = fuser.blend(lumas, maps)
     luma = quantise(fused, bits, color)
@@ -55,24 +55,24 @@ def blend_planes(
     return in_one_buffer((luma, *fuse_chroma(chroma, lumas, fused, weights, bits, color)))
 
 
-def _is_quick(fuser: Fuser, exposures: Sequence[Planes], bits: int) -> TypeGuard[LcndrFuser]:
+def _has_fast_path(fuser: Fuser, exposures: Sequence[Planes], bits: int) -> TypeGuard[LcndrFuser]:
     """Whether there are levels above the network's scale, and integers do for them: the case of video."""
     return (
         isinstance(fuser, LcndrFuser)
         and fuser.device == "cpu"
         and len(exposures) == 2
-        and bits <= _MOST_BITS
-        and fuser.halvings(exposures[0][0].shape) > 0
+        and bits <= _MAX_BITS
+        and fuser.octaves(exposures[0][0].shape) > 0
     )
 
 
-def _blend_quickly(
+def _blend_fast(
     fuser: LcndrFuser, exposures: Sequence[Planes], maps: FusionMaps, bits: int, color: ColorInfo
 ) -> Planes:
     from streamfuse.fusion.pair import blend_pair
 
     dark, bright = exposures
-    extra = fuser.halvings(dark[0].shape)
+    extra = fuser.octaves(dark[0].shape)
     out = empty_planes(dark)
     luma = blend_pair((dark[0], bright[0]), maps, fuser.exponents, extra, bits, color, into=out[0])
     if len(dark) == 1:
@@ -81,7 +81,7 @@ def _blend_quickly(
     weights = chroma_weights(maps, ((rows + 1) // 2, (columns + 1) // 2))
     chroma = [(p[1], p[2]) for p in exposures]
     lumas = [p[0] for p in exposures]
-    return luma, *fuse_chroma_quickly(chroma, lumas, luma, weights, bits, color, into=out[1:])
+    return luma, *fuse_chroma_fast(chroma, lumas, luma, weights, bits, color, into=out[1:])
 
 
 def fuse_planes(fuser: Fuser, exposures: Sequence[Planes], bits: int, color: ColorInfo) -> Planes:

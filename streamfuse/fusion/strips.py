@@ -53,7 +53,7 @@ def fuse_strips(
         (first line, fused planes of that and the following lines).
     """
     height, width = size
-    extra = fuser.halvings(size) if isinstance(fuser, LcndrFuser) else 0
+    extra = fuser.octaves(size) if isinstance(fuser, LcndrFuser) else 0
     if not isinstance(fuser, LcndrFuser) or extra <= 0 or height * width <= strip_pixels:
         yield 0, fuse_planes(fuser, [rows(0, height) for rows in exposures], bits, color)
         return
@@ -80,7 +80,7 @@ class _Grid:
 
     height: int
     width: int
-    extra: int  # halvings down to the network's scale
+    extra: int  # octaves down to the network's scale
     multiple: int
 
     @property

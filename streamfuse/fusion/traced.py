@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from streamfuse.fusion.lcndr import Lcndr, NetworkMaps
 
-_MOST_SIZES = 4  # kept at a time
+_MAX_SIZES = 4  # kept at a time
 
 
 class _Flat(nn.Module):
@@ -40,7 +40,7 @@ class TracedMaps:
         shape = tuple(stack.shape)
         graph = self._graphs.get(shape)
         if graph is None:
-            if len(self._graphs) >= _MOST_SIZES:
+            if len(self._graphs) >= _MAX_SIZES:
                 self._graphs.clear()
             graph = self._graphs[shape] = self._traced(stack)
         maps = graph(stack)

@@ -36,12 +36,12 @@ _MAX_TRANSFER_RESIDUAL = 0.008  # mean deviation in luma up to which it explains
 _NOISE = 1.5e-3  # two sigma of a dark frame at working size, in linear light
 _NOISE_FLOOR = 0.02  # luma of a dark frame below which its noise no longer grows
 _QUANTISATION = 0.004  # one code value of 8 bit
-_LEAST = 1 / 255  # luma that is not nothing
+_MIN_VALUE = 1 / 255  # luma that is not nothing
 _QUANTILES = np.linspace(0.004, 0.996, 249)
 
 
 @dataclass(frozen=True, slots=True)
-class ToneCurve:
+class IntensityMapping:
     """How luma of a darker frame maps to luma of a brighter one, and back.
 
     Args:
@@ -132,21 +132,21 @@ class ToneCurve:
         return table
 
 
-def ratio_curve(gap_ev: float) -> ToneCurve:
+def ratio_curve(gap_ev: float) -> IntensityMapping:
     """The curve of a known exposure difference."""
     x = np.linspace(0.0, 1.0, NODES, dtype=np.float32)
     factor = np.float32(2.0 ** (gap_ev / GAMMA))
-    return ToneCurve(np.minimum(x * factor, 1.0), x / factor, gap_ev, True)
+    return IntensityMapping(np.minimum(x * factor, 1.0), x / factor, gap_ev, True)
 
 
-def transfer_curve(gap_ev: float, transfer: Transfer) -> ToneCurve:
+def transfer_curve(gap_ev: float, transfer: Transfer) -> IntensityMapping:
     """The curve of an exposure difference for a camera with this transfer function."""
     light = _decoded(np.linspace(0.0, 1.0, NODES), transfer)
     up, down = (
         _encoded(np.minimum(light * ratio, 1.0), transfer).astype(np.float32)
         for ratio in (2.0**gap_ev, 2.0**-gap_ev)
     )
-    return ToneCurve(up, down, gap_ev, False)
+    return IntensityMapping(up, down, gap_ev, False)
 
 
 def _decoded(luma: Levels, transfer: Transfer) -> Levels:
@@ -171,7 +171,7 @@ def _join(transfer: Transfer) -> tuple[float, float]:
     return toe, ((toe + a) / (1 + a)) ** gamma
 
 
-def estimate_curve(dark: list[Map], bright: list[Map]) -> ToneCurve:
+def estimate_curve(dark: list[Map], bright: list[Map]) -> IntensityMapping:
     """The curve between two exposures from the histograms of a few frames of each.
 
     Args:
@@ -189,7 +189,7 @@ def histogram(pictures: list[Map]) -> Levels:
     return counts
 
 
-def curve_of_histograms(dark: Levels, bright: Levels) -> ToneCurve:
+def curve_of_histograms(dark: Levels, bright: Levels) -> IntensityMapping:
     """The curve between two exposures from `histogram` of each."""
     d, b = _quantiles(dark), _quantiles(bright)
     usable = (d > _DARK) & (b < _BRIGHT)
@@ -232,7 +232,7 @@ def known_gap(dark: Frame, bright: Frame) -> float | None:
     return None if low is None or high is None or high <= low else high - low
 
 
-def with_known_gap(measured: ToneCurve, gap_ev: float) -> ToneCurve:
+def with_known_gap(measured: IntensityMapping, gap_ev: float) -> IntensityMapping:
     """The curve for an exposure difference that metadata tell: footage says which transfer function it went through."""
     if measured.exact or measured.rough:
         return ratio_curve(gap_ev)
@@ -250,11 +250,11 @@ def _quantiles(histogram: Levels) -> Map:
     return np.interp(_QUANTILES, share, (bins + 0.5) / NODES).astype(np.float32)
 
 
-def _quantile_curve(d: Map, b: Map, gap: float) -> ToneCurve:
+def _quantile_curve(d: Map, b: Map, gap: float) -> IntensityMapping:
     x = np.linspace(0.0, 1.0, NODES, dtype=np.float32)
     up = np.maximum.accumulate(np.interp(x, *_knots(d, b))).astype(np.float32)
     down = np.maximum.accumulate(np.interp(x, *_knots(b, d))).astype(np.float32)
-    return ToneCurve(up, down, gap, False, rough=True)
+    return IntensityMapping(up, down, gap, False, rough=True)
 
 
 def _knots(x: Map, y: Map) -> tuple[Levels, Levels]:
@@ -274,5 +274,5 @@ def _rough_gap(d: Map, b: Map) -> float:
     gaps = []
     for level in (_BRIGHT, _CLIPPED):
         at = min(int(np.searchsorted(b, level)), len(b) - 1)
-        gaps.append(GAMMA * float(np.log2(max(float(b[at]), _LEAST) / max(float(d[at]), _LEAST))))
+        gaps.append(GAMMA * float(np.log2(max(float(b[at]), _MIN_VALUE) / max(float(d[at]), _MIN_VALUE))))
     return max(sum(gaps) / 2, 0.0)

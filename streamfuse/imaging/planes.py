@@ -14,7 +14,7 @@ import numpy as np
 
 from streamfuse.core.frame import Frame, Map, Plane, chroma_range, luma_range
 from streamfuse.imaging.enlarging import lowered, scaled
-from streamfuse.imaging.photometric import NODES, ToneCurve
+from streamfuse.imaging.photometric import NODES, IntensityMapping
 from streamfuse.imaging.picture_rows import clip_colours, raised_luma, to_rgb
 from streamfuse.imaging.reducing import reduced
 
@@ -48,7 +48,7 @@ class Picture:
         red, green, blue = cv2.split(self.rgb)
         return np.asarray(cv2.max(cv2.max(red, green), blue), np.float32)
 
-    def brightened(self, curve: ToneCurve) -> Map:
+    def brightened(self, curve: IntensityMapping) -> Map:
         """Luma (h, w) in the scale of a brighter exposure."""
         if self.rgb is None:
             return curve.brighten(self.luma)
@@ -84,7 +84,7 @@ def normalised_luma(frame: Frame, size: tuple[int, int]) -> Map:
     return np.clip(scaled, 0.0, 1.0, out=scaled)
 
 
-def map_planes(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[Plane, ...]:
+def map_planes(frame: Frame, curve: IntensityMapping, to_brighter: bool) -> tuple[Plane, ...]:
     """All planes of a frame in the scale of another exposure, same dtype and sizes.
 
     What the clipping of colours takes from luma is found at the size of the chroma planes.
@@ -182,7 +182,7 @@ class _Key:
 
     __slots__ = ("curve",)
 
-    def __init__(self, curve: ToneCurve) -> None:
+    def __init__(self, curve: IntensityMapping) -> None:
         self.curve = curve
 
     def __hash__(self) -> int:

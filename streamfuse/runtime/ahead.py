@@ -10,7 +10,7 @@ import numpy as np
 from streamfuse.config import Config
 from streamfuse.core.frame import Frame, Plane
 from streamfuse.core.protocols import SourceInfo
-from streamfuse.fusion import pair, quick_chroma  # noqa: F401 (their loops belong to what a note is of)
+from streamfuse.fusion import fast_chroma, pair  # noqa: F401 (their loops belong to what a note is of)
 from streamfuse.imaging.jit import when_compiling
 from streamfuse.imaging.loop_cache import Note
 from streamfuse.runtime.chain import build_chain
@@ -72,7 +72,7 @@ def compile_ahead(config: Config, kind: Kind | None = None, tell: Callable[[], N
         if tell is not None:
             tell()
 
-    chain = build_chain(_plain(config, kind), kind.simultaneous, resident=True)
+    chain = build_chain(_plain(config, kind), kind.simultaneous, on_device=True)
     with when_compiling(count):
         for _ in through(chain.line, _frames(kind)):
             pass

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from streamfuse.align.aligner import Aligner
 from streamfuse.config import Config
-from streamfuse.core.frame import Bracket, Frame, FusedFrame, LabelledFrame, WeighedBracket
+from streamfuse.core.frame import Bracket, ClassifiedFrame, Frame, FusedFrame, WeighedBracket
 from streamfuse.core.protocols import Stage
+from streamfuse.exposure.classifier import ExposureClassifier
 from streamfuse.exposure.doubled import AgainStage, Doubles, OnceStage
 from streamfuse.exposure.fade import DimStage, Fades, LiftStage
-from streamfuse.exposure.label import Labeller
 from streamfuse.exposure.pair import Pairer
 from streamfuse.fusion.fuser import Fuser, LcndrFuser, create_fuser
 from streamfuse.fusion.stage import BlendStage, WeighStage
@@ -31,7 +31,7 @@ class Front:
     """From frames to brackets, and what is known of them on the way."""
 
     line: Line[Frame, Bracket]
-    labeller: Labeller
+    classifier: ExposureClassifier
     pairer: Pairer
     doubles: Doubles
     fades: Fades
@@ -60,7 +60,7 @@ class Chain:
     @property
     def delay_frames(self) -> int:
         """Input frames that come after an instant before its fused frame is complete (not counting queues)."""
-        found = self.front.labeller.report
+        found = self.front.classifier.report
         smoothing = Smoother.delay * self.smooth + Deflicker.delay * self.deflicker
         return (found.cycle if found else 0) + smoothing
 
@@ -72,18 +72,18 @@ def build_front(config: Config, simultaneous: int = 1) -> Front:
         config: the settings.
         simultaneous: as in `SourceInfo`.
     """
-    labeller = Labeller(
+    classifier = ExposureClassifier(
         config.input.cycle, config.input.first, simultaneous, longest_opening=_LONGEST_OPENING
     )
     pairer, fades, doubles = Pairer(config.input.rate, simultaneous), Fades(), Doubles()
-    label: Line[Frame, LabelledFrame] = Line("label", labeller)
+    label: Line[Frame, ClassifiedFrame] = Line("label", classifier)
     if simultaneous == 1:
-        label = Line("label", OnceStage(doubles)).ending_in(labeller)
-    return Front(label.then("pair", pairer).ending_in(LiftStage(fades)), labeller, pairer, doubles, fades)
+        label = Line("label", OnceStage(doubles)).ending_in(classifier)
+    return Front(label.then("pair", pairer).ending_in(LiftStage(fades)), classifier, pairer, doubles, fades)
 
 
 def build_chain(
-    config: Config, simultaneous: int = 1, finish: Sequence[Finish] = (), resident: bool = False
+    config: Config, simultaneous: int = 1, finish: Sequence[Finish] = (), on_device: bool = False
 ) -> Chain:
     """label -> pair -> align -> weigh -> smooth -> blend -> flicker.
 
@@ -91,7 +91,7 @@ def build_chain(
         config: the settings.
         simultaneous: as in `SourceInfo`.
         finish: called in order with each weighed bracket and its fused frame; what they return goes on.
-        resident: on a GPU, and where nothing has to `finish`, one stage "fuse" stands for all from align to blend.
+        on_device: on a GPU, and where nothing has to `finish`, one stage "fuse" stands for all from align to blend.
 
     Raises:
         UsageError, WeightsError, DeviceError: as the parts.
@@ -104,7 +104,7 @@ def build_chain(
         threads=config.fuse.threads,
     )
     front = build_front(config, simultaneous)
-    fuse = _resident(config, fuser) if resident and not finish else None
+    fuse = _on_device(config, fuser) if on_device and not finish else None
     if fuse is not None:
         fusion = Line("fuse", fuse).ending_in(DimStage(front.fades))
         if config.smooth.flicker:
@@ -123,18 +123,18 @@ def build_chain(
     return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.flicker)
 
 
-def _resident(config: Config, fuser: Fuser) -> Stage[Bracket, FusedFrame] | None:
+def _on_device(config: Config, fuser: Fuser) -> Stage[Bracket, FusedFrame] | None:
     """From align to blend on the GPU; None where there is none, or no such form of the fuser or of the settings."""
     mode = config.align.mode
     if not isinstance(fuser, LcndrFuser) or not fuser.device.startswith("cuda") or mode == "global":
         return None
     if os.environ.get("STREAMFUSE_RESIDENT") == "0":
         return None
-    from streamfuse.backends.cuda.stage import ResidentFusion, ResidentSettings
+    from streamfuse.backends.cuda.stage import DeviceFusion, DeviceFusionSettings
 
-    return ResidentFusion(
+    return DeviceFusion(
         fuser,
-        ResidentSettings(
+        DeviceFusionSettings(
             config.align_preset,
             mode,
             config.align.ghost,

@@ -29,8 +29,8 @@ class Line(Stage[First, Last], Generic[First, Last]):
         stage: the first one.
 
     Example:
-        >>> from streamfuse.exposure import Labeller, Pairer
-        >>> line = Line("label", Labeller()).then("pair", Pairer())
+        >>> from streamfuse.exposure import ExposureClassifier, Pairer
+        >>> line = Line("label", ExposureClassifier()).then("pair", Pairer())
         >>> [named.name for named in line.stages]
         ['label', 'pair']
     """

@@ -11,13 +11,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 if TYPE_CHECKING:
     from streamfuse.core.protocols import SourceInfo
-    from streamfuse.exposure.label import LabelReport
+    from streamfuse.exposure.classifier import ClassificationReport
     from streamfuse.runtime.chain import Chain
     from streamfuse.runtime.run import Summary
     from streamfuse.runtime.statistics import Statistics
 
 COMPILING = "Compiling loops for this machine, once (about 20 s) ..."
-_MOST_RUNS = 5  # of frames without a partner that are named
+_MAX_RUNS = 5  # of frames without a partner that are named
 _PLAIN_SECONDS = 10.0  # between lines where there is no terminal
 
 
@@ -57,7 +57,7 @@ class Reporter:
         """Called by the run a few times a second."""
         if self._quiet:
             return
-        found = chain.front.labeller.report
+        found = chain.front.classifier.report
         if not self._told and found is not None:
             self._told = True
             self._print(_sentence(found))
@@ -113,14 +113,14 @@ def _passed(summary: Summary) -> str:
     runs = [
         f"{first}" if first == last else f"{first} to {last}" for first, last in summary.passed_through_at
     ]
-    shown = ", ".join(runs[:_MOST_RUNS]) + (
-        f" and {len(runs) - _MOST_RUNS} more places" * (len(runs) > _MOST_RUNS)
+    shown = ", ".join(runs[:_MAX_RUNS]) + (
+        f" and {len(runs) - _MAX_RUNS} more places" * (len(runs) > _MAX_RUNS)
     )
     noun = "frame" if summary.passed_through == 1 else "frames"
     return f"No alternation here: {summary.passed_through} {noun} without a partner stayed as they were ({shown})."
 
 
-def _sentence(found: LabelReport) -> str:
+def _sentence(found: ClassificationReport) -> str:
     return (
         f"Found {found.cycle} exposures, {', '.join(found.order)} first to last, {found.gap_ev:.1f} EV apart "
         f"(confidence {found.confidence:.2f})."

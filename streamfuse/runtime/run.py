@@ -110,7 +110,7 @@ class FileFusion:
             _refuse_one_picture(output, info)
             self._dump = StageDump(dump, overwrite=config.output.overwrite) if dump is not None else None
             finish = finishers(config, self._dump)
-            self._chain = build_chain(config, info.simultaneous, finish, resident=True)
+            self._chain = build_chain(config, info.simultaneous, finish, on_device=True)
             self._sink = open_output(output, info, config.output)
         except BaseException:
             self._source.close()
@@ -191,7 +191,7 @@ class FileFusion:
                 Path(output).unlink(missing_ok=True)
 
     def _summary(self, statistics: Statistics) -> Summary:
-        found = self._chain.front.labeller.report
+        found = self._chain.front.classifier.report
         index_of = self._chain.front.doubles.index_of
         return Summary(
             frames_in=statistics.frames_in,
@@ -355,7 +355,7 @@ def fused(source: Source, settings: Config) -> Iterator[FusedFrame]:
     """
     owner = Owner(f"The fusion of {source.info.name}")
     try:
-        chain = build_chain(settings, source.info.simultaneous, resident=True)
+        chain = build_chain(settings, source.info.simultaneous, on_device=True)
         for frame in through(chain.line, source):
             yield frame
             owner.check()

@@ -30,7 +30,7 @@ Codes = npt.NDArray[np.uint16]  # (H, W, 3)
 _COLOR = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=False)
 _BASE_US = 500.0  # exposure time at which the brightest cloud is white
 _SHORTEST_US = 50.0
-_MOST_GAIN = 8.0
+_MAX_GAIN = 8.0
 _READ_NOISE = 1.0e-3  # standard deviation in linear light at gain 1
 _FULL_WELL = 10_000.0  # electrons at full scale
 _GAMMA = 2.2
@@ -127,7 +127,7 @@ class SimulatedSensor:
         self._coming: deque[tuple[int, Exposure]] = deque()
         self._delivered: tuple[float, ...] = ()
         longest = min(1e6 / float(settings.rate), 100_000.0)
-        self.limits = ExposureLimits((_SHORTEST_US, longest), (1.0, _MOST_GAIN))
+        self.limits = ExposureLimits((_SHORTEST_US, longest), (1.0, _MAX_GAIN))
 
     @property
     def exposure(self) -> Exposure:

@@ -31,14 +31,14 @@ from streamfuse.temporal import smooth_rows as rows
 
 ALTERNATION = 0.5  # of a deviation is taken back: then both sides meet in the middle
 NEAR, WHOLE = 3, 6  # instants over which a deviation nearby, and that of the whole picture, has to alternate
-FEWEST_NEAR, FEWEST_WHOLE = 2, 5  # as many must be there: a shot begins as it is
+MIN_NEAR, MIN_WHOLE = 2, 5  # as many must be there: a shot begins as it is
 SAME, OTHER = (
     0.02,
     0.04,
 )  # difference of luma, followed along the motion: up to here it is sure, from there on not
 SEEN = 5  # pixels of the finest map over which pictures are compared
-LEAST_SURE = 0.2  # share of the picture: where less is sure, the whole picture does not tell
-LEAST = 1e-6  # weight that is left
+MIN_SURE = 0.2  # share of the picture: where less is sure, the whole picture does not tell
+MIN_VALUE = 1e-6  # weight that is left
 
 
 def window(level: int) -> int:
@@ -160,17 +160,17 @@ class Smoother(Stage[WeighedBracket, WeighedBracket]):
         found, rest = near, np.zeros_like(whole)
         if cycle == 2:  # else nothing turns its sign from instant to instant: what deviates counts at once
             found = np.zeros_like(near)
-            if len(self._near[number]) + 1 >= FEWEST_NEAR:
+            if len(self._near[number]) + 1 >= MIN_NEAR:
                 rows.agree(near, self._near[number], found)
-            if len(self._whole[number]) + 1 >= FEWEST_WHOLE:
+            if len(self._whole[number]) + 1 >= MIN_WHOLE:
                 rows.agree(whole, self._whole[number], rest)
                 mean = found.mean((-2, -1), keepdims=True)
                 rest = np.where(np.abs(rest) > np.abs(mean), rest - mean, np.float32(0))
-                rest /= np.float32(max(float(share.mean()), LEAST_SURE))
+                rest /= np.float32(max(float(share.mean()), MIN_SURE))
         self._near[number] = np.concatenate((near[None], self._near[number][: NEAR - 2]))
         self._whole[number] = np.concatenate((whole[None], self._whole[number][: WHOLE - 2]))
         out = np.empty_like(own)
-        rows.without(own, found, rest, share, np.float32(ALTERNATION), np.float32(LEAST), out)
+        rows.without(own, found, rest, share, np.float32(ALTERNATION), np.float32(MIN_VALUE), out)
         return out
 
 

@@ -23,11 +23,11 @@ from streamfuse.web import page
 from streamfuse.web.access import checked_token
 from streamfuse.web.answers import json, not_found, refusal, wrong_method
 from streamfuse.web.crowd import Crowd
-from streamfuse.web.guard import MOST_BODY_BYTES, Guard, read_body
+from streamfuse.web.guard import MAX_BODY_BYTES, Guard, read_body
 from streamfuse.web.health import Health, liveness, readiness
 from streamfuse.web.history import History
 from streamfuse.web.metrics import registry
-from streamfuse.web.mjpeg import MEDIA_TYPE, MOST_STREAMS, MotionJpeg, Streams
+from streamfuse.web.mjpeg import MAX_STREAMS, MEDIA_TYPE, MotionJpeg, Streams
 from streamfuse.web.pictures import VIEWS, Pictures, Size
 
 Result = TypeVar("Result")
@@ -176,7 +176,7 @@ class _Web:
             return Response(media_type=MEDIA_TYPE)
         if self._streams.full:
             return refusal(
-                503, f"{MOST_STREAMS} clients watch already, which is the most.", {"retry-after": "10"}
+                503, f"{MAX_STREAMS} clients watch already, which is the most.", {"retry-after": "10"}
             )
         return MotionJpeg(self._pictures, view, self._streams)
 
@@ -194,7 +194,7 @@ class _Web:
             return refusal(415, "The exposures have to be sent as application/json.")
         body = await read_body(request)
         if body is None:
-            return refusal(413, f"That is more than {MOST_BODY_BYTES} bytes, or it took too long.")
+            return refusal(413, f"That is more than {MAX_BODY_BYTES} bytes, or it took too long.")
         try:
             wanted = Exposures.model_validate_json(body)
         except ValidationError as error:

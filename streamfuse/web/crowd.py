@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamfuse.web.answers import refusal, with_headers
 
-MOST_REQUESTS = 200
+MAX_REQUESTS = 200
 HEALTH = frozenset({"/healthz", "/readyz"})
 
 
@@ -19,7 +19,7 @@ class Crowd:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._most = MOST_REQUESTS
+        self._most = MAX_REQUESTS
         self._count = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

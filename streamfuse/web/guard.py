@@ -14,7 +14,7 @@ from streamfuse.web import page
 from streamfuse.web.access import Token, is_foreign, names_this_machine
 from streamfuse.web.answers import refusal, with_headers
 
-MOST_BODY_BYTES = 4096
+MAX_BODY_BYTES = 4096
 BODY_SECONDS = 10.0
 _OPEN = {"/healthz", "/readyz", "/login"}  # and /static/: what needs no token
 _WRONG_TOKEN_SECONDS = 0.5  # before it is told, so that guessing takes long
@@ -80,7 +80,7 @@ class Guard:
     async def _log_in(self, request: Request, token: Token) -> Response:
         body = await read_body(request)
         if body is None:
-            return refusal(413, f"That is more than {MOST_BODY_BYTES} bytes.")
+            return refusal(413, f"That is more than {MAX_BODY_BYTES} bytes.")
         fields = dict(parse_qsl(body.decode(errors="replace"), max_num_fields=10))
         if not token.matches(fields.get("token", "").strip()):
             await asyncio.sleep(_WRONG_TOKEN_SECONDS)
@@ -110,13 +110,13 @@ class _Answering:
 
 
 async def read_body(request: Request) -> bytes | None:
-    """The body of a request; None if it is larger than `MOST_BODY_BYTES`, or takes longer than `BODY_SECONDS`."""
+    """The body of a request; None if it is larger than `MAX_BODY_BYTES`, or takes longer than `BODY_SECONDS`."""
     body = b""
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > MOST_BODY_BYTES:
+                if len(body) > MAX_BODY_BYTES:
                     return None
     except TimeoutError:
         return None

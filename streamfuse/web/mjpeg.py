@@ -10,14 +10,14 @@ from starlette.types import Receive, Scope, Send
 from streamfuse.runtime.live.status import View
 from streamfuse.web.pictures import Pictures
 
-MOST_STREAMS = 16
+MAX_STREAMS = 16
 MEDIA_TYPE = "multipart/x-mixed-replace; boundary=picture"
 _BOUNDARY = b"--picture\r\n"
 _REPEAT_SECONDS = 5.0  # a picture is sent again after so long, which also finds out who has gone
 
 
 class Streams:
-    """Counts the clients that watch, so that there are never more than `MOST_STREAMS`."""
+    """Counts the clients that watch, so that there are never more than `MAX_STREAMS`."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -25,7 +25,7 @@ class Streams:
     @property
     def full(self) -> bool:
         """Whether another one has to be refused."""
-        return self.count >= MOST_STREAMS
+        return self.count >= MAX_STREAMS
 
 
 class MotionJpeg(StreamingResponse):

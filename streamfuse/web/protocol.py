@@ -8,7 +8,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0
 STALL_SECONDS = 20.0
-MOST_CONNECTIONS = 256  # more than requests are answered: a few are always left for those who ask for health
+MAX_CONNECTIONS = 256  # more than requests are answered: a few are always left for those who ask for health
 
 
 class TimedProtocol(H11Protocol):
@@ -16,7 +16,7 @@ class TimedProtocol(H11Protocol):
 
     A client has `HEAD_SECONDS` to say what it wants, and the data that waits for it has to go out in
     `STALL_SECONDS`. Else a few clients that send or read a byte a second would use up all connections. Beyond
-    `MOST_CONNECTIONS` the one that has been without a request for longest makes room for the next: connections that
+    `MAX_CONNECTIONS` the one that has been without a request for longest makes room for the next: connections that
     ask for nothing can keep nobody out, and the run has its file descriptors.
     """
 
@@ -28,7 +28,7 @@ class TimedProtocol(H11Protocol):
         """A client has come."""
         super().connection_made(transport)
         self._idle_since = self.loop.time()
-        if len(self.connections) > MOST_CONNECTIONS:
+        if len(self.connections) > MAX_CONNECTIONS:
             self._longest_idle().transport.abort()
         self._head = self.loop.call_later(HEAD_SECONDS, self._head_too_late)
 

@@ -14,8 +14,8 @@ from streamfuse.core.reports import ReceiverStatistics
 from streamfuse.errors import InputError
 from streamfuse.zmq.decode import END, Arrived, FrameDecoder, source_info
 from streamfuse.zmq.endpoint import Endpoint
-from streamfuse.zmq.inbox import Inbox, Item
 from streamfuse.zmq.intake import WAIT_SECONDS, Intake, ReceiveSettings
+from streamfuse.zmq.receive_queue import Item, ReceiveQueue
 from streamfuse.zmq.received import ReceivedFrame
 
 
@@ -181,7 +181,7 @@ class _Ahead:
 
     def __init__(self, intake: Intake, follow: bool, max_age: float) -> None:
         self._intake, self._follow = intake, follow
-        self._inbox = Inbox(max_age)
+        self._inbox = ReceiveQueue(max_age)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"receive {intake.name}", daemon=True)
         self._thread.start()

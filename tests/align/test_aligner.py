@@ -10,7 +10,7 @@ from align_clips import FULL, alternating, exposed, grey_frame, scene, shifted
 from streamfuse.align import Aligner
 from streamfuse.align.flow import Mode, Preset
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import AlignedBracket, ColorInfo, Exposure, Frame, LabelledFrame
+from streamfuse.core.frame import AlignedBracket, ClassifiedFrame, ColorInfo, Exposure, Frame
 from streamfuse.exposure import Pairer
 
 
@@ -21,7 +21,7 @@ def align(
     cycle = max(ranks) + 1
     out = []
     for frame, rank in zip(frames, ranks, strict=True):
-        for bracket in pairer.push(LabelledFrame(frame, rank, cycle)):
+        for bracket in pairer.push(ClassifiedFrame(frame, rank, cycle)):
             out += aligner.push(bracket)
     for bracket in pairer.flush():
         out += aligner.push(bracket)
@@ -134,9 +134,9 @@ def test_an_exposure_without_neighbours_is_made_from_the_reference() -> None:
     ranks = [0, 1, 2]
     frames = alternating(ranks, (0, 3, 6))
     pairer, aligner = Pairer(), Aligner()
-    list(pairer.push(LabelledFrame(frames[0], 0, 3)))
-    list(pairer.push(LabelledFrame(frames[1], 1, 3)))
-    bracket, _ = pairer.push(LabelledFrame(frames[2], 2, 3, cut=True))
+    list(pairer.push(ClassifiedFrame(frames[0], 0, 3)))
+    list(pairer.push(ClassifiedFrame(frames[1], 1, 3)))
+    bracket, _ = pairer.push(ClassifiedFrame(frames[2], 2, 3, cut=True))
     (item,) = aligner.push(bracket)
     assert len(item.exposures) == 3
     assert item.trust[2].max() == 0
@@ -146,8 +146,8 @@ def test_an_exposure_without_neighbours_is_made_from_the_reference() -> None:
 def test_a_frame_without_any_partner_stands_for_every_exposure() -> None:
     frames = alternating([0, 1], (0, 3))
     pairer, aligner = Pairer(), Aligner()
-    list(pairer.push(LabelledFrame(frames[0], 0, 2)))
-    (bracket,) = pairer.push(LabelledFrame(frames[1], 1, 2, cut=True))
+    list(pairer.push(ClassifiedFrame(frames[0], 0, 2)))
+    (bracket,) = pairer.push(ClassifiedFrame(frames[1], 1, 2, cut=True))
     (item,) = aligner.push(bracket)
     assert all(planes is frames[0].planes for planes in item.exposures)
     assert (item.trust, item.gaps_ev, item.flow_before, item.flow_after) == (

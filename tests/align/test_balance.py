@@ -27,7 +27,7 @@ def measured(
     bright: Picture, tracker: balance.BalanceTracker | None = None, **dark: float
 ) -> tuple[float, float]:
     """EV of red and blue after one bracket more, or after as many as a proof needs."""
-    times = balance.FEWEST_BRACKETS if tracker is None else 1
+    times = balance.MIN_BRACKETS if tracker is None else 1
     tracker = tracker or balance.BalanceTracker()
     for _ in range(times):
         red, blue = tracker(0, [balance.blocks(shown(0, **dark))], [balance.blocks(bright)], CURVE)  # type: ignore[arg-type]

@@ -21,8 +21,8 @@ from footage import (
 )
 
 from streamfuse.core.frame import Frame
+from streamfuse.exposure.classifier import ExposureClassifier
 from streamfuse.exposure.fade import Fades, clipping_level
-from streamfuse.exposure.label import Labeller
 from streamfuse.exposure.pair import Pairer
 from streamfuse.runtime.line import Line, through
 
@@ -51,8 +51,8 @@ def check(pictures, both, passed, start, clip_settings=None):
 def test_a_title_before_the_footage_passes_as_it_is(clip, background):
     both = instants(24, clip)
     _, chain = check([title(background)] * 12 + alternating(both), both, [(0, 11)], 12)
-    assert chain.front.labeller.report.order == ("under", "over")
-    assert chain.front.labeller.report.drops_detected == 0
+    assert chain.front.classifier.report.order == ("under", "over")
+    assert chain.front.classifier.report.drops_detected == 0
 
 
 @pytest.mark.slow
@@ -87,7 +87,7 @@ def test_a_camera_that_settles_late(clip, rank):
     wanted = [oracle(chain, exposures) for exposures in both[last + 1 :]]
     made = [frame.planes for frame in out[last + 1 :]]
     assert max(abs(a - b) for a, b in zip(means(made), means(wanted), strict=True)) < 3
-    assert sorted(chain.front.labeller.report.order) == ["over", "under"]
+    assert sorted(chain.front.classifier.report.order) == ["over", "under"]
 
 
 @pytest.mark.slow
@@ -119,7 +119,7 @@ def test_a_fade_looks_as_if_the_fused_film_had_been_faded(clip, direction):
     pictures = [black()] * 8 + pictures if direction == "in" else pictures + [black()] * 8
     out, chain = fused(pictures)
     assert [frame.index for frame in out] == list(range(32))
-    assert chain.front.labeller.report.disagreements == 0
+    assert chain.front.classifier.report.disagreements == 0
     made = [frame.planes for frame in out][8:] if direction == "in" else [frame.planes for frame in out][:24]
     wanted = [dimmed(oracle(chain, exposures), share) for exposures, share in zip(both, shares, strict=True)]
     for share, one, other in zip(shares, made, wanted, strict=True):
@@ -149,7 +149,9 @@ def test_a_cross_fade_has_no_flash():
 def test_what_does_not_fade_is_not_touched():
     fades = Fades()
     both = instants(8)
-    brackets = list(through(Line("label", Labeller()).then("pair", Pairer()), frames_of(alternating(both))))
+    brackets = list(
+        through(Line("label", ExposureClassifier()).then("pair", Pairer()), frames_of(alternating(both)))
+    )
     assert len(brackets) == 8
     assert all(fades.lift(bracket) is bracket for bracket in brackets)
 
@@ -177,7 +179,7 @@ def test_thirty_pictures_a_second_in_sixty_frames_are_fused_once(clip):
     out, chain = fused([planes for planes in alternating(both) for _ in range(2)])
     single, _ = fused(alternating(both))
     assert [(frame.index, frame.pts) for frame in out] == [(n, n) for n in range(32)]
-    assert chain.front.labeller.report.drops_detected == 0
+    assert chain.front.classifier.report.drops_detected == 0
     for n, frame in enumerate(out):
         assert apart(frame.planes, single[n // 2].planes) == 0
     assert out[8].exposures == (6, 8, 10)

@@ -6,17 +6,17 @@ from align_clips import grey_frame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamfuse.core.frame import Bracket, Frame, LabelledFrame
+from streamfuse.core.frame import Bracket, ClassifiedFrame, Frame
 from streamfuse.exposure.pair import Pairer, Rate
 
 DOT = np.zeros((2, 2), np.uint8)  # several pixels: two frames cannot be told apart by ==
 
 
-def labelled(ranks: list[int], cycle: int, cuts: tuple[int, ...] = ()) -> list[LabelledFrame]:
-    return [LabelledFrame(grey_frame(DOT.copy(), i), r, cycle, cut=i in cuts) for i, r in enumerate(ranks)]
+def labelled(ranks: list[int], cycle: int, cuts: tuple[int, ...] = ()) -> list[ClassifiedFrame]:
+    return [ClassifiedFrame(grey_frame(DOT.copy(), i), r, cycle, cut=i in cuts) for i, r in enumerate(ranks)]
 
 
-def pair(items: list[LabelledFrame], rate: Rate = "full", simultaneous: int = 1) -> list[Bracket]:
+def pair(items: list[ClassifiedFrame], rate: Rate = "full", simultaneous: int = 1) -> list[Bracket]:
     pairer = Pairer(rate, simultaneous)
     out = [bracket for item in items for bracket in pairer.push(item)]
     return [*out, *pairer.flush()]
@@ -97,7 +97,7 @@ def test_simultaneous_frames_make_one_bracket_even_if_one_is_lost() -> None:
     ):  # the brighter one of pts 1 is lost
         frame = grey_frame(DOT, i)
         items.append(
-            LabelledFrame(Frame(frame.planes, 8, (0, 0), frame.color, pts, frame.time_base, i), rank, 2)
+            ClassifiedFrame(Frame(frame.planes, 8, (0, 0), frame.color, pts, frame.time_base, i), rank, 2)
         )
     brackets = pair(items, simultaneous=2)
     assert [b.reference.index for b in brackets] == [0, 2, 3]
@@ -108,7 +108,7 @@ def test_simultaneous_frames_make_one_bracket_even_if_one_is_lost() -> None:
 def test_broken_order_is_counted() -> None:
     pairer = Pairer()
     for i, rank in enumerate([0, 1, 0, 0, 1, 0, 1]):
-        list(pairer.push(LabelledFrame(grey_frame(DOT, i), rank, 2, repaired=i == 3)))
+        list(pairer.push(ClassifiedFrame(grey_frame(DOT, i), rank, 2, repaired=i == 3)))
     list(pairer.flush())
     assert pairer.repaired_pairs == 2
 
@@ -117,7 +117,7 @@ def test_broken_order_is_counted() -> None:
 def test_frames_that_do_not_alternate_have_no_partner_and_are_none(rate: str, references: list[int]) -> None:
     pairer, brackets = Pairer(rate), []  # type: ignore[arg-type]
     for i, (rank, alone) in enumerate([(0, True)] * 4 + [(0, False), (1, False)]):
-        brackets += pairer.push(LabelledFrame(grey_frame(DOT, i), rank, 2, alone=alone))
+        brackets += pairer.push(ClassifiedFrame(grey_frame(DOT, i), rank, 2, alone=alone))
     brackets += pairer.flush()
     assert [b.reference.index for b in brackets] == references
     assert [b.alone for b in brackets] == [b.reference.index < 4 for b in brackets]

@@ -29,7 +29,7 @@ def fuser(tmp_path_factory):
 def both(fuser, lumas, bits, color):
     """The fused luma by integers and by floats."""
     pictures = [normalise(plane, bits, color) for plane in lumas]
-    maps, extra = fuser.weigh(pictures), fuser.halvings(lumas[0].shape)
+    maps, extra = fuser.weigh(pictures), fuser.octaves(lumas[0].shape)
     wanted = quantise(blend_luma(pictures, maps, fuser.exponents, extra), bits, color)
     return blend_pair(tuple(lumas), maps, fuser.exponents, extra, bits, color), wanted
 
@@ -57,7 +57,7 @@ def test_equal_exposures_come_out_as_they_are(fuser, height, width, value):
         (plane, plane),
         FusionMaps(maps.priors, (), maps.coverage),
         fuser.exponents,
-        fuser.halvings(plane.shape),
+        fuser.octaves(plane.shape),
         8,
         LIMITED,
     )
@@ -77,7 +77,7 @@ def test_nothing_wraps_or_leaves_the_range(fuser, bits):
 @pytest.mark.parametrize("size", [(192, 256), (100, 200)])
 def test_the_network_sees_the_same_picture(fuser, size):
     plane = plane_exposures(*size, 2, 8, (0, 0), LIMITED)[1][0]
-    extra = fuser.halvings(plane.shape)
+    extra = fuser.octaves(plane.shape)
     small = reduced(plane, 8, LIMITED, extra)
     mean = normalise(plane, 8, LIMITED).reshape(size[0] >> extra, 1 << extra, size[1] >> extra, 1 << extra)
     np.testing.assert_allclose(small, mean.mean((1, 3)), atol=1 / 4095 * 2)
@@ -93,7 +93,7 @@ def test_colour_is_near_that_of_the_whole_rule(fuser, monkeypatch):
     exposures = plane_exposures(192, 320, 2, 8, (1, 1), LIMITED)
     maps = weigh_planes(fuser, exposures, 8, LIMITED)
     quick = blend_planes(fuser, exposures, maps, 8, LIMITED)
-    monkeypatch.setattr("streamfuse.fusion.stage._MOST_BITS", 0)
+    monkeypatch.setattr("streamfuse.fusion.stage._MAX_BITS", 0)
     exact = blend_planes(fuser, exposures, maps, 8, LIMITED)
     for mine, wanted in zip(quick[1:], exact[1:], strict=True):
         assert np.abs(mine.astype(int) - wanted).mean() < 1

@@ -138,10 +138,10 @@ def test_the_network_sees_a_picture_and_its_double_alike(name, size):
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 9), (16, 16), (33, 161), (320, 100), (640, 480), (1080, 1920)])
 def test_the_network_sees_pictures_of_one_scale(random_fuser, size):
-    halvings = random_fuser.halvings(size)
-    seen = max(size) / 2.0**halvings
+    octaves = random_fuser.octaves(size)
+    seen = max(size) / 2.0**octaves
     assert seen <= 320 * 1.01
-    assert seen > 160 or halvings == -5  # an enlarged pixel becomes at most one of the pyramid's base
+    assert seen > 160 or octaves == -5  # an enlarged pixel becomes at most one of the pyramid's base
 
 
 def test_two_runs_are_bit_identical(fuser):

@@ -64,7 +64,7 @@ def test_nor_does_it_for_exposures_that_are_equally_bright(height, width, count,
 @pytest.mark.parametrize("count", [2, 3])
 def test_nor_does_it_at_sizes_of_video(bits, full, count):
     color = ColorInfo(1, 1, 1, full)
-    assert FUSER.halvings(LARGE) > 0
+    assert FUSER.octaves(LARGE) > 0
     exposures = plane_exposures(*LARGE, count, bits, (1, 1), color)
     assert_any_order_gives_the_same(exposures, bits, color)
     assert_any_order_gives_the_same(mirrored(exposures[0])[:count], bits, color)

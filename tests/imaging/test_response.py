@@ -11,7 +11,7 @@ from align_clips import FULL, scene, shifted
 
 from streamfuse.align import Aligner
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import AlignedBracket, Exposure, Frame, LabelledFrame, Map
+from streamfuse.core.frame import AlignedBracket, ClassifiedFrame, Exposure, Frame, Map
 from streamfuse.exposure import Pairer
 
 
@@ -49,7 +49,7 @@ def filmed(
 
 def align(clip: list[list[Frame]]) -> list[AlignedBracket]:
     pairer, aligner = Pairer(), Aligner("balanced")
-    brackets = [b for i, both in enumerate(clip) for b in pairer.push(LabelledFrame(both[i % 2], i % 2, 2))]
+    brackets = [b for i, both in enumerate(clip) for b in pairer.push(ClassifiedFrame(both[i % 2], i % 2, 2))]
     return [item for bracket in [*brackets, *pairer.flush()] for item in aligner.push(bracket)]
 
 

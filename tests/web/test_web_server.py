@@ -13,7 +13,7 @@ from fake_run import FakeRun, get, serving
 
 from streamfuse.errors import OutputError, UsageError
 from streamfuse.web import protocol
-from streamfuse.web.mjpeg import MOST_STREAMS
+from streamfuse.web.mjpeg import MAX_STREAMS
 from streamfuse.web.server import WebServer, parse_address
 
 
@@ -131,12 +131,12 @@ def test_each_picture_is_encoded_once_however_many_watch():
 
 def test_the_number_of_streams_is_bounded_and_places_become_free():
     with serving() as (_, server):
-        clients = [connect(server) for _ in range(MOST_STREAMS)]
+        clients = [connect(server) for _ in range(MAX_STREAMS)]
         for client in clients:
             numbers(client, 1)
         refused = get(server, "/stream.mjpg")
         assert (refused.status, refused.headers["retry-after"]) == (503, "10")
-        assert str(MOST_STREAMS) in refused.json()["error"]
+        assert str(MAX_STREAMS) in refused.json()["error"]
         for client in clients:
             client.close()
         until(lambda: get(server, "/status.json").json()["web"]["clients"] == 0)
@@ -201,7 +201,7 @@ def test_hundreds_of_idle_connections_keep_nobody_out(said):
 
 
 def test_connections_that_are_kept_for_another_request_make_room_too(monkeypatch):
-    monkeypatch.setattr(protocol, "MOST_CONNECTIONS", 4)
+    monkeypatch.setattr(protocol, "MAX_CONNECTIONS", 4)
     with serving() as (_, server):
         kept = [connect(server, "/healthz") for _ in range(4)]
         for client in kept:
@@ -213,7 +213,7 @@ def test_connections_that_are_kept_for_another_request_make_room_too(monkeypatch
 
 
 def test_health_is_told_while_all_requests_are_taken(monkeypatch):
-    monkeypatch.setattr("streamfuse.web.crowd.MOST_REQUESTS", 8)
+    monkeypatch.setattr("streamfuse.web.crowd.MAX_REQUESTS", 8)
     with serving(rate=0) as (_, server):  # no picture comes, so each of these takes two seconds
         waiting = [connect(server, "/picture.jpg?after=5") for _ in range(8)]
         until(lambda: get(server, "/status.json").status == 503)
@@ -227,7 +227,7 @@ def test_health_is_told_while_all_requests_are_taken(monkeypatch):
 
 
 def test_where_all_connections_are_answered_the_newest_goes(monkeypatch):
-    monkeypatch.setattr(protocol, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(protocol, "MAX_CONNECTIONS", 3)
     with serving() as (_, server):
         watching = [connect(server) for _ in range(3)]
         assert all(numbers(client, 2) for client in watching)

@@ -225,5 +225,5 @@ def test_the_middle_of_the_chain_may_be_killed_and_started_again(tmp_path):
     with av.open(str(tmp_path / "all.mkv")) as media:
         stamps = [frame.pts for frame in media.decode(video=0)]
     assert stamps == sorted(set(stamps))
-    # Queues of both sockets and of the pipeline, and the labeller's window of 24 frames.
+    # Queues of both sockets and of the pipeline, and the classifier's window of 24 frames.
     assert 240 - 70 <= len(stamps) < 240

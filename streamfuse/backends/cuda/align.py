@@ -24,7 +24,7 @@ from streamfuse.backends.cuda.settings import Tables, tables
 from streamfuse.backends.cuda.unpack import match
 from streamfuse.backends.cuda.warp import Neighbour, compare, synthesise
 from streamfuse.core.frame import Bracket, Frame
-from streamfuse.imaging.photometric import Levels, ToneCurve
+from streamfuse.imaging.photometric import IntensityMapping, Levels
 
 Planes = tuple[Tensor, Tensor | None]  # (H, W) and (2, h, w) codes
 DeviceSide = Side[DeviceFrame, Tensor, Tensor]
@@ -139,7 +139,7 @@ class DeviceOperations:
         """See `Operations`: it waits as `histogram` does."""
         return picture.block_means()
 
-    def tone(self, curve: ToneCurve) -> Tables:
+    def tone(self, curve: IntensityMapping) -> Tables:
         """See `Operations`."""
         return tables(curve, self._device)
 

@@ -63,7 +63,7 @@ def counted(height: int, width: int, code_bytes: int, preset: Preset, fuser: Lcn
 
 
 def _network_operations(height: int, width: int, fuser: LcndrFuser) -> int:
-    extra = fuser.halvings((height, width))
+    extra = fuser.octaves((height, width))
     multiple = 1 << (extra + LEVELS)
     size = [int(-(-side // multiple) * multiple / 2.0**extra) for side in (height, width)]
     network = load_network(fuser.name)

@@ -20,7 +20,7 @@ class Noise:
 
     Args:
         raised: its luma, brightened, (h, w).
-        table: (nodes,) noise by that luma, see `streamfuse.imaging.photometric.ToneCurve.noise`.
+        table: (nodes,) noise by that luma, see `streamfuse.imaging.photometric.IntensityMapping.noise`.
         zoom: size of the frame / working size.
     """
 
@@ -77,8 +77,8 @@ def noise_level(noise: Noise, errors: Tensor) -> Tensor:
     pair = torch.stack([middle // 2, (middle + 1) // 2]).clamp(max=max(len(ordered) - 1, 0))
     if not len(ordered):
         return raised.new_tensor(ghost.USUAL_NOISE)
-    level = ordered[pair].mean().clamp(ghost.LEAST_NOISE, ghost.MOST_NOISE)
-    return torch.where(count < ghost.FEWEST, ghost.USUAL_NOISE, level)
+    level = ordered[pair].mean().clamp(ghost.MIN_NOISE, ghost.MAX_NOISE)
+    return torch.where(count < ghost.MIN_COUNT, ghost.USUAL_NOISE, level)
 
 
 def darker_share(luma: Tensor, peak: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from streamfuse.align.flow import NOISE_FLOOR
 from streamfuse.backends.cuda.unpack import Tone
 from streamfuse.backends.cuda.warp import Comparison
 from streamfuse.core.frame import Map
-from streamfuse.imaging.photometric import NODES, ToneCurve, ratio_curve
+from streamfuse.imaging.photometric import NODES, IntensityMapping, ratio_curve
 
 # Looked up at its own nodes, a curve gives its table.
 _NODES = np.linspace(0.0, 1.0, NODES, dtype=np.float32)
@@ -38,7 +38,7 @@ class Tables:
     floor: tuple[float, float]
 
 
-def tables(curve: ToneCurve, device: torch.device) -> Tables:
+def tables(curve: IntensityMapping, device: torch.device) -> Tables:
     """All of a curve, on the device; kept for plain ratios, which come again and again."""
     return _ratio_tables(curve.gap_ev, device) if curve.exact and curve.neutral else _tables(curve, device)
 
@@ -48,7 +48,7 @@ def _ratio_tables(gap_ev: float, device: torch.device) -> Tables:
     return _tables(ratio_curve(gap_ev), device)
 
 
-def _tables(curve: ToneCurve, device: torch.device) -> Tables:
+def _tables(curve: IntensityMapping, device: torch.device) -> Tables:
     low, high = (float(v) for v in curve.brighten(np.array(NOISE_FLOOR, np.float32)))
     return Tables(
         tone(curve, True, device), tone(curve, False, device), comparison(curve, device),
@@ -56,7 +56,7 @@ def _tables(curve: ToneCurve, device: torch.device) -> Tables:
     )  # fmt: skip
 
 
-def tone(curve: ToneCurve, to_brighter: bool, device: torch.device) -> Tone:
+def tone(curve: IntensityMapping, to_brighter: bool, device: torch.device) -> Tone:
     """One direction of a tone curve."""
     table = curve.up if to_brighter else curve.down
     factor = 0.0 if not curve.exact else float(curve.factor if to_brighter else 1 / curve.factor)
@@ -65,7 +65,7 @@ def tone(curve: ToneCurve, to_brighter: bool, device: torch.device) -> Tone:
     return Tone(_placed(table, device), factor, before, after)
 
 
-def comparison(curve: ToneCurve, device: torch.device) -> Comparison:
+def comparison(curve: IntensityMapping, device: torch.device) -> Comparison:
     """What explains a difference between the two exposures of a curve."""
     lower, upper = curve.bounds()
     error = ghost.ROUGH_CURVE_ERROR if curve.rough else ghost.CURVE_ERROR
@@ -74,8 +74,8 @@ def comparison(curve: ToneCurve, device: torch.device) -> Comparison:
     )
 
 
-def noise_table(curve: ToneCurve, device: torch.device) -> Tensor:
-    """`ToneCurve.noise` by the luma of the darker frame, brightened."""
+def noise_table(curve: IntensityMapping, device: torch.device) -> Tensor:
+    """`IntensityMapping.noise` by the luma of the darker frame, brightened."""
     return _placed(curve.noise(_NODES), device)
 
 

@@ -120,13 +120,13 @@ class DeviceSmoother:
         if cycle != 2:
             return near
         found = torch.zeros_like(near)
-        if len(self._near) + 1 >= rule.FEWEST_NEAR:
+        if len(self._near) + 1 >= rule.MIN_NEAR:
             found = _least([near, *(past[number] for past in self._near)])
-        if len(self._whole) + 1 >= rule.FEWEST_WHOLE:
+        if len(self._whole) + 1 >= rule.MIN_WHOLE:
             steady = _least([whole, *(past[number] for past in self._whole)])
             mean = found.mean((-2, -1), keepdim=True)
             rest = torch.where(steady.abs() > mean.abs(), steady - mean, 0.0)
-            found = found + rest * (share / share.mean().clamp_min(rule.LEAST_SURE))
+            found = found + rest * (share / share.mean().clamp_min(rule.MIN_SURE))
         return found
 
 
@@ -175,7 +175,7 @@ def _without(own: Tensor, taken: Tensor) -> Tensor:
     left = own - rule.ALTERNATION * taken
     if own.ndim == 2:
         return left
-    left = left.clamp_min(rule.LEAST)
+    left = left.clamp_min(rule.MIN_VALUE)
     return left / left.sum(0, keepdim=True)
 
 

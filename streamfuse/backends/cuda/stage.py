@@ -1,4 +1,4 @@
-"""The resident fusion: brackets in, fused frames out; in between nothing leaves the device."""
+"""Fusion on the device: brackets in, fused frames out; in between nothing leaves the device."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _IN_FLIGHT = 1  # frames that may still be computed while the next one is queued
 
 
 @dataclass(frozen=True, slots=True)
-class ResidentSettings:
-    """How the resident fusion works.
+class DeviceFusionSettings:
+    """How the fusion on the device works.
 
     Args:
         preset, ghost, rate, denoise: of the alignment, as `streamfuse.align.Aligner` takes them.
@@ -52,7 +52,7 @@ class ResidentSettings:
     denoise: bool = True
 
 
-class ResidentFusion(Stage[Bracket, FusedFrame]):
+class DeviceFusion(Stage[Bracket, FusedFrame]):
     """`Bracket` -> `FusedFrame`: align, weigh, smooth and blend on one device. A pipeline stage; one thread drives it.
 
     Each frame goes up once and each fused frame comes down once. Work is queued and not waited for: a fused frame is
@@ -64,8 +64,8 @@ class ResidentFusion(Stage[Bracket, FusedFrame]):
         settings: see there.
     """
 
-    def __init__(self, fuser: LcndrFuser, settings: ResidentSettings | None = None) -> None:
-        settings = settings or ResidentSettings()
+    def __init__(self, fuser: LcndrFuser, settings: DeviceFusionSettings | None = None) -> None:
+        settings = settings or DeviceFusionSettings()
         self._settings = settings
         self._fuser = fuser
         self._device = torch.device(fuser.device)
@@ -117,7 +117,7 @@ class ResidentFusion(Stage[Bracket, FusedFrame]):
 
     def _instant(self, item: Bracket) -> DeviceInstant:
         aligned = self._align(item)
-        extra = self._fuser.halvings(aligned.lumas.shape[1:])
+        extra = self._fuser.octaves(aligned.lumas.shape[1:])
         maps, pyramid = self._weigh(aligned.lumas, aligned.reference.coding, extra)
         return DeviceInstant(aligned, maps, pyramid)
 
@@ -128,7 +128,7 @@ class ResidentFusion(Stage[Bracket, FusedFrame]):
             self._downloads.append(_Download(aligned.bracket, None, aligned.untrusted))
             return
         coding, lumas, chroma = aligned.reference.coding, aligned.lumas, aligned.chroma
-        extra = self._fuser.halvings(lumas.shape[1:])
+        extra = self._fuser.octaves(lumas.shape[1:])
         fused = blend(lumas, coding, maps, self._fuser.exponents, extra, self._launcher, instant.pyramid)
         height, width = lumas.shape[1:]
         pixels = height * width

@@ -114,7 +114,7 @@ def _profiled(frames: Sequence[Frame], preset: str) -> tuple[list[FusedFrame], C
     chain = build_chain(Config().with_overrides(preset=preset, device="cpu"))
     for named in chain.stages:
         if isinstance(named.stage, Aligner):
-            named.stage.beside = _InLine()
+            named.stage.executor = _InLine()
     front, rest = cProfile.Profile(), cProfile.Profile()
     brackets = front.runcall(lambda: list(through(chain.front.line, frames)))
     warm_up = min(_WARM_UP, len(brackets) // 2)

@@ -1,6 +1,6 @@
-"""Does the labeller ever confuse the exposures? Long alternations with frames lost, doubled and out of order.
+"""Does the classifier ever confuse the exposures? Long alternations with frames lost, doubled and out of order.
 
-The labeller sees thumbnails only, so small pictures serve: a clip is played forwards and backwards until there are
+The classifier sees thumbnails only, so small pictures serve: a clip is played forwards and backwards until there are
 enough frames.
 """
 
@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from streamfuse.errors import ExposureError
-from streamfuse.exposure.label import Labeller
+from streamfuse.exposure.classifier import ExposureClassifier
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.film import scene_of
 from streamfuse.lab.evaluate.radiance import Radiance, RadianceFrames
@@ -38,12 +38,12 @@ class LabelScore:
         gap_ev, cycle: of the exposures.
         frames: delivered and labelled.
         broken: places where frames were lost, doubled or out of order, in truth.
-        found: such places that the labeller reported.
+        found: such places that the classifier reported.
         wrong: frames with a wrong label, where the two exposures can be told apart at all.
         wrong_per_1000: the same per 1000 frames.
         longest_wrong: most wrong labels in a row.
         brackets_until_right: the same in brackets, rounded up.
-        refused: the labeller gave up: it found no alternation.
+        refused: the classifier gave up: it found no alternation.
     """
 
     clip: str
@@ -67,13 +67,13 @@ def score_labels(clip: SimulatedClip, scenario: str = "steady") -> LabelScore:
         clip: the source and its truth.
         scenario: its name, for the report.
     """
-    labeller = Labeller()
+    classifier = ExposureClassifier()
     labels: list[int] = []
     refused = False
     try:
         for frame in clip:
-            labels += [item.rank for item in labeller.push(frame)]
-        labels += [item.rank for item in labeller.flush()]
+            labels += [item.rank for item in classifier.push(frame)]
+        labels += [item.rank for item in classifier.flush()]
     except ExposureError:
         refused = True
     wrong = [
@@ -81,7 +81,7 @@ def score_labels(clip: SimulatedClip, scenario: str = "steady") -> LabelScore:
         for label, seen in zip(labels, clip.truth, strict=not refused)
     ]
     longest = longest_run(wrong)
-    report = labeller.report
+    report = classifier.report
     return LabelScore(
         clip=clip.info.name,
         scenario=scenario,

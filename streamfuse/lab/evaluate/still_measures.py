@@ -15,7 +15,7 @@ Mask = npt.NDArray[np.bool_]
 NOISE_CODES = 3.0  # standard deviation of the noise that is added, in 8-bit code values
 _FLAT_CODES = 2.0  # local standard deviation of the smoothed exposures, below which a place is flat
 _USABLE = (0.05, 0.95)  # an exposure outside says nothing of its noise: it is clipped
-_FEWEST = 500  # flat pixels, or edge sides, below which the figure would be chance
+_MIN_COUNT = 500  # flat pixels, or edge sides, below which the figure would be chance
 
 _EDGE_SIGMA = 2.0  # pixels
 _EDGE_SLOPE = 0.04  # per pixel after smoothing: a step of about 0.2
@@ -70,7 +70,7 @@ def noise_gain(
     Returns:
         >= 0; None where hardly anything is flat.
     """
-    if int(flat.sum()) < _FEWEST:
+    if int(flat.sum()) < _MIN_COUNT:
         return None
     change = (grey(fuse(noisy)) - fused)[flat] * 255
     return float(np.sqrt(np.mean(np.square(change, dtype=np.float64)))) / NOISE_CODES
@@ -106,7 +106,7 @@ def halo(exposures: Sequence[Grey], fused: Grey) -> float | None:
             worst = np.where(inside, np.maximum(worst, own - theirs), worst)
         excesses.append(np.maximum(worst[worst > -1], 0))
     found = np.concatenate(excesses)
-    return float(found.mean()) * 255 if len(found) >= _FEWEST else None
+    return float(found.mean()) * 255 if len(found) >= _MIN_COUNT else None
 
 
 def _edges(picture: Grey) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

@@ -113,7 +113,7 @@ def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
     whole = len(job.parts) == 1
     with open_source(job.source, frames=frames_to_read(job, part)) as source:
         info = source.info if whole else replace(source.info, media=None)
-        chain = build_chain(config, info.simultaneous, finishers(config), resident=True)
+        chain = build_chain(config, info.simultaneous, finishers(config), on_device=True)
         sink = open_output(path, info, config.output)
         only = Only(sink, part.first, part.end)
         statistics = Pipeline(source, chain.stages, [only]).run()
@@ -121,7 +121,7 @@ def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
             raise InputError(
                 f"{job.source} gave no frame to fuse from frame {part.first} on; check the file."
             )
-        found = chain.front.labeller.report
+        found = chain.front.classifier.report
         told = (
             *source.report().warnings,
             *sink.report().warnings,

@@ -11,7 +11,7 @@ import numpy as np
 _RATE_SECONDS = 5.0
 _AGE_SECONDS = 60.0
 _FIRST_SECONDS = 1.0
-_MOST_AGES = 60 * 240  # of a minute at the highest rate that makes sense
+_MAX_AGES = 60 * 240  # of a minute at the highest rate that makes sense
 
 
 class RateMeter:
@@ -62,7 +62,7 @@ class AgeWindow:
 
     def __init__(self, seconds: float = _AGE_SECONDS) -> None:
         self._seconds = seconds
-        self._ages: deque[tuple[float, float]] = deque(maxlen=_MOST_AGES)
+        self._ages: deque[tuple[float, float]] = deque(maxlen=_MAX_AGES)
         self._lock = threading.Lock()
 
     def add(self, age: float) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from streamfuse.align.aligner import Aligner
 from streamfuse.config import Config, Preset
-from streamfuse.core.frame import Frame, LabelledFrame, Plane, chroma_range, luma_range
+from streamfuse.core.frame import ClassifiedFrame, Frame, Plane, chroma_range, luma_range
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.exposure.pair import Pairer
 from streamfuse.fusion.fuser import Fuser, create_fuser
@@ -170,7 +170,7 @@ class Lanes:
             config.align_preset, align.mode, align.ghost, rate, config.denoise, coarse=rung == "coarse"
         )
 
-    def _timed(self, lane: Lane, frames: list[LabelledFrame]) -> Cost:
+    def _timed(self, lane: Lane, frames: list[ClassifiedFrame]) -> Cost:
         """Run brackets of the trial through a lane, one after another in this thread."""
         pairer = Pairer(self._config.input.rate, lookahead=self._config.live.lookahead)
         brackets = [bracket for frame in frames for bracket in pairer.push(frame)]
@@ -205,7 +205,7 @@ def _wanted(config: Config) -> tuple[Rung, ...]:
     return LADDER if chosen is None else (chosen,)
 
 
-def _trial(info: SourceInfo) -> Iterator[LabelledFrame]:
+def _trial(info: SourceInfo) -> Iterator[ClassifiedFrame]:
     """Frames of the source's kind: blobs of light that move, dark and bright by turns."""
     rng = np.random.default_rng(0)
     coarse = rng.random((info.height // 24 + 3, info.width // 24 + 3), dtype=np.float32) ** 3
@@ -221,4 +221,4 @@ def _trial(info: SourceInfo) -> Iterator[LabelledFrame]:
         luma = np.clip(moved, 0, 1) ** np.float32(1 / 2.2) * (white - black) + black
         planes = (luma.astype(dtype), *chroma)
         frame = Frame(planes, info.bits, info.subsampling, info.color, index, info.time_base, index)
-        yield LabelledFrame(frame, rank, 2)
+        yield ClassifiedFrame(frame, rank, 2)

@@ -19,7 +19,7 @@ from streamfuse.runtime.live.status import OutputStatus
 from streamfuse.runtime.live.targets import Target, plan, plan_recording
 
 _CLOSE_SECONDS = 10.0  # for all that are closed together
-_MOST_REMEMBERED = 1000  # files and warnings, of a run of weeks
+_MAX_REMEMBERED = 1000  # files and warnings, of a run of weeks
 _RECORDING = "streamfuse.mp4"
 
 
@@ -37,9 +37,9 @@ class OutputSet:
     """
 
     def __init__(self, live: LiveConfig, info: SourceInfo, rate: Fraction, events: Events) -> None:
-        self.files: deque[str] = deque(maxlen=_MOST_REMEMBERED)
+        self.files: deque[str] = deque(maxlen=_MAX_REMEMBERED)
         """Files and addresses that were written."""
-        self.warnings: deque[str] = deque(maxlen=_MOST_REMEMBERED)
+        self.warnings: deque[str] = deque(maxlen=_MAX_REMEMBERED)
         """What went wrong with outputs that are closed, a sentence each."""
         self._live = live
         self._info = info

@@ -15,12 +15,12 @@ from streamfuse.core.protocols import DrivenSource, Source
 from streamfuse.errors import DeviceError, UsageError, WeightsError
 from streamfuse.fusion.threads import cpus
 from streamfuse.imaging.jit import when_compiling
+from streamfuse.runtime.live.bracket_queue import BracketQueue, brackets_that_wait
 from streamfuse.runtime.live.config import LiveConfig, stride
 from streamfuse.runtime.live.events import Events
 from streamfuse.runtime.live.figures import AgeWindow, RateMeter
-from streamfuse.runtime.live.front import Front
 from streamfuse.runtime.live.governor import Gear, Governor, LoadMeter
-from streamfuse.runtime.live.inlet import Inlet, cycles_that_wait
+from streamfuse.runtime.live.ingest import Ingest
 from streamfuse.runtime.live.lanes import Lanes
 from streamfuse.runtime.live.output_set import OutputSet
 from streamfuse.runtime.live.session import Session
@@ -33,8 +33,8 @@ _REPORT_SECONDS = 0.25
 _GRACE_SECONDS = 2.0  # after the first frame of a preset, before it is judged: it takes over what waited
 _SOURCE_SECONDS = 5.0  # to end after it was closed
 _FUSION_SECONDS = 15.0  # to finish what is on its way
-_MOST_FAILURES = 5  # of the stages in a row, without a frame between them
-_MOST_WARNINGS = 1000
+_MAX_FAILURES = 5  # of the stages in a row, without a frame between them
+_MAX_WARNINGS = 1000
 
 Progress = Callable[[LiveStatus], None]
 
@@ -71,9 +71,9 @@ class LiveRun:
         info = source.info
         rate = info.rate / (info.simultaneous if info.simultaneous > 1 else stride(config))
         self._rate = float(rate)
-        self._front = Front(info, config.input, config.live.lookahead)
-        unit = self._front.unit
-        self._inlet = Inlet(cycles_that_wait(self._rate, unit or config.input.cycle or 2), unit)
+        self._ingest = Ingest(info, config.input, config.live.lookahead)
+        unit = self._ingest.unit
+        self._queue = BracketQueue(brackets_that_wait(self._rate, unit or config.input.cycle or 2), unit)
         self._board = ViewBoard()
         self._rate_out = RateMeter()
         self._ages = AgeWindow()
@@ -84,7 +84,7 @@ class LiveRun:
         self._stopping = False
         self._state: Literal["starting", "running", "stopping", "stopped"] = "starting"
         self._fatal: BaseException | None = None
-        self._warnings: deque[str] = deque(maxlen=_MOST_WARNINGS)
+        self._warnings: deque[str] = deque(maxlen=_MAX_WARNINGS)
         self._began = time.monotonic()
         self._seconds = 0.0
         self._interrupted = False
@@ -181,7 +181,7 @@ class LiveRun:
 
     def status(self) -> LiveStatus:
         """As `LiveControl.status`."""
-        found, camera, info = self._front.report, self._source.report().camera, self._source.info
+        found, camera, info = self._ingest.report, self._source.report().camera, self._source.info
         running = self._state in ("starting", "running")
         reconnecting = running and camera is not None and camera.state == "reconnecting"
         lane = self._lanes.running
@@ -191,7 +191,7 @@ class LiveRun:
             uptime=round(self._seconds or time.monotonic() - self._began, 2),
             width=info.width,
             height=info.height,
-            rate_in=round(self._front.frames_in.rate, 2),
+            rate_in=round(self._ingest.frames_in.rate, 2),
             rate_out=round(self._rate_out.rate, 2),
             preset=lane.preset,
             coarse=lane.rung == "coarse",
@@ -200,19 +200,19 @@ class LiveRun:
             cycle=found.cycle if found else 0,
             order=found.order if found else (),
             gap_ev=round(found.gap_ev, 2) if found else 0.0,
-            frames_in=self._front.frames_in.count + (camera.discarded if camera else 0),
+            frames_in=self._ingest.frames_in.count + (camera.discarded if camera else 0),
             frames_out=self._rate_out.count,
-            dropped=self._inlet.drops + self._inlet.skipped,
-            discarded=self._front.discarded + self._early + (camera.discarded if camera else 0),
-            repaired=self._front.repaired,
+            dropped=self._queue.drops + self._queue.skipped,
+            discarded=self._ingest.discarded + self._early + (camera.discarded if camera else 0),
+            repaired=self._ingest.repaired,
             reconnects=camera.reconnects if camera else 0,
             age_ms=self._ages.percentiles_ms(),
-            delay_frames=self._front.delay_frames,
-            bracket_rate=round(self._front.brackets.rate, 2),
+            delay_frames=self._ingest.delay_frames,
+            bracket_rate=round(self._ingest.brackets.rate, 2),
             exposures=camera.exposures if camera else (),
             recording=self._outputs.recording,
             outputs=self._outputs.statuses,
-            error=(camera.error if camera else None) or self._front.error,
+            error=(camera.error if camera else None) or self._ingest.error,
             lost=camera.lost if camera else 0,
         )
 
@@ -244,31 +244,31 @@ class LiveRun:
                 if self._stopping:
                     break
                 self._notice_reconnect()
-                for bracket in self._front.push(frame):
+                for bracket in self._ingest.push(frame):
                     self._offer(bracket)
             if self._stopping:
-                self._front.reset()  # what it holds may be old: it counts as discarded
+                self._ingest.reset()  # what it holds may be old: it counts as discarded
             else:
-                for bracket in self._front.flush():
+                for bracket in self._ingest.flush():
                     self._offer(bracket)
         except Exception as error:
             if not self._stopping:  # a source that is closed while it reads may well fail in that read
                 self._fatal = error
         finally:
-            self._inlet.end()
+            self._queue.end()
 
     def _offer(self, bracket: Bracket) -> None:
         """Give it to fusion, if that has begun: what came before would only be old by then."""
         if self._governor is None:
             self._early += 1
         else:
-            self._inlet.put(bracket)
+            self._queue.put(bracket)
 
     def _notice_reconnect(self) -> None:
         camera = self._source.report().camera
         if camera is not None and camera.reconnects != self._reconnects:
             self._reconnects = camera.reconnects
-            self._front.reset()
+            self._ingest.reset()
 
     # In the fusion thread
 
@@ -282,13 +282,13 @@ class LiveRun:
             self._fatal = self._fatal or error
             self._stopping = True
             return
-        while not self._inlet.ended:
+        while not self._queue.ended:
             self._session = session = Session(
                 self._lanes,
-                self._inlet,
+                self._queue,
                 self._source.info,
                 self._config.smooth.enabled,
-                self._front.unit is None,
+                self._ingest.unit is None,
                 self._board.show,
                 self._publish,
             )
@@ -296,7 +296,7 @@ class LiveRun:
                 session.run()
             except Exception as error:
                 failures = 1 if self._rate_out.count > done else failures + 1
-                if failures >= _MOST_FAILURES or isinstance(error, DeviceError | WeightsError | UsageError):
+                if failures >= _MAX_FAILURES or isinstance(error, DeviceError | WeightsError | UsageError):
                     self._fatal = self._fatal or error
                     self._stopping = True
                     return
@@ -335,7 +335,7 @@ class LiveRun:
 
     def _tell_exposures(self) -> bool:
         """What was found of them, once it is known."""
-        found = self._front.report
+        found = self._ingest.report
         if found is None:
             return False
         order, device = ", ".join(found.order), self._lanes.current.fuser.device
@@ -362,7 +362,7 @@ class LiveRun:
             self._meter.restart()
             return
         busy = tuple(stage.busy_seconds for stage in session.statistics.stages[1:])
-        load = self._meter.take(now, self._inlet.arrived, self._inlet.drops, busy, time.process_time())
+        load = self._meter.take(now, self._queue.arrived, self._queue.drops, busy, time.process_time())
         sentence = governor.judge(load) if load else None
         if sentence is not None:
             self._warn("preset", sentence)
@@ -370,7 +370,7 @@ class LiveRun:
 
     def _new_governor(self) -> Governor:
         """One that knows what the presets cost here; the preset to begin with takes the next bracket."""
-        cycle = 1 if self._front.unit == 1 else self._config.input.cycle or 2
+        cycle = 1 if self._ingest.unit == 1 else self._config.input.cycle or 2
         governor = Governor(self._lanes.costs, self._rate, cpus(), cycle)
         self._use(governor.gear)
         return governor
@@ -378,7 +378,7 @@ class LiveRun:
     def _use(self, gear: Gear) -> None:
         """Let this preset take the next bracket."""
         self._lane_since = None  # also where only the thinning changes
-        self._inlet.thinned = gear.thinned
+        self._queue.thinned = gear.thinned
         self._lanes.use(gear.rung)
 
     def _wind_up(self) -> None:
@@ -391,7 +391,7 @@ class LiveRun:
         self._capture.join(_SOURCE_SECONDS)
         if closer.is_alive() or self._capture.is_alive():
             self._warn("source", f"{self._source.info.name} did not close in time and was left behind.")
-            self._inlet.end()
+            self._queue.end()
         self._fusion.join(_FUSION_SECONDS)
         if self._fusion.is_alive():
             self._warn("fusion", "Fusion did not finish in time: the last frames are missing.")

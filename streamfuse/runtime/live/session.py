@@ -8,29 +8,29 @@ from collections.abc import Callable, Iterator
 from streamfuse.core.frame import Bracket, FusedFrame, WeighedBracket
 from streamfuse.core.protocols import Feed, Sink, SourceInfo
 from streamfuse.runtime.line import Line
+from streamfuse.runtime.live.bracket_queue import BracketQueue
 from streamfuse.runtime.live.figures import RateMeter
-from streamfuse.runtime.live.inlet import Inlet
 from streamfuse.runtime.live.lanes import Lanes
 from streamfuse.runtime.live.steps import AlignStep, BlendStep, WeighStep
 from streamfuse.runtime.pipeline import Pipeline
 from streamfuse.runtime.statistics import Statistics
 
-_MOST_IN_FLIGHT = 4  # one in each of three threads, one ready to go on
-_FEWEST_IN_FLIGHT = 2
+_MAX_IN_FLIGHT = 4  # one in each of three threads, one ready to go on
+_MIN_IN_FLIGHT = 2
 _FLIGHT_SECONDS = 0.5  # what brackets may wait between the stages, where fusion is slow
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 10.0
 
 
 class Session:
-    """Takes brackets from the inlet, fuses them, hands the fused frames on. It runs once.
+    """Takes brackets from the queue, fuses them, hands the fused frames on. It runs once.
 
-    Brackets wait in the inlet, where the oldest can be dropped, and not between the stages: only a few are on their
+    Brackets wait in the queue, where the oldest can be dropped, and not between the stages: only a few are on their
     way at any time, which is what bounds the age of a fused frame.
 
     Args:
         lanes: the presets; which of them works may change at any time.
-        inlet: where brackets come from.
+        queue: where brackets come from.
         info: of the source.
         smooth: whether maps are smoothed; over the instants before, so that no frame waits for it.
         every_frame: each frame is an instant, else each bracket is.
@@ -41,14 +41,14 @@ class Session:
     def __init__(
         self,
         lanes: Lanes,
-        inlet: Inlet,
+        queue: BracketQueue,
         info: SourceInfo,
         smooth: bool,
         every_frame: bool,
         show: Callable[[WeighedBracket, FusedFrame], None],
         publish: Callable[[FusedFrame], None],
     ) -> None:
-        feed = _Feed(inlet, info)
+        feed = _Feed(queue, info)
         line = (
             Line("align", AlignStep(lanes))
             .then("weigh", WeighStep())
@@ -64,7 +64,7 @@ class Session:
         )
 
     def run(self) -> None:
-        """Fuse until the inlet has ended.
+        """Fuse until the queue has ended.
 
         Raises:
             Exception: what a stage raised.
@@ -78,24 +78,24 @@ class Session:
 
 
 class _Feed(Feed[Bracket]):
-    """The inlet as the source of a pipeline, which lets in only a few brackets at once.
+    """The queue as the source of a pipeline, which lets in only a few brackets at once.
 
     Where fusion is slow, more of them on their way would not make it quicker, only older.
     """
 
-    def __init__(self, inlet: Inlet, info: SourceInfo) -> None:
+    def __init__(self, queue: BracketQueue, info: SourceInfo) -> None:
         self.info = info
-        self._inlet = inlet
+        self._queue = queue
         self._out = RateMeter()
         self._in_flight = 0
         self._changed = threading.Condition()
         self._closed = threading.Event()
 
     def __iter__(self) -> Iterator[Bracket]:
-        while not self._closed.is_set() and not self._inlet.ended:
+        while not self._closed.is_set() and not self._queue.ended:
             if not self._room():
                 continue
-            bracket = self._inlet.get(_POLL_SECONDS)
+            bracket = self._queue.get(_POLL_SECONDS)
             if bracket is not None:
                 with self._changed:
                     self._in_flight += 1
@@ -111,9 +111,9 @@ class _Feed(Feed[Bracket]):
     def _room(self) -> bool:
         """Whether one more may go in; waits a little for it."""
         rate = self._out.rate
-        most = _MOST_IN_FLIGHT if rate == 0 else _FEWEST_IN_FLIGHT + int(rate * _FLIGHT_SECONDS)
+        most = _MAX_IN_FLIGHT if rate == 0 else _MIN_IN_FLIGHT + int(rate * _FLIGHT_SECONDS)
         with self._changed:
-            return self._changed.wait_for(lambda: self._in_flight < min(most, _MOST_IN_FLIGHT), _POLL_SECONDS)
+            return self._changed.wait_for(lambda: self._in_flight < min(most, _MAX_IN_FLIGHT), _POLL_SECONDS)
 
     def close(self) -> None:
         """Take no more brackets."""

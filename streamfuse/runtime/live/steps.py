@@ -5,7 +5,7 @@ takes hold with the next bracket, loses none, and waits only for what is being w
 
     choose ──────────┐
                      ▼
-    inlet ──► align(current) ──► weigh(its lane) ──► smooth, blend(its lane) ──► outputs
+    queue ──► align(current) ──► weigh(its lane) ──► smooth, blend(its lane) ──► outputs
 """
 
 from __future__ import annotations

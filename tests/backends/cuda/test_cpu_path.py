@@ -26,7 +26,7 @@ from streamfuse.fusion.fuser import LcndrFuser, chroma_weights
 from streamfuse.fusion.luma import normalise, quantise
 from streamfuse.fusion.models import load_network
 from streamfuse.imaging import planes
-from streamfuse.imaging.photometric import ToneCurve, ratio_curve
+from streamfuse.imaging.photometric import IntensityMapping, ratio_curve
 
 SIZE = (97, 202)
 KINDS = [(8, False, (1, 1)), (8, True, (0, 0)), (10, False, (1, 0)), (16, True, (1, 1)), (8, False, None)]
@@ -65,7 +65,7 @@ def test_unpack_is_normalised_luma(bits, full, subsampling):
         assert apart(ours, theirs) <= how(frame).scale * 1.01
 
 
-def matched(frame: Frame, curve: ToneCurve, to_brighter: bool) -> tuple[np.ndarray, ...]:
+def matched(frame: Frame, curve: IntensityMapping, to_brighter: bool) -> tuple[np.ndarray, ...]:
     """Planes in the scale of another exposure, channel by channel, in OpenCV."""
     how_coded, apply = how(frame), curve.brighten if to_brighter else curve.darken
     colours = curve.brighten_rgb if to_brighter else curve.darken_rgb
@@ -158,7 +158,7 @@ def test_the_network_sees_what_it_sees_on_the_cpu(size):
     stack = make.codes((2, *size), 8, 3)
     theirs = fuser.weigh([normalise(y, 8, color) for y in stack.numpy()])
     weigher = DeviceWeigher(load_network("lcndr-xs"), torch.device("cpu"), None, "fp32", graphs=False)
-    ours, _ = weigher(stack, make.the_coding(), fuser.halvings(size))
+    ours, _ = weigher(stack, make.the_coding(), fuser.octaves(size))
     assert ours.coverage == pytest.approx(theirs.coverage)
     for mine, exact in zip((*ours.priors, *ours.gains), (*theirs.priors, *theirs.gains), strict=True):
         np.testing.assert_allclose(mine, exact, atol=1e-3)

@@ -15,7 +15,7 @@ import streamfuse
 from streamfuse.align import Aligner
 from streamfuse.backends.cuda.align import DeviceAligner
 from streamfuse.core.frame import ColorInfo, Exposure, Frame
-from streamfuse.exposure import Labeller, Pairer
+from streamfuse.exposure import ExposureClassifier, Pairer
 from streamfuse.runtime.line import Line, through
 
 GAP_EV, HEIGHT, WIDTH = 3, 96, 160
@@ -56,7 +56,7 @@ def psnr(one: np.ndarray, other: np.ndarray) -> float:
 @pytest.mark.parametrize("transfer", TRANSFERS)
 @pytest.mark.parametrize("preset", ["fast", "balanced", pytest.param("best", marks=pytest.mark.slow)])
 def test_both_backends_make_the_same_exposures(preset: str, transfer: str, known: bool) -> None:
-    brackets = through(Line("label", Labeller()).then("pair", Pairer()), footage(transfer, known))
+    brackets = through(Line("label", ExposureClassifier()).then("pair", Pairer()), footage(transfer, known))
     cpu, device = Aligner(preset), DeviceAligner(torch.device("cpu"), None, preset, graphs=False)
     for bracket in brackets:
         (expected,) = cpu.push(bracket)

@@ -59,11 +59,11 @@ def test_right_labels_score_nothing_and_breaks_are_found():
 
 
 def test_wrong_labels_are_counted(monkeypatch):
-    class Swapping(labels.Labeller):
+    class Swapping(labels.ExposureClassifier):
         def _labelled(self, ranks):
             return super()._labelled([1 - rank for rank in ranks])
 
-    monkeypatch.setattr(labels, "Labeller", Swapping)
+    monkeypatch.setattr(labels, "ExposureClassifier", Swapping)
     score = score_labels(SimulatedClip(Looped(scene(), 40), Simulation()))
     assert (score.wrong, score.longest_wrong, score.brackets_until_right) == (40, 40, 20)
     assert score.wrong_per_1000 == 1000

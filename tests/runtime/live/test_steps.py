@@ -7,7 +7,7 @@ import pytest
 from burning import Costs
 from live_parts import config
 
-from streamfuse.core.frame import LabelledFrame
+from streamfuse.core.frame import ClassifiedFrame
 from streamfuse.exposure.pair import Pairer
 from streamfuse.runtime.live.lanes import Lanes
 from streamfuse.runtime.live.steps import AlignStep, BlendStep, WeighStep
@@ -22,7 +22,7 @@ def brackets():
         bracket
         for frame in frames
         for bracket in pairer.push(
-            LabelledFrame(replace(frame, captured_at=frame.index / 30), frame.index % 2, 2)
+            ClassifiedFrame(replace(frame, captured_at=frame.index / 30), frame.index % 2, 2)
         )
     ]
 

@@ -9,28 +9,28 @@ import numpy as np
 import pytest
 from align_clips import alternating, exposed, grey_frame, scene, shifted
 
-from streamfuse.core.frame import Exposure, Frame, LabelledFrame
+from streamfuse.core.frame import ClassifiedFrame, Exposure, Frame
 from streamfuse.errors import ExposureError, UsageError
-from streamfuse.exposure import Labeller
+from streamfuse.exposure import ExposureClassifier
 
 DATA = Path(os.environ.get("STREAMFUSE_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
-def label(frames: list[Frame], labeller: Labeller | None = None) -> list[LabelledFrame]:
-    labeller = labeller or Labeller()
-    out = [item for frame in frames for item in labeller.push(frame)]
-    return [*out, *labeller.flush()]
+def label(frames: list[Frame], classifier: ExposureClassifier | None = None) -> list[ClassifiedFrame]:
+    classifier = classifier or ExposureClassifier()
+    out = [item for frame in frames for item in classifier.push(frame)]
+    return [*out, *classifier.flush()]
 
 
 @pytest.mark.parametrize("gap", [1.5, 3.0, 6.0])
 @pytest.mark.parametrize("first", [0, 1])
 def test_two_exposures_are_labelled_from_the_first_frame_on(gap: float, first: int) -> None:
     ranks = [(i + first) % 2 for i in range(30)]
-    labeller = Labeller()
-    out = label(alternating(ranks, (0, gap)), labeller)
+    classifier = ExposureClassifier()
+    out = label(alternating(ranks, (0, gap)), classifier)
     assert [item.rank for item in out] == ranks
     assert not any(item.repaired or item.cut for item in out)
-    report = labeller.report
+    report = classifier.report
     assert report is not None
     assert (report.cycle, report.order) == (2, (("under", "over"), ("over", "under"))[first])
     assert report.gap_ev == pytest.approx(gap, abs=0.4)
@@ -40,12 +40,12 @@ def test_two_exposures_are_labelled_from_the_first_frame_on(gap: float, first: i
 @pytest.mark.parametrize("pattern", [(0, 1, 2), (2, 0, 1), (0, 1, 2, 1), (0, 1, 2, 3)])
 def test_longer_cycles(pattern: tuple[int, ...]) -> None:
     ranks = list(pattern * 9)
-    labeller = Labeller()
-    out = label(alternating(ranks, (0, 2, 4, 6), speed=0.3), labeller)
+    classifier = ExposureClassifier()
+    out = label(alternating(ranks, (0, 2, 4, 6), speed=0.3), classifier)
     assert [item.rank for item in out] == ranks
-    assert labeller.report is not None
-    assert labeller.report.cycle == max(pattern) + 1
-    assert labeller.report.drops_detected == 0
+    assert classifier.report is not None
+    assert classifier.report.cycle == max(pattern) + 1
+    assert classifier.report.drops_detected == 0
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
@@ -60,13 +60,13 @@ def test_lost_and_doubled_frames_never_swap_the_exposures(gap: float) -> None:
     steps = rng.choice([0, 1, 2], size=150, p=[0.04, 0.92, 0.04])
     steps[:2] = 1
     ranks = [int(rank) % 2 for rank in np.cumsum(steps)]
-    labeller = Labeller()
-    out = label(alternating(ranks, (0, gap), speed=0.2), labeller)
+    classifier = ExposureClassifier()
+    out = label(alternating(ranks, (0, gap), speed=0.2), classifier)
     assert [item.rank for item in out] == ranks
     broken = [i for i in range(1, len(ranks)) if ranks[i] == ranks[i - 1]]
     assert [i for i, item in enumerate(out) if item.repaired] == broken
-    assert labeller.report is not None
-    assert labeller.report.drops_detected == len(broken)
+    assert classifier.report is not None
+    assert classifier.report.drops_detected == len(broken)
 
 
 def test_slow_drift_of_brightness_is_followed() -> None:
@@ -98,16 +98,16 @@ def test_one_exposure_all_the_time_is_refused() -> None:
 
 def test_first_decides_where_nothing_is_to_be_seen() -> None:
     black = [grey_frame(np.zeros((32, 48), np.uint8), i) for i in range(30)]
-    out = label(black, Labeller(first="over"))
+    out = label(black, ExposureClassifier(first="over"))
     assert [item.rank for item in out] == [(i + 1) % 2 for i in range(30)]
 
 
 def test_first_does_not_overrule_clear_evidence() -> None:
     ranks = [i % 2 for i in range(30)]
-    labeller = Labeller(first="over")
-    assert [item.rank for item in label(alternating(ranks, (0, 3)), labeller)] == ranks
-    assert labeller.report is not None
-    assert labeller.report.disagreements == 1
+    classifier = ExposureClassifier(first="over")
+    assert [item.rank for item in label(alternating(ranks, (0, 3)), classifier)] == ranks
+    assert classifier.report is not None
+    assert classifier.report.disagreements == 1
 
 
 @pytest.mark.parametrize("kind", ["rank", "time"])
@@ -117,18 +117,18 @@ def test_metadata_label_what_luma_cannot(kind: str) -> None:
     for i in range(40):
         exposure = Exposure(rank=i % 2) if kind == "rank" else Exposure(time_us=1000.0 * 8 ** (i % 2))
         frames.append(replace(grey_frame(black, i), exposure=exposure))
-    labeller = Labeller()
-    assert [item.rank for item in label(frames, labeller)] == [i % 2 for i in range(40)]
-    assert labeller.report is not None
+    classifier = ExposureClassifier()
+    assert [item.rank for item in label(frames, classifier)] == [i % 2 for i in range(40)]
+    assert classifier.report is not None
     if kind == "time":
-        assert labeller.report.gap_ev == pytest.approx(3.0)
+        assert classifier.report.gap_ev == pytest.approx(3.0)
 
 
 def test_a_source_that_tells_each_rank_is_not_kept_waiting() -> None:
     ranks = [i % 2 for i in range(12)]
-    labeller, out = Labeller(), []
+    classifier, out = ExposureClassifier(), []
     for frame, rank in zip(alternating(ranks, (0, 3)), ranks, strict=True):
-        out += labeller.push(replace(frame, exposure=Exposure(rank=rank)))
+        out += classifier.push(replace(frame, exposure=Exposure(rank=rank)))
     assert [item.rank for item in out] == ranks  # all of them, before the end of the input is known
 
 
@@ -138,10 +138,10 @@ def test_metadata_that_contradict_the_pictures_are_not_used() -> None:
         replace(f, exposure=Exposure(rank=1 - r))
         for f, r in zip(alternating(ranks, (0, 3)), ranks, strict=True)
     ]
-    labeller = Labeller()
-    assert [item.rank for item in label(frames, labeller)] == ranks
-    assert labeller.report is not None
-    assert labeller.report.disagreements > 10
+    classifier = ExposureClassifier()
+    assert [item.rank for item in label(frames, classifier)] == ranks
+    assert classifier.report is not None
+    assert classifier.report.disagreements > 10
 
 
 def test_simultaneous_inputs_in_any_order() -> None:
@@ -149,17 +149,17 @@ def test_simultaneous_inputs_in_any_order() -> None:
     for i in range(40):
         luma = exposed(shifted(scene(), i // 2), 3 if i % 2 == 0 else 0)  # the brighter one comes first
         frames.append(replace(grey_frame(luma, i), pts=i // 2))
-    out = label(frames, Labeller(simultaneous=2))
+    out = label(frames, ExposureClassifier(simultaneous=2))
     assert [item.rank for item in out] == [1, 0] * 20
 
 
 def test_options_that_contradict_each_other() -> None:
     with pytest.raises(UsageError):
-        Labeller(cycle=6)
+        ExposureClassifier(cycle=6)
     with pytest.raises(UsageError):
-        Labeller(cycle=3, first="under")
+        ExposureClassifier(cycle=3, first="under")
     with pytest.raises(UsageError):
-        Labeller(cycle=3, simultaneous=2)
+        ExposureClassifier(cycle=3, simultaneous=2)
 
 
 @pytest.mark.skipif(not (DATA / "video/bride").is_dir(), reason="needs video/bride of STREAMFUSE_DATA")
@@ -169,26 +169,26 @@ def test_real_alternating_footage() -> None:
         luma = cv2.imread(str(path), cv2.IMREAD_REDUCED_GRAYSCALE_8)
         if i != 41:
             frames.append(grey_frame(luma, i))
-    labeller = Labeller()
-    assert [item.rank for item in label(frames, labeller)] == [frame.index % 2 for frame in frames]
-    assert labeller.report is not None
-    assert labeller.report.drops_detected == 1
+    classifier = ExposureClassifier()
+    assert [item.rank for item in label(frames, classifier)] == [frame.index % 2 for frame in frames]
+    assert classifier.report is not None
+    assert classifier.report.drops_detected == 1
 
 
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("before", [5, 12, 20, 40])
 def test_frames_of_one_exposure_before_it_alternates_are_alone(first: int, before: int) -> None:
     ranks = [first] * before + [(i + first) % 2 for i in range(24)]
-    labeller = Labeller()
-    out = label(alternating(ranks, (0, 3)), labeller)
+    classifier = ExposureClassifier()
+    out = label(alternating(ranks, (0, 3)), classifier)
     alone = [item.alone for item in out]
     held = before + 1  # the last one of them alternates with what follows
     assert sum(alone) in (held - 1, held)
     assert alone == sorted(alone, reverse=True)
     assert [item.rank for item in out[held:]] == ranks[held:]
-    assert labeller.report is not None
-    assert sorted(labeller.report.order) == ["over", "under"]
-    assert labeller.report.drops_detected == 0
+    assert classifier.report is not None
+    assert sorted(classifier.report.order) == ["over", "under"]
+    assert classifier.report.drops_detected == 0
 
 
 def test_a_long_opening_is_passed_on_where_that_is_wanted() -> None:
@@ -196,14 +196,14 @@ def test_a_long_opening_is_passed_on_where_that_is_wanted() -> None:
     frames = alternating(ranks, (0, 3), speed=0.1)
     with pytest.raises(ExposureError, match="do not alternate"):
         label(frames)
-    out = label(frames, Labeller(longest_opening=100))
+    out = label(frames, ExposureClassifier(longest_opening=100))
     assert len(out) == len(frames)
     assert [item.frame.index for item in out] == list(range(len(frames)))
     assert all(item.alone for item in out[:99])
     assert [item.rank for item in out[101:]] == ranks[101:]
     assert not any(item.alone for item in out[101:])
     with pytest.raises(ExposureError, match="do not alternate"):
-        label(alternating([0] * 300, (0, 3)), Labeller(longest_opening=100))
+        label(alternating([0] * 300, (0, 3)), ExposureClassifier(longest_opening=100))
 
 
 def test_a_picture_that_is_held_amid_the_footage_is_alone() -> None:
@@ -221,7 +221,7 @@ def test_without_anything_told_nothing_is_contradicted() -> None:
         grey_frame((exposed(shifted(scene(), i), 3 * rank) * min(1, (i + 1) / 12)).astype(np.uint8), i)
         for i, rank in enumerate(ranks)
     ]
-    labeller = Labeller()
-    assert [item.rank for item in label(frames, labeller)] == ranks
-    assert labeller.report is not None
-    assert labeller.report.disagreements == 0
+    classifier = ExposureClassifier()
+    assert [item.rank for item in label(frames, classifier)] == ranks
+    assert classifier.report is not None
+    assert classifier.report.disagreements == 0

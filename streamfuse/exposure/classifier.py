@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from streamfuse.core.frame import Frame, LabelledFrame
+from streamfuse.core.frame import ClassifiedFrame, Frame
 from streamfuse.core.protocols import Stage
 from streamfuse.errors import ExposureError, UsageError
 from streamfuse.exposure.evidence import MAX_CYCLE, MIN_GAP, Cycle, Evidence, evidence_of, likeness
@@ -31,7 +31,7 @@ First = Literal["under", "over"]
 
 
 @dataclass(frozen=True, slots=True)
-class LabelReport:
+class ClassificationReport:
     """What is known of the exposures.
 
     Args:
@@ -64,8 +64,8 @@ class _Held:
     place: int = 0  # among the frames of its instant
 
 
-class Labeller(Stage[Frame, LabelledFrame]):
-    """Turns `Frame` into `LabelledFrame`, one for one and in order.
+class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
+    """Turns `Frame` into `ClassifiedFrame`, one for one and in order.
 
     The first `WINDOW` frames are held until the cycle is known. From then on a `Tracker` finds the order that explains
     the brightness of the frames best; a frame is held only while two explanations are about as good. An exposure that
@@ -120,15 +120,15 @@ class Labeller(Stage[Frame, LabelledFrame]):
         self._disagreements = 0
 
     @property
-    def report(self) -> LabelReport | None:
+    def report(self) -> ClassificationReport | None:
         """What is known so far; None until the first frames have been labelled."""
         if not self._order:  # set last: another thread may ask at any moment
             return None
-        return LabelReport(
+        return ClassificationReport(
             self._count, self._order, self._gap_ev, self._confidence, self._drops, self._disagreements
         )
 
-    def push(self, item: Frame) -> Iterable[LabelledFrame]:
+    def push(self, item: Frame) -> Iterable[ClassifiedFrame]:
         """Take the next frame; give those whose exposure is known now."""
         evidence = evidence_of(item)
         place = self._slots.next(item) if self._slots else 0
@@ -145,7 +145,7 @@ class Labeller(Stage[Frame, LabelledFrame]):
             return [] if known is None else self._begin(known, ended=False)
         return self._start(ended=False) if len(self._held) % WINDOW == 0 else []
 
-    def flush(self) -> Iterable[LabelledFrame]:
+    def flush(self) -> Iterable[ClassifiedFrame]:
         """The input has ended: label what is held."""
         if self._known is not None:
             return self._resolve()
@@ -153,7 +153,7 @@ class Labeller(Stage[Frame, LabelledFrame]):
 
     # The first frames
 
-    def _start(self, ended: bool) -> list[LabelledFrame]:
+    def _start(self, ended: bool) -> list[ClassifiedFrame]:
         known = self._by_slots() if self._slots else self._by_metadata() or self._by_luma()
         if known is None:
             if not ended and len(self._held) < 2 * WINDOW:
@@ -163,11 +163,11 @@ class Labeller(Stage[Frame, LabelledFrame]):
             self._opening_left -= WINDOW
             passed, self._held = self._held[:WINDOW], self._held[WINDOW:]
             return [
-                LabelledFrame(held.frame, 0, self._cycle or 2, cut=held.cut, alone=True) for held in passed
+                ClassifiedFrame(held.frame, 0, self._cycle or 2, cut=held.cut, alone=True) for held in passed
             ]
         return self._begin(known, ended)
 
-    def _begin(self, known: Cycle, ended: bool) -> list[LabelledFrame]:
+    def _begin(self, known: Cycle, ended: bool) -> list[ClassifiedFrame]:
         self._known = known
         self._sequence = Sequence(known.ranks)
         self._tracker = self._make_tracker(known)
@@ -214,7 +214,7 @@ class Labeller(Stage[Frame, LabelledFrame]):
             return Cycle((0, 1, 0, 1) if self._first == "under" else (1, 0, 1, 0), 2, 0.0, 0.0)
         return None
 
-    def _first_report(self, known: Cycle, waiting: list[_Held], out: list[LabelledFrame]) -> None:
+    def _first_report(self, known: Cycle, waiting: list[_Held], out: list[ClassifiedFrame]) -> None:
         labels = [item.rank for item in out if not item.alone] or list(known.ranks)
         start = labels[0] if labels else 0
         if self._first is not None and labels and labels[0] != ("under", "over").index(self._first):
@@ -246,7 +246,7 @@ class Labeller(Stage[Frame, LabelledFrame]):
 
     # Every frame after that
 
-    def _go_on(self, held: _Held) -> list[LabelledFrame]:
+    def _go_on(self, held: _Held) -> list[ClassifiedFrame]:
         out = self._resolve() if held.cut else []
         told = self._told(held)
         if told is not None:
@@ -278,11 +278,11 @@ class Labeller(Stage[Frame, LabelledFrame]):
         assert self._known is not None
         return (self._known.ranks or (0,))[0] if expected is None else expected
 
-    def _resolve(self) -> list[LabelledFrame]:
+    def _resolve(self) -> list[ClassifiedFrame]:
         """Label the frames that are held, by the best explanation there is."""
         return [] if self._tracker is None else self._labelled(self._tracker.finish())
 
-    def _labelled(self, ranks: list[int]) -> list[LabelledFrame]:
+    def _labelled(self, ranks: list[int]) -> list[ClassifiedFrame]:
         ready, self._held = self._held[: len(ranks)], self._held[len(ranks) :]
         return [self._label(held, rank) for held, rank in zip(ready, ranks, strict=True)]
 
@@ -296,12 +296,12 @@ class Labeller(Stage[Frame, LabelledFrame]):
             offsets = [max(known.gap, MIN_GAP) * rank for rank in range(known.count)]
         return Tracker(offsets, Sequence(known.ranks))
 
-    def _label(self, held: _Held, rank: int) -> LabelledFrame:
+    def _label(self, held: _Held, rank: int) -> ClassifiedFrame:
         if rank == ALONE:
             self._previous = None
             self._sequence.forget_place()
             self._last = {ALONE: held.evidence}
-            return LabelledFrame(held.frame, 0, self._count, cut=held.cut, alone=True)
+            return ClassifiedFrame(held.frame, 0, self._count, cut=held.cut, alone=True)
         expected = self._sequence.expected()
         repaired = expected not in (None, rank) and not held.cut and self._slots is None
         self._drops += repaired
@@ -312,7 +312,7 @@ class Labeller(Stage[Frame, LabelledFrame]):
         self._previous = rank, held.evidence.level
         self._last[rank] = held.evidence
         self._sequence.note(rank)
-        return LabelledFrame(held.frame, rank, self._count, repaired, held.cut)
+        return ClassifiedFrame(held.frame, rank, self._count, repaired, held.cut)
 
     def _starts_shot(self, evidence: Evidence) -> bool:
         """The picture resembles none of the last frames of its shot."""

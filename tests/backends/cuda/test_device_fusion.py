@@ -10,10 +10,10 @@ import torch
 from streamfuse.align import Aligner
 from streamfuse.backends.cuda import stage as resident
 from streamfuse.backends.cuda.align import DeviceAligner
-from streamfuse.backends.cuda.stage import ResidentFusion, ResidentSettings
-from streamfuse.core.frame import LabelledFrame
+from streamfuse.backends.cuda.stage import DeviceFusion, DeviceFusionSettings
+from streamfuse.core.frame import ClassifiedFrame
 from streamfuse.errors import DeviceError
-from streamfuse.exposure import Labeller, Pairer
+from streamfuse.exposure import ExposureClassifier, Pairer
 from streamfuse.fusion.fuser import LcndrFuser
 
 CPU = torch.device("cpu")
@@ -31,7 +31,7 @@ def through(stages, items):
 
 
 def brackets(frames, rate="full"):
-    return through([Labeller(), Pairer(rate)], frames)
+    return through([ExposureClassifier(), Pairer(rate)], frames)
 
 
 def in_turns(fusion, items):
@@ -67,8 +67,8 @@ def test_fused_frames_are_those_of_the_cpu_path(mode, least, smooth):
     frames = make.clip(6)
     config = load_config().with_overrides(preset="fast", align=mode, smooth=smooth, device="cpu")
     theirs = through([named.stage for named in build_chain(config).stages], frames)
-    settings = ResidentSettings("fast", mode, smooth=smooth)
-    ours = in_turns(ResidentFusion(LcndrFuser("lcndr-xs", "cpu"), settings), brackets(frames))
+    settings = DeviceFusionSettings("fast", mode, smooth=smooth)
+    ours = in_turns(DeviceFusion(LcndrFuser("lcndr-xs", "cpu"), settings), brackets(frames))
     assert [f.index for f in ours] == [f.index for f in theirs]
     for one, other in zip(ours, theirs, strict=True):
         assert (one.pts, one.exposures, one.bits) == (other.pts, other.exposures, other.bits)
@@ -81,7 +81,7 @@ def test_fused_frames_are_those_of_the_cpu_path(mode, least, smooth):
 @pytest.mark.parametrize("rate", ["full", "half"])
 def test_each_frame_comes_out_once_and_in_order(rate):
     items = brackets(make.clip(7), rate)
-    fusion = ResidentFusion(LcndrFuser("lcndr-xs", "cpu"), ResidentSettings("fast", "off", rate=rate))
+    fusion = DeviceFusion(LcndrFuser("lcndr-xs", "cpu"), DeviceFusionSettings("fast", "off", rate=rate))
     assert [f.index for f in in_turns(fusion, items)] == [b.reference.index for b in items]
     assert list(fusion.flush()) == []
 
@@ -90,11 +90,11 @@ def test_each_frame_comes_out_once_and_in_order(rate):
 def test_the_kernels_give_what_the_references_give(start, device, monkeypatch):
     """The whole stage, on the CPU through the emulator."""
     items = brackets(make.clip(4)[:4])
-    settings = ResidentSettings("fast", precision="fp32", graphs=False)
+    settings = DeviceFusionSettings("fast", precision="fp32", graphs=False)
     monkeypatch.setattr(resident, "launcher_for", lambda device: None)
-    expected = in_turns(ResidentFusion(LcndrFuser("lcndr-xs", "cpu"), settings), items)
+    expected = in_turns(DeviceFusion(LcndrFuser("lcndr-xs", "cpu"), settings), items)
     monkeypatch.setattr(resident, "launcher_for", lambda device: start)
-    ours = in_turns(ResidentFusion(LcndrFuser("lcndr-xs", str(device)), settings), items)
+    ours = in_turns(DeviceFusion(LcndrFuser("lcndr-xs", str(device)), settings), items)
     for one, other in zip(ours, expected, strict=True):
         for plane, exact in zip(one.planes, other.planes, strict=True):
             difference = np.abs(plane.astype(int) - exact)
@@ -107,10 +107,10 @@ def test_the_kernels_give_what_the_references_give(start, device, monkeypatch):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_graphs_and_half_precision_change_next_to_nothing(precision, graphs):
     items = brackets(make.clip(6))
-    plain = ResidentSettings("fast", precision="fp32", graphs=False)
-    expected = in_turns(ResidentFusion(LcndrFuser("lcndr-xs", "cuda"), plain), items)
-    settings = ResidentSettings("fast", precision=precision, graphs=graphs)
-    ours = in_turns(ResidentFusion(LcndrFuser("lcndr-xs", "cuda"), settings), items)
+    plain = DeviceFusionSettings("fast", precision="fp32", graphs=False)
+    expected = in_turns(DeviceFusion(LcndrFuser("lcndr-xs", "cuda"), plain), items)
+    settings = DeviceFusionSettings("fast", precision=precision, graphs=graphs)
+    ours = in_turns(DeviceFusion(LcndrFuser("lcndr-xs", "cuda"), settings), items)
     for one, other in zip(ours, expected, strict=True):
         assert psnr(one.luma, other.luma, 8) > (60 if precision == "fp32" else 45)
 
@@ -119,7 +119,7 @@ def test_dithering_changes_single_codes_only():
     items = brackets(make.clip(3))
     fuser = LcndrFuser("lcndr-xs", "cpu")
     plain, mixed = (
-        in_turns(ResidentFusion(fuser, ResidentSettings("fast", "off", dither=dither)), items)
+        in_turns(DeviceFusion(fuser, DeviceFusionSettings("fast", "off", dither=dither)), items)
         for dither in (False, True)
     )
     differences = [np.abs(a.luma.astype(int) - b.luma) for a, b in zip(plain, mixed, strict=True)]
@@ -129,9 +129,9 @@ def test_dithering_changes_single_codes_only():
 @pytest.mark.parametrize("subsampling", [(1, 1), None])
 def test_a_frame_without_a_partner_passes_as_it_is(subsampling):
     frames = make.clip(6, 8, subsampling, False)
-    items = through([Pairer()], [LabelledFrame(f, n % 2, 2, alone=n < 3) for n, f in enumerate(frames)])
-    fusion = ResidentFusion(
-        LcndrFuser("lcndr-xs", "cpu"), ResidentSettings("fast", graphs=False, precision="fp32")
+    items = through([Pairer()], [ClassifiedFrame(f, n % 2, 2, alone=n < 3) for n, f in enumerate(frames)])
+    fusion = DeviceFusion(
+        LcndrFuser("lcndr-xs", "cpu"), DeviceFusionSettings("fast", graphs=False, precision="fp32")
     )
     out = in_turns(fusion, items)
     assert [frame.index for frame in out] == list(range(6))
@@ -143,7 +143,7 @@ def test_a_frame_without_a_partner_passes_as_it_is(subsampling):
 
 
 def test_too_little_memory_is_said_plainly(monkeypatch):
-    fusion = ResidentFusion(LcndrFuser("lcndr-xs", "cpu"), ResidentSettings("fast", "off"))
+    fusion = DeviceFusion(LcndrFuser("lcndr-xs", "cpu"), DeviceFusionSettings("fast", "off"))
 
     def fail(item):
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -159,7 +159,7 @@ def test_without_a_gpu_the_chain_is_that_of_the_cpu():
     from streamfuse.runtime.chain import build_chain
 
     config = load_config().with_overrides(preset="fast", device="cpu")
-    names = [named.name for named in build_chain(config, resident=True).stages]
+    names = [named.name for named in build_chain(config, on_device=True).stages]
     assert names == ["label", "pair", "align", "weigh", "smooth", "blend"]
 
 
@@ -170,6 +170,6 @@ def test_on_a_gpu_one_stage_does_it_all_unless_told_otherwise(monkeypatch):
     from streamfuse.runtime.chain import build_chain
 
     config = load_config().with_overrides(preset="fast", device="cuda")
-    assert [named.name for named in build_chain(config, resident=True).stages] == ["label", "pair", "fuse"]
+    assert [named.name for named in build_chain(config, on_device=True).stages] == ["label", "pair", "fuse"]
     monkeypatch.setenv("STREAMFUSE_RESIDENT", "0")
-    assert "align" in [named.name for named in build_chain(config, resident=True).stages]
+    assert "align" in [named.name for named in build_chain(config, on_device=True).stages]

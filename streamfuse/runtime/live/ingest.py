@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streamfuse.config import InputConfig
-from streamfuse.core.frame import Bracket, Frame, LabelledFrame
+from streamfuse.core.frame import Bracket, ClassifiedFrame, Frame
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.errors import ExposureError
-from streamfuse.exposure.label import Labeller, LabelReport
+from streamfuse.exposure.classifier import ClassificationReport, ExposureClassifier
 from streamfuse.exposure.pair import Pairer
 from streamfuse.runtime.live.figures import RateMeter
 
@@ -16,7 +16,7 @@ _Format = tuple[int, int, int, tuple[int, int], int]
 _BREAK_SECONDS = 1.0
 
 
-class Front:
+class Ingest:
     """Frame -> brackets, every frame of the camera: cheap enough to keep up, so that labels never miss one.
 
     Labels, pairs and what they have learnt are forgotten where the source was opened again or changed its format.
@@ -42,16 +42,16 @@ class Front:
         self._captured: float | None = None
         self._format: _Format | None = None
         self._repaired = 0
-        self._last_report: LabelReport | None = None  # of a labeller that was put away
+        self._last_report: ClassificationReport | None = None  # of a classifier that was put away
         self._seen: set[int] = set()
         self._breaks: set[int] = set()  # numbers of the frames that come after a silence
-        self._unlabelled = 0  # frames that the labeller holds
+        self._unlabelled = 0  # frames that the classifier holds
         self._unpaired = 0  # frames that the pairer holds and that were no reference yet
         self._labeller = self._new_labeller()
         self._pairer = self._new_pairer()
 
     @property
-    def report(self) -> LabelReport | None:
+    def report(self) -> ClassificationReport | None:
         """What is known of the exposures, or was when the source was last there."""
         return self._labeller.report or self._last_report
 
@@ -96,15 +96,15 @@ class Front:
 
     def flush(self) -> Sequence[Bracket]:
         """The camera has ended: give what is still held."""
-        labelled: list[LabelledFrame] = []
+        labelled: list[ClassifiedFrame] = []
         try:
             labelled = list(self._labeller.flush())
         except ExposureError as error:
             self.error = str(error)
         return [*self._paired(labelled), *self._pairer.flush()]
 
-    def _new_labeller(self) -> Labeller:
-        return Labeller(self._settings.cycle, self._settings.first, self._info.simultaneous)
+    def _new_labeller(self) -> ExposureClassifier:
+        return ExposureClassifier(self._settings.cycle, self._settings.first, self._info.simultaneous)
 
     def _new_pairer(self) -> Pairer:
         return Pairer(self._settings.rate, self._info.simultaneous, self._lookahead)
@@ -117,7 +117,7 @@ class Front:
                 self._breaks.add(frame.index)
             self._captured = captured
 
-    def _labelled(self, frame: Frame) -> list[LabelledFrame]:
+    def _labelled(self, frame: Frame) -> list[ClassifiedFrame]:
         try:
             labelled = list(self._labeller.push(frame))
         except ExposureError as error:
@@ -129,7 +129,7 @@ class Front:
             self.error = None
         return labelled
 
-    def _paired(self, labelled: list[LabelledFrame]) -> list[Bracket]:
+    def _paired(self, labelled: list[ClassifiedFrame]) -> list[Bracket]:
         self._unlabelled -= len(labelled)
         brackets: list[Bracket] = []
         for item in self._fresh(labelled):
@@ -143,13 +143,13 @@ class Front:
         self._unpaired = max(0, self._unpaired - len(brackets) * per_bracket)
         return brackets
 
-    def _fresh(self, labelled: list[LabelledFrame]) -> list[LabelledFrame]:
+    def _fresh(self, labelled: list[ClassifiedFrame]) -> list[ClassifiedFrame]:
         """Without those that waited so long for the first labels that nobody wants them any more."""
         stale = max(0, len(labelled) - 2 * labelled[0].cycle) if labelled else 0
         self.discarded += stale
         return labelled[stale:]
 
-    def _count_cycle(self, item: LabelledFrame) -> None:
+    def _count_cycle(self, item: ClassifiedFrame) -> None:
         self._seen.add(item.rank)
         if len(self._seen) == item.cycle:
             self.brackets.tick()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from streamfuse.config import InputConfig
-from streamfuse.runtime.live.front import Front
+from streamfuse.runtime.live.ingest import Ingest
 from streamfuse.synthetic.source import open_sample
 
 
@@ -21,7 +21,7 @@ def fed(front, frames):
 
 def test_every_frame_is_labelled_and_accounted_for():
     source, frames = camera()
-    front = Front(source.info, InputConfig())
+    front = Ingest(source.info, InputConfig())
     brackets = fed(front, frames)
     brackets += front.flush()
     assert all(bracket.rank == source.rank(bracket.reference.index) for bracket in brackets)
@@ -32,16 +32,16 @@ def test_every_frame_is_labelled_and_accounted_for():
 
 def test_the_first_frames_are_not_shown_when_they_are_old_already():
     source, frames = camera(30)
-    front = Front(source.info, InputConfig())
+    front = Ingest(source.info, InputConfig())
     sizes = [len(front.push(frame)) for frame in frames]
-    assert max(sizes) <= 2 * 2  # the labeller held 24; most of them are stale
+    assert max(sizes) <= 2 * 2  # the classifier held 24; most of them are stale
     assert front.discarded == 20
 
 
 def test_nothing_is_paired_across_a_silence():
     source, frames = camera()
     frames = frames[:40] + [replace(frame, captured_at=frame.captured_at + 9) for frame in frames[40:]]
-    front = Front(source.info, InputConfig())
+    front = Ingest(source.info, InputConfig())
     brackets = fed(front, frames)
     sides = [
         b for b in brackets for pair in b.missing.values() for b in ((pair.before, pair.after, b.reference),)
@@ -55,7 +55,7 @@ def test_nothing_is_paired_across_a_silence():
 
 def test_a_reset_forgets_the_order():
     source, frames = camera(100)
-    front = Front(source.info, InputConfig())
+    front = Ingest(source.info, InputConfig())
     brackets = fed(front, frames[:41])  # the next one would be over ...
     front.reset()
     late = fed(front, frames[42:])  # ... and under comes: another connection begins anywhere
@@ -68,7 +68,7 @@ def test_a_reset_forgets_the_order():
 def test_another_size_is_another_beginning():
     source, frames = camera(40)
     _, others = camera(40, size="64x48")
-    front = Front(source.info, InputConfig())
+    front = Ingest(source.info, InputConfig())
     brackets = fed(front, frames + [replace(frame, index=frame.index + 40) for frame in others])
     for bracket in brackets:
         used = [side for pair in bracket.missing.values() for side in (pair.before, pair.after) if side]
@@ -84,7 +84,7 @@ def test_a_dark_lens_is_an_error_that_passes():
         )
         for frame in frames[:48]
     ]
-    front = Front(source.info, InputConfig())
+    front = Ingest(source.info, InputConfig())
     assert fed(front, black) == []
     assert "do not alternate in exposure" in front.error
     brackets = fed(front, [replace(frame, index=frame.index + 48, captured_at=9.0) for frame in frames])
@@ -94,6 +94,6 @@ def test_a_dark_lens_is_an_error_that_passes():
 
 def test_brackets_are_counted_by_whole_cycles():
     source, frames = camera(49)
-    front = Front(source.info, InputConfig())
+    front = Ingest(source.info, InputConfig())
     fed(front, frames)
     assert front.brackets.count == (49 - 20) // 2

@@ -10,10 +10,10 @@ from streamfuse.zmq.decode import END, Arrived
 from streamfuse.zmq.received import ReceivedFrame
 
 Item = Arrived | ReceivedFrame
-_MOST_ITEMS = 64
+_MAX_ITEMS = 64
 
 
-class Inbox:
+class ReceiveQueue:
     """A queue from one writer to one reader, who may be slow.
 
     Args:
@@ -71,7 +71,7 @@ class Inbox:
         """Drop frames that have waited too long while newer ones are there."""
         oldest = time.monotonic() - self._max_age
         while len(self._items) > 1 and (
-            self._items[0].received_at <= oldest or len(self._items) > _MOST_ITEMS
+            self._items[0].received_at <= oldest or len(self._items) > _MAX_ITEMS
         ):
             self._items.popleft()
             self.skipped += 1

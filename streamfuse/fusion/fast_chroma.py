@@ -29,7 +29,7 @@ _RULE = np.array(
 )
 
 
-def fuse_chroma_quickly(
+def fuse_chroma_fast(
     chroma: Sequence[tuple[Plane, Plane]],
     lumas: Sequence[Plane],
     fused: Plane,

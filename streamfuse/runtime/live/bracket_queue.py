@@ -8,10 +8,10 @@ from collections import deque
 from streamfuse.core.frame import Bracket
 
 _WAITING_SECONDS = 0.2
-_MOST_CYCLES = 4
+_MAX_CYCLES = 4
 
 
-class Inlet:
+class BracketQueue:
     """Holds the newest instants for fusion; `put` never waits.
 
     Frames are paired before they come here, so nothing that is dropped changes what another instant is made of. As
@@ -74,11 +74,11 @@ class Inlet:
             return self._ended and not self._items
 
 
-def cycles_that_wait(rate: float, unit: int) -> int:
+def brackets_that_wait(rate: float, unit: int) -> int:
     """Cycles of exposures that may wait for fusion: enough for a hiccup, and a fifth of a second old at most.
 
     Args:
         rate: instants per second.
         unit: instants in a cycle.
     """
-    return max(1, min(_MOST_CYCLES, round(_WAITING_SECONDS * rate / unit)))
+    return max(1, min(_MAX_CYCLES, round(_WAITING_SECONDS * rate / unit)))

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from streamfuse.zmq.decode import END
-from streamfuse.zmq.inbox import Inbox
+from streamfuse.zmq.receive_queue import ReceiveQueue
 
 
 def item(number, age=0.0):
@@ -23,7 +23,7 @@ def taken(inbox):
 
 
 def test_old_frames_are_left_out_if_there_are_newer_ones():
-    inbox = Inbox(0.5)
+    inbox = ReceiveQueue(0.5)
     for number, age in enumerate([3.0, 2.0, 0.1, 0.0]):
         inbox.put(item(number, age))
     assert taken(inbox) == [2, 3]
@@ -31,27 +31,27 @@ def test_old_frames_are_left_out_if_there_are_newer_ones():
 
 
 def test_the_only_frame_is_kept_however_old():
-    inbox = Inbox(0.5)
+    inbox = ReceiveQueue(0.5)
     inbox.put(item(0, 60.0))
     assert taken(inbox) == [0]
 
 
 def test_latest_only():
-    inbox = Inbox(0.0)
+    inbox = ReceiveQueue(0.0)
     for number in range(5):
         inbox.put(item(number))
     assert taken(inbox) == [4]
 
 
 def test_it_never_grows_without_end():
-    inbox = Inbox(3600.0)
+    inbox = ReceiveQueue(3600.0)
     for number in range(1000):
         inbox.put(item(number))
     assert len(taken(inbox)) <= 64
 
 
 def test_what_was_put_before_the_end_still_comes():
-    inbox = Inbox(1.0)
+    inbox = ReceiveQueue(1.0)
     inbox.put(item(0))
     inbox.end(ValueError("broken"))
     assert inbox.get(0).number == 0

@@ -5,8 +5,8 @@ import pytest
 
 from streamfuse.core.frame import ColorInfo, chroma_range
 from streamfuse.fusion.chroma import fuse_chroma
+from streamfuse.fusion.fast_chroma import fuse_chroma_fast
 from streamfuse.fusion.luma import normalise
-from streamfuse.fusion.quick_chroma import fuse_chroma_quickly
 
 LIMITED, FULL = ColorInfo(1, 1, 1, False), ColorInfo(1, 1, 1, True)
 
@@ -35,7 +35,7 @@ def ramps(size, bits, color):
 def test_agrees_with_the_exact_rule_on_smooth_pictures(size, bits, color):
     chroma, lumas, fused = ramps(size, bits, color)
     rows, columns = chroma[0][0].shape
-    quick = fuse_chroma_quickly(chroma, lumas, fused, even((-(-rows // 2), -(-columns // 2))), bits, color)
+    quick = fuse_chroma_fast(chroma, lumas, fused, even((-(-rows // 2), -(-columns // 2))), bits, color)
     floats = [normalise(plane, bits, color) for plane in lumas]
     exact = fuse_chroma(chroma, floats, normalise(fused, bits, color), even((rows, columns)), bits, color)
     for mine, wanted in zip(quick, exact, strict=True):
@@ -48,14 +48,14 @@ def test_agrees_with_the_exact_rule_on_smooth_pictures(size, bits, color):
 def test_grey_stays_grey(value):
     grey = np.full((6, 10), 128, np.uint8)
     luma = np.full((12, 20), value, np.uint8)
-    for plane in fuse_chroma_quickly([(grey, grey)] * 2, [luma // 2, luma], luma, even((3, 5)), 8, LIMITED):
+    for plane in fuse_chroma_fast([(grey, grey)] * 2, [luma // 2, luma], luma, even((3, 5)), 8, LIMITED):
         np.testing.assert_array_equal(plane, 128)
 
 
 def test_black_has_no_colour():
     noise = np.full((6, 6), 150, np.uint8)
     black = np.full((12, 12), 16, np.uint8)
-    for plane in fuse_chroma_quickly([(noise, noise)] * 2, [black] * 2, black, even((3, 3)), 8, LIMITED):
+    for plane in fuse_chroma_fast([(noise, noise)] * 2, [black] * 2, black, even((3, 3)), 8, LIMITED):
         np.testing.assert_array_equal(plane, 128)
 
 
@@ -64,7 +64,7 @@ def test_light_that_is_too_bright_for_its_colour_is_cut_off_as_the_exact_rule_do
     orange, luma = (30, 235), 235  # Cb, Cr: R' would be 1.51
     planes = tuple(np.full((24, 32), value, np.uint8) for value in orange)
     lumas = [np.full((48, 64), luma, np.uint8)] * 2
-    quick = fuse_chroma_quickly([planes] * 2, lumas, lumas[0], even((12, 16)), 8, color)
+    quick = fuse_chroma_fast([planes] * 2, lumas, lumas[0], even((12, 16)), 8, color)
     floats = [normalise(plane, 8, color) for plane in lumas]
     exact = fuse_chroma([planes] * 2, floats, floats[0], even((24, 32)), 8, color)
     assert int(quick[1][5, 5]) < orange[1] - 30
