@@ -11,6 +11,7 @@ import numpy as np
 
 from streamfuse.core.arguments import described
 from streamfuse.core.frame import FusionMaps, Map
+from streamfuse.core.memory import check_memory_limit
 from streamfuse.errors import UsageError
 from streamfuse.fusion.models import NETWORKS, PRESET_NETWORK
 from streamfuse.fusion.threads import limit_threads
@@ -201,8 +202,9 @@ def create_fuser(
 
     Raises:
         UsageError: no such fuser or preset, or `threads` below 1.
-        WeightsError, DeviceError: as `LcndrFuser`.
+        WeightsError, DeviceError: as `LcndrFuser`; DeviceError, too, where the limit on memory is too low.
     """
+    check_memory_limit()
     if not isinstance(preset, str) or preset not in PRESET_NETWORK:
         raise UsageError(f"There is no preset {_quoted(preset)}; choose from {', '.join(PRESET_NETWORK)}.")
     if not isinstance(name, str | Path | None):

@@ -14,6 +14,7 @@ from streamfuse.camera import open_camera
 from streamfuse.camera.open import is_camera
 from streamfuse.config import Config
 from streamfuse.core.frame import Frame
+from streamfuse.core.memory import check_memory_limit
 from streamfuse.core.options import SinkOptions
 from streamfuse.core.protocols import Sink, Source, SourceWrapper
 from streamfuse.core.secret import revealed
@@ -152,6 +153,7 @@ def publish(
     source = _open(inputs, config.live, config.input.frame_range, config.input.exposures)
     try:
         info = source.info
+        check_memory_limit(info.width, info.height)
         chain = build_chain(config, info.simultaneous, [AttachMaps(maps)] if maps else ())
         sinks = _open_sinks(endpoints, source, info.rate / info.simultaneous, "fused")
     except BaseException:

@@ -13,6 +13,7 @@ from streamfuse.config import Config, OutputConfig, configured
 from streamfuse.core.arguments import checked_names
 from streamfuse.core.forking import Owner
 from streamfuse.core.frame import FusedFrame
+from streamfuse.core.memory import check_memory_limit
 from streamfuse.core.options import FuseOptions
 from streamfuse.core.protocols import Sink, Source, SourceInfo
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
@@ -107,6 +108,7 @@ class FileFusion:
         self._source = _open(inputs, config, fps)
         try:
             info = self._source.info
+            check_memory_limit(info.width, info.height)
             _refuse_one_picture(output, info)
             self._dump = StageDump(dump, overwrite=config.output.overwrite) if dump is not None else None
             finish = finishers(config, self._dump)
@@ -355,6 +357,7 @@ def fused(source: Source, settings: Config) -> Iterator[FusedFrame]:
     """
     owner = Owner(f"The fusion of {source.info.name}")
     try:
+        check_memory_limit(source.info.width, source.info.height)
         chain = build_chain(settings, source.info.simultaneous, on_device=True)
         for frame in through(chain.line, source):
             yield frame

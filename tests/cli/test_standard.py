@@ -50,7 +50,7 @@ def test_standard_output_that_cannot_be_written_is_one_sentence(arguments):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits on memory are kept on Linux")
-@pytest.mark.parametrize("megabytes", [200, 400])
+@pytest.mark.parametrize("megabytes", [200, 400, 1000, 1400, 1600, 1800, 2100])
 def test_a_limit_on_memory_is_one_true_sentence(megabytes):
     def limited():
         resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
@@ -58,7 +58,7 @@ def test_a_limit_on_memory_is_one_true_sentence(megabytes):
     process = start("fuse", "sample:?frames=4&size=640x360", "-o", "null:", preexec_fn=limited)
     printed, errors = process.communicate(timeout=60)
     assert (process.returncode, printed) == (1, "")
-    assert "Error: There is not enough memory for this" in errors
+    assert "Error: There is not enough memory for this" in errors or "Error: The limit on memory, " in errors
     assert "Traceback" not in errors and "Internal error" not in errors
 
 

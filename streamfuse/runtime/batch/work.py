@@ -103,6 +103,7 @@ def _remove(path: Path) -> None:
 
 
 def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
+    from streamfuse.core.memory import check_memory_limit
     from streamfuse.runtime.chain import build_chain
     from streamfuse.runtime.pipeline import Pipeline
     from streamfuse.runtime.run import damage, finishers, open_output
@@ -113,6 +114,7 @@ def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
     whole = len(job.parts) == 1
     with open_source(job.source, frames=frames_to_read(job, part)) as source:
         info = source.info if whole else replace(source.info, media=None)
+        check_memory_limit(info.width, info.height)
         chain = build_chain(config, info.simultaneous, finishers(config), on_device=True)
         sink = open_output(path, info, config.output)
         only = Only(sink, part.first, part.end)

@@ -47,13 +47,13 @@ class Ingest:
         self._breaks: set[int] = set()  # numbers of the frames that come after a silence
         self._unlabelled = 0  # frames that the classifier holds
         self._unpaired = 0  # frames that the pairer holds and that were no reference yet
-        self._labeller = self._new_labeller()
+        self._classifier = self._new_classifier()
         self._pairer = self._new_pairer()
 
     @property
     def report(self) -> ClassificationReport | None:
         """What is known of the exposures, or was when the source was last there."""
-        return self._labeller.report or self._last_report
+        return self._classifier.report or self._last_report
 
     @property
     def repaired(self) -> int:
@@ -80,7 +80,7 @@ class Ingest:
         self._breaks.clear()
         self._seen.clear()
         self._last_report = self.report
-        self._labeller = self._new_labeller()
+        self._classifier = self._new_classifier()
         self._break_pairing()
 
     def push(self, frame: Frame) -> Sequence[Bracket]:
@@ -98,12 +98,12 @@ class Ingest:
         """The camera has ended: give what is still held."""
         labelled: list[ClassifiedFrame] = []
         try:
-            labelled = list(self._labeller.flush())
+            labelled = list(self._classifier.flush())
         except ExposureError as error:
             self.error = str(error)
         return [*self._paired(labelled), *self._pairer.flush()]
 
-    def _new_labeller(self) -> ExposureClassifier:
+    def _new_classifier(self) -> ExposureClassifier:
         return ExposureClassifier(self._settings.cycle, self._settings.first, self._info.simultaneous)
 
     def _new_pairer(self) -> Pairer:
@@ -119,7 +119,7 @@ class Ingest:
 
     def _labelled(self, frame: Frame) -> list[ClassifiedFrame]:
         try:
-            labelled = list(self._labeller.push(frame))
+            labelled = list(self._classifier.push(frame))
         except ExposureError as error:
             # A lens cap, a night without light: nothing that should end a run of weeks.
             self.error = str(error)
