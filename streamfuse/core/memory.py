@@ -29,6 +29,6 @@ def check_memory_limit(width: int = 0, height: int = 0) -> None:
     if limit != resource.RLIM_INFINITY and limit < needed:
         size = f" for frames of {width}x{height}" if width else ""
         raise DeviceError(
-            f"The limit on memory, {limit / 1e9:.1f} GB of addresses (ulimit -v {limit // 1024}), is too low{size}: raise "
-            f"it to {needed / 1e9:.1f} GB (ulimit -v {-(-needed // 1024)})."
+            f"The limit on memory, {limit / 1e9:.1f} GB of addresses (ulimit -v {limit // 1024}), is too low{size}: "
+            f"raise it to {needed / 1e9:.1f} GB (ulimit -v {-(-needed // 1024)})."
         )
