@@ -13,10 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import figures_acceptance
+import figures_formats as formats
 import figures_speed as speed
 from figures_parts import ROOT, Json, read, table
 
-PAGES = ("README.md", "docs/lcndr.md", "docs/alignment.md", "docs/zmq.md", "docs/live.md", "docs/speed.md")
+PAGES = (
+    "README.md",
+    "docs/lcndr.md",
+    "docs/alignment.md",
+    "docs/zmq.md",
+    "docs/live.md",
+    "docs/speed.md",
+    "docs/formats.md",
+)
 LABELS = {
     "lcndr-xs": "`lcndr-xs` (fast)",
     "lcndr-s": "`lcndr-s` (balanced)",
@@ -304,6 +313,10 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "bench-profile": speed.bench_profile,
     "bench-ratios": speed.bench_ratios,
     "video-fast": video_fast,
+    "formats-sound": formats.sound,
+    "formats-extras": formats.extras,
+    "formats-not-made": formats.not_made,
+    "formats-streams": formats.streams,
 }
 
 

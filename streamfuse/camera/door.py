@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import re
 from fractions import Fraction
@@ -12,6 +13,7 @@ import av.error
 from av.format import ContainerFormat
 
 from streamfuse.camera.answer import look
+from streamfuse.camera.instead import refusal, what_it_is
 from streamfuse.camera.options import CameraOptions, Transport
 from streamfuse.errors import CameraError, UsageError, without_credentials
 
@@ -27,17 +29,31 @@ _OPTIONS = {
     "protocol_whitelist": _PROTOCOLS,
 }
 _BY_TRANSPORT: dict[Transport, dict[str, str]] = {
-    "auto": {"rtsp_flags": "prefer_tcp"},  # UDP only where the camera has no other way: it loses packets
     "tcp": {"rtsp_transport": "tcp"},
     "udp": {"rtsp_transport": "udp"},
     "multicast": {"rtsp_transport": "udp_multicast"},
     "http": {"rtsp_transport": "http"},
 }
+_KNOWS_LISTEN = ("tcp:", "udp:", "srt:")  # or has no use for it; to others it is an option
 _MJPEG = "mjpeg"
 # A rate cannot be probed where there are no times: trying to would only hold pictures back (0 is the default).
 _UNDATED = {"fpsprobesize": "0", "analyzeduration": "10000"}
 _STILLS = ("_pipe", "image2")  # what the names of FFmpeg's demuxers of single pictures end with
-_STREAM_HINT = "which its page or its manual names (often ending in /video, /stream or .mjpg)"
+_NO_FILMS = ("tty", "gif", "apng", "ico")  # text that is painted, and pictures that move a little
+# Of these FFmpeg does not know, or does not tell, what is there instead of a stream.
+_WITHOUT_A_CAUSE = (
+    av.error.InvalidDataError, av.error.ExitError, av.error.TimeoutError, av.error.EOFError,
+    av.error.HTTPOtherClientError, av.error.HTTPServerError,
+)  # fmt: skip
+_STATUS_OF: dict[type[av.FFmpegError], tuple[int, str]] = {
+    av.error.HTTPBadRequestError: (400, ""),
+    av.error.HTTPUnauthorizedError: (401, ""),
+    av.error.HTTPForbiddenError: (403, ""),
+    av.error.HTTPNotFoundError: (404, ""),
+    av.error.HTTPTooManyRequestsError: (429, ""),
+    av.error.HTTPOtherClientError: (400, "a status of 4xx"),
+    av.error.HTTPServerError: (500, "a status of 5xx"),
+}
 
 
 class Door:
@@ -61,22 +77,33 @@ class Door:
         self.rate: Fraction | None = None
         self._url = url
         self._demuxer = options.demuxer
+        # UDP only where the camera has no other way: it loses packets.
+        self._transport: Transport = "tcp" if options.transport == "auto" else options.transport
         if options.demuxer is not None:
             _check_demuxer(options.demuxer)
+
+    @property
+    def can_lose(self) -> bool:
+        """Whether packets of RTP come over UDP."""
+        return self._url.lower().startswith("rtsp") and self._transport in ("udp", "multicast")
 
     def open(self) -> av.container.InputContainer:
         """The stream, opened; that it has a picture is not known yet.
 
         Raises:
             CameraError: unreachable, refused, or no stream, as the message says.
+            UsageError: this build of FFmpeg does not have the protocol.
         """
         try:
-            container = self._open(self._demuxer)
-        except (av.error.InvalidDataError, av.error.ExitError, av.error.TimeoutError) as error:
-            return self._second(error)
+            container = self._open_by_some_way()
         except av.FFmpegError as error:
+            if isinstance(error, _WITHOUT_A_CAUSE) or error.errno == errno.EIO:
+                return self._second(error)
             raise self._refusal(error) from error
-        if self._demuxer is None and container.format.name.endswith(_STILLS):
+        form = container.format.name
+        if self._demuxer is None and (
+            form.endswith(_STILLS) or form in _NO_FILMS or not container.streams.video
+        ):
             container.close()
             return self._second(None)
         return container
@@ -94,20 +121,27 @@ class Door:
     def _second(self, error: av.FFmpegError | None) -> av.container.InputContainer:
         """What FFmpeg makes no stream of by itself: Motion JPEG without boundaries, or no stream at all."""
         web = self._url.lower().startswith(("http://", "https://")) and not _LISTEN.search(self._url)
-        answer = look(self._url, self.options.open_timeout) if web and self._demuxer is None else None
-        kind = "other" if answer is None else answer.kind
-        if kind == "page":
-            raise CameraError(
-                f"{self.name} is a web page and no video stream: give the address of the stream, {_STREAM_HINT}."
-            ) from error
-        if kind == "picture" or (kind == "other" and error is None):
-            raise CameraError(
-                f"{self.name} is a single picture and no video stream: give the address of the stream, {_STREAM_HINT}."
-            ) from error
-        if kind == "pictures":
+        answer = look(self._url, self.options.open_timeout) if web else None
+        if answer is not None and answer.kind == "pictures" and self._demuxer is None:
             return self._as_pictures()
+        sentence = None if answer is None else what_it_is(self._url, answer)
+        if sentence is None and error is None:
+            sentence = f"{self.name} has no video that can be decoded: check what it sends."
+        if sentence is not None:
+            raise CameraError(sentence) from error
         assert error is not None
         raise self._refusal(error) from error
+
+    def _open_by_some_way(self) -> av.container.InputContainer:
+        """Over TCP, or over UDP where a camera refuses that and nobody has chosen."""
+        try:
+            return self._open(self._demuxer)
+        except av.FFmpegError as error:
+            choice = self.options.transport == "auto" and self._transport == "tcp"
+            if not (choice and error.errno == errno.EPROTONOSUPPORT and self._url.lower().startswith("rtsp")):
+                raise
+        self._transport = "udp"
+        return self._open(self._demuxer)
 
     def _as_pictures(self) -> av.container.InputContainer:
         try:
@@ -121,11 +155,15 @@ class Door:
         url, timeout, limit = self._url, self.options.timeout, self.options.open_timeout
         options = dict(_OPTIONS)
         if url.lower().startswith("rtsp"):
-            options |= _BY_TRANSPORT[self.options.transport]
-            address, listens = _LISTEN.subn("", url)
-            if listens:  # other protocols know it by themselves
-                url = address
-                options |= {"rtsp_flags": "listen", "listen_timeout": str(math.ceil(limit))}
+            options |= _BY_TRANSPORT[self._transport]
+        address, listens = _LISTEN.subn("", url)
+        if listens and url.lower().startswith("rtsp"):
+            url = address
+            options.pop("rtsp_transport")  # it is for the sender to choose
+            options |= {"rtsp_flags": "listen", "listen_timeout": str(math.ceil(limit))}
+        elif listens and not url.lower().startswith(_KNOWS_LISTEN):
+            url = address
+            options["listen"] = "1"
         if demuxer == _MJPEG:
             options |= _UNDATED
         return av.open(
@@ -139,24 +177,36 @@ class Door:
 
     def _refusal(self, error: av.FFmpegError) -> CameraError:
         """The sentence for what FFmpeg says."""
-        if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
-            return CameraError(f"{self.name} refuses the user or the password: check them in the URL.")
+        if isinstance(error, av.error.ProtocolNotFoundError):  # and will not be however long it is waited for
+            raise UsageError(
+                f"{self.name}: the FFmpeg in this installation of PyAV has no such protocol; have the camera send by "
+                "another one, or install a PyAV that was built with it (pip install av --no-binary av)."
+            ) from error
+        for kind, (status, words) in _STATUS_OF.items():
+            if isinstance(error, kind):
+                return CameraError(refusal(self._url, status, words))
+        limit = self.options.open_timeout
         if isinstance(error, av.error.ExitError | av.error.TimeoutError):
-            limit = self.options.open_timeout
             return CameraError(
                 f"{self.name} has not answered within {limit:g} s: check the address and the network."
             )
-        hint = (
-            ", or name what it is sent in (--demuxer)" if isinstance(error, av.error.InvalidDataError) else ""
-        )
+        if isinstance(error, av.error.EOFError):
+            return CameraError(
+                f"{self.name} answers and sends nothing: check the address, and that it is sending."
+            )
+        if isinstance(error, av.error.InvalidDataError):
+            return CameraError(
+                f"{self.name} cannot be opened (what it sends is no video stream that is known here): check the "
+                "address, or name what it is sent in (--demuxer)."
+            )
         return CameraError(
-            f"{self.name} cannot be opened ({reason(error)}): check the address, and that it is sending{hint}."
+            f"{self.name} cannot be opened ({reason(error)}): check the address, and that it is sending."
         )
 
 
 def reason(error: BaseException) -> str:
-    """What FFmpeg says, without the address that it may repeat."""
-    text = error.strerror if isinstance(error, OSError) else None
+    """What FFmpeg says, without its number and without the address that it may repeat."""
+    text = error.strerror if isinstance(error, OSError | av.FFmpegError) else None
     return without_credentials(text or str(error))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -17,6 +18,11 @@ _STEPS, _MORE_STEPS = 8, 16  # more where the latency varies
 _TYPICAL = 0.8  # rank of the transit that counts, among all steps
 _TRIES = 4  # for one step, since cameras ignore some
 _STILL = 0.12  # share of the step by which frames of one exposure may differ
+_MAX_UNREST = 0.5  # the same, where lamps pulse: beyond it the exposures cannot be told apart
+_BEYOND = 1.25  # frames that come may differ by so much more than those that were seen
+_SETTLED = 6  # frames of an exposure that stands still that are looked at
+_TORN = 0.8  # share of the step in one band beyond which a frame shows both exposures
+_CLEAR = 0.1  # share of white by which a band has to differ between the exposures to tell that
 
 
 class NoEffectError(CameraError):
@@ -73,20 +79,22 @@ def measure_latency(
         NoEffectError: no step shows.
         CameraError: the camera was lost.
     """
-    levels = list(settled_levels(camera, grab, exposures))
+    settled = settled_levels(camera, grab, exposures)
+    levels = list(settled.levels)
     taken: list[int] = []
     transits: list[int] = []
     stands_at, ignored, failures = 1, 0, 0
     while len(taken) < (_STEPS if len(set(taken)) < 2 else _MORE_STEPS):
         rank = 1 - stands_at
         camera.set_exposure(exposures[rank])
-        landed = _watch(camera, grab, levels, rank)
+        landed = _watch(camera, grab, levels, settled.unrest, rank)
         if landed is None:
             ignored, failures = ignored + 1, failures + 1
             if failures == _TRIES:
                 raise NoEffectError(_no_effect(camera, exposures))
             if failures > 1:  # rather than ignored twice, it looks different now: the light has changed
-                levels, stands_at = list(settled_levels(camera, grab, exposures)), 1
+                settled = settled_levels(camera, grab, exposures)
+                levels, stands_at = list(settled.levels), 1
             continue
         failures, stands_at = 0, rank
         taken.append(landed.frames)
@@ -99,24 +107,41 @@ def measure_latency(
     return Latency(min(taken), min(most, MAX_FRAMES), transit, ignored), (levels[0], levels[1])
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What both exposures look like when they stand still, under first.
+
+    Args:
+        levels: the bands of each.
+        unrest: how much two frames of each differ: the light pulses, or something moves.
+    """
+
+    levels: tuple[Bands, Bands]
+    unrest: tuple[float, float]
+
+
 def settled_levels(
     camera: Camera, grab: Grab, exposures: tuple[Exposure, Exposure], wait: int = MAX_FRAMES
-) -> tuple[Bands, Bands]:
+) -> Settled:
     """Wait for each exposure in turn, and see how bright it is; the camera is left at over.
 
     Raises:
         NoEffectError: they look alike: the camera ignores its exposure, or there is nothing to see.
     """
-    levels: list[Bands] = []
     for attempt in range(_TRIES):
-        levels = []
+        levels: list[Bands] = []
+        unrest: list[float] = []
         for exposure in exposures:
             for _ in range(1 + attempt):  # told again, in case one was ignored
                 camera.set_exposure(exposure)
                 grab()
-            levels.append(np.median([evidence(grab()) for _ in range(wait)][-3:], axis=0).astype(np.float32))
+            for _ in range(wait - 3):
+                grab()
+            seen = [evidence(grab()) for _ in range(_SETTLED)]
+            levels.append(np.median(seen, axis=0).astype(np.float32))
+            unrest.append(max(float(np.abs(a - b).mean()) for a, b in combinations(seen, 2)))
         if visible(levels[0], levels[1]):
-            return levels[0], levels[1]
+            return Settled((levels[0], levels[1]), (unrest[0], unrest[1]))
     raise NoEffectError(_no_effect(camera, exposures))
 
 
@@ -127,11 +152,14 @@ class _Landed:
     seen: Bands
 
 
-def _watch(camera: Camera, grab: Grab, levels: list[Bands], rank: int) -> _Landed | None:
+def _watch(
+    camera: Camera, grab: Grab, levels: list[Bands], unrest: tuple[float, float], rank: int
+) -> _Landed | None:
     """Count the frames until the picture looks like that exposure, and stays so; None: it does not."""
     before: Bands | None = None  # the last frame, if it looks like that exposure
     sign = None  # number of the first frame that is not quite like the old one
     span = float(np.abs(levels[1] - levels[0]).mean())
+    still = [min(max(_STILL * span, _BEYOND * unrest[r]), _MAX_UNREST * span) for r in (0, 1)]
     number, lost = 0, camera.lost
     for _ in range(MAX_FRAMES):
         previous = number
@@ -139,12 +167,18 @@ def _watch(camera: Camera, grab: Grab, levels: list[Bands], rank: int) -> _Lande
         number += 1 + camera.lost - lost  # what was lost on the way counts as well
         lost = camera.lost
         shown = judge(seen, levels[0], levels[1])
-        if sign is None and float(np.abs(seen - levels[1 - rank]).mean()) > _STILL * span:
+        if sign is None and float(np.abs(seen - levels[1 - rank]).mean()) > still[1 - rank]:
             sign = number
-        if shown == rank and before is not None and float(np.abs(seen - before).mean()) < _STILL * span:
+        if shown == rank and before is not None and _alike(seen, before, levels, still[rank]):
             return _Landed(previous, max(0, previous - (sign or previous)), seen)
         before = seen if shown == rank else None
     return None
+
+
+def _alike(one: Bands, other: Bands, levels: list[Bands], still: float) -> bool:
+    """Whether two frames are of one exposure: in sum, and in each band, for a frame may show both exposures."""
+    changes, gap = np.abs(one - other), levels[1] - levels[0]
+    return float(changes.mean()) < still and not bool((changes > _TORN * gap)[gap > _CLEAR].any())
 
 
 def _no_effect(camera: Camera, exposures: tuple[Exposure, Exposure]) -> str:

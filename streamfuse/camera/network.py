@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
@@ -14,6 +15,7 @@ import av.container
 import av.error
 from av.format import Flags
 
+from streamfuse.camera import losses
 from streamfuse.camera.arrivals import ArrivalRate
 from streamfuse.camera.device import CameraMode, ExposureLimits
 from streamfuse.camera.door import Door, reason
@@ -165,11 +167,11 @@ class NetworkCamera:
     def _decode_all(self) -> None:
         began: float | None = None
         told = False
-        for packet in self._container.demux(self._stream):
+        for packet, missed in self._packets():
             arrived = time.monotonic()
             if self._closed:
                 break
-            for picture in self._whole.take(packet):
+            for picture in self._whole.take(packet, missed=missed):
                 self._offer(picture, arrived)
             if self._whole.began or not packet.size:
                 continue
@@ -184,6 +186,14 @@ class NetworkCamera:
                 _LOG.warning(
                     "%s is sending, no keyframe yet.", self.name, extra={"event": "source", "fields": {}}
                 )
+
+    def _packets(self) -> Iterator[tuple[av.Packet[av.VideoStream], bool]]:
+        """What comes, and whether something before it did not."""
+        if self._door.can_lose:
+            losses.listen()
+            yield from losses.noticed(self._container, self._stream)
+        else:
+            yield from ((packet, False) for packet in self._container.demux(self._stream))
 
     def _offer(self, raw: av.VideoFrame, arrived: float) -> None:
         dated = raw.pts is not None and not self._undated

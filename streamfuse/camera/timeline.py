@@ -12,6 +12,11 @@ from streamfuse.core.frame import Frame
 CLOCK = Fraction(1, 90_000)  # the time base of broadcast streams: what encoders like best
 _JUMP_SECONDS = 2.0  # a time stamp that runs away from the clock by more is a new beginning
 _WINDOW_SECONDS = 3.0  # a network that holds frames back for less does not look like a clock that goes wrong
+_MAX_WINDOW_SECONDS = 30.0
+_PAUSES = (
+    2.5  # of those between arrivals that a window holds at least: segments come whole, each some seconds long
+)
+_LEAPS = 3  # so often too far ahead in one window: that is no clock
 _SLACK_SECONDS = 0.1  # by which two clocks may differ before the time stamps are changed
 
 
@@ -21,7 +26,9 @@ class Timeline:
     Inside a connection the camera's own time stamps count, so that the pictures keep their distances whatever the
     network does. Where they begin again, run backwards or jump, the clock of arrival says how much time has passed.
     The same clock bounds what a camera's clock that goes wrong may add up to: the frames that were the least delayed
-    in each few seconds show how the two run apart, and the time stamps follow.
+    in each few seconds show how the two run apart, and the time stamps follow. A clock that runs ahead by seconds again
+    and again is none: the frames are placed by their arrival from then on, and what they are ahead is made up for by
+    shorter steps.
 
     Args:
         period: nominal seconds between two frames.
@@ -37,6 +44,10 @@ class Timeline:
             None  # our time minus that of arrival of frames with the least delay; once known
         )
         self._target: float | None = None  # what the offset should be, by the last window
+        self._origin = 0.0  # when our time was 0, by the clock of arrival
+        self._leaps = 0  # times that the camera's clock was too far ahead, in this window
+        self._no_clock = False  # what the camera tells is of no use
+        self._pause = 0.0  # the longest between two arrivals in this connection
         self._window = 0.0  # when the window began
         self._least = math.inf  # arrival minus the camera's time, of the frame in it that was delayed least
 
@@ -45,13 +56,15 @@ class Timeline:
         if self._last is not None:
             self._end_window(self._last[1])
         self._offset = self._target = None
+        self._pause = 0.0
 
     def stamp(self, frame: Frame) -> Frame:
         """The frame with its place in time."""
         captured = frame.captured_at or 0.0
-        told = captured if frame.pts is None else float(frame.pts * frame.time_base)
+        believed = frame.pts is not None and not self._no_clock
+        told = float(frame.pts * frame.time_base) if frame.pts is not None and believed else captured
         if self._last is None:
-            at, self._offset = 0.0, -told
+            at, self._offset, self._origin = 0.0, -told, captured
             self._begin_window(captured)
         else:
             at = self._place(told, captured, *self._last)
@@ -64,16 +77,29 @@ class Timeline:
     def _place(self, told: float, captured: float, last_at: float, last_captured: float) -> float:
         passed = captured - last_captured
         if self._offset is not None:
+            self._pause = max(self._pause, passed)
             self._offset += self._correction(passed)
             at = told + self._offset
             ahead = 0.0 if self._lead is None else at - captured - self._lead
-            if last_at < at and abs(at - last_at - passed) < _JUMP_SECONDS and ahead < _JUMP_SECONDS:
+            # Where nothing came for a while it may still be on its way: segments of a playlist, a network that hangs.
+            if last_at < at and at - last_at - passed < _JUMP_SECONDS and ahead < _JUMP_SECONDS:
                 return at
+            self._leaps += ahead >= _JUMP_SECONDS
+            if self._leaps == _LEAPS and not self._no_clock:
+                return self._give_up(captured, last_at)
         if self._lead is None:
             at = last_at + max(passed, self._period)
         else:
             at = max(captured + self._lead, last_at + self._period / 2)
         self._offset, self._target = at - told, None
+        self._begin_window(captured)
+        return at
+
+    def _give_up(self, captured: float, last_at: float) -> float:
+        """Believe the clock of arrival alone, which has told the time since the first frame."""
+        self._no_clock, self._lead = True, -self._origin
+        at = last_at + self._period / 2
+        self._offset, self._target = at - captured, None
         self._begin_window(captured)
         return at
 
@@ -91,7 +117,8 @@ class Timeline:
     def _follow(self, told: float, captured: float) -> None:
         """Note how long this frame was on its way."""
         self._least = min(self._least, captured - told)
-        if captured - self._window >= _WINDOW_SECONDS:
+        if captured - self._window >= max(_WINDOW_SECONDS, min(_PAUSES * self._pause, _MAX_WINDOW_SECONDS)):
+            self._leaps = 0
             self._end_window(captured)
 
     def _end_window(self, captured: float) -> None:

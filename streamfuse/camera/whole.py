@@ -39,10 +39,10 @@ class WholePictures:
         self._cycle = False  # a refreshing has begun since
         self._marked = False  # the last packet was
 
-    def take(self, packet: av.Packet[av.VideoStream]) -> list[av.VideoFrame]:
-        """The pictures that are complete with this packet."""
+    def take(self, packet: av.Packet[av.VideoStream], *, missed: bool = False) -> list[av.VideoFrame]:
+        """The pictures that are complete with this packet; `missed`: something before it did not come."""
         # FFmpeg puts a picture together when the next one begins, and marks it with what was found in that one.
-        if packet.is_corrupt or self._marked:
+        if packet.is_corrupt or self._marked or missed:
             self._break(packet.pts)
         self._marked = packet.is_corrupt
         try:

@@ -36,15 +36,27 @@ class Ending:
     def own_duration(self) -> Fraction | None:
         """Seconds that the header gives to the pictures; that of the whole file may be of its sound."""
         stream = self._stream
+        whole = Fraction(self._container.duration or 0, av.time_base)
         if stream.duration and stream.time_base:
-            return stream.duration * Fraction(stream.time_base)
+            own = stream.duration * Fraction(stream.time_base)
+            if stream.frames or own not in self._lengths_of_others():
+                return own
         if len(self._container.streams) == 1 and self._container.duration:
-            return Fraction(self._container.duration, av.time_base)
+            return whole
         try:
             hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
             return Fraction(hours) * 3600 + Fraction(minutes) * 60 + Fraction(seconds)
         except (ValueError, ZeroDivisionError):
             return None
+
+    def _lengths_of_others(self) -> set[Fraction]:
+        """Some headers (ASF, FLV) have one length only, which FFmpeg gives to each stream."""
+        others = (other for other in self._container.streams if other.index != self._stream.index)
+        return {
+            other.duration * Fraction(other.time_base)
+            for other in others
+            if other.duration and other.time_base
+        }
 
     @property
     def is_promised(self) -> bool:

@@ -84,6 +84,10 @@ class VideoFileSource(Source):
             if head is None:
                 raise InputError(self._nothing())
             self._frames = chain([head], decoded)
+            if _has_alpha(self._stream):
+                self.warnings.append(
+                    f"The transparency of {self._name} is left out: its pictures are fused as if they were opaque."
+                )
             self.info = self._describe(head, None if str(path) == STDIN else Path(path))
         except BaseException:
             self._container.close()
@@ -345,6 +349,11 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path} cannot be read: you have no permission for it.")
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes): it was never written or not copied.")
+
+
+def _has_alpha(stream: av.VideoStream) -> bool:
+    layout = stream.codec_context.format
+    return layout is not None and any(component.is_alpha for component in layout.components)
 
 
 def _picture_stream(container: av.container.InputContainer, name: str) -> av.VideoStream:

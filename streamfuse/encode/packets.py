@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import av.container
+import av.error
 
 from streamfuse.core.clock import MediaClock, nominal_rate
 from streamfuse.encode.carry import Audio, Carrier, carrier
@@ -48,6 +49,7 @@ class MediaCopier:
         audio: Audio = "auto",
     ) -> None:
         self._output = output
+        self._name = str(media)
         self._warnings = warnings
         self._media = av.open(f"file:{media}", metadata_errors="replace")
         self._carriers = self._add_streams(media, path, audio)
@@ -57,6 +59,7 @@ class MediaCopier:
         self._clock = MediaClock(self._media, video[0], 1 / nominal_rate(video[0])) if video else None
         self._waiting: deque[tuple[av.Packet[Any], int]] = deque()  # until the pictures have jumped as well
         self._written: dict[int, int] = {}  # the last dts of each stream
+        self._refused: set[int] = set()  # streams of which the container has refused a packet
         watched = [self._media.streams[index] for index in self._carriers]
         self._packets: Iterator[av.Packet[Any]] = iter(())
         if watched:
@@ -158,7 +161,9 @@ class MediaCopier:
                 if packet.size and packet.dts is not None:
                     return packet
         except av.FFmpegError as error:
-            self._warnings.append(f"Audio and subtitles end early: {error}.")
+            self._warnings.append(
+                f"Audio and subtitles of {self._name} end early ({error.strerror}): what follows is lost."
+            )
             self._packets = iter(())
         return None
 
@@ -174,15 +179,30 @@ class MediaCopier:
         if self._start is not None and _seconds(packet) < self._start:
             return
         last = self._written.get(packet.stream_index)
-        if last is not None and packet.dts is not None and packet.dts < last:
-            return  # where two recordings meet, the end of one may lie over the beginning of the other
+        if last is not None and packet.dts is not None and packet.dts <= last:
+            if packet.dts < last:
+                return  # where two recordings meet, the end of one may lie over the beginning of the other
+            packet.dts += 1  # a clock of milliseconds may give one stamp twice, which muxers refuse
+            packet.pts = max(packet.pts or 0, packet.dts)
         self._written[packet.stream_index] = packet.dts or 0
         self._mux(self._carriers[packet.stream_index].take(packet), packet.stream_index)
 
     def _mux(self, packets: Iterator[av.Packet[Any]], index: int) -> None:
+        """Hand packets of one stream to the container; where it refuses one, the stream ends, and the film goes on."""
         for ready in packets:
+            if index in self._refused:
+                return
+            at = _seconds(ready)
             ready.stream = self._carriers[index].stream
-            self._output.mux(ready)
+            try:
+                self._output.mux(ready)
+            except av.error.ArgumentError as error:
+                self._refused.add(index)
+                stream = self._media.streams[index]
+                self._warnings.append(
+                    f"The {stream.type} stream {index} of {self._name} ends at {float(at):.1f} s: the container "
+                    f"refuses what follows ({error.strerror})."
+                )
 
 
 def _seconds(packet: av.Packet[Any]) -> Fraction:

@@ -39,7 +39,6 @@ _UNPLUGGED_SECONDS = 1.0
 _WAITING = 2  # frames that wait for the consumer before the oldest is lost
 _NOISE_SLACK = 64  # the noise picture is so much larger than the frame, to be cropped at random places
 _READOUT = 0.8  # of a frame's time, from the first line to the last
-_PULSE = 0.15  # amplitude of the lamps' light
 _KEPT = 4096  # true exposures that are remembered
 
 
@@ -60,6 +59,7 @@ class SimulatedSettings:
         disconnect: seconds after which the camera falls out for one second, again and again; 0: never.
         metadata: frames tell their exposure.
         mains: pulses of the light per second, as of lamps on the mains (100 or 120); 0: it is steady.
+        ripple: amplitude of these pulses as a share of the light; 1: it goes out between them.
         seed: of everything that is drawn.
 
     Raises:
@@ -78,6 +78,7 @@ class SimulatedSettings:
     disconnect: float = 0.0
     metadata: bool = False
     mains: float = 0.0
+    ripple: float = 0.15
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -91,6 +92,7 @@ class SimulatedSettings:
             "jitter": 0 <= self.jitter <= 1,
             "disconnect": self.disconnect == 0 or self.disconnect > _UNPLUGGED_SECONDS,
             "mains": 0 <= self.mains <= 1000,
+            "ripple": 0 <= self.ripple <= 1,
             "seed": self.seed >= 0,
         }
         for name, right in fits.items():
@@ -235,7 +237,7 @@ class SimulatedSensor:
         rows = np.arange(settings.height, dtype=np.float64) / settings.height
         begin = seconds + _READOUT * rows / float(settings.rate)
         lasts = (exposure.time_us or _BASE_US) * 1e-6
-        left = _PULSE * np.sinc(settings.mains * lasts) if settings.mains else 0.0
+        left = settings.ripple * np.sinc(settings.mains * lasts) if settings.mains else 0.0
         factor = 1 + left * np.cos(2 * np.pi * settings.mains * (begin + lasts / 2))
         return factor.astype(np.float32).reshape(-1, 1, 1)
 
@@ -345,7 +347,10 @@ _PARSERS: Mapping[str, Callable[[str], dict[str, Any]]] = {
     "mixed": _option("mixed", _switch),
     "metadata": _option("metadata", _switch),
     "seed": _option("seed", int),
-    **{name: _option(name, float) for name in ("skip", "drift", "lost", "jitter", "disconnect", "mains")},
+    **{
+        name: _option(name, float)
+        for name in ("skip", "drift", "lost", "jitter", "disconnect", "mains", "ripple")
+    },
 }
 
 

@@ -136,3 +136,21 @@ def test_an_exposure_between_two_beats_does_not_flap():
         controller._ev = (controller._ev[0], np.log2(14_000) + shift)
         chosen.add(controller.exposures[1].time_us)
     assert len(chosen) == 1
+
+
+@pytest.mark.parametrize("ripple", [0.3, 0.5])
+@pytest.mark.parametrize(("hz", "rate"), [(100, 30), (100, NTSC), (120, 25), (100, 15)])
+@pytest.mark.parametrize("latency", [(1, 1), (3, 3)])
+def test_the_latency_is_measured_under_lamps_that_ripple_strongly(hz, rate, ripple, latency):
+    source, sensor = simulated(mains=hz, ripple=ripple, rate=Fraction(rate), latency=latency, mixed=False)
+    assert source.status.latency == latency
+    for frame in islice(source, 60):
+        truth = sensor.truth[frame.captured_at]
+        under, over = (told.ev for told in source.control.exposures)
+        assert frame.exposure.rank == int(truth.ev > (under + over) / 2)
+
+
+def test_frames_that_show_both_exposures_are_told_apart_from_lamps_that_ripple():
+    source, sensor = simulated(mains=100, ripple=0.3, latency=(2, 4), mixed=True, seed=1)
+    torn = sum(sensor.truth[frame.captured_at] is None for frame in islice(source, 60))
+    assert torn <= 1  # a cut in the last lines of a picture cannot be seen

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from streamfuse.camera import CameraOptions, open_camera
-from streamfuse.errors import CameraError
+from streamfuse.errors import CameraError, UsageError
 
 OWN = Path("/proc/self")
 SENDER = Path(__file__).parents[1] / "support" / "send_stream.py"
@@ -181,7 +181,7 @@ def test_a_wrong_password():
 
 def test_something_that_is_no_video():
     page = b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<html>no video</html>"
-    with refusing(page) as port, pytest.raises(CameraError, match=r"cannot be opened|has no video"):
+    with refusing(page) as port, pytest.raises(CameraError, match=r"is a web page and no video stream"):
         open_camera(f"http://127.0.0.1:{port}/", PATIENT)
 
 
@@ -297,3 +297,39 @@ def test_the_transport_of_rtsp_is_what_was_asked_for(transport):
             )
         thread.join(5)
     assert asked[0].startswith(b"GET" if transport == "http" else b"OPTIONS")
+
+
+def test_a_protocol_that_this_build_lacks_is_not_waited_for(port):
+    import av
+
+    try:
+        av.open("srt://", "r").close()
+    except av.error.ProtocolNotFoundError:
+        pass
+    except (av.FFmpegError, ValueError):
+        pytest.skip("this build of FFmpeg has SRT")
+    with pytest.raises(UsageError, match=r"srt://\*\*\*@127.0.0.1:.*has no such protocol; have the camera"):
+        open_camera(f"srt://me:secret@127.0.0.1:{port}", CameraOptions(wait=True, open_timeout=2))
+
+
+@pytest.mark.parametrize(
+    "url", ["rtmp://127.0.0.1:{}/live/secret?listen=1", "http://127.0.0.1:{}/x?listen=1"]
+)
+def test_a_source_that_listens_waits_for_its_sender(port, url):
+    def wait():
+        with pytest.raises(CameraError):
+            open_camera(url.format(port), CameraOptions(open_timeout=4))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    else:
+        pytest.fail("nobody listens")
+    waiting.join(30)
+    assert not waiting.is_alive()

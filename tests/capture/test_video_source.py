@@ -377,3 +377,51 @@ def test_a_range_of_a_clip_of_an_old_encoder():
     for expected, frame in zip(whole, part, strict=True):
         assert frame.pts == expected.pts
         assert all(np.array_equal(a, b) for a, b in zip(frame.planes, expected.planes, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "layout", "told"),
+    [
+        ("a.mov", "prores_ks", "yuva444p10le", True),
+        ("a.mkv", "ffv1", "yuva420p", True),
+        ("a.mov", "qtrle", "argb", True),
+        ("a.mkv", "ffv1", "yuv444p", False),
+        ("a.mkv", "ffv1", "gray", False),
+    ],
+)
+def test_transparency_is_missed_with_a_word(tmp_path, name, codec, layout, told):
+    opaque = {"argb": "rgb24"}.get(layout, layout.replace("yuva", "yuv"))
+    with av.open(str(tmp_path / name), "w") as out:
+        stream = out.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, layout
+        for n in range(3):
+            made = picture(opaque, 64, 48, seed=n)[0] if opaque != "rgb24" else av.VideoFrame(64, 48, "rgb24")
+            out.mux(stream.encode(made.reformat(format=layout)))
+        out.mux(stream.encode(None))
+    with VideoFileSource(tmp_path / name) as source:
+        warnings = list(source.warnings)
+    sentence = (
+        f"The transparency of {tmp_path / name} is left out: its pictures are fused as if they were opaque."
+    )
+    assert warnings == ([sentence] if told else [])
+
+
+@pytest.mark.parametrize(("suffix", "container"), [(".wmv", "asf"), (".flv", "flv")])
+def test_a_film_whose_sound_is_longer_is_whole_where_the_header_has_one_length(tmp_path, suffix, container):
+    path = tmp_path / f"a{suffix}"
+    with av.open(str(path), "w", format=container) as out:
+        stream = out.add_stream("flv", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        sound = out.add_stream("libmp3lame", rate=44100, layout="mono")
+        for n in range(30):
+            out.mux(stream.encode(picture("yuv420p", 64, 48, seed=n)[0]))
+        for n in range(80):
+            block = av.AudioFrame.from_ndarray(np.zeros((1, 1152), np.int16), "s16p", "mono")
+            block.sample_rate, block.pts = 44100, 1152 * n
+            out.mux(sound.encode(block))
+        out.mux(stream.encode(None))
+        out.mux(sound.encode(None))
+    with VideoFileSource(path) as source:
+        assert len(list(source)) == 30
+        assert not source.info.count_promised
+        assert source.warnings == []

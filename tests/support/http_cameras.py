@@ -47,6 +47,30 @@ STREAMS = {
 
 
 @contextmanager
+def http_answers(answers):
+    """A server that gives each path its answer; gives its address without a path.
+
+    Args:
+        answers: (status, headers, body) by path.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, headers, body = answers[self.path.partition("?")[0]]
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with serving(Handler) as url:
+        yield url
+
+
+@contextmanager
 def http_camera(content_type, picture, *, rate=30.0, frames=None, password=None):
     """A camera that answers everybody alike; gives its address.
 
@@ -82,12 +106,19 @@ def http_camera(content_type, picture, *, rate=30.0, frames=None, password=None)
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with serving(Handler) as url:
+        yield f"{url}/video"
+
+
+@contextmanager
+def serving(handler):
+    """A server in a thread; gives its address without a path."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/video"
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

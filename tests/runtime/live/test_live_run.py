@@ -29,11 +29,26 @@ def sinks(monkeypatch):
     return kept
 
 
+@pytest.fixture(autouse=True)
+def background_runs():
+    """Ends what a test that failed has left running: torch does not survive the end of Python in another thread."""
+    yield
+    while RUNNING:
+        run, thread = RUNNING.pop()
+        run.stop()
+        thread.join(40)
+        assert not thread.is_alive()
+
+
+RUNNING = []
+
+
 def background(run, **options):
     """Run in a thread; gives it and where its summary will be."""
     result = []
     thread = threading.Thread(target=lambda: result.append(run.run(**options)), daemon=True)
     thread.start()
+    RUNNING.append((run, thread))
     return thread, result
 
 
@@ -233,6 +248,7 @@ def numbers_are_in_order(frames):
     return numbers == sorted(set(numbers)) and all(frame.stats["rank"] == frame.index % 2 for frame in frames)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_run_begins_with_what_the_machine_holds_and_loses_nothing(sinks, monkeypatch):
     sinks["null:"] = Sink()
@@ -247,6 +263,7 @@ def test_a_run_begins_with_what_the_machine_holds_and_loses_nothing(sinks, monke
     assert not [text for text in told.sentences if " holds " in text]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_machine_with_time_to_spare_begins_with_the_best(sinks, monkeypatch):
     sinks["null:"] = Sink()
@@ -255,6 +272,7 @@ def test_a_machine_with_time_to_spare_begins_with_the_best(sinks, monkeypatch):
     assert (summary.status.preset, summary.status.fuser) == ("best", "mertens of best")
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_preset_that_gets_too_slow_is_left_within_a_second_and_the_one_after_it_holds(sinks, monkeypatch):
     """What makes it slow is work, and goes on in frames that are on their way when the choice is made."""
@@ -284,6 +302,7 @@ def test_a_preset_that_gets_too_slow_is_left_within_a_second_and_the_one_after_i
     assert costs.loaded == ["best", "balanced", "fast", "coarse"]  # once
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_when_nothing_holds_an_even_half_of_the_frames_is_fused(sinks, monkeypatch):
     sinks["null:"] = Sink()
