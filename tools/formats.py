@@ -245,7 +245,8 @@ def _look_at_extra(case: Case, one: Film, out: Path) -> None:
         elif one.kind == "timecode":
             found = [s.type for s in media.streams if "timecode" in s.metadata]
         else:
-            found = [s.pix_fmt for s in media.streams.video if "a" in (s.pix_fmt or "").removeprefix("gray")]
+            layouts = [s.pix_fmt or "" for s in media.streams.video]
+            found = [layout for layout in layouts if "a" in layout.removeprefix("gray")]
     if not found:
         case.outcome = "left out"
         return

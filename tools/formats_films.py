@@ -76,6 +76,7 @@ def film(
     try:
         with av.open(str(path), "w", format=_MUXERS.get(path.suffix)) as out:
             video = out.add_stream(codec or _PICTURES.get(path.suffix, "libx264"), rate=RATE)
+            assert isinstance(video, av.VideoStream)
             video.width, video.height, video.pix_fmt = *SIZE, layout
             video.metadata.update(metadata or {})
             audio = _sound_stream(out, path.suffix, sound) if sound else None
@@ -160,6 +161,7 @@ def _sound_stream(out: av.container.OutputContainer, suffix: str, sound: str) ->
     if codec == "wmav2":
         stream.codec_context.bit_rate = 128_000
     if codec in ("s302m", "pcm_dvd"):
+        assert isinstance(stream, av.AudioStream)
         stream.codec_context.format = "s16" if sound == "pcm16" else "s32"
     return stream
 

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice, pairwise
@@ -238,9 +238,11 @@ def try_sink(kind: str) -> Tried:
         except _MissingError as error:
             setattr(tried, step, str(error).replace(str(port), "PORT"))
         finally:
-            for process in (run, *(receiver.process for receiver in receivers)):
-                process.kill()
-                process.wait(10)
+            run.kill()
+            run.wait(10)
+            for receiver in receivers:
+                receiver.process.kill()
+                receiver.process.wait(10)
     return tried
 
 
@@ -272,7 +274,7 @@ class _Receiver:
         self.process.wait(10)
 
 
-def _check(frames: list[object]) -> None:
+def _check(frames: Sequence[object]) -> None:
     from streamfuse.core.frame import Frame
 
     found = [frame for frame in frames if isinstance(frame, Frame)]
