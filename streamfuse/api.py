@@ -75,8 +75,8 @@ def fuse_file(
         StreamfuseError: as the message says.
 
     Example:
-        >>> summary = fuse_file("sample:?frames=4&size=64x48", "null:", preset="fast")  # doctest: +SKIP
-        >>> summary.frames_out  # doctest: +SKIP
+        >>> summary = fuse_file("sample:?frames=4&size=64x48", "null:", preset="fast")
+        >>> summary.frames_out
         4
     """
     from streamfuse.runtime.run import FileFusion
@@ -119,8 +119,13 @@ def fuse_frames(
         StreamfuseError: as the message says; what is wrong with the settings at once, the rest with the first frame.
 
     Example:
-        >>> for frame in fuse_frames(camera_frames(), fps=30, preset="fast"):  # doctest: +SKIP
-        ...     show(frame.bgr())
+        >>> import numpy as np
+        >>> scene = np.linspace(0, 0.5, 64 * 48 * 3).reshape(48, 64, 3)
+        >>> taken = [(scene * gain * 255).astype(np.uint8) for gain in (0.5, 1.9) * 3]
+        >>> for frame in fuse_frames(taken, fps=30, preset="fast"):
+        ...     picture = frame.bgr()
+        >>> picture.shape
+        (48, 64, 3)
     """
     settings = configured(config, options)
     return _fused_arrays(pictures, fps, settings)
@@ -161,8 +166,11 @@ def fuse_live(
         StreamfuseError: as the message says; what is wrong with the settings at once, the rest with the first frame.
 
     Example:
-        >>> for frame in fuse_live(0, preset="fast"):  # doctest: +SKIP
-        ...     cv2.imshow("fused", frame.bgr())
+        >>> for frame in fuse_live("sim:?size=64x48", preset="fast"):
+        ...     if frame.index > 20:
+        ...         break
+        >>> frame.bgr().shape
+        (48, 64, 3)
     """
     from streamfuse.runtime.live.config import LiveConfig
 
@@ -273,8 +281,9 @@ def publish(
         UsageError: that is no endpoint.
 
     Example:
-        >>> with publish("pub+bind:tcp://127.0.0.1:5556") as publisher:  # doctest: +SKIP
-        ...     for frame in streamfuse.fuse_video("clip.mov"):
+        >>> import streamfuse
+        >>> with publish("pub+bind:ipc://frames") as publisher:
+        ...     for frame in streamfuse.fuse_video("sample:?frames=4&size=64x48", preset="fast"):
         ...         publisher.send(frame)
     """
     return FramePublisher(endpoint, rate, options)

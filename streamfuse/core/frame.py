@@ -174,7 +174,8 @@ class Picture:
             OutputError: it cannot be written.
 
         Example:
-            >>> next(iter(streamfuse.fuse_video("clip.mov"))).save("first.png")  # doctest: +SKIP
+            >>> import streamfuse
+            >>> next(streamfuse.fuse_video("sample:?frames=4&size=64x48", preset="fast")).save("first.png")
         """
         from streamfuse.photo.writing import check_target, write_photo
 

@@ -44,8 +44,11 @@ class Fuser:
         UsageError, WeightsError, DeviceError: as the message says.
 
     Example:
-        >>> fuser = Fuser(preset="balanced")  # doctest: +SKIP
-        >>> fused = fuser([dark, middle, bright])  # doctest: +SKIP
+        >>> scene = np.linspace(0, 0.5, 64 * 48 * 3).reshape(48, 64, 3)
+        >>> dark, middle, bright = ((scene * gain * 255).astype(np.uint8) for gain in (0.25, 1.0, 1.9))
+        >>> fuser = Fuser(preset="balanced")
+        >>> fuser([dark, middle, bright]).shape
+        (48, 64, 3)
     """
 
     def __init__(

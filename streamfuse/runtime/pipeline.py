@@ -48,8 +48,13 @@ class Pipeline:
         UsageError: `queue_size` below 1, an unknown policy, or a part that is none.
 
     Example:
-        >>> with open_source("clip.mov") as source, open_sink("out.mkv") as sink:  # doctest: +SKIP
-        ...     statistics = Pipeline(source, [label, pair, align, fuse], [sink]).run()
+        >>> from streamfuse import Config, open_sink, open_source
+        >>> from streamfuse.runtime.chain import build_chain
+        >>> chain = build_chain(Config().with_overrides(preset="fast"))
+        >>> with open_source("sample:?frames=4&size=64x48") as source, open_sink("null:", source.info) as sink:
+        ...     statistics = Pipeline(source, chain.stages, [sink]).run()
+        >>> statistics.frames_out
+        4
     """
 
     def __init__(

@@ -50,7 +50,8 @@ def open_sink(
         OutputExistsError, OutputError, EncoderError, UsageError: as the message says.
 
     Example:
-        >>> with open_sink("ramp.mkv", (64, 36), 24) as sink:  # doctest: +SKIP
+        >>> import numpy as np
+        >>> with open_sink("ramp.mkv", (64, 36), 24) as sink:
         ...     for level in range(24):
         ...         sink.write(np.full((36, 64, 3), 10 * level, np.uint8))
     """

@@ -13,24 +13,22 @@ from streamfuse.config import Config
 from streamfuse.core.frame import Bracket, FusedFrame
 from streamfuse.core.protocols import DrivenSource, Source
 from streamfuse.errors import DeviceError, UsageError, WeightsError
-from streamfuse.fusion.threads import cpus
 from streamfuse.imaging.jit import when_compiling
 from streamfuse.runtime.live.bracket_queue import BracketQueue, brackets_that_wait
 from streamfuse.runtime.live.config import LiveConfig, stride
 from streamfuse.runtime.live.events import Events
 from streamfuse.runtime.live.figures import AgeWindow, RateMeter
-from streamfuse.runtime.live.governor import Gear, Governor, LoadMeter
 from streamfuse.runtime.live.ingest import Ingest
 from streamfuse.runtime.live.lanes import Lanes
 from streamfuse.runtime.live.output_set import OutputSet
 from streamfuse.runtime.live.session import Session
+from streamfuse.runtime.live.shifter import Shifter
 from streamfuse.runtime.live.status import LiveStatus, LiveSummary, Picture, View
 from streamfuse.runtime.live.views import ViewBoard
 from streamfuse.runtime.progress import COMPILING
 
 _TICK_SECONDS = 0.1
 _REPORT_SECONDS = 0.25
-_GRACE_SECONDS = 2.0  # after the first frame of a preset, before it is judged: it takes over what waited
 _SOURCE_SECONDS = 5.0  # to end after it was closed
 _FUSION_SECONDS = 15.0  # to finish what is on its way
 _MAX_FAILURES = 5  # of the stages in a row, without a frame between them
@@ -77,10 +75,7 @@ class LiveRun:
         self._board = ViewBoard()
         self._rate_out = RateMeter()
         self._ages = AgeWindow()
-        self._governor: Governor | None = None  # once the presets have been timed
         self._early = 0  # brackets that came before that
-        self._meter = LoadMeter()
-        self._lane_since: float | None = None  # when the running preset made its first frame
         self._stopping = False
         self._state: Literal["starting", "running", "stopping", "stopped"] = "starting"
         self._fatal: BaseException | None = None
@@ -101,6 +96,7 @@ class LiveRun:
             self._outputs.close()
             raise
         self._session: Session | None = None
+        self._shifter = Shifter(self._lanes, self._queue, self._rate)
         self._capture = threading.Thread(target=self._read, name="streamfuse camera", daemon=True)
         self._fusion = threading.Thread(target=self._fuse, name="streamfuse fusion", daemon=True)
 
@@ -160,11 +156,11 @@ class LiveRun:
         )
         fuse = self._config.fuse.model_copy(update={"preset": config.fuse.preset})
         self._config = self._config.model_copy(update={"live": live, "fuse": fuse})
-        if new_preset and self._governor is not None:
+        if new_preset and self._shifter.ready:
             self._lanes.load(self._config)
             with when_compiling(lambda: self._events.tell_once("compile", COMPILING)):
                 self._lanes.prepare(self._source.info)
-            self._governor = self._new_governor()
+            self._shifter.start(self._config, self._ingest.unit)
         self._events.tell("reload", f"Reloaded: {opened} outputs opened, {closed} closed.")
 
     def summary(self) -> LiveSummary:
@@ -259,7 +255,7 @@ class LiveRun:
 
     def _offer(self, bracket: Bracket) -> None:
         """Give it to fusion, if that has begun: what came before would only be old by then."""
-        if self._governor is None:
+        if not self._shifter.ready:
             self._early += 1
         else:
             self._queue.put(bracket)
@@ -277,7 +273,7 @@ class LiveRun:
         try:
             with when_compiling(lambda: self._events.tell_once("compile", COMPILING)):
                 self._lanes.prepare(self._source.info)
-            self._governor = self._new_governor()
+            self._shifter.start(self._config, self._ingest.unit)
         except Exception as error:
             self._fatal = self._fatal or error
             self._stopping = True
@@ -328,7 +324,9 @@ class LiveRun:
             self._outputs.check()
             told = told or self._tell_exposures()
             if self._config.live.preset == "auto":
-                self._govern()
+                sentence = self._shifter.judge(self._session, self._rate_out.count)
+                if sentence is not None:
+                    self._warn("preset", sentence)
             if on_progress is not None and time.monotonic() - reported >= _REPORT_SECONDS:
                 reported = time.monotonic()
                 on_progress(self.status())
@@ -344,42 +342,6 @@ class LiveRun:
             "exposures", text, cycle=found.cycle, order=found.order, gap_ev=round(found.gap_ev, 2)
         )
         return True
-
-    def _govern(self) -> None:
-        """Judge the preset by frames of its own only: not by those of the one before, nor by what that left waiting."""
-        session, now = self._session, time.monotonic()
-        governor = self._governor
-        if session is None or self._rate_out.count == 0 or self._lanes.running is not self._lanes.current:
-            self._lane_since = None
-        elif self._lane_since is None:
-            self._lane_since = now
-        if (
-            governor is None
-            or session is None
-            or self._lane_since is None
-            or now - self._lane_since < _GRACE_SECONDS
-        ):
-            self._meter.restart()
-            return
-        busy = tuple(stage.busy_seconds for stage in session.statistics.stages[1:])
-        load = self._meter.take(now, self._queue.arrived, self._queue.drops, busy, time.process_time())
-        sentence = governor.judge(load) if load else None
-        if sentence is not None:
-            self._warn("preset", sentence)
-            self._use(governor.gear)
-
-    def _new_governor(self) -> Governor:
-        """One that knows what the presets cost here; the preset to begin with takes the next bracket."""
-        cycle = 1 if self._ingest.unit == 1 else self._config.input.cycle or 2
-        governor = Governor(self._lanes.costs, self._rate, cpus(), cycle)
-        self._use(governor.gear)
-        return governor
-
-    def _use(self, gear: Gear) -> None:
-        """Let this preset take the next bracket."""
-        self._lane_since = None  # also where only the thinning changes
-        self._queue.thinned = gear.thinned
-        self._lanes.use(gear.rung)
 
     def _wind_up(self) -> None:
         """Let the camera go, and finish what is on its way."""
