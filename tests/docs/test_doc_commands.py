@@ -11,7 +11,7 @@ import pytest
 from material import make_material
 from runs import REPOSITORY, start, streamfuse
 
-from streamfuse.cli.app import bench as cli_bench
+from streamfuse.cli import bench as cli_bench
 from streamfuse.cli.app import main
 from streamfuse.lab.bench import runs as bench_runs
 
