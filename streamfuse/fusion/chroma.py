@@ -1,13 +1,16 @@
 """Chroma of the fused picture, at native subsampling.
 
-    C = sum_k s_k C_k max(1, min(sqrt(Y_fused / Y_k), 2.5)) / sum_k s_k,    s_k = w_k v_k
+    C = sum_k s_k C_k max(1, min(sqrt((Y_fused - 1 code) / Y_k), 2.5)) / sum_k s_k,    s_k = w_k v_k
 
 with the fusion weights w_k and a visibility v_k that leaves out clipped exposures (whose hue is wrong) and those lost
 in noise. Scaling linear light scales gamma-coded luma and chroma alike, so an exposure that is darker than the fused
 picture lacks colour; the square root of the ratio came nearest to the labels of the SICE stacks (mean CIEDE2000 7.5 on
 eight of them, against 9.4 with the ratio itself, and 7.9 against 9.3 on three that no choice was made on). A brighter
-exposure keeps its chroma. An exposure that equals the fused picture is left as it is. At last R'G'B' is brought inside
-[0, 1] at constant luma (`within_gamut`).
+exposure keeps its chroma. At last R'G'B' is brought inside [0, 1] at constant luma (`within_gamut`).
+
+An exposure that equals the fused picture is left as it is. So both rules bear what rounding to codes does: in a dark,
+saturated colour (blue has a luma of 15 of 255 in BT.2020) one code of luma is a fifteenth of it, and chroma would have
+to move by as much. That is why a code is taken off above, and the gamut is wider by `ROUNDING` codes.
 
 The rule of DeepFuse, sum_k |C_k| C_k / sum_k |C_k|, leaves the gamut and takes colour from clipped exposures.
 """
@@ -19,13 +22,16 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from streamfuse.core.frame import ColorInfo, Map, Plane, chroma_range
+from streamfuse.core.frame import ColorInfo, Map, Plane, chroma_range, luma_range
 
 CLIP_START, CLIP_END = 0.85, 1.0  # of the largest of R'G'B': where an exposure's colour fades out
 NOISE_START, NOISE_END = 0.02, 0.25  # of luma: where it fades in
 GAIN_LIMIT = 2.5  # on the chroma of an exposure that is darker than the fused picture
 BRIGHTENING_LIMIT = 2.0  # on the channels that take over the luma of one that is clipped
 FLOOR = 0.1  # visibility of an exposure when nothing better is there
+ROUNDING = (
+    2.0  # codes of luma by which rounding Y, Cb, Cr and the fused luma takes R', G' or B' out of the gamut
+)
 
 
 def fuse_chroma(
@@ -51,6 +57,7 @@ def fuse_chroma(
     height, width = chroma[0][0].shape
     neutral, half = chroma_range(bits, color.full_range)
     kr, kb = color.luma_coefficients(lumas[0].shape[0])
+    code = np.float32(luma_code(bits, color))
     small = [_fit(y, height, width) for y in lumas]
     target = np.clip(_fit(fused, height, width), 0, 1)
     sums = np.zeros((3, height, width), np.float32)
@@ -58,7 +65,8 @@ def fuse_chroma(
         cb, cr = ((p.astype(np.float32) - np.float32(neutral)) * np.float32(0.5 / half) for p in planes)
         share = visibility(luma, cb, cr, kr, kb) * weight
         sums[2] += share
-        share *= np.clip(np.sqrt(target / np.maximum(luma, 1e-4)), 1.0, GAIN_LIMIT)
+        ratio = np.maximum(target - code, 0) / np.maximum(luma, 1e-4)
+        share *= np.clip(np.sqrt(ratio), 1.0, GAIN_LIMIT)
         sums[0] += share * cb
         sums[1] += share * cr
     cb, cr = sums[:2] / np.maximum(sums[2], 1e-6)
@@ -66,9 +74,15 @@ def fuse_chroma(
     top = (1 << bits) - 1
     out = [
         np.clip(np.rint(c * np.float32(2 * half) + neutral), 0, top).astype(dtype)
-        for c in within_gamut(target, cb, cr, kr, kb)
+        for c in within_gamut(target, cb, cr, kr, kb, ROUNDING * float(code))
     ]
     return out[0], out[1]
+
+
+def luma_code(bits: int, color: ColorInfo) -> float:
+    """Luma of one code value."""
+    black, white = luma_range(bits, color.full_range)
+    return 1 / (white - black)
 
 
 def _fit(luma: Map, height: int, width: int) -> Map:
@@ -93,7 +107,7 @@ def visibility(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> Map:
     return np.asarray(unclipped * above_noise + np.float32(FLOOR), np.float32)
 
 
-def within_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> tuple[Map, Map]:
+def within_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float, slack: float = 0.0) -> tuple[Map, Map]:
     """Chroma with R'G'B' inside [0, 1] at this luma.
 
     Where a channel would be negative, chroma is scaled, which keeps the hue. A channel above 1 is cut off; the others
@@ -104,27 +118,30 @@ def within_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> tuple[Map
         luma: (H, W) in [0, 1].
         cb, cr: (H, W), nominally in [-0.5, 0.5].
         kr, kb: weights of red and blue in luma.
+        slack: how far beyond [0, 1] a channel may be.
 
     Returns:
         Cb and Cr, new arrays.
     """
     differences = _differences(cb, cr, kr, kb)
+    beyond, top = np.float32(slack), np.float32(1 + slack)
     scale = np.ones_like(luma)
     for difference in differences:
-        np.minimum(scale, luma / np.maximum(-difference, np.float32(1e-6)), out=scale)
-    over = luma + scale * cv2.max(cv2.max(*differences[:2]), differences[2]) > 1
+        np.minimum(scale, (luma + beyond) / np.maximum(-difference, np.float32(1e-6)), out=scale)
+    over = luma + scale * cv2.max(cv2.max(*differences[:2]), differences[2]) > top
     cb, cr = cb * scale, cr * scale
     if not over.any():
         return cb, cr
     wanted, parts = luma[over], np.array([kr, 1 - kr - kb, kb], np.float32)[:, None]
-    seen = np.clip(wanted + scale[over] * np.stack([d[over] for d in differences]), 0, 1)
-    largest = np.minimum(seen * np.float32(BRIGHTENING_LIMIT), 1)
-    for _ in range(2):  # a second channel may reach 1 in the first round
+    seen = np.minimum(wanted + scale[over] * np.stack([d[over] for d in differences]), top)
+    largest = np.minimum(seen * np.float32(BRIGHTENING_LIMIT), top)
+    for _ in range(2):  # a second channel may reach the top in the first round
         given = parts * seen
-        factor = 1 + (wanted - given.sum(0)) / np.maximum((given * (seen < 1)).sum(0), 1e-6)
-        seen = np.minimum(seen * factor, largest)
+        ready = (given * ((seen > 0) & (seen < top))).sum(0)
+        factor = 1 + (wanted - given.sum(0)) / np.maximum(ready, 1e-6)
+        seen = np.maximum(np.minimum(seen * factor, largest), seen)
     total = (parts * seen).sum(0)
-    seen += (1 - seen) * ((wanted - total) / np.maximum(1 - total, 1e-6))
+    seen += (top - seen) * ((wanted - total) / np.maximum(top - total, 1e-6))
     cb[over] = (seen[2] - wanted) * np.float32(0.5 / (1 - kb))
     cr[over] = (seen[0] - wanted) * np.float32(0.5 / (1 - kr))
     return cb, cr

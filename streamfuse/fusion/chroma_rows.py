@@ -42,11 +42,11 @@ def visible_share(
 
 
 @kernel
-def raise_share(share: Map, luma: Map, target: Map, limit: np.float32, total: Map) -> None:
-    """Add a share to the total, then scale it by what its exposure's chroma is raised by."""
+def raise_share(share: Map, luma: Map, target: Map, code: np.float32, limit: np.float32, total: Map) -> None:
+    """Add a share to the total, then scale it by what its exposure's chroma is raised by; `code`: luma of one."""
     for i in range(len(share)):
         total[i] += share[i]
-        ratio = max(target[i], _ZERO) / max(luma[i], np.float32(1e-4))
+        ratio = max(target[i] - code, _ZERO) / max(luma[i], np.float32(1e-4))
         share[i] *= min(max(np.sqrt(ratio), _ONE), limit)
 
 
@@ -58,48 +58,70 @@ def add_product(share: Map, values: Map, out: Map) -> None:
 
 
 @kernel
-def _fitting(difference: np.float32, luma: np.float32) -> np.float32:
-    """How many times a difference to luma may be taken before the channel is negative."""
-    return luma / max(-difference, _MIN_VALUE)
+def _fitting(difference: np.float32, room: np.float32) -> np.float32:
+    """How many times a difference to luma may be taken before the channel is as far below luma as there is room."""
+    return room / max(-difference, _MIN_VALUE)
 
 
 @kernel
 def gamut_scale(
-    target: Map, cb: Map, cr: Map, total: Map, kr: np.float32, kb: np.float32, scale: Map, brightest: Map
+    target: Map,
+    cb: Map,
+    cr: Map,
+    total: Map,
+    kr: np.float32,
+    kb: np.float32,
+    slack: np.float32,
+    scale: Map,
+    brightest: Map,
 ) -> None:
-    """What keeps all channels of cb / total, cr / total from being negative, / total; and the largest channel then."""
+    """What keeps all channels of cb / total, cr / total above -slack, / total; and the largest channel then."""
     for i in range(len(scale)):
         per = _ONE / total[i]
         red, blue = cr[i] * per * _TWO * (_ONE - kr), cb[i] * per * _TWO * (_ONE - kb)
         green = -(red * kr + blue * kb) / (_ONE - kr - kb)
-        fit = min(_fitting(red, target[i]), _fitting(green, target[i]), _fitting(blue, target[i]), _ONE)
+        room = target[i] + slack
+        fit = min(_fitting(red, room), _fitting(green, room), _fitting(blue, room), _ONE)
         brightest[i] = target[i] + fit * max(red, green, blue)
         scale[i] = fit * per
 
 
 @kernel
-def _inside(value: np.float32) -> np.float32:
-    return min(max(value, _ZERO), _ONE)
+def _raised(value: np.float32, factor: np.float32, most: np.float32) -> np.float32:
+    """value x factor, up to `most`; what is below 0 stays."""
+    return max(min(value * factor, most), value)
+
+
+@kernel
+def _ready(part: np.float32, value: np.float32, top: np.float32) -> np.float32:
+    """Luma of a channel that can be raised."""
+    return part if _ZERO < value < top else _ZERO
 
 
 @kernel
 def _cut_off(
-    luma: np.float32, cb: np.float32, cr: np.float32, kr: np.float32, kb: np.float32, limit: np.float32
+    luma: np.float32,
+    cb: np.float32,
+    cr: np.float32,
+    kr: np.float32,
+    kb: np.float32,
+    limit: np.float32,
+    top: np.float32,
 ) -> tuple[np.float32, np.float32]:
-    """Chroma of which a channel is above 1, as `chroma.within_gamut` brings it back."""
+    """Chroma of which a channel is above the top, as `chroma.within_gamut` brings it back."""
     kg = _ONE - kr - kb
     red, blue = cr * _TWO * (_ONE - kr), cb * _TWO * (_ONE - kb)
     green = -(red * kr + blue * kb) / kg
-    r, g, b = _inside(luma + red), _inside(luma + green), _inside(luma + blue)
-    most_r, most_g, most_b = min(r * limit, _ONE), min(g * limit, _ONE), min(b * limit, _ONE)
+    r, g, b = min(luma + red, top), min(luma + green, top), min(luma + blue, top)
+    most_r, most_g, most_b = min(r * limit, top), min(g * limit, top), min(b * limit, top)
     for _ in range(2):
         lacking = luma - (kr * r + kg * g + kb * b)
-        ready = kr * r * (r < _ONE) + kg * g * (g < _ONE) + kb * b * (b < _ONE)
+        ready = _ready(kr * r, r, top) + _ready(kg * g, g, top) + _ready(kb * b, b, top)
         factor = _ONE + lacking / max(ready, _MIN_VALUE)
-        r, g, b = min(r * factor, most_r), min(g * factor, most_g), min(b * factor, most_b)
+        r, g, b = _raised(r, factor, most_r), _raised(g, factor, most_g), _raised(b, factor, most_b)
     lit = kr * r + kg * g + kb * b
-    white = (luma - lit) / max(_ONE - lit, _MIN_VALUE)
-    red, blue = r + (_ONE - r) * white - luma, b + (_ONE - b) * white - luma
+    white = (luma - lit) / max(top - lit, _MIN_VALUE)
+    red, blue = r + (top - r) * white - luma, b + (top - b) * white - luma
     return blue * _HALF / (_ONE - kb), red * _HALF / (_ONE - kr)
 
 
@@ -112,14 +134,15 @@ def gamut_shift(
     kr: np.float32,
     kb: np.float32,
     limit: np.float32,
+    top: np.float32,
     out: Map,
 ) -> None:
-    """What has to be added to scale x sums, Cb and Cr (2, w), where a channel would be above 1."""
+    """What has to be added to scale x sums, Cb and Cr (2, w), where a channel would be above the top."""
     for i in range(len(scale)):
         out[0, i], out[1, i] = _ZERO, _ZERO
-        if brightest[i] > _ONE:
+        if brightest[i] > top:
             cb, cr = sums[0, i] * scale[i], sums[1, i] * scale[i]
-            new_cb, new_cr = _cut_off(target[i], cb, cr, kr, kb, limit)
+            new_cb, new_cr = _cut_off(target[i], cb, cr, kr, kb, limit, top)
             out[0, i], out[1, i] = new_cb - cb, new_cr - cr
 
 
@@ -208,7 +231,8 @@ def chroma_factors(
         chroma: (N, 2, h, w), Cb and Cr.
         target: fused luma (h, w).
         weights: (N, h, w).
-        rule: as `visible_share`, the limit of `raise_share`, and that of brightening in `chroma.within_gamut`.
+        rule: as `visible_share`, the limit of `raise_share`, that of brightening in `chroma.within_gamut`, luma of
+            one code, and how far beyond [0, 1] a channel may be.
         out: (N, h, w).
         shifts: out, (2, h, w).
     """
@@ -225,10 +249,10 @@ def chroma_factors(
         for k in range(count):
             cb, cr = chroma[k, 0, j], chroma[k, 1, j]
             visible_share(lumas[k, j], cb, cr, weights[k, j], kr, kb, rule, out[k, j])
-            raise_share(out[k, j], lumas[k, j], target[j], rule[5], total)
+            raise_share(out[k, j], lumas[k, j], target[j], rule[7], rule[5], total)
             add_product(out[k, j], cb, sums[0])
             add_product(out[k, j], cr, sums[1])
-        gamut_scale(target[j], sums[0], sums[1], total, kr, kb, scale, brightest)
-        gamut_shift(target[j], sums, scale, brightest, kr, kb, rule[6], shifts[:, j])
+        gamut_scale(target[j], sums[0], sums[1], total, kr, kb, rule[8], scale, brightest)
+        gamut_shift(target[j], sums, scale, brightest, kr, kb, rule[6], _ONE + rule[8], shifts[:, j])
         for k in range(count):
             multiply(out[k, j], scale)

@@ -20,13 +20,13 @@ from streamfuse.fusion.chroma import (
     GAIN_LIMIT,
     NOISE_END,
     NOISE_START,
+    ROUNDING,
+    luma_code,
 )
 from streamfuse.fusion.chroma_rows import chroma_factors, weighted_chroma
 from streamfuse.fusion.luma import normalise
 
-_RULE = np.array(
-    [CLIP_START, CLIP_END, NOISE_START, NOISE_END, FLOOR, GAIN_LIMIT, BRIGHTENING_LIMIT], np.float32
-)
+_RULE = (CLIP_START, CLIP_END, NOISE_START, NOISE_END, FLOOR, GAIN_LIMIT, BRIGHTENING_LIMIT)
 
 
 def fuse_chroma_fast(
@@ -58,6 +58,7 @@ def fuse_chroma_fast(
     small = np.stack([normalise(_reduced(luma, size), bits, color) for luma in lumas])
     target = normalise(_reduced(fused, size), bits, color)
     colours = np.stack([np.stack([_reduced(plane, size) for plane in planes]) for planes in chroma])
+    code = luma_code(bits, color)
     factors, shifts = np.empty_like(small), np.empty((2, *target.shape), np.float32)
     chroma_factors(
         small,
@@ -66,7 +67,7 @@ def fuse_chroma_fast(
         np.ascontiguousarray(weights),
         kr,
         kb,
-        _RULE,
+        np.array([*_RULE, code, ROUNDING * code], np.float32),
         factors,
         shifts,
     )

@@ -6,7 +6,7 @@ the mean of |band| over 6x6 pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -41,6 +41,7 @@ def blend_pair(
     color: ColorInfo,
     *,
     into: Plane | None = None,
+    level: Callable[[Map], float] | None = None,
 ) -> Plane:
     """Fuse the luma of two exposures.
 
@@ -51,6 +52,7 @@ def blend_pair(
         extra: how many times the picture was halved before the network saw it, 1 or more.
         bits, color: as in `Frame`.
         into: where to write the result, like the planes; by default a new array.
+        level: is given the fused luma at the network's scale, in [0, 1], and tells what to add to it.
 
     Returns:
         (H, W) of the planes' dtype, clipped to the nominal range.
@@ -58,7 +60,9 @@ def blend_pair(
     black, white = luma_range(bits, color.full_range)
     peak = np.float32(white - black)
     dark, bright = (_halvings(plane, bits, color, extra) for plane in planes)
-    picture = blend_luma([dark[-1] / peak, bright[-1] / peak], maps, exponents, 0) * peak
+    picture = blend_luma([dark[-1] / peak, bright[-1] / peak], maps, exponents, 0)
+    more = np.float32(0.0 if level is None else level(picture))
+    picture = (picture + more if more else picture) * peak
     prior = _at_least_two(maps.priors[0][1])
     gain = _at_least_two(maps.gains[0]) if maps.gains else np.ones_like(prior)
     floor = np.float32(ENERGY_FLOOR * (_PIXELS * _MEAN_ABSOLUTE * float(peak)) ** 2)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeGuard
 
 import numpy as np
@@ -12,6 +13,7 @@ from streamfuse.core.frame import (
     ColorInfo,
     FusedFrame,
     FusionMaps,
+    Map,
     Plane,
     WeighedBracket,
     empty_planes,
@@ -25,6 +27,8 @@ from streamfuse.fusion.fuser import Fuser, LcndrFuser, chroma_weights
 from streamfuse.fusion.luma import normalise, quantise
 
 Planes = tuple[Plane, ...]
+Level = Callable[[AlignedBracket, Map], float]
+"""(exposures of an instant, their fused luma in [0, 1] at full size or reduced) -> luma to add to it."""
 _MAX_BITS = 12  # that `pair` takes
 
 
@@ -40,13 +44,27 @@ def weigh_planes(fuser: Fuser, exposures: Sequence[Planes], bits: int, color: Co
 
 
 def blend_planes(
-    fuser: Fuser, exposures: Sequence[Planes], maps: FusionMaps, bits: int, color: ColorInfo
+    fuser: Fuser,
+    exposures: Sequence[Planes],
+    maps: FusionMaps,
+    bits: int,
+    color: ColorInfo,
+    level: Callable[[Map], float] | None = None,
 ) -> Planes:
-    """Fused planes, of the same depth, range, size and subsampling as the exposures'."""
+    """Fused planes, of the same depth, range, size and subsampling as the exposures'.
+
+    Args:
+        fuser: what the maps are of.
+        exposures: planes of each, darkest first.
+        maps, bits, color: as in `Frame` and `WeighedBracket`.
+        level: is given the fused luma and tells what to add to it, before it is rounded to codes.
+    """
     if _has_fast_path(fuser, exposures, bits):
-        return _blend_fast(fuser, exposures, maps, bits, color)
+        return _blend_fast(fuser, exposures, maps, bits, color, level)
     lumas = [normalise(p[0], bits, color) for p in exposures]
     fused = fuser.blend(lumas, maps)
+    if level is not None and (more := level(fused)):
+        fused = fused + np.float32(more)
     luma = quantise(fused, bits, color)
     if len(exposures[0]) == 1:
         return (luma,)
@@ -67,20 +85,25 @@ def _has_fast_path(fuser: Fuser, exposures: Sequence[Planes], bits: int) -> Type
 
 
 def _blend_fast(
-    fuser: LcndrFuser, exposures: Sequence[Planes], maps: FusionMaps, bits: int, color: ColorInfo
+    fuser: LcndrFuser,
+    exposures: Sequence[Planes],
+    maps: FusionMaps,
+    bits: int,
+    color: ColorInfo,
+    level: Callable[[Map], float] | None,
 ) -> Planes:
     from streamfuse.fusion.pair import blend_pair
 
     dark, bright = exposures
     extra = fuser.octaves(dark[0].shape)
     out = empty_planes(dark)
-    luma = blend_pair((dark[0], bright[0]), maps, fuser.exponents, extra, bits, color, into=out[0])
+    lumas = (dark[0], bright[0])
+    luma = blend_pair(lumas, maps, fuser.exponents, extra, bits, color, into=out[0], level=level)
     if len(dark) == 1:
         return (luma,)
     rows, columns = dark[1].shape
     weights = chroma_weights(maps, ((rows + 1) // 2, (columns + 1) // 2))
     chroma = [(p[1], p[2]) for p in exposures]
-    lumas = [p[0] for p in exposures]
     return luma, *fuse_chroma_fast(chroma, lumas, luma, weights, bits, color, into=out[1:])
 
 
@@ -121,10 +144,16 @@ class WeighStage(Stage[AlignedBracket, WeighedBracket]):
 
 
 class BlendStage(Stage[WeighedBracket, FusedFrame]):
-    """WeighedBracket -> FusedFrame: the pixels."""
+    """WeighedBracket -> FusedFrame: the pixels.
 
-    def __init__(self, fuser: Fuser) -> None:
+    Args:
+        fuser: what weighed the brackets.
+        level: what is added to the luma of each; None = nothing.
+    """
+
+    def __init__(self, fuser: Fuser, level: Level | None = None) -> None:
         self._fuser = fuser
+        self._level = level
 
     def push(self, item: WeighedBracket) -> Iterable[FusedFrame]:
         """One in, one out."""
@@ -133,7 +162,10 @@ class BlendStage(Stage[WeighedBracket, FusedFrame]):
         reference = bracket.reference
         planes = reference.planes
         if not bracket.alone:
-            planes = blend_planes(self._fuser, aligned.exposures, item.maps, reference.bits, reference.color)
+            level = None if self._level is None else partial(self._level, aligned)
+            planes = blend_planes(
+                self._fuser, aligned.exposures, item.maps, reference.bits, reference.color, level
+            )
         used = {reference.index}
         for neighbours in bracket.missing.values():
             used |= {f.index for f in (neighbours.before, neighbours.after) if f is not None}

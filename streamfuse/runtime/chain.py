@@ -19,6 +19,7 @@ from streamfuse.fusion.fuser import Fuser, LcndrFuser, create_fuser
 from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.runtime.line import Line, NamedStage
 from streamfuse.temporal.flicker import Deflicker
+from streamfuse.temporal.level import Leveller
 from streamfuse.temporal.smooth import Smoother
 
 _LONGEST_OPENING = 1500  # frames before exposures alternate: a minute of titles
@@ -115,7 +116,8 @@ def build_chain(
         weighed = Line("align", aligner).then("weigh", WeighStage(fuser))
         if config.smooth.enabled:
             weighed = weighed.then("smooth", Smoother())
-        blend = Line("blend", BlendStage(fuser)).ending_in(DimStage(front.fades))
+        leveller = Leveller() if config.smooth.enabled else None
+        blend = Line("blend", BlendStage(fuser, leveller)).ending_in(DimStage(front.fades))
         if config.smooth.flicker:
             blend = blend.then("flicker", Deflicker())
         fusion = weighed.followed_by(Line("blend", _Finishing(blend, finish)) if finish else blend)

@@ -1,1 +1,1 @@
-"""Temporal smoothing: of fusion weights, along the motion, over a bounded number of frames."""
+"""Temporal smoothing, over a bounded number of frames: of fusion weights along the motion, and of the level."""

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pictures import saturated
 
 from streamfuse.core.color import chroma_shape
 from streamfuse.core.frame import ColorInfo, chroma_range, luma_range
-from streamfuse.fusion.chroma import fuse_chroma, within_gamut
+from streamfuse.fusion.chroma import ROUNDING, fuse_chroma, luma_code, within_gamut
 from streamfuse.fusion.luma import normalise, quantise
 
 BT601, BT709, BT2020 = (ColorInfo(m, m, m, False) for m in (6, 1, 9))
@@ -130,7 +131,8 @@ def test_the_result_is_inside_the_gamut(seed, bits, color, count):
     weights = rng.random((count, *shape), np.float32)
     cb, cr = fuse_chroma(chroma, lumas, fused, weights / weights.sum(axis=0), bits, color)
     rgb = decoded(quantise(fused, bits, color), cb, cr, bits, color)
-    rounding = 1.6 / (luma_range(bits, color.full_range)[1] - luma_range(bits, color.full_range)[0])
+    # What rounding may do, to the exposures before and to the result now.
+    rounding = (1.6 + ROUNDING) * luma_code(bits, color)
     assert rgb.min() >= -rounding
     assert rgb.max() <= 1 + rounding
 
@@ -147,8 +149,27 @@ def test_native_subsampling_of_any_size(subsampling, size):
         assert plane.dtype == np.uint8
 
 
-def test_black_has_no_colour():
+def test_black_has_no_colour_but_what_rounding_explains():
     noise = np.random.default_rng(2).integers(100, 157, (6, 6)).astype(np.uint8)
     black = np.zeros((6, 6), np.float32)
     for plane in fuse_chroma([(noise, noise)] * 2, [black] * 2, black, even(2, (6, 6)), 8, BT709):
-        np.testing.assert_array_equal(plane, 128)
+        np.testing.assert_allclose(plane, 128, atol=4)
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+@pytest.mark.parametrize("matrix", [1, 6, 9])
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 1 << 30))
+def test_exposures_that_are_equal_keep_their_colour(matrix, bits, full, seed):
+    color = ColorInfo(matrix, matrix, matrix, full)
+    (luma, *chroma), rng = saturated((40, 60), bits, color, seed), np.random.default_rng(seed)
+    own = normalise(luma, bits, color)
+    # The fused luma is the exposures' own, to half a code: it is rounded later.
+    for apart in (0.0, 0.5):
+        fused = own + np.float32(apart * luma_code(bits, color)) * rng.uniform(-1, 1, own.shape)
+        made = fuse_chroma(
+            [tuple(chroma)] * 2, [own] * 2, fused.astype(np.float32), even(2, own.shape), bits, color
+        )
+        for mine, wanted in zip(made, chroma, strict=True):
+            assert np.abs(mine.astype(int) - wanted).max() <= (1 if apart else 0)

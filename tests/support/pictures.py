@@ -38,3 +38,14 @@ def plane_exposures(height, width, count, bits, subsampling, color, seed=0):
     """N tuples (Y, Cb, Cr), darkest first."""
     pictures = rgb_exposures(height, width, count, seed, np.uint16)
     return [rgb_to_planes(p, bits=bits, subsampling=subsampling, color=color) for p in pictures]
+
+
+def saturated(size, bits, color, seed=0):
+    """Planes (Y, Cb, Cr), 4:4:4, of random colours in the gamut: most have channels that are full or missing."""
+    rng = np.random.default_rng(seed)
+    colours = rng.random((*size, 3))
+    colours = np.where(rng.random(colours.shape) < 0.6, np.round(colours), colours)
+    colours *= np.where(rng.random((*size, 1)) < 0.5, 1.0, rng.random((*size, 1)))
+    return rgb_to_planes(
+        np.rint(colours * 65535).astype(np.uint16), bits=bits, subsampling=(0, 0), color=color
+    )

@@ -7,6 +7,7 @@
 #define GAIN_LIMIT 2.5f
 #define BRIGHTENING_LIMIT 2.0f
 #define FLOOR 0.1f  // visibility of an exposure when nothing better is there
+#define ROUNDING 2.0f  // codes of luma by which rounding can take a channel out of the gamut
 
 // R' - Y', G' - Y', B' - Y'.
 __device__ inline void differences(float cb, float cr, float kr, float kb, float out[3]) {
@@ -24,32 +25,33 @@ __device__ inline float visibility(float luma, float cb, float cr, float kr, flo
     return unclipped * above_noise + FLOOR;
 }
 
-// Brings R', G' and B' inside [0, 1] at this luma, as within_gamut of streamfuse.fusion.chroma says.
-__device__ inline void within_gamut(float luma, float* cb, float* cr, float kr, float kb) {
+// Brings R', G' and B' inside [-slack, 1 + slack] at this luma, as within_gamut of streamfuse.fusion.chroma says.
+__device__ inline void within_gamut(float luma, float* cb, float* cr, float kr, float kb, float slack) {
     float difference[3], seen[3], largest[3], scale = 1.0f, brightest = 0.0f;
+    const float top = 1.0f + slack;
     const float parts[3] = {kr, 1.0f - kr - kb, kb};
     differences(*cb, *cr, kr, kb, difference);
-    for (int n = 0; n < 3; ++n) scale = fminf(scale, luma / fmaxf(-difference[n], 1e-6f));
+    for (int n = 0; n < 3; ++n) scale = fminf(scale, (luma + slack) / fmaxf(-difference[n], 1e-6f));
     for (int n = 0; n < 3; ++n) brightest = fmaxf(brightest, luma + scale * difference[n]);
     *cb *= scale;
     *cr *= scale;
-    if (brightest <= 1.0f) return;
+    if (brightest <= top) return;
     for (int n = 0; n < 3; ++n) {
-        seen[n] = clamp01(luma + scale * difference[n]);
-        largest[n] = fminf(seen[n] * BRIGHTENING_LIMIT, 1.0f);
+        seen[n] = fminf(luma + scale * difference[n], top);
+        largest[n] = fminf(seen[n] * BRIGHTENING_LIMIT, top);
     }
     for (int round = 0; round < 2; ++round) {
         float total = 0.0f, open = 0.0f;
         for (int n = 0; n < 3; ++n) {
             total += parts[n] * seen[n];
-            if (seen[n] < 1.0f) open += parts[n] * seen[n];
+            if (seen[n] > 0.0f && seen[n] < top) open += parts[n] * seen[n];
         }
         float factor = 1.0f + (luma - total) / fmaxf(open, 1e-6f);
-        for (int n = 0; n < 3; ++n) seen[n] = fminf(seen[n] * factor, largest[n]);
+        for (int n = 0; n < 3; ++n) seen[n] = fmaxf(fminf(seen[n] * factor, largest[n]), seen[n]);
     }
     float total = parts[0] * seen[0] + parts[1] * seen[1] + parts[2] * seen[2];
-    float white = (luma - total) / fmaxf(1.0f - total, 1e-6f);
-    for (int n = 0; n < 3; ++n) seen[n] += (1.0f - seen[n]) * white;
+    float white = (luma - total) / fmaxf(top - total, 1e-6f);
+    for (int n = 0; n < 3; ++n) seen[n] += (top - seen[n]) * white;
     *cb = (seen[2] - luma) * 0.5f / (1.0f - kb);
     *cr = (seen[0] - luma) * 0.5f / (1.0f - kr);
 }
@@ -96,14 +98,14 @@ __device__ void fuse_chroma(const T* lumas, const float* fused, int height, int 
         float weight = bilinear(prior + (size_t)k * prior_rows * prior_columns, prior_columns, prior_y, prior_x);
         float share = visibility(luma, cb, cr, kr, kb) * weight;
         total += share;
-        share *= fminf(fmaxf(sqrtf(target / fmaxf(luma, 1e-4f)), 1.0f), GAIN_LIMIT);
+        share *= fminf(fmaxf(sqrtf(fmaxf(target - scale, 0.0f) / fmaxf(luma, 1e-4f)), 1.0f), GAIN_LIMIT);
         blue += share * cb;
         red += share * cr;
     }
     total = fmaxf(total, 1e-6f);
     blue /= total;
     red /= total;
-    within_gamut(target, &blue, &red, kr, kb);
+    within_gamut(target, &blue, &red, kr, kb, ROUNDING * scale);
     out[here] = (T)packed(blue * 2.0f * half_range + neutral, 0.0f, top, dither, y, x);
     out[plane + here] = (T)packed(red * 2.0f * half_range + neutral, 0.0f, top, dither, y, x);
 }

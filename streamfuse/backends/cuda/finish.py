@@ -97,7 +97,8 @@ def fuse_chroma_reference(
     unclipped = ((rule.CLIP_END - brightest) / (rule.CLIP_END - rule.CLIP_START)).clamp(0, 1)
     above_noise = ((luma - rule.NOISE_START) / (rule.NOISE_END - rule.NOISE_START)).clamp(0, 1)
     share = (unclipped * above_noise + _FLOOR) * weight
-    scaled = share * (target / luma.clamp_min(1e-4)).sqrt().clamp(1.0, rule.GAIN_LIMIT)
+    ratio = (target - coding.scale).clamp_min(0.0) / luma.clamp_min(1e-4)
+    scaled = share * ratio.sqrt().clamp(1.0, rule.GAIN_LIMIT)
     total = share.sum(0).clamp_min(1e-6)
     pair = torch.stack([(scaled * cb).sum(0) / total, (scaled * cr).sum(0) / total])
     codes = _within_gamut(target, pair, coding) * (2 * coding.chroma_half) + coding.neutral
@@ -107,17 +108,20 @@ def fuse_chroma_reference(
 def _within_gamut(luma: Tensor, pair: Tensor, coding: Coding) -> Tensor:
     """As `streamfuse.fusion.chroma.within_gamut`, of Cb and Cr (2, h, w)."""
     difference = _differences(pair[0], pair[1], coding)
-    scale = (luma / (-difference).clamp_min(1e-6)).amin(0).clamp(max=1.0)
+    slack = rule.ROUNDING * coding.scale
+    top = 1 + slack
+    scale = ((luma + slack) / (-difference).clamp_min(1e-6)).amin(0).clamp(max=1.0)
     parts = luma.new_tensor([coding.kr, 1 - coding.kr - coding.kb, coding.kb])[:, None, None]
-    seen = (luma + scale * difference).clamp(0.0, 1.0)
-    largest = (seen * rule.BRIGHTENING_LIMIT).clamp(max=1.0)
+    seen = (luma + scale * difference).clamp(max=top)
+    largest = (seen * rule.BRIGHTENING_LIMIT).clamp(max=top)
     for _ in range(2):
         given = parts * seen
-        seen = seen * (1 + (luma - given.sum(0)) / (given * (seen < 1)).sum(0).clamp_min(1e-6))
-        seen = torch.minimum(seen, largest)
+        ready = (given * ((seen > 0) & (seen < top))).sum(0)
+        factor = 1 + (luma - given.sum(0)) / ready.clamp_min(1e-6)
+        seen = torch.maximum(torch.minimum(seen * factor, largest), seen)
     total = (parts * seen).sum(0)
-    seen = seen + (1 - seen) * ((luma - total) / (1 - total).clamp_min(1e-6))
-    over = luma + scale * difference.amax(0) > 1
+    seen = seen + (top - seen) * ((luma - total) / (top - total).clamp_min(1e-6))
+    over = luma + scale * difference.amax(0) > top
     moved = torch.stack(
         [(seen[2] - luma) * (0.5 / (1 - coding.kb)), (seen[0] - luma) * (0.5 / (1 - coding.kr))]
     )

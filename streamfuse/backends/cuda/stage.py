@@ -17,6 +17,7 @@ from streamfuse.backends.cuda.align import DeviceAligner
 from streamfuse.backends.cuda.blend import blend
 from streamfuse.backends.cuda.finish import fuse_chroma, pack_luma
 from streamfuse.backends.cuda.launch import launcher_for
+from streamfuse.backends.cuda.level import DeviceLeveller
 from streamfuse.backends.cuda.smooth import DeviceInstant, DeviceSmoother
 from streamfuse.backends.cuda.weigh import DeviceWeigher, Precision
 from streamfuse.core.frame import Bracket, Frame, FusedFrame, Plane
@@ -35,7 +36,7 @@ class DeviceFusionSettings:
     Args:
         preset, ghost, rate, denoise: of the alignment, as `streamfuse.align.Aligner` takes them.
         mode: of the alignment; "global" is not there.
-        smooth: smooth the maps over time.
+        smooth: smooth the maps over time, and level what alternates in the whole picture.
         precision: of the network.
         graphs: use CUDA graphs.
         dither: add an ordered pattern before rounding; off, the result is that of the CPU path to one code value.
@@ -84,7 +85,7 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
         self._weigh = DeviceWeigher(
             network, self._device, self._launcher, settings.precision, settings.graphs
         )
-        self._smoother = DeviceSmoother()
+        self._smoother, self._leveller = DeviceSmoother(), DeviceLeveller()
         self._downloads: deque[_Download] = deque()
 
     @torch.inference_mode()
@@ -130,6 +131,8 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
         coding, lumas, chroma = aligned.reference.coding, aligned.lumas, aligned.chroma
         extra = self._fuser.octaves(lumas.shape[1:])
         fused = blend(lumas, coding, maps, self._fuser.exponents, extra, self._launcher, instant.pyramid)
+        if self._settings.smooth and (more := self._leveller(aligned, fused)) is not None:
+            fused = fused + more
         height, width = lumas.shape[1:]
         pixels = height * width
         colours = 0 if chroma is None else chroma[:, 0].numel()

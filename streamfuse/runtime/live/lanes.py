@@ -23,6 +23,7 @@ from streamfuse.fusion.fuser import Fuser, create_fuser
 from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.runtime.ahead import compile_ahead
 from streamfuse.runtime.live.config import fixed_preset, stride
+from streamfuse.temporal.level import Leveller
 
 Rung = Literal["best", "balanced", "fast", "coarse"]
 """A preset, or what is below them: `fast` with motion and weights found at a coarser scale."""
@@ -157,7 +158,8 @@ class Lanes:
             threads=fuse.threads,
             coarse=rung == "coarse",
         )
-        self._lanes[rung] = Lane(rung, fuser, self._aligner(rung), WeighStage(fuser), BlendStage(fuser))
+        blend = BlendStage(fuser, Leveller() if config.smooth.enabled else None)
+        self._lanes[rung] = Lane(rung, fuser, self._aligner(rung), WeighStage(fuser), blend)
 
     def _with(self, preset: Preset) -> Config:
         fuse = self._config.fuse.model_copy(update={"preset": preset})
@@ -174,7 +176,8 @@ class Lanes:
         """Run brackets of the trial through a lane, one after another in this thread."""
         pairer = Pairer(self._config.input.rate, lookahead=self._config.live.lookahead)
         brackets = [bracket for frame in frames for bracket in pairer.push(frame)]
-        aligner = self._aligner(lane.rung)  # what it learns of the trial is not for the run
+        # What these learn of the trial is not for the run.
+        aligner, blend = self._aligner(lane.rung), BlendStage(lane.fuser)
         costs: list[tuple[float, float]] = []
         began = time.monotonic()
         for number, bracket in enumerate(brackets):
@@ -187,7 +190,7 @@ class Lanes:
             marks.append(time.monotonic())
             (weighed,) = lane.weigh.push(aligned)
             marks.append(time.monotonic())
-            list(lane.blend.push(weighed))
+            list(blend.push(weighed))
             marks.append(time.monotonic())
             if number >= _WARM:
                 costs.append((float(np.diff(marks).max()), time.process_time() - used))

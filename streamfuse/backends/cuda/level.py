@@ -1,0 +1,57 @@
+"""What alternates in the level of the fused picture, as `streamfuse.temporal.level` finds it, on the device.
+
+Nothing waits for the host: what is added is a tensor.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import torch
+from torch import Tensor
+
+from streamfuse.backends.cuda.align import DeviceBracket
+from streamfuse.backends.cuda.sampling import area, grid, sample
+from streamfuse.core.frame import Bracket
+from streamfuse.temporal import level as rule
+
+
+class DeviceLeveller:
+    """Tells what to add to each fused picture; called once for each instant, in order."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Bracket, Tensor] | None = None
+        self._steps: deque[Tensor] = deque(maxlen=rule.WINDOW)
+
+    def __call__(self, aligned: DeviceBracket, picture: Tensor) -> Tensor | None:
+        """Luma to add to the fused picture (H, W) of this instant, one value; None = none.
+
+        Args:
+            aligned: the exposures that it is made of, with the motion towards the instant before.
+            picture: its luma in [0, 1].
+        """
+        bracket, last, flow = aligned.bracket, self._last, aligned.flow_before
+        small = area(picture, rule.reduced_size(picture.shape[0], picture.shape[1])).clamp(0, 1)
+        self._last = bracket, small
+        if last is None or flow is None or not rule.follows(last[0], bracket) or last[1].shape != small.shape:
+            self._steps.clear()
+            return None
+        rows, columns = small.shape
+        moved = area(flow, (rows, columns))
+        x, y = grid(rows, columns, small)
+        x, y = x + moved[0] * (columns / flow.shape[2]), y + moved[1] * (rows / flow.shape[1])
+        inside = (x >= 0) & (x <= columns - 1) & (y >= 0) & (y <= rows - 1)
+        step = torch.where(inside, small - sample(last[1], x, y), torch.nan).nanmedian().nan_to_num()
+        self._steps.append(step * (0.5 * rule.sign(bracket)))
+        if len(self._steps) < rule.MIN_COUNT:
+            return None
+        return alternation(torch.stack(tuple(self._steps))) * -rule.sign(bracket)
+
+
+def alternation(steps: Tensor) -> Tensor:
+    """As `streamfuse.temporal.level.alternation`, of enough steps (n,); one value."""
+    pairs = (steps[1:] + steps[:-1]) * 0.5
+    mean, doubt = pairs.mean(), pairs.std() * rule.threshold(len(pairs))
+    sure = mean.abs() > doubt.clamp_min(rule.MIN_CHANGE)
+    found = mean * (1 - (doubt / mean) ** 2)
+    return torch.where(sure, found.clamp(-rule.MAX_CHANGE, rule.MAX_CHANGE), 0.0)

@@ -1,0 +1,132 @@
+"""Takes out of the fused picture's level what alternates with the exposures.
+
+Frames that were taken dark can come out a little brighter or darker as a whole than those that were taken bright: what
+nobody saw is guessed differently, and noise lifts what is black. The whole picture then flickers at half the frame
+rate, by a fraction of a code value.
+
+How much brighter a fused picture is than the one before is measured along the motion, in its median. Half of it, with
+the sign of the exposure, is what alternates in that step; the mean of two steps that follow each other has none of a
+steady change of the light. Of the last `WINDOW` steps the mean is taken back as far as it stands out from its own
+standard error, which what moves and what changes once make larger. Where nothing stands out the picture stays as it is,
+bit for bit.
+
+Only earlier pictures count, so nothing has to wait, and only so many of them, so that any segment of a film can be
+fused on its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from streamfuse.core.frame import AlignedBracket, Bracket, Map
+from streamfuse.imaging.grid import resample_flow, sampling_positions
+
+WINDOW, MIN_COUNT = 16, 4  # steps from picture to picture that count at most, and that there have to be
+LONG_SIDE = 96  # of the pictures that are compared
+SIGNIFICANT = 1.5  # standard errors at which an alternation begins to count
+MIN_CHANGE, MAX_CHANGE = 0.02 / 255, 3 / 255  # luma: less is left as it is, more is no flicker of ours
+# Steps share pictures, and means of two steps share steps: variance of the mean of n of these, in theirs / n.
+SHARED = 8 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The fused picture of the instant before, reduced."""
+
+    bracket: Bracket
+    picture: Map
+
+
+class Leveller:
+    """Tells what to add to each fused picture; called once for each instant, in order."""
+
+    def __init__(self) -> None:
+        self._last: _Last | None = None
+        self._steps: deque[float] = deque(maxlen=WINDOW)
+
+    def __call__(self, aligned: AlignedBracket, picture: Map) -> float:
+        """Luma to add to the fused picture of this instant.
+
+        Args:
+            aligned: the exposures that it is made of, with the motion towards the instant before.
+            picture: its luma in [0, 1] before anything was added, of any size.
+        """
+        bracket, last = aligned.bracket, self._last
+        small = reduced(picture)
+        self._last = _Last(bracket, small)
+        if last is None or aligned.flow_before is None or not follows(last.bracket, bracket):
+            self._steps.clear()
+            return 0.0
+        if last.picture.shape != small.shape:
+            self._steps.clear()
+            return 0.0
+        step = _step(last.picture, small, aligned.flow_before)
+        self._steps.append(sign(bracket) * step / 2)
+        return -sign(bracket) * alternation(self._steps)
+
+
+def _step(before: Map, now: Map, flow: Map) -> float:
+    """How much brighter a picture is than the one before, in the median of what shows in both, along the motion."""
+    x, y = sampling_positions(resample_flow(flow, (now.shape[0], now.shape[1])))
+    seen = cv2.remap(before, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    inside = (x >= 0) & (x <= now.shape[1] - 1) & (y >= 0) & (y <= now.shape[0] - 1)
+    return float(np.median((now - seen)[inside])) if inside.any() else 0.0
+
+
+def follows(before: Bracket, now: Bracket) -> bool:
+    """Whether two brackets are of instants that follow each other, taken with one of two exposures each."""
+    return (
+        now.cycle == 2
+        and before.cycle == 2
+        and now.rank != before.rank
+        and now.reference.index == before.reference.index + 1
+    )
+
+
+def sign(bracket: Bracket) -> int:
+    """1 of the brighter exposure, -1 of the darker one."""
+    return 1 if bracket.rank else -1
+
+
+def reduced_size(height: int, width: int) -> tuple[int, int]:
+    """(rows, columns) at which pictures of some size are compared."""
+    scale = min(1.0, LONG_SIDE / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def reduced(picture: Map) -> Map:
+    """A picture at that size, clipped to [0, 1]."""
+    rows, columns = reduced_size(*picture.shape)
+    small = cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.asarray(np.clip(small, 0.0, 1.0), np.float32)
+
+
+def threshold(count: int) -> float:
+    """How many times the standard deviation of `count` means of two steps their mean has to be to count.
+
+    Few of them tell their own deviation poorly, and so more is asked for.
+    """
+    return SIGNIFICANT * math.sqrt(SHARED / count * (count + 2) / (count - 2))
+
+
+def alternation(steps: Sequence[float]) -> float:
+    """Luma by which pictures of the brighter exposure lie above the mean of both, as far as that is sure.
+
+    Args:
+        steps: half of how much brighter pictures are than those before, with the sign of their exposure, in order.
+    """
+    if len(steps) < MIN_COUNT:
+        return 0.0
+    values = np.asarray(steps, np.float64)
+    pairs = (values[1:] + values[:-1]) / 2
+    mean, doubt = float(pairs.mean()), threshold(len(pairs)) * float(pairs.std(ddof=1))
+    if abs(mean) <= max(doubt, MIN_CHANGE):
+        return 0.0
+    found = mean * (1 - (doubt / mean) ** 2)
+    return min(max(found, -MAX_CHANGE), MAX_CHANGE)

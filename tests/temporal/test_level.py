@@ -1,0 +1,134 @@
+"""What alternates in the level of the whole picture is gone; all else stays as it is."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+from streamfuse.core.frame import AlignedBracket, Bracket, ColorInfo, Frame, Neighbours
+from streamfuse.temporal.level import MAX_CHANGE, MIN_CHANGE, MIN_COUNT, WINDOW, Leveller
+
+SIZE = (54, 96)
+CODE = 1 / 255
+
+
+def scene(seed=0, size=SIZE):
+    noise = np.random.default_rng(seed).random(size, np.float32)
+    return cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 3), None, 0.1, 0.8, cv2.NORM_MINMAX)
+
+
+def instant(index, rank=None, cycle=2, flow=(0.0, 0.0), known=True):
+    frame = Frame((np.zeros((4, 4), np.uint8),), 8, (0, 0), ColorInfo(), index, Fraction(1, 25), index)
+    bracket = Bracket(frame, index % cycle if rank is None else rank, cycle, {1: Neighbours(frame, None)})
+    before = np.full((27, 48, 2), flow, np.float32) if known else None
+    return AlignedBracket(bracket, ((), ()), (0.0, 3.0), (None, None), before)
+
+
+def levels(pictures, **how):
+    """What is added to each."""
+    leveller = Leveller()
+    return [leveller(instant(t, **how), picture) for t, picture in enumerate(pictures)]
+
+
+def alternating(count, codes, seed=0, noise=0.0):
+    """Pictures whose level lies by so many codes above and below a steady one, in turns."""
+    rng = np.random.default_rng(seed)
+    return [
+        scene() + np.float32(CODE * (codes * (1 if t % 2 else -1) + noise * rng.standard_normal()))
+        for t in range(count)
+    ]
+
+
+@pytest.mark.parametrize("codes", [0.1, -0.5, 2.0])
+def test_what_alternates_is_taken_back(codes):
+    found = levels(alternating(20, codes))
+    assert found[:MIN_COUNT] == [0.0] * MIN_COUNT
+    for t, more in enumerate(found[MIN_COUNT:], MIN_COUNT):
+        assert more / CODE == pytest.approx(-codes if t % 2 else codes, rel=0.02)
+
+
+def test_so_it_is_where_the_level_jumps_by_about_as_much_without_a_rule():
+    found = levels(alternating(60, 0.4, noise=0.15))
+    taken = np.array(found[WINDOW:]) / CODE
+    wanted = np.array([-0.4 if t % 2 else 0.4 for t in range(WINDOW, 60)])
+    assert np.abs(taken - wanted).mean() < 0.15
+
+
+def test_it_is_measured_along_the_motion():
+    wide = scene(1, (54, 300))
+    pictures = [
+        wide[:, 3 * t : 3 * t + 96] + np.float32(CODE * (0.3 if t % 2 else -0.3)) for t in range(20)
+    ]  # what was at x is now at x - 3: a pixel and a half of the flow's grid
+    found = levels(pictures, flow=(1.5, 0.0))
+    for t, more in enumerate(found[8:], 8):
+        assert more / CODE == pytest.approx(-0.3 if t % 2 else 0.3, abs=0.1)
+    assert np.abs(levels(pictures)[8:]).mean() < np.abs(found[8:]).mean()
+
+
+@pytest.mark.parametrize(
+    "light",
+    [
+        [0.5] * 24,
+        list(np.linspace(0.2, 0.9, 24)),
+        [0.3 + 0.02 * (t - 12) ** 2 / 12 for t in range(24)],
+        [0.3] * 9 + [0.6] * 15,
+        [0.3] * 9 + [0.7] + [0.3] * 14,
+        [0.5 + 0.1 * np.sin(t / 3) for t in range(24)],
+        [0.5 + 0.02 * np.sin(2 * np.pi * t / 3) for t in range(24)],
+    ],
+    ids=["steady", "fade", "faster and faster", "lamp", "flash", "waves", "mains"],
+)
+def test_light_that_changes_passes_bit_for_bit(light):
+    assert levels([scene() * np.float32(level) for level in light]) == [0.0] * len(light)
+
+
+def test_next_to_nothing_is_left_as_it_is():
+    assert set(levels(alternating(20, 0.5 * MIN_CHANGE / CODE))) == {0.0}
+
+
+def test_noise_is_seldom_taken_for_it():
+    found = np.array(levels(alternating(400, 0.0, noise=0.3))) / CODE
+    assert np.mean(found != 0) < 0.3
+    assert np.abs(found).mean() < 0.02
+
+
+def test_no_more_than_a_few_codes_are_taken():
+    assert max(map(abs, levels(alternating(20, 5.0)))) == pytest.approx(MAX_CHANGE)
+
+
+def test_only_exposures_that_alternate_count():
+    pictures = alternating(20, 0.5)
+    assert set(levels(pictures, rank=0)) == {0.0}
+    assert set(levels(pictures, cycle=3)) == {0.0}
+    assert set(levels(pictures, known=False)) == {0.0}
+
+
+@pytest.mark.parametrize(("cut", "lost"), [(12, 0), (None, 2)])
+def test_it_begins_anew_after_a_cut_and_after_frames_that_were_lost(cut, lost):
+    leveller = Leveller()
+    found = [
+        leveller(instant(t + lost * (t >= 12), known=t != cut), picture)
+        for t, picture in enumerate(alternating(24, 0.5))
+    ]
+    assert found[11] != 0.0
+    assert found[12 : 12 + MIN_COUNT] == [0.0] * MIN_COUNT
+    assert found[-1] != 0.0
+
+
+def test_a_segment_is_identical_to_the_same_part_of_the_whole():
+    rng = np.random.default_rng(3)
+    pictures = [picture + rng.normal(0, 0.01, SIZE).astype(np.float32) for picture in alternating(60, 0.3)]
+    whole, leveller = levels(pictures), Leveller()
+    part = [leveller(instant(t), pictures[t]) for t in range(20, 60)]
+    assert part[WINDOW:] == whole[20 + WINDOW :]
+    assert any(part[WINDOW:])
+
+
+def test_pictures_may_be_of_any_size():
+    for size in ((1, 1), (3, 500), (27, 48), (300, 533)):
+        picture = cv2.resize(scene(), size[::-1])
+        found = levels([picture + np.float32(CODE * (0.5 if t % 2 else -0.5)) for t in range(12)])
+        assert found[-1] / CODE == pytest.approx(-0.5, abs=0.02)
