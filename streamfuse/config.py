@@ -78,6 +78,10 @@ class InputConfig(_Section):
         default=None,
         description="seconds by which the second of two files, one per exposure, began later; null: found out",
     )
+    deinterlace: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="make whole pictures of interlaced frames; auto: of those that bear the flag",
+    )
     frames: Annotated[str, AfterValidator(_checked_frames)] | None = Field(
         default=None, description="part of the input as A:B, frame numbers from 0, B excluded; null: all"
     )

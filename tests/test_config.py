@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamfuse.config import OPTION_KEYS, Config, load_config, schema, shipped_configs
+from streamfuse.core.options import FuseOptions
 from streamfuse.errors import ConfigError
 
 SHIPPED = [
@@ -179,3 +180,7 @@ def test_a_mistake_on_the_command_line_is_named():
         Config().with_overrides(preset="quick")
     with pytest.raises(ConfigError, match="did you mean 'codec'"):
         Config().with_overrides(codex="h264")
+
+
+def test_the_options_of_functions_are_those_of_the_command_line():
+    assert set(FuseOptions.__annotations__) == set(OPTION_KEYS)

@@ -15,7 +15,9 @@ import av.container
 import av.video
 
 from streamfuse.capture.avframe import picture_of
+from streamfuse.capture.deinterlace import Deinterlace, Deinterlacer
 from streamfuse.capture.ending import Ending
+from streamfuse.capture.images import alpha_lost
 from streamfuse.capture.index import seek_to_frame
 from streamfuse.capture.piped import STDIN, StandardInput, y4m_problem
 from streamfuse.capture.steady import SteadyTimes
@@ -41,6 +43,7 @@ class VideoFileSource(Source):
         frames: (first, end) frame numbers, end excluded; None leaves a side open. `Frame.index` counts from
             the file's first frame.
         rate: frames per second of a file that has no time stamps, such as `.h264`; None: what its pictures say.
+        deinterlace: which frames to deinterlace, see `Deinterlacer`.
 
     Attributes:
         info: what is known before the first frame.
@@ -60,6 +63,7 @@ class VideoFileSource(Source):
         *,
         frames: tuple[int | None, int | None] | None = None,
         rate: Fraction | None = None,
+        deinterlace: Deinterlace = "auto",
     ) -> None:
         self.decode_errors = 0
         self.warnings: list[str] = []
@@ -68,6 +72,7 @@ class VideoFileSource(Source):
         self._stopped = threading.Event()
         self._reading = threading.Lock()
         self._given_rate = rate
+        self._deinterlacer = Deinterlacer(deinterlace)
         self._piped = StandardInput() if str(path) == STDIN else None
         self._path = Path(path)
         try:
@@ -84,10 +89,8 @@ class VideoFileSource(Source):
             if head is None:
                 raise InputError(self._nothing())
             self._frames = chain([head], decoded)
-            if _has_alpha(self._stream):
-                self.warnings.append(
-                    f"The transparency of {self._name} is left out: its pictures are fused as if they were opaque."
-                )
+            if any(component.is_alpha for component in self._stream.format.components):
+                self.warnings.append(alpha_lost(self._name))
             self.info = self._describe(head, None if str(path) == STDIN else Path(path))
         except BaseException:
             self._container.close()
@@ -116,11 +119,19 @@ class VideoFileSource(Source):
 
     def report(self) -> SourceReport:
         """Tell what is wrong with the file, as far as it was read."""
-        return SourceReport(tuple(self.warnings), self.decode_errors)
+        return SourceReport(
+            warnings=tuple(self.warnings),
+            notes=tuple(self.notes),
+            decode_errors=self.decode_errors,
+            deinterlaced=self.deinterlaced,
+        )
 
     def _begin(self, path: str | Path) -> tuple[Iterator[Frame], Frame | None]:
         """The frames from the first one wanted, and that frame; by seeking where that is safe."""
         if self._first and str(path) != STDIN:
+            self._deinterlacer.look(self._decode())
+            self._start_again()
+        if self._first and str(path) != STDIN and not self._deinterlacer.fields:
             found = seek_to_frame(self._container, self._stream, self._first)
             origin = round(self._clock.origin / Fraction(self._stream.time_base or 1))
             numbers = {pts - origin: number for pts, number in found.items()} if found else None
@@ -128,11 +139,15 @@ class VideoFileSource(Source):
             head = next(decoded, None) if numbers else None
             if head is not None:
                 return decoded, head
-            self._container.close()
-            self._reopen()
-            self.decode_errors = 0
+            self._start_again()
         decoded = self._numbered(self._decode())
         return decoded, next(decoded, None)
+
+    def _start_again(self) -> None:
+        self._container.close()
+        self._reopen()
+        self.decode_errors = 0
+        self.warnings.clear()
 
     def _reopen(self) -> None:
         """Open the file at its beginning."""
@@ -145,7 +160,7 @@ class VideoFileSource(Source):
                 )
             self._ended = False
             self._ending = Ending(self._name, self._container, self._stream)
-            self._clock = MediaClock(self._container, self._stream, 1 / self._rate)
+            self._clock = MediaClock(self._container, self._stream, self._parts / self._rate)
         except BaseException:
             self._container.close()
             raise
@@ -204,17 +219,17 @@ class VideoFileSource(Source):
 
         Frames are counted, from the first that `numbers` (by pts) knows where that is given.
         """
+        decoded = self._deinterlacer.through(decoded)
+        if numbers is not None:
+            decoded = dropwhile(lambda raw: raw.pts not in numbers, decoded)
+        opening = next(decoded, None)  # with it is decided what becomes of fields
+        if opening is None:
+            return
         time_base, step = self._time_base()
         steady = SteadyTimes(time_base, self._rate)
         last: int | None = None
-        start = 0
-        if numbers is not None:
-            decoded = dropwhile(lambda raw: raw.pts not in numbers, decoded)
-            opening = next(decoded, None)
-            if opening is None or opening.pts is None:
-                return
-            start, decoded = numbers[opening.pts], chain([opening], decoded)
-        for index, raw in enumerate(decoded, start):
+        start = 0 if numbers is None else numbers[opening.pts or 0]
+        for index, raw in enumerate(chain([opening], decoded), start):
             if self._end is not None and index >= self._end:
                 return
             pts = raw.pts
@@ -247,11 +262,27 @@ class VideoFileSource(Source):
         # Unset is a falsy rational in newer PyAV, None in older.
         if not time_base or not has_time_stamps(self._container):
             return 1 / rate, 1
-        return Fraction(time_base), max(1, round(1 / (rate * Fraction(time_base))))
+        time_base = Fraction(time_base) / self._parts
+        return time_base, max(1, round(1 / (rate * time_base)))
+
+    @property
+    def _parts(self) -> int:
+        """Pictures that each frame gives."""
+        return 2 if self._deinterlacer.fields else 1
 
     @property
     def _rate(self) -> Fraction:
-        return self._given_rate or nominal_rate(self._stream)
+        return (self._given_rate or nominal_rate(self._stream)) * self._parts
+
+    @property
+    def deinterlaced(self) -> int:
+        """Frames that were deinterlaced so far."""
+        return self._deinterlacer.count
+
+    @property
+    def notes(self) -> list[str]:
+        """What was done to the pictures so far, a sentence each."""
+        return self._deinterlacer.notes(self._name)
 
     def _describe(self, head: Frame, media: Path | None) -> SourceInfo:
         return SourceInfo(
@@ -279,7 +310,7 @@ class VideoFileSource(Source):
 
     def _frame_count(self) -> int | None:
         """What the headers say, cut to the range."""
-        count = self._stream.frames
+        count = self._stream.frames * self._parts
         if not count:
             whole = Fraction(self._container.duration or 0, av.time_base)
             count = round((self._ending.own_duration or whole) * self._rate)
@@ -349,11 +380,6 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path} cannot be read: you have no permission for it.")
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes): it was never written or not copied.")
-
-
-def _has_alpha(stream: av.VideoStream) -> bool:
-    layout = stream.codec_context.format
-    return layout is not None and any(component.is_alpha for component in layout.components)
 
 
 def _picture_stream(container: av.container.InputContainer, name: str) -> av.VideoStream:

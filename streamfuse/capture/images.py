@@ -15,12 +15,14 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from PIL import Image
 
 from streamfuse.capture.avframe import SRGB, Picture, picture_of, picture_of_rgb
 from streamfuse.capture.exif import read_exif
 from streamfuse.core.frame import Exposure, Frame, Plane
 from streamfuse.core.input_file import missing
 from streamfuse.core.protocols import Source, SourceInfo
+from streamfuse.core.reports import SourceReport
 from streamfuse.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
@@ -34,6 +36,10 @@ class ImageSequenceSource(Source):
         paths: the files, in the order in which they were taken.
         rate: frames per second that they stand for.
         frames: (first, end) numbers of the images to use, end excluded; None leaves a side open.
+
+    Attributes:
+        info: what is known before the first frame.
+        warnings: what is not kept, a sentence each.
 
     Raises:
         InputNotFoundError: a file is not there.
@@ -59,6 +65,7 @@ class ImageSequenceSource(Source):
         self._first = chosen[0][1]
         self._closed = False
         head, _ = read_image(self._first)
+        self.warnings = [alpha_lost(str(self._first))] if _has_alpha(self._first) else []
         height, width = head.planes[0].shape
         self.info = SourceInfo(
             name=f"{self._first} ..." if len(chosen) > 1 else str(self._first),
@@ -81,6 +88,10 @@ class ImageSequenceSource(Source):
             picture, exposure = read_image(path)
             self._check(path, picture)
             yield Frame(*picture, pts=index, time_base=self.info.time_base, index=index, exposure=exposure)
+
+    def report(self) -> SourceReport:
+        """Tell what is left out of the images."""
+        return SourceReport(tuple(self.warnings))
 
     def close(self) -> None:
         """Stop before the next image."""
@@ -124,6 +135,23 @@ def read_image(path: Path) -> tuple[Picture, Exposure | None]:
     # OpenCV turns TIFF files by itself.
     orientation = 1 if path.suffix.lower() in (".tif", ".tiff") else exif.orientation
     return _oriented(picture, orientation), exif.exposure
+
+
+def alpha_lost(name: str) -> str:
+    """The sentence on a film with alpha."""
+    return (
+        f"{name} has an alpha channel, which a fused film does not keep: what is empty shows as it is stored."
+    )
+
+
+def _has_alpha(path: Path) -> bool:
+    """Whether a part of an image is transparent."""
+    try:
+        with Image.open(path) as image:
+            there = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
+            return there and bool(np.asarray(image.convert("RGBA").getchannel("A")).min() < 255)
+    except (OSError, ValueError, SyntaxError):
+        return False  # what Pillow does not know
 
 
 def natural_key(path: Path) -> tuple[object, ...]:

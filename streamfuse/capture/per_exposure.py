@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 
+from streamfuse.capture.camera_offset import CameraOffset, find_offset
 from streamfuse.core.frame import Exposure, Frame
 from streamfuse.core.protocols import Source
 from streamfuse.core.reports import SourceReport
@@ -27,11 +28,14 @@ class PerExposureSource(Source):
 
     Args:
         sources: one per exposure, in any order; they are closed with this one.
-        offset: seconds by which the sources after the first began later than it did. None: their clocks are one where
-            the first time stamps are within a few frames of each other, else each counts from its first frame.
+        offset: seconds by which the sources after the first began later than it did. None: as their pictures show, see
+            `find_offset`; where that is not proven, their clocks are one if the first time stamps are within a few
+            frames of each other, else each counts from its first frame.
+        again: open each source once more, to look at its pictures for the offset; without it nobody looks.
 
     Attributes:
         info: as of the first source, with `simultaneous` = N and the rate of all N together.
+        offset: seconds by which the second source began later, given or found; None where time stamps alone tell.
         left_over: frames that had no partner so far; at the end with those of the sources that were longer (from their
             headers; at least those that were seen).
 
@@ -39,7 +43,12 @@ class PerExposureSource(Source):
         InputError: fewer than two sources, or sources of different size, depth or rate.
     """
 
-    def __init__(self, sources: Sequence[Source], offset: float | None = None) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        offset: float | None = None,
+        again: Sequence[Callable[[], Source]] = (),
+    ) -> None:
         if len(sources) < 2:
             raise InputError("One video per exposure needs at least two videos.")
         self._sources = list(sources)
@@ -58,7 +67,19 @@ class PerExposureSource(Source):
         order = sorted(range(len(lanes)), key=means.__getitem__)
         self._clock = order.index(0)
         self._lanes = [lanes[i] for i in order]
-        began = _beginnings(heads, 1 / self._sources[0].info.rate, offset)
+        period = 1 / self._sources[0].info.rate
+        began = _beginnings(heads, period, offset)
+        self._found: list[CameraOffset | None] = []
+        if offset is None and again and began is not None:
+            self._found = _offsets(again, period)
+            for place, found in enumerate(self._found, 1):
+                # Within half a frame the time stamps say the same.
+                if found is not None and abs(began[0] - found.seconds - began[place]) > period / 2:
+                    began[place] = began[0] - found.seconds
+                else:
+                    self._found[place - 1] = None
+        seconds = next((found.seconds for found in self._found if found is not None), offset)
+        self.offset = None if seconds is None else float(seconds)
         self._began = None if began is None else [began[i] for i in order]
         info = self._sources[0].info
         counts = [source.info.frame_count for source in self._sources]
@@ -117,12 +138,23 @@ class PerExposureSource(Source):
             )
 
     def report(self) -> SourceReport:
-        """Tell what the sources have to tell, together."""
+        """Tell what the sources have to tell, together, and by how much they were moved in time."""
         told = [source.report() for source in self._sources]
+        first = self._sources[0].info.name
+        moved = [
+            f"{source.info.name} began {abs(float(found.seconds)):.3f} s {'later' if found.seconds > 0 else 'earlier'} "
+            f"than {first}: found by what moves in both (correlation {found.likeness:.2f}); --offset 0 takes the time "
+            "stamps as they are."
+            for source, found in zip(self._sources[1:], self._found, strict=False)
+            if found is not None
+        ]
         return SourceReport(
-            tuple(text for one in told for text in one.warnings),
-            sum(one.decode_errors for one in told),
-            self.left_over,
+            warnings=tuple(text for one in told for text in one.warnings),
+            notes=(*moved, *(text for one in told for text in one.notes)),
+            decode_errors=sum(one.decode_errors for one in told),
+            left_over=self.left_over,
+            deinterlaced=sum(one.deinterlaced for one in told),
+            offset=self.offset,
         )
 
     def close(self) -> None:
@@ -153,6 +185,15 @@ class PerExposureSource(Source):
 
 def _time(frame: Frame) -> Fraction:
     return (frame.pts or 0) * frame.time_base
+
+
+def _offsets(again: Sequence[Callable[[], Source]], period: Fraction) -> list[CameraOffset | None]:
+    """Offset of each source to the first, from its pictures."""
+    found = []
+    for other in again[1:]:
+        with again[0]() as one, other() as second:
+            found.append(find_offset(one, second, period))
+    return found
 
 
 def _beginnings(heads: Sequence[Frame], period: Fraction, offset: float | None) -> list[Fraction] | None:

@@ -169,6 +169,11 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Of two files, one per exposure: how much later the second began; default: found out.",
 )
 @click.option(
+    "--deinterlace",
+    type=click.Choice(["auto", "on", "off"]),
+    help="Make whole pictures of interlaced frames; auto: of those that bear the flag.",
+)
+@click.option(
     "--rate",
     type=click.Choice(["full", "half"]),
     help="full: a fused frame for every frame; half: per bracket.",
@@ -235,7 +240,7 @@ def fuse(
     if _is_picture(output) and all(Path(name).is_dir() or _is_picture(name) for name in inputs):
         click.get_current_context().invoke(
             cli_stills.still, inputs=inputs, output=Path(output), preset=options["preset"] or "best",
-            fuser=options["fuser"], device=options["device"] or "auto", align=options["align"] or "off",
+            fuser=options["fuser"], device=options["device"] or "auto", align=options["align"] or "auto",
             bits=bits, overwrite=bool(options["overwrite"]), as_json=as_json, quiet=quiet,
         )  # fmt: skip
         return
@@ -248,6 +253,7 @@ def fuse(
         fusion = FileFusion(
             inputs, output, config, fps=_rate(fps), dump=dump_stages, progress=reporter.update
         )
+        reporter.tell(fusion.notes)
         endings = (signal.SIGTERM, signal.SIGHUP)
         previous = [signal.signal(number, lambda *_: fusion.stop()) for number in endings]
         try:

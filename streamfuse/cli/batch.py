@@ -48,6 +48,11 @@ PRESETS = ("fast", "balanced", "best")
 @click.option(
     "--threads", type=click.IntRange(min=1), metavar="N", help="Of each process, for the network and OpenCV."
 )
+@click.option(
+    "--deinterlace",
+    type=click.Choice(["auto", "on", "off"]),
+    help="Make whole pictures of interlaced frames; auto: of those that bear the flag.",
+)
 @click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name.")
 @click.option("--crf", type=float, help="Constant rate factor: lower is better and larger.")
 @click.option(
@@ -135,7 +140,7 @@ def _compile_ahead(jobs: Sequence[Job], *, quiet: bool) -> None:
     with Reporter(quiet=quiet) as reporter:
         for job in list(first.values())[:_MAX_LOOKED_AT]:
             with suppress(StreamfuseError):  # what is wrong is said of each file
-                with open_source(job.source) as source:
+                with open_source(job.source, deinterlace=job.config.input.deinterlace) as source:
                     kind = Kind.of(source.info, job.config)
                 if kind not in kinds:
                     kinds.add(kind)
@@ -146,6 +151,8 @@ def _tell(file: FileResult | None, finished: int, wanted: int) -> None:
     if file is None:
         click.echo(f"[{finished}/{wanted}]", err=True)
         return
+    for note in file.result.notes:
+        click.echo(note, err=True)
     for warning in file.result.warnings:
         click.echo(f"Warning: {warning}", err=True)
     what = f"{file.result.frames_out} frames" if file.status != "failed" else "failed"

@@ -28,8 +28,8 @@ PRESETS = ("fast", "balanced", "best")
 @click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
 @click.option("--device", metavar="auto|cpu|cuda[:i]", default="auto", help="Where the network runs.")
 @click.option(
-    "--align", type=click.Choice(["off", "global", "flow"]), default="off", show_default=True,
-    help="For hand-held brackets: global where the camera moved, flow where things moved too.",
+    "--align", type=click.Choice(["auto", "off", "global", "flow"]), default="auto", show_default=True,
+    help="auto: those that lie more than half a pixel off; global: all, the camera moved; flow: things moved too.",
 )  # fmt: skip
 @click.option("--bits", type=click.Choice(["8", "16"]), help="Output depth; default: the input's.")
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG.")
@@ -53,9 +53,9 @@ def still(
 
     \b
     streamfuse still dark.jpg middle.jpg bright.jpg -o fused.jpg
-    streamfuse still bracket/ -o fused.tif --bits 16 --align global
+    streamfuse still bracket/ -o fused.tif --bits 16 --align off
 
-    Exif and colour profile are kept.
+    Exif and colour profile are kept, and transparency in PNG and TIFF.
     """
     from dataclasses import asdict
 
@@ -71,6 +71,10 @@ def still(
     if as_json:
         click.echo(json.dumps(asdict(summary)))
     elif not quiet:
+        for note in summary.notes:
+            click.echo(note, err=True)
+        for warning in summary.warnings:
+            click.echo(f"Warning: {warning}", err=True)
         click.echo(f"{', '.join(summary.outputs)}: {summary.frames_in} exposures fused by {summary.fuser}.")
 
 

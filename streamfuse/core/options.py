@@ -19,6 +19,7 @@ class FuseOptions(TypedDict, total=False):
     exposures: Path | str | None
     offset: float | None
     frames: str | None
+    deinterlace: Literal["auto", "on", "off"]
     align: Literal["off", "global", "flow"]
     ghost: bool
     denoise: bool | None

@@ -74,15 +74,21 @@ class SourceReport:
 
     Args:
         warnings: what its user should know, a sentence each.
+        notes: what was done to its pictures that one may want to know, a sentence each.
         decode_errors: packets or pictures that could not be decoded.
         left_over: frames that were left out because no other file has one of the same instant.
+        deinterlaced: frames that were deinterlaced.
+        offset: seconds by which the second of two files began later, given or found; None: there are not two.
         received: counts of a stream that is received over a network; None: it is none.
         camera: what a camera is doing; None: it is none.
     """
 
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     decode_errors: int = 0
     left_over: int = 0
+    deinterlaced: int = 0
+    offset: float | None = None
     received: ReceiverStatistics | None = None
     camera: CameraStatus | None = None
 

@@ -7,8 +7,9 @@ fade, and the fused picture is dimmed again by as much.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -26,6 +27,10 @@ _WIDTH, _BELOW = 2, (3, 6)  # code values of 8 bit: of the level on both sides, 
 _SEARCHED = 12  # code values below the brightest in which the level lies
 _WHITE = 0.985  # from this share of white on nothing is dimmed
 _DARKEST = 0.03  # share of white below which nothing is to be seen anyway
+_QUANTILES = (0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.998)
+_MIN_SHADES = 4  # of them have to be seen
+_EVEN = 0.06  # by how much of their mean the factors of shades may differ that are dimmed as one
+_UNEVEN = 0.25  # the same next to black, where codes are few
 _MOVES = 0.004  # change of the level from one frame of an exposure to the next that is a fade
 
 
@@ -43,6 +48,8 @@ class Fades:
             return bracket
         known = {frame.index: self._level(frame) for frame in _brightest(bracket)}
         clear = {at: level for at, level in known.items() if level > 0}
+        if len(clear) < 2:  # each channel is clipped elsewhere, so that luma has no level
+            clear = evenly_dimmed(_brightest(bracket)) or _beginning(bracket)
         if len(clear) < 2 or min(clear.values()) >= _WHITE or np.ptp([*clear.values()]) < _MOVES:
             return bracket
 
@@ -126,6 +133,51 @@ def clipping_level(frame: Frame) -> float:
     if share < _DARKEST or mass < max(_SHARP * share, _MIN_SHARP) * below_as_wide:
         return 0.0
     return 1.0 if share >= _WHITE else share
+
+
+def evenly_dimmed(frames: Sequence[Frame]) -> dict[int, float]:
+    """Luma of the brightest parts of frames of one exposure, by their index, if all other parts change as they do.
+
+    A light that changes leaves what is clipped at white, and things that move change some shades more than others;
+    only who dims pictures changes all of them by one factor. Empty where they do not, or where nothing changes.
+    """
+    ordered = sorted(frames, key=lambda frame: frame.index)
+    shades = [_shades(frame) for frame in ordered]
+    if len(shades) < 2:
+        return {}
+    for one, other in pairwise(shades):
+        seen = np.minimum(one, other) > _DARKEST
+        if seen.sum() < _MIN_SHADES or not (one[-1] > _DARKEST and other[-1] > _DARKEST):
+            return {}
+        factors = other[seen] / one[seen]
+        if np.ptp(factors) > _EVEN * factors.mean():
+            return {}
+    return {frame.index: min(float(shade[-1]), 1.0) for frame, shade in zip(ordered, shades, strict=True)}
+
+
+def _beginning(bracket: Bracket) -> dict[int, float]:
+    """Levels where a fade begins or ends, and one frame alone of the brightest exposure is there; else none.
+
+    How fast the fade goes the reference and the next of its exposure tell; the bright frame lies halfway between them.
+    """
+    bright = _brightest(bracket)
+    others = [frame for frame in (bracket.same.before, bracket.same.after) if frame is not None]
+    if bracket.rank == bracket.cycle - 1 or len(bright) != 1 or len(others) != 1:
+        return {}
+    here, there, between = (_shades(frame) for frame in (bracket.reference, others[0], bright[0]))
+    seen = here > _DARKEST
+    factors = there[seen] / here[seen]
+    if seen.sum() < _MIN_SHADES // 2 or np.ptp(factors) > _UNEVEN * factors.mean():
+        return {}
+    level = float(between[-1])
+    share = level * 2 / (1 + float(factors.mean()))
+    return {bracket.reference.index: min(share, 1.0), bright[0].index: min(level, 1.0)}
+
+
+def _shades(frame: Frame) -> npt.NDArray[np.float64]:
+    """Luma over black, 1 = white, at quantiles of a frame."""
+    black, white = luma_range(frame.bits, frame.color.full_range)
+    return (np.quantile(frame.luma[::4, ::4], _QUANTILES) - black) / (white - black)
 
 
 def _histogram(luma: Plane, step: int, bits: int) -> npt.NDArray[np.float64]:

@@ -71,12 +71,18 @@ def fuse_chroma(
         sums[1] += share * cr
     cb, cr = sums[:2] / np.maximum(sums[2], 1e-6)
     dtype = chroma[0][0].dtype
-    top = (1 << bits) - 1
+    low, high = nominal_chroma(bits, color)
     out = [
-        np.clip(np.rint(c * np.float32(2 * half) + neutral), 0, top).astype(dtype)
+        np.clip(np.rint(c * np.float32(2 * half) + neutral), low, high).astype(dtype)
         for c in within_gamut(target, cb, cr, kr, kb, ROUNDING * float(code))
     ]
     return out[0], out[1]
+
+
+def nominal_chroma(bits: int, color: ColorInfo) -> tuple[int, int]:
+    """The smallest and the largest code of chroma that the range allows."""
+    neutral, half = chroma_range(bits, color.full_range)
+    return int(neutral - half), min(int(neutral + half), (1 << bits) - 1)
 
 
 def luma_code(bits: int, color: ColorInfo) -> float:

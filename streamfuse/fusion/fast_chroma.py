@@ -22,6 +22,7 @@ from streamfuse.fusion.chroma import (
     NOISE_START,
     ROUNDING,
     luma_code,
+    nominal_chroma,
 )
 from streamfuse.fusion.chroma_rows import chroma_factors, weighted_chroma
 from streamfuse.fusion.luma import normalise
@@ -71,7 +72,7 @@ def fuse_chroma_fast(
         factors,
         shifts,
     )
-    low, high = np.float32(int(neutral - half)), np.float32(min(int(neutral + half), (1 << bits) - 1))
+    low, high = (np.float32(code) for code in nominal_chroma(bits, color))
     cb, cr = into or tuple(np.empty_like(plane) for plane in chroma[0])
     for number, out in enumerate((cb, cr)):
         planes = chroma[0][number], chroma[1][number]

@@ -30,6 +30,8 @@ _ORIENTATION, _EXIF, _GPS, _INTEROP = 0x0112, ExifTags.IFD.Exif, ExifTags.IFD.GP
 # What describes the photograph, not its file: description, camera, software, dates, people, resolution, rating.
 _KEPT = (270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096))
 _BITS, _PHOTOMETRIC, _PLANAR = 258, 262, 284  # of TIFF
+_WITH_ALPHA = ("LA", "PA", "RGBA")
+_EXTRA, _MULTIPLIED = 338, 1  # of TIFF: what the fourth channel is, and that the others are multiplied by it
 _TO_GREY, _TO_RGB = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "RGBX")
 
 
@@ -39,7 +41,8 @@ class Photo:
 
     Args:
         path: where it was read.
-        pixels: upright: its Exif orientation is applied. Alpha is dropped.
+        pixels: upright: its Exif orientation is applied; not multiplied by alpha.
+        alpha: (H, W) of the pixels' dtype, 0 = empty; None where the picture is whole.
         tags: Exif without the orientation, the thumbnail, and what describes the file's own layout.
         icc: the colour profile.
     """
@@ -48,6 +51,7 @@ class Photo:
     pixels: Pixels
     tags: Tags
     icc: bytes | None
+    alpha: Pixels | None = None
 
 
 def expand_photos(names: Sequence[str | Path]) -> list[Path]:
@@ -102,7 +106,19 @@ def read_photo(path: Path) -> Photo:
         if data[:4] in _TIFF:
             _decode(data, path)  # may know what Pillow does not: numbers that are no integers of 8 or 16 bit
         raise _damaged(path) from error
-    return Photo(path, pixels if upright else _turned(pixels, orientation), tags, icc)
+    pixels, alpha = _apart(pixels if upright else _turned(pixels, orientation))
+    return Photo(path, pixels, tags, icc, alpha)
+
+
+def _apart(pixels: Pixels) -> tuple[Pixels, Pixels | None]:
+    """Colour or grey, and alpha where it says anything: two and four channels have one."""
+    if pixels.ndim == 2 or pixels.shape[2] == 3:
+        return pixels, None
+    alpha = pixels[..., -1]
+    colour = pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3]
+    # One that is empty everywhere was never meant as one.
+    says = alpha.any() and not (alpha == np.iinfo(alpha.dtype).max).all()
+    return colour, alpha if says else None
 
 
 def _pixels(image: Image.Image, data: bytes, path: Path) -> tuple[Pixels, bool]:
@@ -113,8 +129,11 @@ def _pixels(image: Image.Image, data: bytes, path: Path) -> tuple[Pixels, bool]:
         return _decode(data, path), False
     if image.mode not in (*_TO_GREY, *_TO_RGB):
         raise InputError(f"{path} is a {image.mode} picture: convert it to RGB first.")
+    mode = "L" if image.mode in _TO_GREY else "RGB"
+    if image.mode in _WITH_ALPHA or "transparency" in image.info:
+        mode = "LA" if mode == "L" else "RGBA"
     # Pillow turns a TIFF as it loads it.
-    return np.asarray(image.convert("L" if image.mode in _TO_GREY else "RGB")), image.format == "TIFF"
+    return np.asarray(image.convert(mode)), image.format == "TIFF"
 
 
 def _is_8_bit(image: Image.Image) -> bool:
@@ -130,7 +149,22 @@ def _deep_tiff(image: Image.Image, data: bytes, path: Path) -> Pixels:
     if layout.get(_PLANAR) == 2:
         raise InputError(f"{path} stores its channels one after the other: save it as interleaved first.")
     pixels = _decode(data, path)
+    extra = layout.get(_EXTRA, 0)
+    if (
+        pixels.ndim == 3
+        and pixels.shape[2] == 4
+        and (extra[0] if isinstance(extra, tuple) else extra) == _MULTIPLIED
+    ):
+        pixels = _divided(pixels)
     return np.invert(pixels) if layout.get(_PHOTOMETRIC) == 0 else pixels
+
+
+def _divided(pixels: Pixels) -> Pixels:
+    """(H, W, 4) with colours as they are where nothing covers them; black where all is empty."""
+    top = np.iinfo(pixels.dtype).max
+    share = pixels[..., 3:].astype(np.float32) / top
+    colour = np.minimum(pixels[..., :3] / np.maximum(share, 1 / top), top)
+    return np.concatenate([np.rint(colour).astype(pixels.dtype), pixels[..., 3:]], axis=2)
 
 
 def _decode(data: bytes, path: Path) -> Pixels:
@@ -145,7 +179,9 @@ def _decode(data: bytes, path: Path) -> Pixels:
         raise _damaged(path)
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path} holds {pixels.dtype} values: save it as 8 or 16 bit integers first.")
-    return pixels if pixels.ndim == 2 else pixels[:, :, 2::-1]
+    if pixels.ndim == 2:
+        return pixels
+    return pixels[:, :, [2, 1, 0, 3]] if pixels.shape[2] == 4 else pixels[:, :, ::-1]
 
 
 def _damaged(path: Path) -> InputError:

@@ -29,6 +29,7 @@ _MAKER_NOTE, _ICC = 0x927C, 34675
 _PIXEL_SIZE = {0xA002: 1, 0xA003: 0}  # Exif's own width and height -> axis of the pixels
 _MAX_JPEG_EXIF = 65_000  # a JPEG segment holds 65533 bytes
 _TIFF_DEFLATE = 8
+_EXTRA, _NOT_MULTIPLIED = 338, 2  # of TIFF: the fourth channel is alpha, and the others are as they are
 
 
 def check_target(path: Path, bits: int | None, overwrite: bool) -> None:
@@ -57,6 +58,7 @@ def write_photo(
     icc: bytes | None = None,
     bits: int | None = None,
     quality: int = 95,
+    alpha: Pixels | None = None,
 ) -> None:
     """Write a picture in one go: the file is complete, or as it was before.
 
@@ -67,12 +69,16 @@ def write_photo(
         icc: colour profile.
         bits: 8 or 16; the pixels' own if None (JPEG: 8).
         quality: of JPEG, 1..100; its colour is stored at full resolution.
+        alpha: (H, W) of the pixels' dtype, 0 = empty; see `holds_alpha`.
 
     Raises:
         OutputError: no space, no permission ...
         EncoderError: the format cannot hold the picture.
     """
     suffix = path.suffix.lower()
+    if alpha is not None and holds_alpha(path):
+        colour = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+        pixels = np.dstack([colour, alpha])
     pixels = _of_depth(pixels, 8 if suffix in _JPEG_SUFFIXES else bits)
     exif = _exif(tags or {}, pixels.shape)
     try:
@@ -82,10 +88,17 @@ def write_photo(
             data = _with_chunks(_encode(".png", pixels, []), exif, icc)
         else:
             options = [cv2.IMWRITE_TIFF_COMPRESSION, _TIFF_DEFLATE]
-            data = _with_tags(_encode(".tif", pixels, options), exif, icc)
+            data = _with_tags(
+                _encode(".tif", pixels, options), exif, icc, alpha=pixels.ndim == 3 and pixels.shape[2] == 4
+            )
     except (cv2.error, OSError, ValueError, struct.error) as error:
         raise EncoderError(f"{path} cannot be encoded as {suffix}: {error}") from error
     write_bytes_file(path, data)
+
+
+def holds_alpha(path: Path) -> bool:
+    """Whether a file of this name can have transparent parts: PNG and TIFF, not JPEG."""
+    return path.suffix.lower() not in _JPEG_SUFFIXES
 
 
 def _of_depth(pixels: Pixels, bits: int | None) -> Pixels:
@@ -147,7 +160,10 @@ def _jpeg(pixels: Pixels, exif: Image.Exif, icc: bytes | None, quality: int) -> 
 
 
 def _encode(suffix: str, pixels: Pixels, options: list[int]) -> bytes:
-    bgr = pixels if pixels.ndim == 2 else cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2BGR)
+    bgr = pixels
+    if pixels.ndim == 3:
+        order = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+        bgr = cv2.cvtColor(np.ascontiguousarray(pixels), order)
     done, data = cv2.imencode(suffix, np.ascontiguousarray(bgr), options)
     if not done:
         raise ValueError("the encoder gave nothing")
@@ -167,13 +183,16 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def _with_tags(tiff: bytes, exif: Image.Exif, icc: bytes | None) -> bytes:
+def _with_tags(tiff: bytes, exif: Image.Exif, icc: bytes | None, *, alpha: bool) -> bytes:
     """A little-endian TIFF whose directory is written anew at the end, with the Exif tags in it."""
     (start,) = struct.unpack_from("<I", tiff, 4)
     (count,) = struct.unpack_from("<H", tiff, start)
     added = ImageFileDirectory_v2(b"II*\0\x08\0\0\0")
     for tag, value in exif.items():
         added[tag] = value
+    if alpha:
+        added.tagtype[_EXTRA] = 3
+        added[_EXTRA] = _NOT_MULTIPLIED
     if icc:
         added.tagtype[_ICC] = 7  # undefined: bytes as they are
         added[_ICC] = icc

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -36,6 +37,7 @@ class Reporter:
         self._last_line = time.monotonic()
         self._told = False
         self._compiling = False
+        self._notes: set[str] = set()
         if not quiet and self._console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
@@ -87,8 +89,16 @@ class Reporter:
     def _print(self, text: str) -> None:
         self._console.print(text, soft_wrap=True, markup=False)
 
+    def tell(self, notes: Sequence[str]) -> None:
+        """What was done to the pictures, a sentence each; each is printed once."""
+        for note in notes:
+            if not (self._quiet or note in self._notes):
+                self._notes.add(note)
+                self._print(note)
+
     def summarise(self, summary: Summary) -> None:
-        """One line on what was written, one for each warning."""
+        """One line on what was written, one for each note and each warning."""
+        self.tell(summary.notes)
         for warning in summary.warnings:
             self._print(f"Warning: {warning}")
         if summary.doubled:

@@ -40,12 +40,16 @@ class Summary:
         repaired_pairs: brackets that were paired around such a place.
         passed_through: frames that had no partner and stayed as they were.
         doubled: frames that show the same as the one before, where the whole film is so; fused once, written again.
+        offset: seconds by which the second of two files, one per exposure, began later, given or found; None where
+            there are no two, or their time stamps alone tell.
+        deinterlaced: interlaced frames of which whole pictures were made.
         passed_through_at: where: number of the first and of the last frame of each run of them.
         device, preset, fuser: what fused.
         delay_frames: input frames after an instant that its fused frame needs.
         seconds: how long it took.
         interrupted: ended early by Ctrl-C or SIGTERM, with the output finished.
         outputs: files or folders written.
+        notes: what was done to the pictures before they were fused, a sentence each.
         warnings: what could not be kept, a sentence each.
     """
 
@@ -61,6 +65,8 @@ class Summary:
     passed_through: int
     passed_through_at: tuple[tuple[int, int], ...]
     doubled: int
+    offset: float | None
+    deinterlaced: int
     device: str
     preset: str
     fuser: str
@@ -68,6 +74,7 @@ class Summary:
     seconds: float
     interrupted: bool
     outputs: tuple[str, ...]
+    notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -129,6 +136,11 @@ class FileFusion:
     def source_info(self) -> SourceInfo:
         """What the source knows of itself."""
         return self._source.info
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was done to the pictures so far, before they are fused; a sentence each."""
+        return self._source.report().notes
 
     def run(self) -> Summary:
         """Fuse to the end, to an interrupt or to the first error.
@@ -210,6 +222,8 @@ class FileFusion:
                 (index_of(first), index_of(last)) for first, last in self._chain.front.pairer.unpaired
             ),
             doubled=self._chain.front.doubles.copies,
+            offset=self._source.report().offset,
+            deinterlaced=self._source.report().deinterlaced,
             device=self._chain.fuser.device,
             preset=self._config.fuse.preset,
             fuser=self._chain.fuser.name,
@@ -217,6 +231,7 @@ class FileFusion:
             seconds=round(statistics.elapsed, 2),
             interrupted=self._interrupted,
             outputs=tuple(self._sink.outputs) if statistics.frames_out else (),
+            notes=tuple(self.notes),
             warnings=(
                 *self._source.report().warnings,
                 *self._sink.report().warnings,
@@ -306,8 +321,9 @@ def _refuse_input_as_output(inputs: Sequence[str], output: str) -> None:
 def _open(inputs: Sequence[str], config: Config, fps: Fraction | None) -> Source:
     wanted = config.input
     return open_source(
-        list(inputs), frames=wanted.frame_range, rate=fps, sidecar=wanted.exposures, offset=wanted.offset
-    )
+        list(inputs), frames=wanted.frame_range, rate=fps, sidecar=wanted.exposures, offset=wanted.offset,
+        deinterlace=wanted.deinterlace,
+    )  # fmt: skip
 
 
 def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from glob import glob
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
+from streamfuse.capture.deinterlace import Deinterlace
 from streamfuse.capture.file import VideoFileSource
 from streamfuse.capture.images import SUFFIXES, ImageSequenceSource, natural_key
 from streamfuse.capture.per_exposure import PerExposureSource
@@ -36,6 +38,7 @@ def open_source(
     rate: Fraction | float | None = None,
     sidecar: str | Path | None = None,
     offset: float | None = None,
+    deinterlace: Deinterlace = "auto",
 ) -> Source:
     """Open what the user named.
 
@@ -46,6 +49,8 @@ def open_source(
         rate: frames per second of images, and of videos without time stamps (.h264); other sources know their own.
         sidecar: a file with the exposure of each frame, see `read_sidecar`.
         offset: of one video per exposure: seconds by which those after the first began later; found out if None.
+        deinterlace: make whole pictures of interlaced frames of videos: "auto" = of those that bear the flag, "on" = of
+            all, "off" = of none.
 
     Raises:
         InputNotFoundError, InputError, UsageError: as the message says.
@@ -56,7 +61,9 @@ def open_source(
     _check_range(frames)
     rate = _checked_rate(rate)
     exposures = read_sidecar(sidecar) if sidecar is not None else None
-    source = _open(named, frames, rate, offset)
+    if deinterlace not in get_args(Deinterlace):
+        raise UsageError(f"deinterlace has to be auto, on or off, and is {described(deinterlace)}.")
+    source = _open(named, frames, rate, offset, deinterlace)
     if offset is not None and not isinstance(source, PerExposureSource):
         source.close()
         raise UsageError("--offset is for two videos, one per exposure: leave it out.")
@@ -82,7 +89,11 @@ def _checked_rate(rate: Fraction | float | None) -> Fraction | None:
 
 
 def _open(
-    named: list[str | Path], frames: FrameRange | None, rate: Fraction | None, offset: float | None
+    named: list[str | Path],
+    frames: FrameRange | None,
+    rate: Fraction | None,
+    offset: float | None,
+    deinterlace: Deinterlace,
 ) -> Source:
     only = str(named[0]) if len(named) == 1 else ""
     if only.startswith(SAMPLES):
@@ -103,20 +114,27 @@ def _open(
     if all(path.suffix.lower() in SUFFIXES for path in paths):
         return ImageSequenceSource(paths, rate or _DEFAULT_RATE, frames=frames)
     if len(paths) == 1:
-        return VideoFileSource(paths[0], frames=frames, rate=rate)
-    return _open_each(paths, frames, rate, offset)
+        return VideoFileSource(paths[0], frames=frames, rate=rate, deinterlace=deinterlace)
+    return _open_each(paths, frames, rate, offset, deinterlace)
 
 
 def _open_each(
-    paths: list[Path], frames: FrameRange | None, rate: Fraction | None, offset: float | None
+    paths: list[Path],
+    frames: FrameRange | None,
+    rate: Fraction | None,
+    offset: float | None,
+    deinterlace: Deinterlace,
 ) -> Source:
     """One video per exposure; what is open is closed again if one fails."""
     if Path(STDIN) in paths:
         raise UsageError("Standard input (-) is one video and cannot be combined with others.")
     sources: list[Source] = []
     try:
-        sources += (VideoFileSource(path, frames=frames, rate=rate) for path in paths)
-        return PerExposureSource(sources, offset)
+        sources += (
+            VideoFileSource(path, frames=frames, rate=rate, deinterlace=deinterlace) for path in paths
+        )
+        again = [partial(VideoFileSource, path, rate=rate, deinterlace=deinterlace) for path in paths]
+        return PerExposureSource(sources, offset, again)
     except BaseException:
         for source in sources:
             source.close()

@@ -400,10 +400,8 @@ def test_transparency_is_missed_with_a_word(tmp_path, name, codec, layout, told)
         out.mux(stream.encode(None))
     with VideoFileSource(tmp_path / name) as source:
         warnings = list(source.warnings)
-    sentence = (
-        f"The transparency of {tmp_path / name} is left out: its pictures are fused as if they were opaque."
-    )
-    assert warnings == ([sentence] if told else [])
+    assert len(warnings) == told
+    assert all("has an alpha channel, which a fused film does not keep" in warning for warning in warnings)
 
 
 @pytest.mark.parametrize(("suffix", "container"), [(".wmv", "asf"), (".flv", "flv")])

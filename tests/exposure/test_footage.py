@@ -20,9 +20,10 @@ from footage import (
     title,
 )
 
+from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.frame import Frame
 from streamfuse.exposure.classifier import ExposureClassifier
-from streamfuse.exposure.fade import Fades, clipping_level
+from streamfuse.exposure.fade import Fades, clipping_level, evenly_dimmed
 from streamfuse.exposure.pair import Pairer
 from streamfuse.runtime.line import Line, through
 
@@ -183,3 +184,44 @@ def test_thirty_pictures_a_second_in_sixty_frames_are_fused_once(clip):
     for n, frame in enumerate(out):
         assert apart(frame.planes, single[n // 2].planes) == 0
     assert out[8].exposures == (6, 8, 10)
+
+
+@pytest.mark.slow
+def test_a_fade_of_pictures_whose_channels_are_clipped_apart():
+    both = []
+    for exposures in instants(24):
+        # A warm light: red is clipped long before blue, and luma has no level of its own.
+        warm = [planes_to_rgb(planes, 8, (1, 1), COLOR).astype(np.float32) for planes in exposures]
+        warm = [np.clip(rgb * np.float32([1.35, 0.95, 0.6]), 0, 255) for rgb in warm]
+        both.append(
+            tuple(
+                rgb_to_planes(np.rint(rgb).astype(np.uint8), bits=8, subsampling=(1, 1), color=COLOR)
+                for rgb in warm
+            )
+        )
+    shares = [min(1, (n + 1) / 12) for n in range(24)]
+    pictures = [dimmed(planes, share) for planes, share in zip(alternating(both), shares, strict=True)]
+    out, chain = fused([black()] * 8 + pictures)
+    made = [frame.planes for frame in out][8:]
+    wanted = [dimmed(oracle(chain, exposures), share) for exposures, share in zip(both, shares, strict=True)]
+    off = [abs(a - b) for a, b in zip(means(made), means(wanted), strict=True)]
+    assert max(off[1:]) < 4
+    assert ripple(made[1:]) <= max(1.5 * ripple(wanted[1:]), 0.2)
+
+
+def test_only_what_is_dimmed_as_a_whole_is_a_fade():
+    rng = np.random.default_rng(0)
+    light = np.clip(rng.gamma(2.0, 0.15, (90, 160)), 0, 0.9)
+
+    def frame_of(values, index):
+        luma = np.rint(16 + 219 * values).astype(np.uint8)
+        return Frame((luma,), 8, (0, 0), COLOR, index, Fraction(1, 24), index)
+
+    shares = (0.4, 0.5, 0.6)
+    levels = evenly_dimmed([frame_of(light * share, 2 * n) for n, share in enumerate(shares)])
+    assert np.ptp([levels[2 * n] / share for n, share in enumerate(shares)]) < 0.04
+    # A lamp that is turned up: what it lit at white stays at white.
+    lamp = [frame_of(np.minimum(light * gain, 0.6), n) for n, gain in enumerate((1.0, 1.3, 1.6))]
+    assert evenly_dimmed(lamp) == {}
+    moved = [frame_of(light, 0), frame_of(np.where(np.arange(160) < 60, 0.85, light), 2)]
+    assert evenly_dimmed(moved) == {}

@@ -106,8 +106,10 @@ __device__ void fuse_chroma(const T* lumas, const float* fused, int height, int 
     blue /= total;
     red /= total;
     within_gamut(target, &blue, &red, kr, kb, ROUNDING * scale);
-    out[here] = (T)packed(blue * 2.0f * half_range + neutral, 0.0f, top, dither, y, x);
-    out[plane + here] = (T)packed(red * 2.0f * half_range + neutral, 0.0f, top, dither, y, x);
+    // The nominal range: what is rounded may lie a little outside of the gamut.
+    const float low = floorf(neutral - half_range), high = fminf(floorf(neutral + half_range), top);
+    out[here] = (T)packed(blue * 2.0f * half_range + neutral, low, high, dither, y, x);
+    out[plane + here] = (T)packed(red * 2.0f * half_range + neutral, low, high, dither, y, x);
 }
 
 #define FOR_TYPE(suffix, T)                                                                                          \

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -102,7 +104,11 @@ def fuse_chroma_reference(
     total = share.sum(0).clamp_min(1e-6)
     pair = torch.stack([(scaled * cb).sum(0) / total, (scaled * cr).sum(0) / total])
     codes = _within_gamut(target, pair, coding) * (2 * coding.chroma_half) + coding.neutral
-    return _packed(codes, 0.0, coding.top, dither)
+    low, high = (
+        math.floor(coding.neutral - coding.chroma_half),
+        math.floor(coding.neutral + coding.chroma_half),
+    )
+    return _packed(codes, low, min(high, coding.top), dither)
 
 
 def _within_gamut(luma: Tensor, pair: Tensor, coding: Coding) -> Tensor:

@@ -160,7 +160,8 @@ def _cuts(source: str, config: Config, segments: int) -> list[int]:
     if segments == 1:
         return [0]
     try:
-        with open_source(source, frames=config.input.frame_range) as opened:
+        wanted = config.input
+        with open_source(source, frames=wanted.frame_range, deinterlace=wanted.deinterlace) as opened:
             # Headers may promise too much: the last segment then finds fewer frames, never none.
             count = int(0.98 * (opened.info.frame_count or 0))
     except StreamfuseError:

@@ -187,7 +187,8 @@ def _assemble(job: Job, pieces: Sequence[Piece]) -> list[str]:
         paths[0].replace(job.output)
         return []
     joined = job.parts[0].new_path()
-    with open_source(job.source, frames=job.config.input.frame_range) as source:
+    wanted = job.config.input
+    with open_source(job.source, frames=wanted.frame_range, deinterlace=wanted.deinterlace) as source:
         info = source.info
     with open_output(joined, info, job.config.output) as sink:
         assert isinstance(sink, VideoFileSink)
@@ -227,7 +228,9 @@ def _is_done(job: Job) -> bool:
 
 def _recorded(job: Job) -> PartResult | None:
     fields = (_read(job.record) or {}).get("result")
-    return PartResult(**(fields | {"warnings": tuple(fields["warnings"])})) if fields else None
+    if not fields:
+        return None
+    return PartResult(**(fields | {name: tuple(fields.get(name, ())) for name in ("notes", "warnings")}))
 
 
 def _read(path: Path) -> Any:

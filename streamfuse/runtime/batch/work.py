@@ -27,6 +27,7 @@ class PartResult:
         frames_in, frames_out: frames read (run-in and run-out too), fused frames written.
         drops_detected, repaired_pairs: as in `run.Summary`; places in the run-in or run-out count twice.
         seconds: how long it took.
+        notes: what was done to the pictures before they were fused, a sentence each.
         warnings: what could not be kept, a sentence each.
         error: why it failed, one sentence; None if it did not.
     """
@@ -36,6 +37,7 @@ class PartResult:
     drops_detected: int = 0
     repaired_pairs: int = 0
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     error: str | None = None
 
@@ -112,7 +114,9 @@ def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
     began = time.monotonic()
     config = job.config.with_overrides(threads=job.config.fuse.threads or threads)
     whole = len(job.parts) == 1
-    with open_source(job.source, frames=frames_to_read(job, part)) as source:
+    with open_source(
+        job.source, frames=frames_to_read(job, part), deinterlace=config.input.deinterlace
+    ) as source:
         info = source.info if whole else replace(source.info, media=None)
         check_memory_limit(info.width, info.height)
         chain = build_chain(config, info.simultaneous, finishers(config), on_device=True)
@@ -135,6 +139,7 @@ def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
             drops_detected=found.drops_detected if found else 0,
             repaired_pairs=chain.front.pairer.repaired_pairs,
             seconds=round(time.monotonic() - began, 2),
+            notes=source.report().notes,
             warnings=tuple(warning.replace(str(path), str(job.output)) for warning in told),
         )
 
@@ -156,7 +161,7 @@ def load_piece(part: Part, made_of: str) -> Piece | None:
         if record["made_of"] != made_of:
             return None
         fields = record["result"]
-        result = PartResult(**(fields | {"warnings": tuple(fields["warnings"])}))
+        result = PartResult(**(fields | {name: tuple(fields[name]) for name in ("notes", "warnings")}))
         path = part.path.with_name(record["file"])
         return Piece(result, path) if count_pictures(path) == result.frames_out else None
     except (OSError, ValueError, TypeError, KeyError, OutputError):
@@ -171,6 +176,7 @@ def total(results: Sequence[PartResult]) -> PartResult:
         drops_detected=sum(r.drops_detected for r in results),
         repaired_pairs=sum(r.repaired_pairs for r in results),
         seconds=round(sum(r.seconds for r in results), 2),
+        notes=tuple(dict.fromkeys(note for r in results for note in r.notes)),
         warnings=tuple(dict.fromkeys(warning for r in results for warning in r.warnings)),
         error=next((r.error for r in results if r.error), None),
     )
