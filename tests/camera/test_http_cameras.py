@@ -7,11 +7,13 @@ import logging
 import re
 from itertools import islice
 
+import av
 import pytest
 from http_cameras import PARTS, STREAMS, http_answers, http_camera, jpeg, part
 from runs import streamfuse
 
 from streamfuse.camera import CameraOptions, open_camera
+from streamfuse.camera.door import reason
 from streamfuse.errors import CameraError, UsageError
 
 QUICK = CameraOptions(open_timeout=3, timeout=2, backoff=(0.05, 0.1))
@@ -188,3 +190,11 @@ def test_the_rate_is_measured_once_and_kept_over_connections(caplog):
         assert source.status.reconnects == 1
     assert seconds(frames) == pytest.approx(frames[-1].captured_at - frames[0].captured_at, abs=0.1)
     assert "measured" in source.status.mode
+
+
+def test_what_ffmpeg_says_is_told_without_its_number_and_the_address():
+    address = "http://me:secret@127.0.0.1/x"
+    raw = av.error.InvalidDataError(1094995529, "Invalid data found when processing input", address)
+    assert reason(raw) == "Invalid data found when processing input"
+    assert reason(av.error.ConnectionRefusedError(111, "Connection refused", address)) == "Connection refused"
+    assert "secret" not in reason(ValueError(f"no such thing: {address}"))
