@@ -53,8 +53,10 @@ def tests(session: nox.Session) -> None:
 def slow(session: nox.Session) -> None:
     """The rest; a live run chooses by how busy the machine is, and is tested alone."""
     _install(session, "test")
-    session.run("pytest", "-q", "-m", "slow", "--ignore=tests/runtime/live", *session.posargs)
-    session.run("pytest", "-q", "-m", "slow", "-n", "0", "tests/runtime/live", *session.posargs)
+    session.run(
+        "pytest", "-q", "-m", "slow", "--ignore=tests/runtime/live", "--dist", "worksteal", *session.posargs
+    )
+    session.run("pytest", "-q", "-m", "slow", "tests/runtime/live", *session.posargs)
 
 
 @nox.session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import shutil
 import subprocess
@@ -69,16 +70,20 @@ class Emulator:
         self.launched.add(kernel)
 
     def _compile(self, file: str) -> ctypes.CDLL:
-        text = self._folder / f"{file}.cpp"
+        library = self._folder / f"{file}.so"
+        if library.exists():
+            return ctypes.CDLL(str(library))
+        text = self._folder / f"{file}.{os.getpid()}.cpp"
         exports = "\n".join(f"EXPORT({name})" for name in kernel_names(file))
         text.write_text(f'#include "{_HEADER}"\n{source(file)}\n{exports}\n')
-        library = text.with_suffix(".so")
+        made = text.with_suffix(".so")
         # No FMA contraction and no reordering: the arithmetic as it is written.
         flags = ["-std=c++17", "-O2", "-shared", "-fPIC", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror"]
         done = subprocess.run(
-            [compiler() or "g++", *flags, "-o", library, text], capture_output=True, text=True, check=False
+            [compiler() or "g++", *flags, "-o", made, text], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
+        made.replace(library)  # in one step: another worker may look for it
         return ctypes.CDLL(str(library))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 from emulator import Emulator, compiler
@@ -13,7 +15,11 @@ from streamfuse.backends.cuda.launch import Launcher, cupy_problem, launcher_for
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Emulator:
     if compiler() is None:
         pytest.skip("g++ is not installed: the kernels' arithmetic cannot be run on the CPU")
-    return Emulator(tmp_path_factory.mktemp("kernels"))
+    # Where tests are shared out, that of all workers: a file takes seconds to compile.
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder) / "kernels"
+    folder.mkdir(exist_ok=True)
+    return Emulator(folder)
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])

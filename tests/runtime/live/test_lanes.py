@@ -33,6 +33,7 @@ def test_a_preset_that_was_chosen_is_the_only_one(monkeypatch):
     assert set(lanes.costs) == {"balanced"}
 
 
+@pytest.mark.slow
 def test_the_cost_is_what_they_burn(monkeypatch):
     Costs(fast=0.005, balanced=0.03, best=0.08).install(monkeypatch)
     lanes = Lanes(config(preset="auto"))
