@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from streamfuse.config import Config, configured
 from streamfuse.core.arguments import checked_names, described
 from streamfuse.core.arrays import Picture
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.options import FuseOptions, PublishOptions
+from streamfuse.core.protocols import Closable
 from streamfuse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def _live_frames(config: Config, duration: float | None) -> Iterator[FusedFrame]
         raise failed[0]
 
 
-class FramePublisher:
+class FramePublisher(Closable):
     """Sends frames to subscribers; see `publish`. A context manager: `close` says goodbye to them."""
 
     def __init__(self, endpoint: str, rate: Fraction | float, options: PublishOptions) -> None:
@@ -257,14 +257,6 @@ class FramePublisher:
     def close(self) -> None:
         """Send what waits, and end the stream."""
         self._sink.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def publish(

@@ -263,6 +263,20 @@ def shadow_noise() -> str:
     return table(head, rows)
 
 
+def footage_kinds() -> str:
+    """Three clips of each kind of footage that is not one clean alternation."""
+    rows = [
+        [
+            row["kind"], Path(row["clip"]).stem, f"{row['apart']}", f"{row['ripple']:.2f} / {row['ripple_oracle']:.2f}",
+            f"{row['mean_off']:.1f}", ", ".join(row["misses"]) or "-",
+        ]
+        for row in read("footage-kinds")["rows"]
+    ]  # fmt: skip
+    return table(
+        ["kind", "clip", "off where nothing has a partner", "ripple / oracle's", "worst mean", "missed"], rows
+    )
+
+
 def hard_set() -> str:
     """Fast motion and clipped skies, without and with smoothing."""
     rows = []
@@ -304,6 +318,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "steadiness": steadiness,
     "acceptance": figures_acceptance.acceptance,
     "hard-set": hard_set,
+    "footage-kinds": footage_kinds,
     "zmq": speed.zmq,
     "zmq-live": speed.zmq_live,
     "soak": speed.soak,

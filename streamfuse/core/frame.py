@@ -321,6 +321,31 @@ class FusedFrame(Picture):
     maps: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     @classmethod
+    def of_bracket(cls, bracket: Bracket, planes: tuple[Plane, ...], untrusted_share: float) -> FusedFrame:
+        """The fused picture of a bracket, with the time stamp and the number of its reference.
+
+        Args:
+            bracket: what it was made of.
+            planes: like those of the reference.
+            untrusted_share: share of the pixels of its made exposures that fell back to the reference, 0..1.
+        """
+        reference = bracket.reference
+        pairs = bracket.missing.values()
+        others = [frame for pair in pairs for frame in (pair.before, pair.after) if frame is not None]
+        return cls(
+            planes=planes,
+            bits=reference.bits,
+            subsampling=reference.subsampling,
+            color=reference.color,
+            pts=reference.pts,
+            time_base=reference.time_base,
+            index=reference.index,
+            exposures=tuple(sorted({frame.index for frame in (reference, *others)})),
+            stats={"untrusted_share": untrusted_share},
+            captured_at=reference.captured_at,
+        )
+
+    @classmethod
     def from_rgb(
         cls, picture: npt.NDArray[Any], number: int = 0, rate: Fraction | float = Fraction(25)
     ) -> FusedFrame:

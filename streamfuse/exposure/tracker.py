@@ -140,6 +140,18 @@ class Tracker:
         begins = self._explanations[0].ranks[:_MIN_STILL]
         return begins[0] == ALONE != self._decided_last and begins != (ALONE,) * _MIN_STILL
 
+    def _in_its_place(self, rank: int) -> int:
+        """The rank of the oldest frame: where one or two do not fit, and the order goes on behind them, that is theirs.
+
+        A fade that ends, or a lamp that is switched, moves the levels of both exposures by different amounts.
+        """
+        ranks, last = self._explanations[0].ranks[: _MIN_STILL + 1], self._decided_last
+        if rank != ALONE or self._count != 2 or last in (None, ALONE):
+            return rank
+        until = next((place for place, other in enumerate(ranks) if other != ALONE), _MIN_STILL)
+        goes_on = until < _MIN_STILL and (ranks[until] - last) % 2 == (until + 1) % 2
+        return 1 - last if goes_on else rank
+
     def _explained(
         self, old: _Explanation, rank: int, level: float, noise: float, known: bool = False
     ) -> _Explanation:
@@ -206,8 +218,8 @@ class Tracker:
             doubted = any(one.ranks[0] != rank and one.cost < _CLEAR for one in self._explanations)
             if (doubted or self._may_be_doubled()) and self.waiting < self._count + 4:
                 break
-            out.append(rank)
-            self._decided_last = rank
+            self._decided_last = self._in_its_place(rank)
+            out.append(self._decided_last)
             agreeing = [one for one in self._explanations if one.ranks[0] == rank]
             self._explanations = [replace(one, ranks=one.ranks[1:]) for one in agreeing]
         return out

@@ -166,21 +166,7 @@ class BlendStage(Stage[WeighedBracket, FusedFrame]):
             planes = blend_planes(
                 self._fuser, aligned.exposures, item.maps, reference.bits, reference.color, level
             )
-        used = {reference.index}
-        for neighbours in bracket.missing.values():
-            used |= {f.index for f in (neighbours.before, neighbours.after) if f is not None}
-        yield FusedFrame(
-            planes=planes,
-            bits=reference.bits,
-            subsampling=reference.subsampling,
-            color=reference.color,
-            pts=reference.pts,
-            time_base=reference.time_base,
-            index=reference.index,
-            exposures=tuple(sorted(used)),
-            stats={"untrusted_share": _untrusted(aligned)},
-            captured_at=reference.captured_at,
-        )
+        yield FusedFrame.of_bracket(bracket, planes, _untrusted(aligned))
 
 
 def _untrusted(aligned: AlignedBracket) -> float:

@@ -19,7 +19,7 @@ from typing import Self, Unpack
 
 from streamfuse.core.arguments import described
 from streamfuse.core.options import SubscribeOptions
-from streamfuse.core.protocols import SourceInfo
+from streamfuse.core.protocols import Closable, SourceInfo
 from streamfuse.core.reports import ReceiverStatistics
 from streamfuse.errors import UsageError
 from streamfuse.zmq.endpoint import parse_endpoint
@@ -88,7 +88,7 @@ def subscribe_async(endpoint: str, **options: Unpack[SubscribeOptions]) -> Async
     return AsyncSubscription(subscribe(endpoint, **options))
 
 
-class Subscription:
+class Subscription(Closable):
     """An iterator over `ReceivedFrame`, and a context manager. It receives from the moment it is made."""
 
     def __init__(self, receiver: Receiver) -> None:
@@ -144,14 +144,6 @@ class Subscription:
         """Stop receiving; from any thread, more than once."""
         self._closed.set()
         self._receiver.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         if hasattr(self, "_receiver"):

@@ -110,3 +110,12 @@ def test_a_title_that_is_faded_is_none_either():
     ranks = [i % 2 for i in range(16)]
     fade = [-2.0 + 0.15 * i for i in range(12)]
     assert track([*levels_of(ranks), *fade]) == [*ranks, *[ALONE] * 12]
+
+
+@pytest.mark.parametrize("gap", [0.4, 0.5, 0.6])
+def test_a_fade_that_ends_on_a_bright_scene_leaves_no_frame_alone(gap):
+    # The means of an indoor scene: near white the same fade moves the bright exposure's logit far more.
+    shares = [min(1.0, (n + 1) / 12) for n in range(4, 30)]
+    means = [share * (0.717, 0.977)[n % 2] for n, share in enumerate(shares)]
+    levels = [float(np.log(mean / (1 - mean))) for mean in means]
+    assert track(levels, (0.0, gap)) == [n % 2 for n in range(len(levels))]

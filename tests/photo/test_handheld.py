@@ -172,3 +172,28 @@ def test_real_stacks_from_a_tripod_are_not_touched():
         touched.append(found.pixels > 1.5)
     # A few of these stacks did move: measured without this program, by the error before and after.
     assert sum(touched) <= len(stacks) // 6
+
+
+@pytest.mark.slow
+def test_what_lies_at_different_distance_is_brought_together_by_dense_motion():
+    near, far = radiance(0), radiance(1)
+    y, x = np.mgrid[: near.shape[0], : near.shape[1]]
+    mask = ((x // 140 + y // 140) % 2).astype(np.float32)[..., None]
+
+    def seen(ev, shift, dtype=np.uint8):
+        moved = [
+            cv2.warpAffine(layer, np.float32([[1, 0, shift * depth], [0, 1, 0]]), layer.shape[1::-1])
+            for layer, depth in ((near, 2.0), (far, 1.0))
+        ]
+        cover = cv2.warpAffine(mask, np.float32([[1, 0, shift * 2.0], [0, 1, 0]]), mask.shape[1::-1])[
+            ..., None
+        ]
+        return shot(cover * moved[0] + (1 - cover) * moved[1], ev, dtype=dtype)
+
+    bright, dark = seen(3, 0), seen(0, 6)
+    found = align_moved([bright, dark])
+    assert found.mode == "flow"
+    fuser = Fuser("fast", "cpu")
+    wanted = fuser([bright, seen(0, 0)] if found.pictures[1] is bright else [seen(3, 6), dark])
+    before, after = psnr(fuser([bright, dark]), wanted), psnr(fuser(found.pictures), wanted)
+    assert after > before + 5

@@ -184,18 +184,7 @@ class _Download:
             self._event.synchronize()
         reference = self._bracket.reference
         planes = reference.planes if self._codes is None else _cut(self._codes.numpy(), reference.planes)
-        return FusedFrame(
-            planes=planes,
-            bits=reference.bits,
-            subsampling=reference.subsampling,
-            color=reference.color,
-            pts=reference.pts,
-            time_base=reference.time_base,
-            index=reference.index,
-            exposures=tuple(sorted({frame.index for frame in _used(self._bracket)})),
-            stats={"untrusted_share": float(self._untrusted)},
-            captured_at=reference.captured_at,
-        )
+        return FusedFrame.of_bracket(self._bracket, planes, float(self._untrusted))
 
 
 def _cut(whole: Plane, like: Sequence[Plane]) -> tuple[Plane, ...]:
@@ -205,8 +194,3 @@ def _cut(whole: Plane, like: Sequence[Plane]) -> tuple[Plane, ...]:
         planes.append(np.asarray(whole[begin : begin + plane.size].reshape(plane.shape)))
         begin += plane.size
     return tuple(planes)
-
-
-def _used(bracket: Bracket) -> list[Frame]:
-    pairs = bracket.missing.values()
-    return [bracket.reference, *(f for pair in pairs for f in (pair.before, pair.after) if f is not None)]

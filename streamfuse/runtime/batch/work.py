@@ -161,7 +161,9 @@ def load_piece(part: Part, made_of: str) -> Piece | None:
         if record["made_of"] != made_of:
             return None
         fields = record["result"]
-        result = PartResult(**(fields | {name: tuple(fields[name]) for name in ("notes", "warnings")}))
+        result = PartResult(
+            **(fields | {name: tuple(fields.get(name, ())) for name in ("notes", "warnings")})
+        )
         path = part.path.with_name(record["file"])
         return Piece(result, path) if count_pictures(path) == result.frames_out else None
     except (OSError, ValueError, TypeError, KeyError, OutputError):
