@@ -92,7 +92,7 @@ def build_chain(
         config: the settings.
         simultaneous: as in `SourceInfo`.
         finish: called in order with each weighed bracket and its fused frame; what they return goes on.
-        on_device: on a GPU, and where nothing has to `finish`, one stage "fuse" stands for all from align to blend.
+        on_device: on a GPU one stage "fuse" stands for all from align to blend.
 
     Raises:
         UsageError, WeightsError, DeviceError: as the parts.
@@ -104,28 +104,32 @@ def build_chain(
         steady=True,
         threads=config.fuse.threads,
     )
-    front = build_front(config, simultaneous)
-    fuse = _on_device(config, fuser) if on_device and not finish else None
+    front, finishing = build_front(config, simultaneous), _Finishing(finish)
+    show = finishing.made_of.append if finish else None
+    fuse = _on_device(config, fuser, show) if on_device else None
     if fuse is not None:
         fusion = Line("fuse", fuse).ending_in(DimStage(front.fades))
-        if config.smooth.flicker:
-            fusion = fusion.then("flicker", Deflicker())
     else:
         align = config.align
         aligner = Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
         weighed = Line("align", aligner).then("weigh", WeighStage(fuser))
         if config.smooth.enabled:
             weighed = weighed.then("smooth", Smoother())
+        if show is not None:
+            weighed = weighed.seen(weighed.stages[-1].name, show)
         leveller = Leveller() if config.smooth.enabled else None
-        blend = Line("blend", BlendStage(fuser, leveller)).ending_in(DimStage(front.fades))
-        if config.smooth.flicker:
-            blend = blend.then("flicker", Deflicker())
-        fusion = weighed.followed_by(Line("blend", _Finishing(blend, finish)) if finish else blend)
+        fusion = weighed.then("blend", BlendStage(fuser, leveller)).ending_in(DimStage(front.fades))
+    if config.smooth.flicker:
+        fusion = fusion.then("flicker", Deflicker())
+    if finish:
+        fusion = fusion.ending_in(finishing)
     fusion = fusion.ending_in(AgainStage(front.doubles))
     return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.flicker)
 
 
-def _on_device(config: Config, fuser: Fuser) -> Stage[Bracket, FusedFrame] | None:
+def _on_device(
+    config: Config, fuser: Fuser, show: Callable[[WeighedBracket], None] | None
+) -> Stage[Bracket, FusedFrame] | None:
     """From align to blend on the GPU; None where there is none, or no such form of the fuser or of the settings."""
     mode = config.align.mode
     if not isinstance(fuser, LcndrFuser) or not fuser.device.startswith("cuda") or mode == "global":
@@ -144,33 +148,27 @@ def _on_device(config: Config, fuser: Fuser) -> Stage[Bracket, FusedFrame] | Non
             config.smooth.enabled,
             denoise=config.denoise,
         ),
+        show,
     )
 
 
-class _Finishing(Stage[WeighedBracket, FusedFrame]):
-    """Shows what a stage gives to the `finish` functions, beside what it was made of.
+class _Finishing(Stage[FusedFrame, FusedFrame]):
+    """Shows each fused frame to the `finish` functions, beside what it was made of.
 
     Args:
-        stage: gives one frame for each bracket, in order, at once or later.
         finish: as `build_chain` takes them.
+
+    Attributes:
+        made_of: gets what each frame is made of, in order, before the frame comes.
     """
 
-    def __init__(self, stage: Stage[WeighedBracket, FusedFrame], finish: Sequence[Finish]) -> None:
-        self._stage = stage
+    def __init__(self, finish: Sequence[Finish]) -> None:
+        self.made_of: deque[WeighedBracket] = deque()
         self._finish = finish
-        self._waiting: deque[WeighedBracket] = deque()
 
-    def push(self, item: WeighedBracket) -> Iterator[FusedFrame]:
-        """Take one bracket; give the frames that are complete now."""
-        self._waiting.append(item)
-        return map(self._finished, self._stage.push(item))
-
-    def flush(self) -> Iterator[FusedFrame]:
-        """Give the frames that waited for those after them."""
-        return map(self._finished, self._stage.flush())
-
-    def _finished(self, frame: FusedFrame) -> FusedFrame:
-        bracket = self._waiting.popleft()
+    def push(self, item: FusedFrame) -> Iterator[FusedFrame]:
+        """One in, one out."""
+        bracket = self.made_of.popleft()
         for finish in self._finish:
-            frame = finish(bracket, frame)
-        return frame
+            item = finish(bracket, item)
+        yield item

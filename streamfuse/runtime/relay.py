@@ -154,7 +154,7 @@ def publish(
     try:
         info = source.info
         check_memory_limit(info.width, info.height)
-        chain = build_chain(config, info.simultaneous, [AttachMaps(maps)] if maps else ())
+        chain = build_chain(config, info.simultaneous, [AttachMaps(maps)] if maps else (), on_device=True)
         sinks = _open_sinks(endpoints, source, info.rate / info.simultaneous, "fused")
     except BaseException:
         source.close()

@@ -40,6 +40,8 @@ class DeviceBracket:
         lumas: (N, H, W) codes, darkest first.
         chroma: (2, N, h, w) codes, Cb then Cr; None of grey frames.
         untrusted: share of the pixels of the synthesised exposures that fell back to the reference; one value.
+        gaps_ev: exposure of each rank relative to the darkest.
+        trust: in each exposure, (h, w) at working size; None = everywhere.
         flow_before, flow_after: (2, h, w), towards the pictures of the instants before and after, in pixels of the
             working grid; None where unknown.
     """
@@ -49,6 +51,8 @@ class DeviceBracket:
     lumas: Tensor
     chroma: Tensor | None
     untrusted: Tensor
+    gaps_ev: tuple[float, ...]
+    trust: tuple[Tensor | None, ...]
     flow_before: Tensor | None
     flow_after: Tensor | None
 
@@ -99,8 +103,17 @@ class DeviceAligner:
         one = torch.ones((), device=self._device)
         trusts = [one if made.trust is None else made.trust.mean() for made in instant.made.values()]
         untrusted = 1.0 - torch.stack(trusts).mean() if trusts else torch.zeros((), device=self._device)
+        made = instant.made
         return DeviceBracket(
-            item, reference, lumas, chroma, untrusted, instant.flow_before, instant.flow_after
+            bracket=item,
+            reference=reference,
+            lumas=lumas,
+            chroma=chroma,
+            untrusted=untrusted,
+            gaps_ev=instant.gaps_ev,
+            trust=tuple(made[rank].trust if rank in made else None for rank in range(item.cycle)),
+            flow_before=instant.flow_before,
+            flow_after=instant.flow_after,
         )
 
 

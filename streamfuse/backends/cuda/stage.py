@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +20,15 @@ from streamfuse.backends.cuda.launch import launcher_for
 from streamfuse.backends.cuda.level import DeviceLeveller
 from streamfuse.backends.cuda.smooth import DeviceInstant, DeviceSmoother
 from streamfuse.backends.cuda.weigh import DeviceWeigher, Precision
-from streamfuse.core.frame import Bracket, Frame, FusedFrame, Plane
+from streamfuse.core.frame import (
+    AlignedBracket,
+    Bracket,
+    Frame,
+    FusedFrame,
+    FusionMaps,
+    Plane,
+    WeighedBracket,
+)
 from streamfuse.core.protocols import Stage
 from streamfuse.errors import DeviceError
 from streamfuse.fusion.fuser import CHROMA_LEVEL, LcndrFuser
@@ -63,11 +71,18 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
     Args:
         fuser: the network, and where it runs.
         settings: see there.
+        show: gets what each fused frame was made of, on the host, before the frame is given; None: it is not fetched.
     """
 
-    def __init__(self, fuser: LcndrFuser, settings: DeviceFusionSettings | None = None) -> None:
+    def __init__(
+        self,
+        fuser: LcndrFuser,
+        settings: DeviceFusionSettings | None = None,
+        show: Callable[[WeighedBracket], None] | None = None,
+    ) -> None:
         settings = settings or DeviceFusionSettings()
         self._settings = settings
+        self._show = show
         self._fuser = fuser
         self._device = torch.device(fuser.device)
         self._launcher = launcher_for(self._device)
@@ -126,7 +141,7 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
         """Queue the blend of one instant and the download of its result."""
         aligned, maps = instant.aligned, instant.maps
         if aligned.bracket.alone:
-            self._downloads.append(_Download(aligned.bracket, None, aligned.untrusted))
+            self._downloads.append(_Download(instant, None))
             return
         coding, lumas, chroma = aligned.reference.coding, aligned.lumas, aligned.chroma
         extra = self._fuser.octaves(lumas.shape[1:])
@@ -143,11 +158,15 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
             out = codes[pixels:].view(2, *chroma.shape[2:])
             prior = maps.priors[min(CHROMA_LEVEL, len(maps.priors) - 1)]
             fuse_chroma(lumas, fused, chroma, prior, maps.coverage, coding, out, dither, self._launcher)
-        self._downloads.append(_Download(aligned.bracket, codes, aligned.untrusted))
+        self._downloads.append(_Download(instant, codes))
 
     def _done(self, keep: int) -> Iterator[FusedFrame]:
         while len(self._downloads) > keep:
-            yield self._downloads.popleft().frame()
+            done = self._downloads.popleft()
+            frame = done.frame()
+            if self._show is not None:
+                self._show(on_host(done.instant))
+            yield frame
 
 
 @contextmanager
@@ -165,8 +184,9 @@ def _on(device: torch.device, frame: Frame) -> Iterator[None]:
 class _Download:
     """A fused picture on its way to the host; `codes` None: the reference passes as it is, nothing is waited for."""
 
-    def __init__(self, bracket: Bracket, codes: Tensor | None, untrusted: Tensor) -> None:
-        self._bracket = bracket
+    def __init__(self, instant: DeviceInstant, codes: Tensor | None) -> None:
+        self.instant = instant
+        untrusted = instant.aligned.untrusted
         self._event = None
         if codes is not None and codes.device.type == "cuda":
             # Torch keeps pinned memory that is given back: after the first frames nothing is allocated any more.
@@ -182,9 +202,30 @@ class _Download:
         """The fused frame; waits until it is there."""
         if self._event is not None:
             self._event.synchronize()
-        reference = self._bracket.reference
+        bracket = self.instant.aligned.bracket
+        reference = bracket.reference
         planes = reference.planes if self._codes is None else _cut(self._codes.numpy(), reference.planes)
-        return FusedFrame.of_bracket(self._bracket, planes, float(self._untrusted))
+        return FusedFrame.of_bracket(bracket, planes, float(self._untrusted))
+
+
+def on_host(instant: DeviceInstant) -> WeighedBracket:
+    """All that a fused frame was made of but its motion, off the device; waits until it is there."""
+    aligned, maps = instant.aligned, instant.maps
+    lumas = aligned.lumas.cpu().numpy()
+    chroma = () if aligned.chroma is None else aligned.chroma.cpu().numpy()
+    return WeighedBracket(
+        AlignedBracket(
+            bracket=aligned.bracket,
+            exposures=tuple((luma, *(planes[rank] for planes in chroma)) for rank, luma in enumerate(lumas)),
+            gaps_ev=aligned.gaps_ev,
+            trust=tuple(None if trust is None else trust.cpu().numpy() for trust in aligned.trust),
+        ),
+        FusionMaps(
+            tuple(prior.cpu().numpy() for prior in maps.priors),
+            tuple(gain.cpu().numpy() for gain in maps.gains),
+            maps.coverage,
+        ),
+    )
 
 
 def _cut(whole: Plane, like: Sequence[Plane]) -> tuple[Plane, ...]:

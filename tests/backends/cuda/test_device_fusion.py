@@ -78,6 +78,29 @@ def test_fused_frames_are_those_of_the_cpu_path(mode, least, smooth):
             assert psnr(plane, exact, 8) > least
 
 
+def test_what_a_frame_was_made_of_can_be_looked_at():
+    pytest.importorskip("pydantic", reason="the CPU path is put together from a configuration")
+    from streamfuse.config import load_config
+    from streamfuse.runtime.chain import build_chain
+
+    frames, theirs, ours = make.clip(5), [], []
+    config = load_config().with_overrides(preset="fast", device="cpu")
+    keep = lambda bracket, frame: theirs.append((bracket, frame)) or frame  # noqa: E731
+    assert len(list(through([build_chain(config, finish=[keep]).line], frames))) == len(frames)
+    fusion = DeviceFusion(LcndrFuser("lcndr-xs", "cpu"), DeviceFusionSettings("fast"), ours.append)
+    shown = [(made, frame) for frame, made in zip(in_turns(fusion, brackets(frames)), ours, strict=True)]
+    for (one, frame), (other, expected) in zip(shown, theirs, strict=True):
+        assert one.aligned.bracket.reference.index == frame.index == expected.index
+        assert one.aligned.gaps_ev == pytest.approx(other.aligned.gaps_ev, abs=0.05)
+        for planes, exact in zip(one.aligned.exposures, other.aligned.exposures, strict=True):
+            assert all(psnr(a, b, 8) > 36 for a, b in zip(planes, exact, strict=True))
+        for trust, exact in zip(one.aligned.trust, other.aligned.trust, strict=True):
+            assert (trust is None) == (exact is None)
+            assert trust is None or trust.shape == exact.shape
+        assert [prior.shape for prior in one.maps.priors] == [prior.shape for prior in other.maps.priors]
+        assert len(one.maps.gains) == len(other.maps.gains)
+
+
 @pytest.mark.parametrize("rate", ["full", "half"])
 def test_each_frame_comes_out_once_and_in_order(rate):
     items = brackets(make.clip(7), rate)
