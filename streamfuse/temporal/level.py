@@ -4,11 +4,12 @@ Frames that were taken dark can come out a little brighter or darker as a whole 
 nobody saw is guessed differently, and noise lifts what is black. The whole picture then flickers at half the frame
 rate, by a fraction of a code value.
 
-How much brighter a fused picture is than the one before is measured along the motion, in its median. Half of it, with
-the sign of the exposure, is what alternates in that step; the mean of two steps that follow each other has none of a
-steady change of the light. Of the last `WINDOW` steps the mean is taken back as far as it stands out from its own
-standard error, which what moves and what changes once make larger. Where nothing stands out the picture stays as it is,
-bit for bit.
+How much brighter a fused picture is than the one before is measured along the motion, in its median; where the motion
+is known from both sides, in the mean of both, for motion found in dark and in bright frames errs differently. Half of
+it, with the sign of the exposure, is what alternates in that step; the mean of two steps that follow each other has
+none of a steady change of the light. Of the last `WINDOW` steps the mean is taken back as far as it stands out from its
+own standard error, which what moves and what changes once make larger. Where nothing stands out the picture stays as it
+is, bit for bit.
 
 Only earlier pictures count, so nothing has to wait, and only so many of them, so that any segment of a film can be
 fused on its own.
@@ -29,7 +30,7 @@ from streamfuse.imaging.grid import resample_flow, sampling_positions
 
 WINDOW, MIN_COUNT = 16, 4  # steps from picture to picture that count at most, and that there have to be
 LONG_SIDE = 96  # of the pictures that are compared
-SIGNIFICANT = 1.5  # standard errors at which an alternation begins to count
+SIGNIFICANT = 2.0  # standard errors at which an alternation begins to count
 MIN_CHANGE, MAX_CHANGE = 0.02 / 255, 3 / 255  # luma: less is left as it is, more is no flicker of ours
 # Steps share pictures, and means of two steps share steps: variance of the mean of n of these, in theirs / n.
 SHARED = 8 / 3
@@ -37,10 +38,11 @@ SHARED = 8 / 3
 
 @dataclass(frozen=True, slots=True)
 class _Last:
-    """The fused picture of the instant before, reduced."""
+    """The fused picture of the instant before, reduced, and the motion from there to this instant, if it is known."""
 
     bracket: Bracket
     picture: Map
+    flow: Map | None
 
 
 class Leveller:
@@ -59,7 +61,7 @@ class Leveller:
         """
         bracket, last = aligned.bracket, self._last
         small = reduced(picture)
-        self._last = _Last(bracket, small)
+        self._last = _Last(bracket, small, aligned.flow_after)
         if last is None or aligned.flow_before is None or not follows(last.bracket, bracket):
             self._steps.clear()
             return 0.0
@@ -67,12 +69,14 @@ class Leveller:
             self._steps.clear()
             return 0.0
         step = _step(last.picture, small, aligned.flow_before)
+        if last.flow is not None:
+            step = (step - _step(small, last.picture, last.flow)) / 2
         self._steps.append(sign(bracket) * step / 2)
         return -sign(bracket) * alternation(self._steps)
 
 
 def _step(before: Map, now: Map, flow: Map) -> float:
-    """How much brighter a picture is than the one before, in the median of what shows in both, along the motion."""
+    """How much brighter a picture is than another one, in the median of what shows in both, along the motion there."""
     x, y = sampling_positions(resample_flow(flow, (now.shape[0], now.shape[1])))
     seen = cv2.remap(before, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     inside = (x >= 0) & (x <= now.shape[1] - 1) & (y >= 0) & (y <= now.shape[0] - 1)

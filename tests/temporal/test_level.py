@@ -20,11 +20,12 @@ def scene(seed=0, size=SIZE):
     return cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 3), None, 0.1, 0.8, cv2.NORM_MINMAX)
 
 
-def instant(index, rank=None, cycle=2, flow=(0.0, 0.0), known=True):
+def instant(index, rank=None, cycle=2, flow=(0.0, 0.0), known=True, after=None):
     frame = Frame((np.zeros((4, 4), np.uint8),), 8, (0, 0), ColorInfo(), index, Fraction(1, 25), index)
     bracket = Bracket(frame, index % cycle if rank is None else rank, cycle, {1: Neighbours(frame, None)})
     before = np.full((27, 48, 2), flow, np.float32) if known else None
-    return AlignedBracket(bracket, ((), ()), (0.0, 3.0), (None, None), before)
+    on = None if after is None else np.full((27, 48, 2), after, np.float32)
+    return AlignedBracket(bracket, ((), ()), (0.0, 3.0), (None, None), before, on)
 
 
 def levels(pictures, **how):
@@ -68,6 +69,17 @@ def test_it_is_measured_along_the_motion():
     assert np.abs(levels(pictures)[8:]).mean() < np.abs(found[8:]).mean()
 
 
+def test_motion_that_errs_by_the_exposure_is_not_taken_for_it_where_it_is_known_from_both_sides():
+    ramp = np.tile(np.linspace(0.2, 0.8, 96, dtype=np.float32), (54, 1))
+    alone, both = Leveller(), Leveller()
+    for t in range(20):  # what is found in bright frames is too long, by a pixel of the picture
+        wrong = 0.5 * (t % 2)
+        one, two = instant(t, flow=(wrong, 0.0)), instant(t, flow=(wrong, 0.0), after=(-wrong, 0.0))
+        taken = alone(one, ramp), both(two, ramp)
+    assert abs(taken[0]) > MIN_VALUE
+    assert taken[1] == 0.0
+
+
 @pytest.mark.parametrize(
     "light",
     [
@@ -91,8 +103,8 @@ def test_next_to_nothing_is_left_as_it_is():
 
 def test_noise_is_seldom_taken_for_it():
     found = np.array(levels(alternating(400, 0.0, noise=0.3))) / CODE
-    assert np.mean(found != 0) < 0.3
-    assert np.abs(found).mean() < 0.02
+    assert np.mean(found != 0) < 0.15
+    assert np.abs(found).mean() < 0.01
 
 
 def test_no_more_than_a_few_codes_are_taken():

@@ -20,7 +20,7 @@ class DeviceLeveller:
     """Tells what to add to each fused picture; called once for each instant, in order."""
 
     def __init__(self) -> None:
-        self._last: tuple[Bracket, Tensor] | None = None
+        self._last: tuple[Bracket, Tensor, Tensor | None] | None = None
         self._steps: deque[Tensor] = deque(maxlen=rule.WINDOW)
 
     def __call__(self, aligned: DeviceBracket, picture: Tensor) -> Tensor | None:
@@ -32,20 +32,27 @@ class DeviceLeveller:
         """
         bracket, last, flow = aligned.bracket, self._last, aligned.flow_before
         small = area(picture, rule.reduced_size(picture.shape[0], picture.shape[1])).clamp(0, 1)
-        self._last = bracket, small
+        self._last = bracket, small, aligned.flow_after
         if last is None or flow is None or not rule.follows(last[0], bracket) or last[1].shape != small.shape:
             self._steps.clear()
             return None
-        rows, columns = small.shape
-        moved = area(flow, (rows, columns))
-        x, y = grid(rows, columns, small)
-        x, y = x + moved[0] * (columns / flow.shape[2]), y + moved[1] * (rows / flow.shape[1])
-        inside = (x >= 0) & (x <= columns - 1) & (y >= 0) & (y <= rows - 1)
-        step = torch.where(inside, small - sample(last[1], x, y), torch.nan).nanmedian().nan_to_num()
+        step = _step(last[1], small, flow)
+        if last[2] is not None:
+            step = (step - _step(small, last[1], last[2])) * 0.5
         self._steps.append(step * (0.5 * rule.sign(bracket)))
         if len(self._steps) < rule.MIN_COUNT:
             return None
         return alternation(torch.stack(tuple(self._steps))) * -rule.sign(bracket)
+
+
+def _step(before: Tensor, now: Tensor, flow: Tensor) -> Tensor:
+    """How much brighter a picture is than another one, in the median of what shows in both, along the motion there."""
+    rows, columns = now.shape
+    moved = area(flow, (rows, columns))
+    x, y = grid(rows, columns, now)
+    x, y = x + moved[0] * (columns / flow.shape[2]), y + moved[1] * (rows / flow.shape[1])
+    inside = (x >= 0) & (x <= columns - 1) & (y >= 0) & (y <= rows - 1)
+    return torch.where(inside, now - sample(before, x, y), torch.nan).nanmedian().nan_to_num()
 
 
 def alternation(steps: Tensor) -> Tensor:

@@ -23,10 +23,13 @@ def test_what_is_added_is_that_of_the_cpu_path(codes):
         frame = Frame((np.zeros((4, 4), np.uint8),), 8, (0, 0), ColorInfo(), t, Fraction(1), t)
         bracket = Bracket(frame, t % 2, 2, {})
         picture = scene + np.float32((codes if t % 2 else -codes) / 255 + rng.normal(0, 0.1 / 255))
-        flow = None if t in (0, 9) else rng.normal(0, 0.2, (45, 80, 2)).astype(np.float32)
-        aligned = AlignedBracket(bracket, ((), ()), (0.0, 3.0), (None, None), flow)
-        there = None if flow is None else torch.from_numpy(flow).permute(2, 0, 1)
-        device = DeviceBracket(bracket, None, torch.zeros(2, 90, 160), None, torch.zeros(()), there, None)
+        flows = [
+            None if t in missing else rng.normal(0, 0.2, (45, 80, 2)).astype(np.float32)
+            for missing in ((0, 9), (3, 8))
+        ]
+        aligned = AlignedBracket(bracket, ((), ()), (0.0, 3.0), (None, None), *flows)
+        there = [None if flow is None else torch.from_numpy(flow).permute(2, 0, 1) for flow in flows]
+        device = DeviceBracket(bracket, None, torch.zeros(2, 90, 160), None, torch.zeros(()), *there)
         more = ours(device, torch.from_numpy(picture))
         found.append(theirs(aligned, picture))
         assert (0.0 if more is None else float(more)) * 255 == pytest.approx(found[-1] * 255, abs=0.02)
