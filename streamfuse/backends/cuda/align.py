@@ -40,10 +40,10 @@ class DeviceBracket:
         lumas: (N, H, W) codes, darkest first.
         chroma: (2, N, h, w) codes, Cb then Cr; None of grey frames.
         untrusted: share of the pixels of the synthesised exposures that fell back to the reference; one value.
-        gaps_ev: exposure of each rank relative to the darkest.
-        trust: in each exposure, (h, w) at working size; None = everywhere.
         flow_before, flow_after: (2, h, w), towards the pictures of the instants before and after, in pixels of the
             working grid; None where unknown.
+        gaps_ev: exposure of each rank relative to the darkest.
+        trust: in each exposure, (h, w) at working size; None = everywhere.
     """
 
     bracket: Bracket
@@ -51,10 +51,10 @@ class DeviceBracket:
     lumas: Tensor
     chroma: Tensor | None
     untrusted: Tensor
-    gaps_ev: tuple[float, ...]
-    trust: tuple[Tensor | None, ...]
     flow_before: Tensor | None
     flow_after: Tensor | None
+    gaps_ev: tuple[float, ...] = ()
+    trust: tuple[Tensor | None, ...] = ()
 
 
 class DeviceAligner:
