@@ -204,7 +204,7 @@ class CpuOperations:
         if own is None:
             return mapped
         share = fill.unknown(own, trust)
-        if cv2.norm(share, cv2.NORM_INF) < fill.MIN_COUNT:
+        if cv2.norm(share, cv2.NORM_INF) < fill.MIN_SHARE:
             return mapped
         size = max(1, share.shape[1] // fill.REDUCED), max(1, share.shape[0] // fill.REDUCED)
         colours = []

@@ -25,7 +25,7 @@ STOOD = 0.05  # weight of a colour where the reference is clipped, too; 1 where 
 REACHES = (1, 3, 9)  # pixels of the grid: colours are spread by about as many
 FARTHER = 0.02  # weight of each reach against the one before
 EDGE = 3  # pixels over which the edge of a white place is a mixture with it
-MIN_COUNT = 0.02  # share of a pixel below which there is nothing to fill
+MIN_SHARE = 0.02  # share of a pixel below which there is nothing to fill
 
 
 def unknown(own: Map, trust: Map) -> Map:

@@ -36,7 +36,7 @@ _MAX_TRANSFER_RESIDUAL = 0.008  # mean deviation in luma up to which it explains
 _NOISE = 1.5e-3  # two sigma of a dark frame at working size, in linear light
 _NOISE_FLOOR = 0.02  # luma of a dark frame below which its noise no longer grows
 _QUANTISATION = 0.004  # one code value of 8 bit
-_MIN_VALUE = 1 / 255  # luma that is not nothing
+_MIN_LUMA = 1 / 255  # luma that is not nothing
 _QUANTILES = np.linspace(0.004, 0.996, 249)
 
 
@@ -274,5 +274,5 @@ def _rough_gap(d: Map, b: Map) -> float:
     gaps = []
     for level in (_BRIGHT, _CLIPPED):
         at = min(int(np.searchsorted(b, level)), len(b) - 1)
-        gaps.append(GAMMA * float(np.log2(max(float(b[at]), _MIN_VALUE) / max(float(d[at]), _MIN_VALUE))))
+        gaps.append(GAMMA * float(np.log2(max(float(b[at]), _MIN_LUMA) / max(float(d[at]), _MIN_LUMA))))
     return max(sum(gaps) / 2, 0.0)

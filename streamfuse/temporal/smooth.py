@@ -38,7 +38,7 @@ SAME, OTHER = (
 )  # difference of luma, followed along the motion: up to here it is sure, from there on not
 SEEN = 5  # pixels of the finest map over which pictures are compared
 MIN_SURE = 0.2  # share of the picture: where less is sure, the whole picture does not tell
-MIN_VALUE = 1e-6  # weight that is left
+MIN_WEIGHT = 1e-6  # weight that is left
 
 
 def window(level: int) -> int:
@@ -170,7 +170,7 @@ class Smoother(Stage[WeighedBracket, WeighedBracket]):
         self._near[number] = np.concatenate((near[None], self._near[number][: NEAR - 2]))
         self._whole[number] = np.concatenate((whole[None], self._whole[number][: WHOLE - 2]))
         out = np.empty_like(own)
-        rows.without(own, found, rest, share, np.float32(ALTERNATION), np.float32(MIN_VALUE), out)
+        rows.without(own, found, rest, share, np.float32(ALTERNATION), np.float32(MIN_WEIGHT), out)
         return out
 
 

@@ -175,7 +175,7 @@ def _without(own: Tensor, taken: Tensor) -> Tensor:
     left = own - rule.ALTERNATION * taken
     if own.ndim == 2:
         return left
-    left = left.clamp_min(rule.MIN_VALUE)
+    left = left.clamp_min(rule.MIN_WEIGHT)
     return left / left.sum(0, keepdim=True)
 
 
