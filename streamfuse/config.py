@@ -16,43 +16,20 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails
 
 from streamfuse.core.arguments import described
+from streamfuse.core.values import (
+    CODECS,
+    FUSERS,
+    checked_codec,
+    checked_device,
+    checked_frames,
+    checked_fuser,
+)
 from streamfuse.errors import ConfigError, UsageError, shortened
 from streamfuse.runtime.live.config import LiveConfig, OutputSpec
 
 Preset = Literal["fast", "balanced", "best"]
-FUSERS = ("lcndr", "lcndr-s", "lcndr-xs", "mertens")
-CODECS = ("h264", "hevc", "av1", "vp9", "ffv1", "prores")
 _MAX_DIGITS = 19
 _PRESET_FUSERS: Mapping[Preset, str] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
-
-
-def _checked_frames(text: str) -> str:
-    found = re.fullmatch(r"(\d{0,15}):(\d{0,15})", text, re.ASCII)
-    if not found or text == ":":
-        raise ValueError("it has to be A:B, such as 0:100, 50: or :200")
-    first, end = found.groups()
-    if first and end and int(first) >= int(end):
-        raise ValueError("it holds no frame: the end has to be after the beginning")
-    return text
-
-
-def _checked_codec(name: str) -> str:
-    # FFmpeg's encoders are called lib... or carry the maker after an underscore.
-    if name not in CODECS and not re.fullmatch(r"lib[a-z0-9-]+|[a-z0-9]+_[a-z0-9_]+", name):
-        raise ValueError(f"it has to be one of {', '.join(CODECS)}, or an encoder such as h264_nvenc")
-    return name
-
-
-def _checked_fuser(name: str) -> str:
-    if name not in FUSERS and not name.endswith(".safetensors"):
-        raise ValueError(f"it has to be one of {', '.join(FUSERS)}, or a .safetensors file")
-    return name
-
-
-def _checked_device(name: str) -> str:
-    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", name, re.ASCII):
-        raise ValueError("it has to be auto, cpu, cuda, or cuda:N")
-    return name
 
 
 class _Section(BaseModel):
@@ -82,7 +59,7 @@ class InputConfig(_Section):
         default="auto",
         description="make whole pictures of interlaced frames; auto: of those that bear the flag",
     )
-    frames: Annotated[str, AfterValidator(_checked_frames)] | None = Field(
+    frames: Annotated[str, AfterValidator(checked_frames)] | None = Field(
         default=None, description="part of the input as A:B, frame numbers from 0, B excluded; null: all"
     )
 
@@ -119,10 +96,10 @@ class FuseConfig(_Section):
     """How to fuse."""
 
     preset: Preset = Field(default="balanced", description="speed against quality, of all stages")
-    fuser: Annotated[str, AfterValidator(_checked_fuser)] | None = Field(
+    fuser: Annotated[str, AfterValidator(checked_fuser)] | None = Field(
         default=None, description=f"{', '.join(FUSERS)}, or a .safetensors file; null: that of the preset"
     )
-    device: Annotated[str, AfterValidator(_checked_device)] = Field(
+    device: Annotated[str, AfterValidator(checked_device)] = Field(
         default="auto", description="auto, cpu, cuda or cuda:N"
     )
     threads: Annotated[int, Field(ge=1)] | None = Field(
@@ -143,7 +120,7 @@ class SmoothConfig(_Section):
 class OutputConfig(_Section):
     """What to write."""
 
-    codec: Annotated[str, AfterValidator(_checked_codec)] | None = Field(
+    codec: Annotated[str, AfterValidator(checked_codec)] | None = Field(
         default=None, description=f"{', '.join(CODECS)}, or an encoder of FFmpeg; null: that of the container"
     )
     crf: Annotated[float, Field(ge=0, le=63)] | None = Field(

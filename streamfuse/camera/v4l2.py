@@ -54,6 +54,7 @@ class V4L2Camera:
         self._maps: list[mmap.mmap] = []
         self._sequence: int | None = None
         self._controls: ExposureControls | None = None
+        self.controls: dict[str, tuple[int, int, int]] = {}
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
             self._check_capability()

@@ -122,6 +122,7 @@ def examine_camera(spec: str = "", seconds: float = 3.0) -> dict[str, Any]:
     """
     from streamfuse.camera import CameraOptions, CameraSource
     from streamfuse.camera.open import connector, waiting_for
+    from streamfuse.camera.v4l2 import V4L2Camera
     from streamfuse.errors import CameraError
 
     spec = spec or _first_camera()
@@ -135,7 +136,7 @@ def examine_camera(spec: str = "", seconds: float = 3.0) -> dict[str, Any]:
         camera = connector(spec, options)()  # what is wrong with the camera itself is said here
         source = CameraSource(lambda: camera, waiting_for(spec, options))
     with source:
-        found: dict[str, tuple[int, int, int]] = getattr(camera, "controls", {})
+        found = camera.controls if isinstance(camera, V4L2Camera) else {}
         frames, end = 0, time.monotonic() + seconds
         for _ in source:
             frames += 1

@@ -1,0 +1,41 @@
+"""What the values of settings have to look like."""
+
+from __future__ import annotations
+
+import re
+
+FUSERS = ("lcndr", "lcndr-s", "lcndr-xs", "mertens")
+CODECS = ("h264", "hevc", "av1", "vp9", "ffv1", "prores")
+
+
+def checked_frames(text: str) -> str:
+    """Part of an input, as A:B; raises a ValueError that says what it has to be, as do those below."""
+    found = re.fullmatch(r"(\d{0,15}):(\d{0,15})", text, re.ASCII)
+    if not found or text == ":":
+        raise ValueError("it has to be A:B, such as 0:100, 50: or :200")
+    first, end = found.groups()
+    if first and end and int(first) >= int(end):
+        raise ValueError("it holds no frame: the end has to be after the beginning")
+    return text
+
+
+def checked_codec(name: str) -> str:
+    """A kind of video, or the name of one of FFmpeg's encoders."""
+    # FFmpeg's encoders are called lib... or carry the maker after an underscore.
+    if name not in CODECS and not re.fullmatch(r"lib[a-z0-9-]+|[a-z0-9]+_[a-z0-9_]+", name):
+        raise ValueError(f"it has to be one of {', '.join(CODECS)}, or an encoder such as h264_nvenc")
+    return name
+
+
+def checked_fuser(name: str) -> str:
+    """The name of a fuser, or of a file of weights."""
+    if name not in FUSERS and not name.endswith(".safetensors"):
+        raise ValueError(f"it has to be one of {', '.join(FUSERS)}, or a .safetensors file")
+    return name
+
+
+def checked_device(name: str) -> str:
+    """Where to compute."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", name, re.ASCII):
+        raise ValueError("it has to be auto, cpu, cuda, or cuda:N")
+    return name
