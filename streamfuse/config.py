@@ -19,6 +19,8 @@ from streamfuse.core.arguments import described
 from streamfuse.core.values import (
     CODECS,
     FUSERS,
+    PRESET_NETWORK,
+    Preset,
     checked_codec,
     checked_device,
     checked_frames,
@@ -27,9 +29,7 @@ from streamfuse.core.values import (
 from streamfuse.errors import ConfigError, UsageError, shortened
 from streamfuse.runtime.live.config import LiveConfig, OutputSpec
 
-Preset = Literal["fast", "balanced", "best"]
 _MAX_DIGITS = 19
-_PRESET_FUSERS: Mapping[Preset, str] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
 
 
 class _Section(BaseModel):
@@ -166,7 +166,7 @@ class Config(_Section):
     @property
     def fuser_name(self) -> str:
         """The fuser to use: the one that is set, else that of the preset."""
-        return self.fuse.fuser or _PRESET_FUSERS[self.fuse.preset]
+        return self.fuse.fuser or PRESET_NETWORK[self.fuse.preset]
 
     @property
     def align_preset(self) -> Preset:

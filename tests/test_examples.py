@@ -38,3 +38,10 @@ def test_own_pipeline(tmp_path: Path) -> None:
     out = tmp_path / "own.mkv"
     assert load("own_pipeline").main(SAMPLE, str(out)) == 6
     assert out.stat().st_size > 0
+
+
+def test_own_source_and_sink(capsys: pytest.CaptureFixture[str]) -> None:
+    means = load("own_source_and_sink").main()
+    assert len(means) == 24
+    assert max(means) - min(means) < 2  # dark and bright frames by turns, and one brightness of what is fused
+    assert capsys.readouterr().out.startswith("24 frames")

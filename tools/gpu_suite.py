@@ -34,7 +34,6 @@ sys.path[:0] = [str(REPOSITORY / part) for part in (".", "tools", "tests/support
 from gpu_clip import brackets, clip  # noqa: E402
 from gpu_parity import parity  # noqa: E402
 
-from streamfuse.align.flow import Preset  # noqa: E402
 from streamfuse.backends.cuda import blend, finish, flow  # noqa: E402
 from streamfuse.backends.cuda.align import DeviceAligner  # noqa: E402
 from streamfuse.backends.cuda.cost import counted  # noqa: E402
@@ -43,8 +42,9 @@ from streamfuse.backends.cuda.launch import cupy_problem, launcher_for  # noqa: 
 from streamfuse.backends.cuda.stage import DeviceFusion, DeviceFusionSettings  # noqa: E402
 from streamfuse.backends.cuda.weigh import DeviceWeigher  # noqa: E402
 from streamfuse.core.frame import Bracket, Frame  # noqa: E402
+from streamfuse.core.values import PRESET_NETWORK, Preset  # noqa: E402
 from streamfuse.fusion.fuser import CHROMA_LEVEL, LcndrFuser  # noqa: E402
-from streamfuse.fusion.models import PRESET_NETWORK, load_network  # noqa: E402
+from streamfuse.fusion.models import load_network  # noqa: E402
 from streamfuse.lab.evaluate.environment import describe_environment  # noqa: E402
 
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160), "8K": (7680, 4320)}

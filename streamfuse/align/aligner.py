@@ -11,6 +11,7 @@ from streamfuse.align.cpu import CpuOperations
 from streamfuse.align.policy import Alignment, AlignSettings
 from streamfuse.core.frame import AlignedBracket, Bracket
 from streamfuse.core.protocols import Stage
+from streamfuse.core.values import Preset
 
 
 class Aligner(Stage[Bracket, AlignedBracket]):
@@ -22,7 +23,7 @@ class Aligner(Stage[Bracket, AlignedBracket]):
 
     def __init__(
         self,
-        preset: motion.Preset = "balanced",
+        preset: Preset = "balanced",
         mode: motion.Mode = "flow",
         ghost: bool = True,
         rate: Literal["full", "half"] = "full",

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, Literal
 
 from streamfuse.align.balance import BalanceTracker, Blocks
-from streamfuse.align.flow import SETTINGS, Mode, Preset
+from streamfuse.align.flow import SETTINGS, Mode
 from streamfuse.align.operations import F, M, Operations, P, Planes, Shares, Side, T
 from streamfuse.core.frame import Bracket, Frame
+from streamfuse.core.values import Preset
 from streamfuse.imaging import photometric
 from streamfuse.imaging.photometric import IntensityMapping, Levels
 from streamfuse.imaging.recent import Recent

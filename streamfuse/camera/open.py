@@ -20,7 +20,8 @@ from streamfuse.synthetic.film_camera import SampleCamera
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://.+", re.IGNORECASE)
 _INDEX = re.compile(r"\d{1,4}")
 _LATE = re.compile(r"sim:\?(.*&)?camera=late(&|$)")
-_KINDS = ("sim:", "simcam:", "picamera2:", "pylon:", "genicam:")
+_KINDS = ("simcam:", "picamera2:", "pylon:", "genicam:")
+_DEVICE = re.compile(rf"\d{{1,4}}|/dev/video\d+|({'|'.join(_KINDS)}).*")
 _DEFAULTS = CameraOptions()
 
 
@@ -29,7 +30,12 @@ def is_camera(spec: str) -> bool:
     url = _URL.fullmatch(spec)
     if url:
         return url[1].lower() in SCHEMES
-    return bool(_INDEX.fullmatch(spec)) or spec.startswith(("/dev/", *_KINDS))
+    return bool(_INDEX.fullmatch(spec)) or spec.startswith(("/dev/", "sim:", *_KINDS))
+
+
+def is_device(spec: str) -> bool:
+    """Whether this is the name of a local camera, and hardly that of a file."""
+    return _DEVICE.fullmatch(spec) is not None
 
 
 def open_camera(spec: str, options: CameraOptions = _DEFAULTS) -> CameraSource:

@@ -233,11 +233,12 @@ def fuse(
     What is found (exposures, order, gap) is printed; --cycle, --first and --exposures override it.
     """
     from streamfuse.config import load_config
+    from streamfuse.encode.images import is_one_picture
     from streamfuse.imaging.jit import when_compiling
     from streamfuse.runtime.progress import Reporter
     from streamfuse.runtime.run import FileFusion
 
-    if _is_picture(output) and all(Path(name).is_dir() or _is_picture(name) for name in inputs):
+    if is_one_picture(output) and all(Path(name).is_dir() or is_one_picture(name) for name in inputs):
         click.get_current_context().invoke(
             cli_stills.still, inputs=inputs, output=Path(output), preset=options["preset"] or "best",
             fuser=options["fuser"], device=options["device"] or "auto", align=options["align"] or "auto",
@@ -370,12 +371,6 @@ def completion(shell: str) -> None:
     found = get_completion_class(shell)
     assert found is not None
     click.echo(found(main, {}, "streamfuse", "_STREAMFUSE_COMPLETE").source())
-
-
-def _is_picture(name: str) -> bool:
-    """Whether this names one picture file, and not a numbered sequence."""
-    suffixes = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
-    return Path(name).suffix.lower() in suffixes and "%" not in name
 
 
 def _rate(text: str | None) -> Fraction | None:

@@ -1,4 +1,4 @@
-"""What travels through the pipeline: a `Frame`, then a `Bracket`, an `AlignedBracket`, and a `FusedFrame`.
+"""What travels: `Frame`, `ClassifiedFrame`, `Bracket`, `AlignedBracket`, `WeighedBracket`, `FusedFrame`.
 
 All are frozen; their arrays are never written to after construction. Pixels stay as the camera or the codec gave
 them: Y'CbCr planes at native chroma subsampling and bit depth.

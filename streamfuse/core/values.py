@@ -1,10 +1,14 @@
-"""What the values of settings have to look like."""
+"""The values that settings may have, each list once, and what free text has to look like."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Literal
 
-FUSERS = ("lcndr", "lcndr-s", "lcndr-xs", "mertens")
+Preset = Literal["fast", "balanced", "best"]
+PRESET_NETWORK: Mapping[str, str] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
+FUSERS = (*list(PRESET_NETWORK.values())[::-1], "mertens")
 CODECS = ("h264", "hevc", "av1", "vp9", "ffv1", "prores")
 
 

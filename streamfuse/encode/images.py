@@ -28,6 +28,11 @@ _IN_FOLDER = "frame_%05d.png"
 _JPEG_QUALITY = 95
 
 
+def is_one_picture(name: str) -> bool:
+    """Whether this names one picture file, and not a numbered sequence."""
+    return Path(name).suffix.lower() in SUFFIXES and "%" not in name
+
+
 class ImageSink(Sink):
     """Writes each fused frame as an image: R'G'B' by the frame's own matrix and range, grey where it has no
     chroma.

@@ -1,4 +1,4 @@
-"""Labelling: which exposure of the cycle a frame has, by evidence and never by counting."""
+"""Classification: which exposure of the cycle a frame has, by evidence and never by counting."""
 
 from __future__ import annotations
 

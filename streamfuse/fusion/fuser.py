@@ -12,8 +12,9 @@ import numpy as np
 from streamfuse.core.arguments import described
 from streamfuse.core.frame import FusionMaps, Map
 from streamfuse.core.memory import check_memory_limit
+from streamfuse.core.values import PRESET_NETWORK
 from streamfuse.errors import UsageError
-from streamfuse.fusion.models import NETWORKS, PRESET_NETWORK
+from streamfuse.fusion.models import NETWORKS
 from streamfuse.fusion.threads import limit_threads
 from streamfuse.imaging.grid import resample
 

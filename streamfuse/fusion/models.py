@@ -8,16 +8,15 @@ from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from streamfuse.core.output_file import write_bytes_file
+from streamfuse.core.values import PRESET_NETWORK
 from streamfuse.errors import WeightsError, shortened
 
 if TYPE_CHECKING:
     from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
 
-Preset = Literal["fast", "balanced", "best"]
-PRESET_NETWORK: Mapping[str, str] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
 NETWORKS = tuple(PRESET_NETWORK.values())
 # The best: the weights of the balanced network, which looks at each picture four times. A network with four times the
 # weights learned its scenes by heart and was no better.

@@ -16,6 +16,7 @@ from streamfuse.core.frame import FusedFrame
 from streamfuse.core.memory import check_memory_limit
 from streamfuse.core.options import FuseOptions
 from streamfuse.core.protocols import Sink, Source, SourceInfo
+from streamfuse.encode.images import is_one_picture
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
 from streamfuse.runtime.chain import Chain, Finish, build_chain
 from streamfuse.runtime.line import through
@@ -268,8 +269,7 @@ def _refuse_the_same_twice(inputs: Sequence[str]) -> None:
 
 def _refuse_one_picture(output: str, info: SourceInfo) -> None:
     """A film does not fit into one picture: say so before the work is done."""
-    is_picture = Path(output).suffix.lower() in (".jpg", ".jpeg", ".png", ".tif", ".tiff")
-    if is_picture and "%" not in output and (info.frame_count or 2) > info.simultaneous:
+    if is_one_picture(output) and (info.frame_count or 2) > info.simultaneous:
         raise UsageError(
             f"{output} is one picture and {info.name} has more frames; name a folder or out_%05d.png."
         )

@@ -1,8 +1,7 @@
-"""One door to all file-like sources."""
+"""One door to all sources but cameras."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -11,6 +10,7 @@ from glob import glob
 from pathlib import Path
 from typing import cast, get_args
 
+from streamfuse.camera.open import is_device
 from streamfuse.capture.deinterlace import Deinterlace
 from streamfuse.capture.file import VideoFileSource
 from streamfuse.capture.images import SUFFIXES, ImageSequenceSource, natural_key
@@ -28,7 +28,6 @@ SAMPLES = ("sample:", "sim:")
 _DEFAULT_RATE = Fraction(25)
 _HIGHEST_RATE = 10_000
 _RATE_DENOMINATOR = 1_001_000  # 24000/1001 and its like are exact
-_DEVICE = re.compile(r"\d{1,4}|/dev/video\d+|(picamera2|pylon|genicam|simcam):.*")
 
 
 def open_source(
@@ -146,7 +145,7 @@ def _expand(name: str) -> list[Path]:
     path = Path(name)
     if "://" in name and not path.exists():
         raise _no_address(name)
-    if _DEVICE.fullmatch(name) and not path.is_file():
+    if is_device(name) and not path.is_file():
         raise InputNotFoundError(camera_sentence(name))
     if path.is_dir():
         images = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]

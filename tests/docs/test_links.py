@@ -25,6 +25,12 @@ def test_links_lead_somewhere(page):
             assert anchor in anchors(target), f"{path}#{anchor}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_modules_are_called_by_their_names(page):
+    for name, path in re.findall(r"\[`([\w/]+\.py)`\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert path.endswith(f"/{name}"), f"{name} leads to {path}"
+
+
 def test_every_page_of_the_site_has_a_place_in_its_menu():
     menu = (REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8")
     for page in (REPOSITORY / "docs").rglob("*.md"):

@@ -24,6 +24,7 @@ from streamfuse.backends.cuda.settings import Tables, tables
 from streamfuse.backends.cuda.unpack import match
 from streamfuse.backends.cuda.warp import Neighbour, compare, synthesise
 from streamfuse.core.frame import Bracket, Frame
+from streamfuse.core.values import Preset
 from streamfuse.imaging.photometric import IntensityMapping, Levels
 
 Planes = tuple[Tensor, Tensor | None]  # (H, W) and (2, h, w) codes
@@ -72,7 +73,7 @@ class DeviceAligner:
         self,
         device: torch.device,
         launcher: Launcher | None,
-        preset: rule.Preset = "balanced",
+        preset: Preset = "balanced",
         mode: Literal["flow", "off"] = "flow",
         ghost: bool = True,
         rate: Literal["full", "half"] = "full",

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from streamfuse.align.flow import SETTINGS, Preset, working_size
+from streamfuse.align.flow import SETTINGS, working_size
+from streamfuse.core.values import Preset
 from streamfuse.fusion.fuser import LcndrFuser
 from streamfuse.fusion.lcndr import LEVELS
 from streamfuse.fusion.models import load_network

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamfuse.align.flow import Preset
 from streamfuse.backends.cuda.align import DeviceAligner
 from streamfuse.backends.cuda.blend import blend
 from streamfuse.backends.cuda.finish import fuse_chroma, pack_luma
@@ -30,6 +29,7 @@ from streamfuse.core.frame import (
     WeighedBracket,
 )
 from streamfuse.core.protocols import Stage
+from streamfuse.core.values import Preset
 from streamfuse.errors import DeviceError
 from streamfuse.fusion.fuser import CHROMA_LEVEL, LcndrFuser
 from streamfuse.fusion.models import load_network

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.output_file import write_text_file
+from streamfuse.core.values import PRESET_NETWORK
 from streamfuse.errors import UsageError
-from streamfuse.fusion.models import PRESET_NETWORK
 from streamfuse.lab.bench.ceiling import Ceiling, measure_ceiling
 from streamfuse.lab.bench.peers import ALONE, DIS, MTB
 from streamfuse.lab.bench.profile import measure_shares

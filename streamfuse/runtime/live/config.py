@@ -12,7 +12,8 @@ from streamfuse.errors import UsageError, shortened
 
 if TYPE_CHECKING:
     from streamfuse.camera import CameraOptions
-    from streamfuse.config import Config, Preset
+    from streamfuse.config import Config
+    from streamfuse.core.values import Preset
 
 AutoPreset = Literal["auto", "fast", "balanced", "best"]
 _Seconds = Annotated[float, Field(gt=0, le=3600)]

@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 
 from streamfuse.align.aligner import Aligner
-from streamfuse.config import Config, Preset
+from streamfuse.config import Config
 from streamfuse.core.frame import ClassifiedFrame, Frame, Plane, chroma_range, luma_range
 from streamfuse.core.protocols import SourceInfo
+from streamfuse.core.values import Preset
 from streamfuse.exposure.pair import Pairer
 from streamfuse.fusion.fuser import Fuser, create_fuser
 from streamfuse.fusion.stage import BlendStage, WeighStage

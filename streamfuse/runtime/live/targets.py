@@ -17,7 +17,7 @@ from streamfuse.encode.segments import RecordingSink, check_recording, numbered
 from streamfuse.errors import without_credentials
 from streamfuse.runtime.live.config import OutputSpec
 from streamfuse.runtime.live.outputs import Guard, Opener
-from streamfuse.runtime.sinks import check_target, open_sink
+from streamfuse.runtime.sinks import MJPEG, check_target, open_sink
 from streamfuse.zmq.endpoint import is_endpoint, parse_endpoint, with_options
 
 _FILE_QUEUE_BYTES = 256 << 20
@@ -25,8 +25,6 @@ _FILE_QUEUE = 64
 _LIVE_QUEUE = 8
 _FILE_HANG_SECONDS = 60.0
 _STREAM_OPTIONS = ("codec", "bitrate", "crf", "speed")
-# Bound or opened before the run begins, so that a port that is taken is told at once.
-_EAGER = ("mjpeg://", "zmq", "pub", "push", "ipc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,12 @@ def plan(spec: OutputSpec, info: SourceInfo, rate: Fraction) -> Target:
     if spec.overwrite:
         options["overwrite"] = True
     to = _without_waiting(spec.to)
-    ready = [_open(to, _live_info(info, rate), options)] if to.startswith(_EAGER) else []
+    # Before the run begins, so that a port that is taken is told at once.
+    ready = (
+        [_open(to, _live_info(info, rate), options)]
+        if is_endpoint(to) or to.startswith(f"{MJPEG}://")
+        else []
+    )
 
     def opener(frame: FusedFrame, attempt: int) -> Sink:
         found = _info_of(frame, info, rate)
