@@ -47,11 +47,11 @@ if TYPE_CHECKING:
     from streamfuse.errors import WireError as WireError
     from streamfuse.errors import WireLimitError as WireLimitError
     from streamfuse.errors import WireVersionError as WireVersionError
-    from streamfuse.photo.stills import Fuser, fuse_pair
+    from streamfuse.photo.still_fusion import Fuser, fuse_pair
+    from streamfuse.runtime.file_run import fuse_video
     from streamfuse.runtime.line import Line
-    from streamfuse.runtime.live.run import LiveRun
+    from streamfuse.runtime.live.live_run import LiveRun
     from streamfuse.runtime.pipeline import Pipeline
-    from streamfuse.runtime.run import fuse_video
     from streamfuse.runtime.sinks import open_sink
     from streamfuse.runtime.sources import open_source
     from streamfuse.zmq.subscription import subscribe, subscribe_async
@@ -66,11 +66,11 @@ _HOME = {
     "ForkedError": "streamfuse.errors",
     "Frame": "streamfuse.core.frame",
     "FusedFrame": "streamfuse.core.frame",
-    "Fuser": "streamfuse.photo.stills",
+    "Fuser": "streamfuse.photo.still_fusion",
     "InputError": "streamfuse.errors",
     "InputNotFoundError": "streamfuse.errors",
     "Line": "streamfuse.runtime.line",
-    "LiveRun": "streamfuse.runtime.live.run",
+    "LiveRun": "streamfuse.runtime.live.live_run",
     "OutputError": "streamfuse.errors",
     "OutputExistsError": "streamfuse.errors",
     "Pipeline": "streamfuse.runtime.pipeline",
@@ -93,8 +93,8 @@ _HOME = {
     "fuse_file": "streamfuse.api",
     "fuse_frames": "streamfuse.api",
     "fuse_live": "streamfuse.api",
-    "fuse_pair": "streamfuse.photo.stills",
-    "fuse_video": "streamfuse.runtime.run",
+    "fuse_pair": "streamfuse.photo.still_fusion",
+    "fuse_video": "streamfuse.runtime.file_run",
     "load_config": "streamfuse.config",
     "open_sink": "streamfuse.runtime.sinks",
     "open_source": "streamfuse.runtime.sources",

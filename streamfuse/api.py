@@ -21,7 +21,7 @@ from streamfuse.errors import UsageError
 if TYPE_CHECKING:
     from streamfuse.core.protocols import SourceInfo
     from streamfuse.runtime.chain import Chain
-    from streamfuse.runtime.run import Summary
+    from streamfuse.runtime.file_run import Summary
     from streamfuse.runtime.statistics import Statistics
 
 _FRAMES_THAT_WAIT = 8  # for the caller of `fuse_live`
@@ -79,7 +79,7 @@ def fuse_file(
         >>> summary.frames_out
         4
     """
-    from streamfuse.runtime.run import FileFusion
+    from streamfuse.runtime.file_run import FileFusion
 
     settings = configured(config, options)
     names = [str(name) for name in checked_names(inputs)]
@@ -134,8 +134,8 @@ def fuse_frames(
 def _fused_arrays(
     pictures: Iterable[Picture], fps: Fraction | float, settings: Config
 ) -> Iterator[FusedFrame]:
-    from streamfuse.capture.arrays import ArraySource
-    from streamfuse.runtime.run import fused
+    from streamfuse.capture.array_source import ArraySource
+    from streamfuse.runtime.file_run import fused
 
     yield from fused(ArraySource(pictures, fps), settings)
 
@@ -172,7 +172,7 @@ def fuse_live(
         >>> frame.bgr().shape
         (48, 64, 3)
     """
-    from streamfuse.runtime.live.config import LiveConfig
+    from streamfuse.runtime.live.live_config import LiveConfig
 
     live = {name: value for name, value in options.items() if name in LiveConfig.model_fields}
     settings = configured(config, {name: value for name, value in options.items() if name not in live})
@@ -184,9 +184,9 @@ def fuse_live(
 
 def _live_frames(config: Config, duration: float | None) -> Iterator[FusedFrame]:
     from streamfuse.camera import open_camera
-    from streamfuse.runtime.live.config import camera_options
     from streamfuse.runtime.live.lanes import Lanes
-    from streamfuse.runtime.live.run import LiveRun
+    from streamfuse.runtime.live.live_config import camera_options
+    from streamfuse.runtime.live.live_run import LiveRun
 
     waiting: queue.Queue[FusedFrame] = queue.Queue(_FRAMES_THAT_WAIT)
     failed: list[BaseException] = []

@@ -27,7 +27,7 @@ from streamfuse.core.values import (
     checked_fuser,
 )
 from streamfuse.errors import ConfigError, UsageError, shortened
-from streamfuse.runtime.live.config import LiveConfig, OutputSpec
+from streamfuse.runtime.live.live_config import LiveConfig, OutputSpec
 
 _MAX_DIGITS = 19
 

@@ -22,10 +22,10 @@ import numpy.typing as npt
 from streamfuse.core.color import planes_to_rgb
 from streamfuse.fusion.models import read_card
 from streamfuse.lab.evaluate.environment import describe_environment
-from streamfuse.lab.evaluate.stills import evaluate_stills
-from streamfuse.lab.train.config import load_train_config
-from streamfuse.photo.stills import Fuser
-from streamfuse.synthetic.source import open_sample
+from streamfuse.lab.evaluate.still_sets import evaluate_stills
+from streamfuse.lab.train.train_config import load_train_config
+from streamfuse.photo.still_fusion import Fuser
+from streamfuse.synthetic.sample_source import open_sample
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs/train-ablation.yaml"
 GAP_EV = 5

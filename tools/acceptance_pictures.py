@@ -21,7 +21,7 @@ from streamfuse.photo.reading import read_photo
 from streamfuse.photo.writing import write_photo
 from streamfuse.runtime.sinks import open_sink
 from streamfuse.runtime.sources import open_source
-from streamfuse.synthetic.source import SampleSource
+from streamfuse.synthetic.sample_source import SampleSource
 
 Rgb = npt.NDArray[np.uint8]
 _SCORED = 6  # frames of a clip

@@ -30,7 +30,7 @@ import numpy as np
 from streamfuse.config import Config, load_config
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.frame import Plane
-from streamfuse.encode.file import av_frame
+from streamfuse.encode.video_sink import av_frame
 from streamfuse.fusion.stage import fuse_planes
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.film import film

@@ -36,7 +36,7 @@ from gpu_parity import parity  # noqa: E402
 
 from streamfuse.backends.cuda import blend, finish, flow  # noqa: E402
 from streamfuse.backends.cuda.align import DeviceAligner  # noqa: E402
-from streamfuse.backends.cuda.cost import counted  # noqa: E402
+from streamfuse.backends.cuda.counted import counted  # noqa: E402
 from streamfuse.backends.cuda.frames import Uploader  # noqa: E402
 from streamfuse.backends.cuda.launch import cupy_problem, launcher_for  # noqa: E402
 from streamfuse.backends.cuda.stage import DeviceFusion, DeviceFusionSettings  # noqa: E402

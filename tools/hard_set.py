@@ -30,7 +30,7 @@ from streamfuse.lab.evaluate.meter import ClipScore
 from streamfuse.lab.evaluate.radiance import Radiance, RadianceFrames
 from streamfuse.lab.evaluate.simulate import Simulation
 from streamfuse.lab.evaluate.videos import Oracle, score_config
-from streamfuse.lab.evaluate.virtual import virtual_camera
+from streamfuse.lab.evaluate.virtual_camera import virtual_camera
 
 Half = Literal["choosing", "reporting"]
 CLIPS: dict[str, Half] = {

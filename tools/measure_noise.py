@@ -26,7 +26,7 @@ from streamfuse.fusion.stage import fuse_planes
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.runtime.chain import build_chain
 from streamfuse.runtime.line import through
-from streamfuse.synthetic.source import SampleSource
+from streamfuse.synthetic.sample_source import SampleSource
 
 FRAMES = 14
 SHADOW = 80  # code values of the bright exposure

@@ -29,7 +29,7 @@ from streamfuse.fusion.models import NETWORKS
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.still_measures import grey
 from streamfuse.lab.evaluate.still_scores import find_scenes, read_scene
-from streamfuse.lab.train.config import load_train_config
+from streamfuse.lab.train.train_config import load_train_config
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs/train-lcndr.yaml"
 LONG_SIDES = (16, 24, 32, 48, 64, 80, 96, 128, 160, 200, 240, 320, 400, 480, 600)  # before doubling

@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from streamfuse.camera.device import Camera
-from streamfuse.camera.evidence import Bands, evidence, is_told, judge, visible
+from streamfuse.camera.camera_protocol import Camera
 from streamfuse.camera.exposure_control import BracketController, Reading, read
+from streamfuse.camera.exposure_evidence import Bands, evidence, is_told, judge, visible
 from streamfuse.camera.latency import MAX_FRAMES, Latency, NoEffectError, measure_latency
 from streamfuse.core.frame import Exposure, Frame
 

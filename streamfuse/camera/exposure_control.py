@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from streamfuse.camera.device import ExposureLimits
+from streamfuse.camera.camera_protocol import ExposureLimits
 from streamfuse.core.frame import Exposure, Frame, luma_range
 from streamfuse.errors import UsageError
 

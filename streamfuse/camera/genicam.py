@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from streamfuse.camera.device import TIME_BASE, CameraMode, ExposureLimits
+from streamfuse.camera.camera_protocol import TIME_BASE, CameraMode, ExposureLimits
+from streamfuse.camera.camera_settings import CameraOptions
 from streamfuse.camera.optional import load
-from streamfuse.camera.options import CameraOptions
 from streamfuse.capture.avframe import Picture, picture_of_rgb
 from streamfuse.core.frame import ColorInfo, Exposure, Frame
 from streamfuse.errors import CameraError

@@ -8,8 +8,8 @@ from itertools import combinations
 
 import numpy as np
 
-from streamfuse.camera.device import Camera
-from streamfuse.camera.evidence import Bands, evidence, judge, visible
+from streamfuse.camera.camera_protocol import Camera
+from streamfuse.camera.exposure_evidence import Bands, evidence, judge, visible
 from streamfuse.core.frame import Exposure, Frame
 from streamfuse.errors import CameraError
 

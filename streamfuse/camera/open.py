@@ -7,15 +7,15 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from streamfuse.camera.device import Camera
-from streamfuse.camera.door import Door
-from streamfuse.camera.network import SCHEMES, NetworkCamera
-from streamfuse.camera.options import CameraOptions
-from streamfuse.camera.source import CameraSource
+from streamfuse.camera.camera_protocol import Camera
+from streamfuse.camera.camera_settings import CameraOptions
+from streamfuse.camera.camera_source import CameraSource
+from streamfuse.camera.network_camera import SCHEMES, NetworkCamera
+from streamfuse.camera.stream_door import Door
 from streamfuse.core.secret import revealed
 from streamfuse.errors import UsageError, without_credentials
-from streamfuse.synthetic.camera import SimulatedCamera, SimulatedSensor, parse_simulated
 from streamfuse.synthetic.film_camera import SampleCamera
+from streamfuse.synthetic.simulated_camera import SimulatedCamera, SimulatedSensor, parse_simulated
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://.+", re.IGNORECASE)
 _INDEX = re.compile(r"\d{1,4}")

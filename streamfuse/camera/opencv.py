@@ -8,8 +8,8 @@ from fractions import Fraction
 
 import cv2
 
-from streamfuse.camera.device import TIME_BASE, CameraMode, ExposureLimits
-from streamfuse.camera.options import CameraOptions
+from streamfuse.camera.camera_protocol import TIME_BASE, CameraMode, ExposureLimits
+from streamfuse.camera.camera_settings import CameraOptions
 from streamfuse.capture.avframe import picture_of_rgb
 from streamfuse.core.frame import Exposure, Frame
 from streamfuse.errors import CameraError

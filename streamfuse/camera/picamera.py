@@ -7,9 +7,9 @@ from concurrent.futures import TimeoutError as NotYetError
 from fractions import Fraction
 from typing import Any
 
-from streamfuse.camera.device import TIME_BASE, CameraMode, ExposureLimits
+from streamfuse.camera.camera_protocol import TIME_BASE, CameraMode, ExposureLimits
+from streamfuse.camera.camera_settings import CameraOptions
 from streamfuse.camera.optional import load
-from streamfuse.camera.options import CameraOptions
 from streamfuse.camera.raw import raw_picture
 from streamfuse.core.frame import Exposure, Frame
 from streamfuse.errors import CameraError, UsageError

@@ -13,8 +13,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from streamfuse.camera import v4l2_ioctl as v4l2
-from streamfuse.camera.device import TIME_BASE, CameraMode, ExposureLimits
-from streamfuse.camera.options import CameraOptions
+from streamfuse.camera.camera_protocol import TIME_BASE, CameraMode, ExposureLimits
+from streamfuse.camera.camera_settings import CameraOptions
 from streamfuse.camera.raw import RAW_FORMATS, JpegDecoder, raw_picture
 from streamfuse.camera.v4l2_controls import ExposureControls
 from streamfuse.capture.avframe import Picture

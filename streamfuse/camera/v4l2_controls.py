@@ -7,7 +7,7 @@ import errno
 from contextlib import suppress
 
 from streamfuse.camera import v4l2_ioctl as v4l2
-from streamfuse.camera.device import ExposureLimits
+from streamfuse.camera.camera_protocol import ExposureLimits
 from streamfuse.core.frame import Exposure
 
 _UNIT_US = 100.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from streamfuse.camera.device import Camera, CameraMode, EndedError
+from streamfuse.camera.camera_protocol import Camera, CameraMode, EndedError
 from streamfuse.core.frame import Exposure, Frame
 from streamfuse.errors import CameraError
 

@@ -7,7 +7,7 @@ import time
 import av
 from av.video.frame import PictureType
 
-from streamfuse.camera.options import Damaged
+from streamfuse.camera.camera_settings import Damaged
 
 _HELD_BACK_SECONDS = 2.0
 

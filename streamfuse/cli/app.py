@@ -233,10 +233,10 @@ def fuse(
     What is found (exposures, order, gap) is printed; --cycle, --first and --exposures override it.
     """
     from streamfuse.config import load_config
-    from streamfuse.encode.images import is_one_picture
+    from streamfuse.encode.image_sink import is_one_picture
     from streamfuse.imaging.jit import when_compiling
+    from streamfuse.runtime.file_run import FileFusion
     from streamfuse.runtime.progress import Reporter
-    from streamfuse.runtime.run import FileFusion
 
     if is_one_picture(output) and all(Path(name).is_dir() or is_one_picture(name) for name in inputs):
         click.get_current_context().invoke(
@@ -351,8 +351,8 @@ def train(config: Path, steps: int | None, device: str | None) -> None:
     \b
     streamfuse train configs/train-lcndr.yaml
     """
-    from streamfuse.lab.train.config import load_train_config
     from streamfuse.lab.train.loop import train as run
+    from streamfuse.lab.train.train_config import load_train_config
 
     changes: dict[str, Any] = {"steps": steps} if steps else {}
     if device:

@@ -17,8 +17,8 @@ from streamfuse.errors import StreamfuseError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from streamfuse.runtime.batch.batch_run import FileResult
     from streamfuse.runtime.batch.plan import Job
-    from streamfuse.runtime.batch.run import FileResult
 
 _MAX_LOOKED_AT = 50  # files, before the first is begun
 PRESETS = ("fast", "balanced", "best")
@@ -89,8 +89,8 @@ def batch(
     status is then 1. Segments are joined without a seam: each reads some frames before and after its own.
     """
     from streamfuse.config import load_config
+    from streamfuse.runtime.batch.batch_run import Batch
     from streamfuse.runtime.batch.plan import find_sources, plan_jobs
-    from streamfuse.runtime.batch.run import Batch
 
     config = load_config(config_name or "default")
     config = config.with_overrides(bits=int(bits) if bits else None, **options)

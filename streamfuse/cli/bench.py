@@ -79,7 +79,7 @@ def bench(
     streamfuse bench --size 1920x1080 --preset fast --json figures.json
     """
     from streamfuse.core.output_file import check_output_file
-    from streamfuse.lab.bench.run import PARTS, BenchPlan, read_figures, run_bench, write_figures
+    from streamfuse.lab.bench.benchmark import PARTS, BenchPlan, read_figures, run_bench, write_figures
 
     if json_file is not None:
         check_output_file(json_file)

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from streamfuse.cli.camera import STREAM
+from streamfuse.cli.camera_options import STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamfuse.config import Config
-    from streamfuse.runtime.live.run import LiveRun
+    from streamfuse.runtime.live.live_run import LiveRun
     from streamfuse.runtime.live.status import LiveSummary
 
 _INTERRUPTED = 130
@@ -190,11 +190,11 @@ def _run(
 ) -> LiveSummary:  # fmt: skip
     from streamfuse.camera import open_camera
     from streamfuse.errors import UsageError
-    from streamfuse.runtime.live.config import camera_options
     from streamfuse.runtime.live.events import Events
     from streamfuse.runtime.live.lanes import Lanes
+    from streamfuse.runtime.live.live_config import camera_options
+    from streamfuse.runtime.live.live_run import LiveRun
     from streamfuse.runtime.live.monitor import Monitor
-    from streamfuse.runtime.live.run import LiveRun
     from streamfuse.runtime.progress import COMPILING
 
     def settings() -> Config:
@@ -220,7 +220,7 @@ def _run(
 def _settings(config_name: str | None, camera: str | None, options: dict[str, Any]) -> Config:
     """The file's settings with the command line's over them; read again for each reload."""
     from streamfuse.config import load_config
-    from streamfuse.runtime.live.config import STREAM_KEYS, LiveConfig, OutputSpec
+    from streamfuse.runtime.live.live_config import STREAM_KEYS, LiveConfig, OutputSpec
 
     config = load_config(config_name or "default")
     keys = ("fuser", "device", "threads", "cycle", "rate", "align")

@@ -60,7 +60,7 @@ def still(
     from dataclasses import asdict
 
     from streamfuse.imaging.jit import when_compiling
-    from streamfuse.photo.stills import fuse_stills
+    from streamfuse.photo.still_fusion import fuse_stills
     from streamfuse.runtime.progress import Reporter
 
     with when_compiling(Reporter(quiet=quiet or as_json).compiling):
@@ -148,7 +148,7 @@ def stills(
     """
     from streamfuse.core.output_file import check_output_file
     from streamfuse.lab.evaluate.still_scores import require_scenes
-    from streamfuse.lab.evaluate.stills import StillsEvaluation, evaluate_stills, render_summary
+    from streamfuse.lab.evaluate.still_sets import StillsEvaluation, evaluate_stills, render_summary
 
     def progress(line: str) -> None:
         if not quiet:
@@ -158,7 +158,7 @@ def stills(
         check_output_file(json_file)
     require_scenes(folder, names)
     if held_back is not None:
-        from streamfuse.lab.train.config import load_train_config
+        from streamfuse.lab.train.train_config import load_train_config
 
         names += load_train_config(held_back).held_back
     found: StillsEvaluation = evaluate_stills(

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamfuse.cli.camera import STREAM
+from streamfuse.cli.camera_options import STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streamfuse.runtime.live.config import LiveConfig
+    from streamfuse.runtime.live.live_config import LiveConfig
     from streamfuse.runtime.relay import Relay
 
 _INTERRUPTED = 130
@@ -138,7 +138,7 @@ def capture_publish(
     streamfuse fuse pull:tcp://127.0.0.1:5557 -o push+bind:tcp://127.0.0.1:5558
     streamfuse record pull:tcp://127.0.0.1:5558 -o fused.mp4
     """
-    from streamfuse.runtime.live.config import LiveConfig
+    from streamfuse.runtime.live.live_config import LiveConfig
     from streamfuse.runtime.relay import capture_publish as run
 
     addressed = _addressed(endpoints, options)
@@ -260,7 +260,7 @@ def _addressed(endpoints: tuple[str, ...], options: dict[str, Any]) -> list[str]
 
 def _camera(live: LiveConfig, options: dict[str, Any]) -> LiveConfig:
     """How to open a camera; what was said of that is taken out of `options`."""
-    from streamfuse.runtime.live.config import STREAM_KEYS, LiveConfig
+    from streamfuse.runtime.live.live_config import STREAM_KEYS, LiveConfig
 
     taken = {name: options.pop(name, None) for name in STREAM_KEYS}
     return LiveConfig.checked(live, {name: value for name, value in taken.items() if value is not None})

@@ -83,7 +83,7 @@ def _array(picture: object) -> Picture:
     if isinstance(picture, (str, Path, bytes)):
         raise UsageError(
             f"Pictures are arrays, and {described(picture)} was given: read it by np.asarray(PIL.Image.open(NAME)), or "
-            "fuse files by streamfuse.photo.stills.fuse_stills([NAME, ...], OUTPUT)."
+            "fuse files by streamfuse.photo.still_fusion.fuse_stills([NAME, ...], OUTPUT)."
         )
     if isinstance(picture, Image.Image) and picture.mode not in ("RGB", "L", "I;16"):
         raise UsageError(f"A picture of PIL has the mode {picture.mode}: give picture.convert('RGB').")

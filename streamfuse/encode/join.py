@@ -9,7 +9,7 @@ from typing import Any
 import av
 from av.bitstream import BitStreamFilterContext
 
-from streamfuse.encode.file import VideoFileSink
+from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.errors import OutputError
 
 # Containers hold these with lengths between their units; an encoder, and so a new file, begins with start codes.

@@ -16,7 +16,7 @@ from streamfuse.core.frame import FusedFrame
 from streamfuse.core.options import FileOptions
 from streamfuse.core.protocols import Sink, SourceInfo
 from streamfuse.core.reports import SinkReport
-from streamfuse.encode.file import VideoFileSink, check_output
+from streamfuse.encode.video_sink import VideoFileSink, check_output
 from streamfuse.errors import OutputError
 
 _SAME_SECONDS = 0.5

@@ -13,7 +13,7 @@ from streamfuse.core.color import convert_planes, neutral_chroma
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.encode.codecs import EncoderSettings, choose, configure
-from streamfuse.encode.file import av_frame
+from streamfuse.encode.video_sink import av_frame
 from streamfuse.errors import EncoderError
 
 _LOW_LATENCY = {

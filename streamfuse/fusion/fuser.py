@@ -11,7 +11,7 @@ import numpy as np
 
 from streamfuse.core.arguments import described
 from streamfuse.core.frame import FusionMaps, Map
-from streamfuse.core.memory import check_memory_limit
+from streamfuse.core.memory_limit import check_memory_limit
 from streamfuse.core.values import PRESET_NETWORK
 from streamfuse.errors import UsageError
 from streamfuse.fusion.models import NETWORKS

@@ -35,7 +35,7 @@ _MAX_BITS = 12  # that `pair` takes
 def weigh_planes(fuser: Fuser, exposures: Sequence[Planes], bits: int, color: ColorInfo) -> FusionMaps:
     """Maps for N exposures of one instant, darkest first, as planes."""
     if _has_fast_path(fuser, exposures, bits):
-        from streamfuse.fusion.pair import reduced
+        from streamfuse.fusion.blend_pair import reduced
 
         shape = exposures[0][0].shape
         extra = fuser.octaves(shape)
@@ -92,7 +92,7 @@ def _blend_fast(
     color: ColorInfo,
     level: Callable[[Map], float] | None,
 ) -> Planes:
-    from streamfuse.fusion.pair import blend_pair
+    from streamfuse.fusion.blend_pair import blend_pair
 
     dark, bright = exposures
     extra = fuser.octaves(dark[0].shape)

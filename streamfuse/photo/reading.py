@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from streamfuse.capture.damage import PNG, check_whole
-from streamfuse.capture.images import SUFFIXES, natural_key
+from streamfuse.capture.image_source import SUFFIXES, natural_key
 from streamfuse.core.input_file import missing
 from streamfuse.errors import InputError
 

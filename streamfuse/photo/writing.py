@@ -19,7 +19,7 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from streamfuse.core.output_file import check_output_file, is_special, write_bytes_file
-from streamfuse.encode.images import SUFFIXES
+from streamfuse.encode.image_sink import SUFFIXES
 from streamfuse.errors import EncoderError, OutputError
 
 Pixels = npt.NDArray[Any]

@@ -10,12 +10,12 @@ import numpy as np
 from streamfuse.config import Config
 from streamfuse.core.frame import Frame, Plane
 from streamfuse.core.protocols import SourceInfo
-from streamfuse.fusion import fast_chroma, pair  # noqa: F401 (their loops belong to what a note is of)
+from streamfuse.fusion import fast_chroma  # noqa: F401 (their loops belong to what a note is of)
 from streamfuse.imaging.jit import when_compiling
 from streamfuse.imaging.loop_cache import Note
 from streamfuse.runtime.chain import build_chain
 from streamfuse.runtime.line import through
-from streamfuse.synthetic.source import SampleSource
+from streamfuse.synthetic.sample_source import SampleSource
 
 # Larger than what motion and the network see, and no multiple of it: every loop that changes the size is used.
 _SIZE = (804, 452)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from streamfuse.core.protocols import SourceInfo
     from streamfuse.exposure.classifier import ClassificationReport
     from streamfuse.runtime.chain import Chain
-    from streamfuse.runtime.run import Summary
+    from streamfuse.runtime.file_run import Summary
     from streamfuse.runtime.statistics import Statistics
 
 COMPILING = "Compiling loops for this machine, once (about 20 s) ..."

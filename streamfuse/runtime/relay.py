@@ -14,7 +14,7 @@ from streamfuse.camera import open_camera
 from streamfuse.camera.open import is_camera
 from streamfuse.config import Config
 from streamfuse.core.frame import Frame
-from streamfuse.core.memory import check_memory_limit
+from streamfuse.core.memory_limit import check_memory_limit
 from streamfuse.core.options import SinkOptions
 from streamfuse.core.protocols import Sink, Source, SourceWrapper
 from streamfuse.core.secret import revealed
@@ -22,14 +22,14 @@ from streamfuse.errors import UsageError
 from streamfuse.runtime.chain import build_chain
 from streamfuse.runtime.channel import Policy
 from streamfuse.runtime.line import NamedStage
-from streamfuse.runtime.live.config import LiveConfig, camera_options
+from streamfuse.runtime.live.live_config import LiveConfig, camera_options
 from streamfuse.runtime.maps import AttachMaps
 from streamfuse.runtime.pipeline import Pipeline
 from streamfuse.runtime.sinks import open_recorder
 from streamfuse.runtime.sources import FrameRange, open_source
 from streamfuse.runtime.statistics import Statistics
 from streamfuse.zmq.endpoint import parse_endpoint
-from streamfuse.zmq.sink import ZmqSink, open_publisher
+from streamfuse.zmq.zmq_sink import ZmqSink, open_publisher
 
 Progress = Callable[[Statistics], None]
 _DEFAULT_CAMERA = LiveConfig()

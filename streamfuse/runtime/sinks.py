@@ -13,9 +13,9 @@ from streamfuse.core.options import EncodeOptions, FileOptions, SinkOptions
 from streamfuse.core.output_file import is_special
 from streamfuse.core.protocols import Sink, SourceInfo
 from streamfuse.encode.container import CONTAINERS
-from streamfuse.encode.file import VideoFileSink
-from streamfuse.encode.images import SUFFIXES, ImageSink
-from streamfuse.encode.null import NullSink
+from streamfuse.encode.image_sink import SUFFIXES, ImageSink
+from streamfuse.encode.null_sink import NullSink
+from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.errors import EncoderError, UsageError, without_credentials
 from streamfuse.zmq.endpoint import is_endpoint, parse_endpoint
 
@@ -69,7 +69,7 @@ def open_sink(
 
         return DeferredSink(target, exact, options, info)
     if is_endpoint(str(target)):
-        from streamfuse.zmq.sink import open_publisher
+        from streamfuse.zmq.zmq_sink import open_publisher
 
         return open_publisher(str(target), info, rate=exact)
     if is_live(str(target)):
@@ -125,23 +125,23 @@ def check_target(target: str) -> None:
     if is_endpoint(target):
         parse_endpoint(target, "sink")
     elif scheme in NETWORK:
-        from streamfuse.encode.network import check_url
+        from streamfuse.encode.network_sink import check_url
 
         check_url(target)
     elif scheme == MJPEG:
-        from streamfuse.encode.mjpeg import check_url as check_mjpeg
+        from streamfuse.encode.mjpeg_sink import check_url as check_mjpeg
 
         check_mjpeg(target)
     elif target.startswith("virtual:"):
-        from streamfuse.encode.virtual import check_library
+        from streamfuse.encode.virtual_sink import check_library
 
         check_library()
     elif target.startswith("preview:"):
-        from streamfuse.encode.preview import check_windows
+        from streamfuse.encode.preview_sink import check_windows
 
         check_windows()
     elif target.startswith("hls:") or target.endswith(".m3u8"):
-        from streamfuse.encode.hls import check_folder, playlist
+        from streamfuse.encode.hls_sink import check_folder, playlist
 
         check_folder(playlist(target))
     elif scheme:
@@ -186,22 +186,22 @@ def _open_live(target: str, info: SourceInfo, options: SinkOptions) -> Sink:
         EncodeOptions, {key: value for key, value in options.items() if key in EncodeOptions.__annotations__}
     )
     if target.startswith("hls:") or target.endswith(".m3u8"):
-        from streamfuse.encode.hls import HlsSink
+        from streamfuse.encode.hls_sink import HlsSink
 
         seconds, overwrite = options.get("segment_seconds"), options.get("overwrite", False)
         return HlsSink(target, info, segment_seconds=seconds, overwrite=overwrite, **encoding)
     if target.startswith("virtual:"):
-        from streamfuse.encode.virtual import VirtualCameraSink
+        from streamfuse.encode.virtual_sink import VirtualCameraSink
 
         return VirtualCameraSink(target, info)
     if target.startswith("preview:"):
-        from streamfuse.encode.preview import PreviewSink
+        from streamfuse.encode.preview_sink import PreviewSink
 
         return PreviewSink()
     if target.startswith(f"{MJPEG}://"):
-        from streamfuse.encode.mjpeg import MjpegSink
+        from streamfuse.encode.mjpeg_sink import MjpegSink
 
         return MjpegSink(target)
-    from streamfuse.encode.network import NetworkSink
+    from streamfuse.encode.network_sink import NetworkSink
 
     return NetworkSink(target, info, **encoding)

@@ -12,11 +12,11 @@ from typing import cast, get_args
 
 from streamfuse.camera.open import is_device
 from streamfuse.capture.deinterlace import Deinterlace
-from streamfuse.capture.file import VideoFileSource
-from streamfuse.capture.images import SUFFIXES, ImageSequenceSource, natural_key
+from streamfuse.capture.image_source import SUFFIXES, ImageSequenceSource, natural_key
 from streamfuse.capture.per_exposure import PerExposureSource
 from streamfuse.capture.piped import STDIN
 from streamfuse.capture.sidecar import read_sidecar
+from streamfuse.capture.video_source import VideoFileSource
 from streamfuse.core.arguments import camera_sentence, checked_names, described
 from streamfuse.core.frame import Exposure, Frame
 from streamfuse.core.protocols import Source, SourceWrapper
@@ -96,7 +96,7 @@ def _open(
 ) -> Source:
     only = str(named[0]) if len(named) == 1 else ""
     if only.startswith(SAMPLES):
-        from streamfuse.synthetic.source import open_sample
+        from streamfuse.synthetic.sample_source import open_sample
 
         if rate is not None:
             raise UsageError(
@@ -105,7 +105,7 @@ def _open(
         sample = open_sample(only)
         return _Range(sample, frames) if frames else sample
     if is_endpoint(only):
-        from streamfuse.zmq.source import open_stream
+        from streamfuse.zmq.zmq_source import open_stream
 
         stream = open_stream(only)
         return _Range(stream, frames) if frames else stream

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streamfuse.camera.device import CameraMode, EndedError, ExposureLimits
+from streamfuse.camera.camera_protocol import CameraMode, EndedError, ExposureLimits
 from streamfuse.core.frame import Exposure, Frame
 from streamfuse.errors import CameraError
-from streamfuse.synthetic.source import open_sample
+from streamfuse.synthetic.sample_source import open_sample
 
 
 class SampleCamera:

@@ -112,8 +112,8 @@ def _make_server(control: LiveControl, token: str | None) -> uvicorn.Server:
     try:
         import uvicorn
 
-        from streamfuse.web.app import create_app
         from streamfuse.web.protocol import TimedProtocol
+        from streamfuse.web.site import create_app
     except ModuleNotFoundError as error:
         raise UsageError(
             f"The page needs {error.name}, which cannot be found: pip install 'streamfuse[web]'."

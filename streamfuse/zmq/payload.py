@@ -15,7 +15,7 @@ from streamfuse.core.color import convert_planes, neutral_chroma, planes_to_rgb
 from streamfuse.core.frame import ColorInfo, Frame, FusedFrame, Plane
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.encode.codecs import choose, configure
-from streamfuse.encode.file import av_frame
+from streamfuse.encode.video_sink import av_frame
 from streamfuse.errors import EncoderError
 from streamfuse.zmq.message import Encoding
 from streamfuse.zmq.pixels import chosen_format, pack, packed_color

@@ -24,8 +24,8 @@ from streamfuse.core.reports import ReceiverStatistics
 from streamfuse.errors import UsageError
 from streamfuse.zmq.endpoint import parse_endpoint
 from streamfuse.zmq.message import DEFAULT_LIMITS, Limits
-from streamfuse.zmq.options import receive_settings
 from streamfuse.zmq.receive import Receiver
+from streamfuse.zmq.receive_options import receive_settings
 from streamfuse.zmq.received import ReceivedFrame
 
 DEFAULT_MAX_AGE = 0.05

@@ -10,10 +10,15 @@ import pytest
 from fake_cameras import QUICK, simulated
 
 from streamfuse.camera import CameraOptions
-from streamfuse.camera.source import CameraSource
+from streamfuse.camera.camera_source import CameraSource
 from streamfuse.core.frame import Exposure
 from streamfuse.errors import CameraError, UsageError
-from streamfuse.synthetic.camera import SimulatedCamera, SimulatedSensor, SimulatedSettings, parse_simulated
+from streamfuse.synthetic.simulated_camera import (
+    SimulatedCamera,
+    SimulatedSensor,
+    SimulatedSettings,
+    parse_simulated,
+)
 
 
 def labels(source, sensor, count, taken=None):

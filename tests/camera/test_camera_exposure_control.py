@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamfuse.camera.device import ExposureLimits
+from streamfuse.camera.camera_protocol import ExposureLimits
 from streamfuse.camera.exposure_control import BracketController, Reading, read
 from streamfuse.core.frame import ColorInfo, Exposure, Frame
 from streamfuse.errors import UsageError

@@ -11,7 +11,7 @@ import pytest
 from fake_cameras import grey_frame, simulated
 
 from streamfuse.camera import CameraOptions
-from streamfuse.camera.device import ExposureLimits
+from streamfuse.camera.camera_protocol import ExposureLimits
 from streamfuse.camera.exposure_control import BracketController
 from streamfuse.camera.mains import MainsWatch, find_mains
 from streamfuse.core.frame import Exposure

@@ -13,7 +13,7 @@ from http_cameras import PARTS, STREAMS, http_answers, http_camera, jpeg, part
 from runs import streamfuse
 
 from streamfuse.camera import CameraOptions, open_camera
-from streamfuse.camera.door import reason
+from streamfuse.camera.stream_door import reason
 from streamfuse.errors import CameraError, UsageError
 
 QUICK = CameraOptions(open_timeout=3, timeout=2, backoff=(0.05, 0.1))

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from streamfuse.capture.avframe import picture_of
 from streamfuse.capture.deinterlace import Deinterlacer, layout_of
-from streamfuse.capture.file import VideoFileSource
+from streamfuse.capture.video_source import VideoFileSource
 from streamfuse.cli.app import main
 from streamfuse.errors import UsageError
 from streamfuse.runtime.sources import open_source

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamfuse.capture.exif import read_exif
-from streamfuse.capture.images import ImageSequenceSource, natural_key
+from streamfuse.capture.image_source import ImageSequenceSource, natural_key
 from streamfuse.core.color import planes_to_rgb
 from streamfuse.core.frame import Exposure
 from streamfuse.errors import InputError, InputNotFoundError

@@ -50,7 +50,7 @@ def test_a_stream_that_is_cut_in_mid_frame_says_so(cut):
 
 
 def test_a_file_that_is_cut_in_mid_frame_says_so(tmp_path):
-    from streamfuse.capture.file import VideoFileSource
+    from streamfuse.capture.video_source import VideoFileSource
 
     frames = y4m(4)
     (tmp_path / "a.y4m").write_bytes(HEAD + b"".join(frames)[:-100])

@@ -14,9 +14,9 @@ import pytest
 from clips import make_audio, make_clip, picture
 
 import streamfuse.core.frame
-from streamfuse.capture import file
+from streamfuse.capture import video_source as file
 from streamfuse.capture.avframe import picture_of
-from streamfuse.capture.file import VideoFileSource
+from streamfuse.capture.video_source import VideoFileSource
 from streamfuse.core.color import planes_to_rgb
 from streamfuse.core.frame import ColorInfo
 from streamfuse.errors import InputError, InputNotFoundError
@@ -341,7 +341,7 @@ def test_close_ends_an_iteration_in_another_thread(tmp_path):
 
 
 PIPED = """
-from streamfuse.capture.file import VideoFileSource
+from streamfuse.capture.video_source import VideoFileSource
 with VideoFileSource("-") as source:
     frames = list(source)
     print(len(frames), source.info.width, source.info.height, source.info.rate, int(frames[2].luma.sum()))

@@ -18,7 +18,7 @@ from runs import (
     write_video,
 )
 
-from streamfuse.synthetic.source import open_sample
+from streamfuse.synthetic.sample_source import open_sample
 
 PROMISED = {
     *("frames_in", "frames_out", "fps", "cycle", "order", "gap_ev", "drops_detected", "repaired_pairs"),
@@ -83,7 +83,7 @@ def test_quiet_says_nothing(tmp_path):
 
 def test_the_fused_picture_shows_what_no_single_exposure_shows():
     import streamfuse
-    from streamfuse.synthetic.source import open_sample
+    from streamfuse.synthetic.sample_source import open_sample
 
     source = open_sample("sample:?frames=4&size=160x90&noise=off")
     for fused in streamfuse.fuse_video("sample:?frames=4&size=160x90&noise=off"):

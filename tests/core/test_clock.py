@@ -7,9 +7,9 @@ import av
 import numpy as np
 import pytest
 
-from streamfuse.capture.file import VideoFileSource
+from streamfuse.capture.video_source import VideoFileSource
 from streamfuse.core.frame import FusedFrame
-from streamfuse.encode.file import VideoFileSink
+from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.errors import UsageError
 
 SOUND = Fraction(1024, 48000)

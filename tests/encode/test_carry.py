@@ -8,11 +8,11 @@ import pytest
 from fused_frames import clip, fused, make_media, source_info
 from media_files import SECONDS, film, heard
 
-from streamfuse.capture.file import VideoFileSource
+from streamfuse.capture.video_source import VideoFileSource
 from streamfuse.encode.carry import Copied
-from streamfuse.encode.file import VideoFileSink
 from streamfuse.encode.packets import MediaCopier
 from streamfuse.encode.subtitles import plain_text
+from streamfuse.encode.video_sink import VideoFileSink
 
 DELAY = Fraction(1, 5)
 

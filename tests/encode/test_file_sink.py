@@ -15,10 +15,10 @@ import pytest
 from fused_frames import bars, clip, fused, largest_error, make_media, packets, source_info, write
 
 import streamfuse
-from streamfuse.capture.file import VideoFileSource
+from streamfuse.capture.video_source import VideoFileSource
 from streamfuse.core.frame import ColorInfo
 from streamfuse.encode.codecs import list_encoders
-from streamfuse.encode.file import VideoFileSink
+from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError
 
 STANDARDS = {"601": (6, 6, 6), "709": (1, 1, 1), "2020": (9, 9, 14)}
@@ -202,7 +202,7 @@ KILLED = """
 import sys, time
 sys.path.insert(0, {here!r})
 from fused_frames import clip, source_info
-from streamfuse.encode.file import VideoFileSink
+from streamfuse.encode.video_sink import VideoFileSink
 info = source_info()
 sink = VideoFileSink({path!r}, info, preset="ultrafast")
 for frame in clip(info, 150):
@@ -234,7 +234,7 @@ import resource, sys
 sys.path.insert(0, {here!r})
 import numpy as np
 from fused_frames import fused, source_info
-from streamfuse.encode.file import VideoFileSink
+from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.errors import OutputError
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 info = source_info(256, 256)

@@ -6,7 +6,7 @@ import av
 import pytest
 from fused_frames import clip, source_info, write
 
-from streamfuse.encode.hls import HlsSink
+from streamfuse.encode.hls_sink import HlsSink
 from streamfuse.errors import OutputError, OutputExistsError
 from streamfuse.runtime.sinks import open_sink
 

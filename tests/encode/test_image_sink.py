@@ -10,9 +10,9 @@ from fused_frames import bars, clip, fused, source_info, write
 
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.frame import ColorInfo
-from streamfuse.encode.file import VideoFileSink
-from streamfuse.encode.images import ImageSink
-from streamfuse.encode.null import NullSink
+from streamfuse.encode.image_sink import ImageSink
+from streamfuse.encode.null_sink import NullSink
+from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError
 from streamfuse.runtime.sinks import open_sink
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import pictures_of, write_video
 
-from streamfuse.encode.file import VideoFileSink
 from streamfuse.encode.join import decoding_times, join_parts
+from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.errors import OutputError
-from streamfuse.synthetic.source import open_sample
+from streamfuse.synthetic.sample_source import open_sample
 
 SPEC = "sample:?frames=36&size=96x64&rate=24000/1001"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fused_frames import clip, source_info
 
-from streamfuse.encode.mjpeg import MjpegSink, check_url
+from streamfuse.encode.mjpeg_sink import MjpegSink, check_url
 from streamfuse.errors import OutputError, UsageError
 from streamfuse.runtime.sinks import open_sink
 

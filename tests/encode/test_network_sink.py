@@ -13,8 +13,8 @@ import av
 import pytest
 from fused_frames import bars, clip, fused, source_info
 
-from streamfuse.encode import network
-from streamfuse.encode.network import NetworkSink, check_url
+from streamfuse.encode import network_sink as network
+from streamfuse.encode.network_sink import NetworkSink, check_url
 from streamfuse.errors import OutputError, UsageError
 from streamfuse.runtime.sinks import open_sink
 

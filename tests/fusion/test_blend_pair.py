@@ -9,10 +9,10 @@ from pictures import plane_exposures
 
 from streamfuse.core.frame import ColorInfo, FusionMaps, luma_range
 from streamfuse.fusion.blend import blend_luma
+from streamfuse.fusion.blend_pair import blend_pair, reduced
 from streamfuse.fusion.fuser import LcndrFuser
 from streamfuse.fusion.luma import normalise, quantise
 from streamfuse.fusion.models import save_weights
-from streamfuse.fusion.pair import blend_pair, reduced
 from streamfuse.fusion.stage import blend_planes, fuse_planes, weigh_planes
 from streamfuse.zmq.joined import join
 

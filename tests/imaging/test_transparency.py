@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from pictures import rgb_exposures
 from PIL import Image
 
-from streamfuse.capture.images import ImageSequenceSource
+from streamfuse.capture.image_source import ImageSequenceSource
 from streamfuse.cli.app import main
 from streamfuse.imaging.transparency import common, filled
 from streamfuse.photo.reading import read_photo
-from streamfuse.photo.stills import fuse_stills
+from streamfuse.photo.still_fusion import fuse_stills
 from streamfuse.photo.writing import write_photo
 from streamfuse.runtime.sources import open_source
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from streamfuse.align.displacement import Contrast, displacement
 from streamfuse.cli.app import main
 from streamfuse.photo.handheld import align_moved
-from streamfuse.photo.stills import Fuser, fuse_stills
+from streamfuse.photo.still_fusion import Fuser, fuse_stills
 from streamfuse.photo.writing import write_photo
 
 SIZE = (480, 640)

@@ -11,7 +11,7 @@ from runs import streamfuse
 
 from streamfuse.errors import InputError, UsageError
 from streamfuse.photo.reading import read_photo
-from streamfuse.photo.stills import Fuser
+from streamfuse.photo.still_fusion import Fuser
 from streamfuse.photo.writing import write_photo
 
 SHAPE = (48, 64, 3)

@@ -22,7 +22,7 @@ from streamfuse.errors import (
 )
 from streamfuse.photo.handheld import align_pictures
 from streamfuse.photo.reading import read_photo
-from streamfuse.photo.stills import Fuser, fuse_stills
+from streamfuse.photo.still_fusion import Fuser, fuse_stills
 from streamfuse.photo.writing import write_photo
 
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
@@ -312,7 +312,7 @@ def test_50_megapixels_fit_in_2_gb(tmp_path):
     del light, pixels
     # VmHWM and not ru_maxrss: that one is inherited from the process that starts it
     script = (
-        "import re, sys; from pathlib import Path; from streamfuse.photo.stills import fuse_stills; "
+        "import re, sys; from pathlib import Path; from streamfuse.photo.still_fusion import fuse_stills; "
         "fuse_stills(sys.argv[1:3], sys.argv[3], device='cpu'); "
         "print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])"
     )

@@ -12,7 +12,7 @@ from streamfuse.runtime.ahead import Kind, compile_ahead
 from streamfuse.runtime.chain import build_chain
 from streamfuse.runtime.line import through
 from streamfuse.runtime.progress import COMPILING
-from streamfuse.synthetic.source import SampleSource
+from streamfuse.synthetic.sample_source import SampleSource
 
 SAMPLE = "sample:?frames=4&size=64x48"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from runs import pictures_of, start, streamfuse, write_video
 
-from streamfuse.synthetic.source import open_sample
+from streamfuse.synthetic.sample_source import open_sample
 
 PLANES = (((64, 96), 16), ((32, 48), 128), ((32, 48), 128))
 ENDLESS = "sample:?frames=endless&size=96x64"
@@ -59,7 +59,7 @@ def test_a_killed_run_leaves_a_file_that_plays(tmp_path, name):
 
 def test_an_interrupt_before_the_first_frame_leaves_nothing(tmp_path):
     from streamfuse.config import Config
-    from streamfuse.runtime.run import FileFusion
+    from streamfuse.runtime.file_run import FileFusion
 
     # the second frame comes after ten seconds: one frame alone cannot be fused
     fusion = FileFusion(["sim:?rate=1/10&size=96x64"], str(tmp_path / "o.mkv"), Config())

@@ -11,7 +11,7 @@ from streamfuse.errors import UsageError
 from streamfuse.runtime.chain import build_chain
 from streamfuse.runtime.line import through
 from streamfuse.runtime.maps import AttachMaps
-from streamfuse.synthetic.source import SampleSource
+from streamfuse.synthetic.sample_source import SampleSource
 
 
 def fused_with(names, size=(64, 48)):

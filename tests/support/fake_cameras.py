@@ -9,11 +9,11 @@ from itertools import islice, pairwise
 import numpy as np
 
 from streamfuse.camera import CameraOptions, open_camera
-from streamfuse.camera.device import TIME_BASE, CameraMode, EndedError
-from streamfuse.camera.source import CameraSource
+from streamfuse.camera.camera_protocol import TIME_BASE, CameraMode, EndedError
+from streamfuse.camera.camera_source import CameraSource
 from streamfuse.core.frame import ColorInfo, Frame
 from streamfuse.errors import CameraError
-from streamfuse.synthetic.camera import SimulatedCamera, SimulatedSensor, SimulatedSettings
+from streamfuse.synthetic.simulated_camera import SimulatedCamera, SimulatedSensor, SimulatedSettings
 
 QUICK = (0.001, 0.002)  # back-off
 WIDTH, HEIGHT = 64, 48  # of a `Sensor`

@@ -15,7 +15,7 @@ from streamfuse.core.frame import ColorInfo, Frame, FusedFrame, Plane
 from streamfuse.fusion.stage import fuse_planes
 from streamfuse.runtime.chain import Chain, build_chain
 from streamfuse.runtime.line import through
-from streamfuse.synthetic.source import open_sample
+from streamfuse.synthetic.sample_source import open_sample
 
 Planes = tuple[Plane, ...]
 COLOR = ColorInfo(1, 1, 1, False)

@@ -11,9 +11,9 @@ from streamfuse.config import Config
 from streamfuse.core import protocols as stage
 from streamfuse.core.protocols import Source
 from streamfuse.core.reports import SourceReport
-from streamfuse.runtime.live.config import LiveConfig, OutputSpec
 from streamfuse.runtime.live.events import Events
-from streamfuse.synthetic.source import open_sample
+from streamfuse.runtime.live.live_config import LiveConfig, OutputSpec
+from streamfuse.synthetic.sample_source import open_sample
 
 SIZE = "96x64"
 

@@ -19,7 +19,7 @@ from streamfuse.cli.app import main
 from streamfuse.core.color import planes_to_rgb
 from streamfuse.core.frame import FusedFrame
 from streamfuse.runtime.sinks import open_sink
-from streamfuse.synthetic.source import open_sample
+from streamfuse.synthetic.sample_source import open_sample
 
 SAMPLE = "sample:?frames=8&size=160x90"
 REPOSITORY = Path(__file__).parents[2]

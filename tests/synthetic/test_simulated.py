@@ -13,7 +13,7 @@ import pytest
 
 from streamfuse.core.protocols import Source
 from streamfuse.errors import UsageError
-from streamfuse.synthetic.source import SampleSource, open_sample
+from streamfuse.synthetic.sample_source import SampleSource, open_sample
 
 SMALL = "size=96x54"
 

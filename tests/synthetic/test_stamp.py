@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streamfuse.core.frame import ColorInfo
 from streamfuse.errors import UsageError
 from streamfuse.synthetic import stamp
-from streamfuse.synthetic.source import open_sample
+from streamfuse.synthetic.sample_source import open_sample
 from streamfuse.synthetic.stamp import MODULUS_MS, Stamp
 
 

@@ -6,8 +6,8 @@ import pytest
 from fake_run import FakeRun, get, post, request, serving
 
 from streamfuse.errors import UsageError
-from streamfuse.web.app import create_app
 from streamfuse.web.server import WebServer
+from streamfuse.web.site import create_app
 
 TOKEN = "correct-horse-7"
 PRIVATE = [

@@ -4,7 +4,7 @@ import pytest
 from runs import streamfuse as command
 
 from streamfuse.errors import OutputError, UsageError
-from streamfuse.runtime.live.config import LiveConfig
+from streamfuse.runtime.live.live_config import LiveConfig
 from streamfuse.web.address import bind, is_loopback, parse_address, url
 
 

@@ -109,7 +109,7 @@ def test_the_next_picture_is_waited_for(server):
 
 
 def test_where_no_picture_comes_it_is_said(monkeypatch):
-    monkeypatch.setattr("streamfuse.web.app.PICTURE_SECONDS", 0.4)
+    monkeypatch.setattr("streamfuse.web.site.PICTURE_SECONDS", 0.4)
     with serving() as (run, server):
         last = int(get(server, "/picture.jpg").headers["x-picture-number"])
         run.still.set()
@@ -219,7 +219,7 @@ def test_health(figures, health, ready):
 
 
 def test_a_run_that_hangs_is_not_well(monkeypatch):
-    monkeypatch.setattr("streamfuse.web.app.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("streamfuse.web.site.ANSWER_SECONDS", 0.2)
     with serving() as (run, server):
         run.hang.set()
         for path in ("/healthz", "/readyz", "/status.json", "/metrics"):

@@ -9,8 +9,8 @@ from wire_frames import fused_frame, stream_info
 
 from streamfuse.errors import InputError, InputNotFoundError, OutputExistsError, StreamAccessError, UsageError
 from streamfuse.zmq.security import load_keys, new_keys
-from streamfuse.zmq.sink import open_publisher
 from streamfuse.zmq.subscription import subscribe
+from streamfuse.zmq.zmq_sink import open_publisher
 
 
 @pytest.fixture

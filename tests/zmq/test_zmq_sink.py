@@ -18,7 +18,7 @@ from streamfuse.errors import EncoderError, OutputError, StreamTimeoutError, Usa
 from streamfuse.runtime.sinks import open_sink
 from streamfuse.zmq.endpoint import parse_endpoint
 from streamfuse.zmq.publisher import PublishSettings
-from streamfuse.zmq.sink import ZmqSink, open_publisher
+from streamfuse.zmq.zmq_sink import ZmqSink, open_publisher
 
 
 class Plain:

@@ -15,7 +15,7 @@ LAYOUT = SUBSAMPLING["4:2:0"]
 def paced_send(transport: str, seconds: float, width: int, height: int, listeners: int) -> None:
     """Publish 30 frames a second as soon as so many listen."""
     from streamfuse.runtime.sinks import open_sink
-    from streamfuse.zmq.sink import ZmqSink
+    from streamfuse.zmq.zmq_sink import ZmqSink
 
     frames = [planes_of(data, LAYOUT, width, height) for data in pixels(width * height * 3 // 2)]
     count = int(seconds * FPS)

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from streamfuse.errors import StreamfuseError
-from streamfuse.lab.bench.peers import PEER_STAGES
+from streamfuse.lab.bench.peer_stages import PEER_STAGES
 from streamfuse.lab.evaluate.cost import resident_mb
 from streamfuse.runtime.statistics import Statistics
 
@@ -115,7 +115,7 @@ def _measure(method: str, clip: str, output: str) -> Run:
 def _run_preset(preset: str, clip: str, output: str) -> tuple[float, Statistics, int]:
     """(CPU seconds of the process when all was open, statistics, pixels of a frame)."""
     from streamfuse.config import Config
-    from streamfuse.runtime.run import FileFusion
+    from streamfuse.runtime.file_run import FileFusion
 
     config = Config().with_overrides(
         preset=preset, device="cpu", overwrite=True, speed=None if output == NULL else SPEED

@@ -92,7 +92,7 @@ def _call(method: str, pictures: Sequence[Rgb]) -> Callable[[], object]:
         network = guided_fusion if method == GUIDED else released_lcndr
         return lambda: network(pictures)
     if not method.endswith(PLANES):
-        from streamfuse.photo.stills import Fuser
+        from streamfuse.photo.still_fusion import Fuser
 
         picture_fuser = Fuser(fuser=method, device="cpu")
         return lambda: picture_fuser(pictures)

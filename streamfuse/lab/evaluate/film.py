@@ -6,7 +6,7 @@ from pathlib import Path
 
 from streamfuse.lab.evaluate.radiance import RadianceFrames, VideoRadiance, load_hdr_frames
 from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
-from streamfuse.lab.evaluate.virtual import virtual_camera
+from streamfuse.lab.evaluate.virtual_camera import virtual_camera
 
 PANORAMA_FRAMES = 24
 PANORAMA_WIDTH = 320

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamfuse.capture.images import SUFFIXES, natural_key
+from streamfuse.capture.image_source import SUFFIXES, natural_key
 from streamfuse.errors import InputError, InputNotFoundError
 from streamfuse.lab.evaluate import still_measures
 from streamfuse.lab.evaluate.ciede2000 import ciede2000, srgb_to_lab

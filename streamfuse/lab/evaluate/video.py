@@ -21,7 +21,7 @@ from streamfuse.lab.evaluate.meter import ClipScore, Meter, Rgb, Watch
 from streamfuse.lab.evaluate.metrics import Flow, Luma
 from streamfuse.lab.evaluate.peers import PEERS, Exposed, PeerAligner, PeerFuse, merge_mertens, to_8_bit
 from streamfuse.lab.evaluate.simulate import SimulatedClip
-from streamfuse.lab.evaluate.virtual import VirtualCamera
+from streamfuse.lab.evaluate.virtual_camera import VirtualCamera
 
 Scored = TypeVar("Scored", FusedFrame, AlignedBracket)
 Fusion = Callable[[], Stage[Frame, FusedFrame]]  # makes fresh stages

@@ -22,7 +22,7 @@ from streamfuse.lab.evaluate.meter import ClipScore, Watch
 from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
 from streamfuse.lab.evaluate.video import FlowMeter, OracleFuse, evaluate_clip, evaluate_peers
 from streamfuse.lab.evaluate.video_report import VideoReport
-from streamfuse.lab.evaluate.virtual import VirtualCamera
+from streamfuse.lab.evaluate.virtual_camera import VirtualCamera
 from streamfuse.runtime.chain import build_chain
 from streamfuse.runtime.line import Line
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from streamfuse.errors import InputError, InputNotFoundError
-from streamfuse.lab.train.camera import GAMMA, develop, mistreat, moving_frames, two_frames, with_noise
+from streamfuse.lab.train.camera_model import GAMMA, develop, mistreat, moving_frames, two_frames, with_noise
 from streamfuse.lab.train.white_balance import LUMINANCE_709, WhiteBalance, balanced_luma, balanced_luminance
 
 Array = npt.NDArray[np.float32]

@@ -14,8 +14,8 @@ from streamfuse.errors import ConfigError
 from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
 from streamfuse.fusion.models import load_weights
 from streamfuse.lab.evaluate.mef_ssim import MefSsim
-from streamfuse.lab.train.config import NetworkConfig, TrainConfig
 from streamfuse.lab.train.losses import total_loss
+from streamfuse.lab.train.train_config import NetworkConfig, TrainConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,15 @@ from streamfuse.fusion.device import resolve_device
 from streamfuse.fusion.lcndr import Lcndr
 from streamfuse.fusion.models import save_weights
 from streamfuse.lab.evaluate.mef_ssim import MefSsim
-from streamfuse.lab.train.camera import two_frames
+from streamfuse.lab.train.camera_model import two_frames
 from streamfuse.lab.train.checkpoint import is_current, restore, store
-from streamfuse.lab.train.config import TrainConfig
 from streamfuse.lab.train.curves import write_curves
 from streamfuse.lab.train.data import Sample, Sampler, Stack, load_panoramas, load_stacks
 from streamfuse.lab.train.interrupt import Interrupt
 from streamfuse.lab.train.learner import Batch, Learner
 from streamfuse.lab.train.log import Log
 from streamfuse.lab.train.losses import temporal_loss
+from streamfuse.lab.train.train_config import TrainConfig
 from streamfuse.lab.train.white_balance import WhiteBalance
 
 Report = Callable[[str], None]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamfuse.lab.evaluate.mef_ssim import MefSsim
-from streamfuse.lab.train.config import Term
+from streamfuse.lab.train.train_config import Term
 
 TONE_CENTRE, TONE_SLACK = 0.47, 0.06  # the mean luma that a fused picture may have without a penalty
 AREA = 32  # pixels a side over which the local tone is compared, beyond what MEF-SSIM's windows see

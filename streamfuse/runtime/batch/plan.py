@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from streamfuse._version import __version__
-from streamfuse.capture.images import natural_key
+from streamfuse.capture.image_source import natural_key
 from streamfuse.config import Config
 from streamfuse.encode.container import CONTAINERS
 from streamfuse.errors import InputNotFoundError, StreamfuseError, UsageError

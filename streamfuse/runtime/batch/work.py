@@ -105,10 +105,10 @@ def _remove(path: Path) -> None:
 
 
 def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
-    from streamfuse.core.memory import check_memory_limit
+    from streamfuse.core.memory_limit import check_memory_limit
     from streamfuse.runtime.chain import build_chain
+    from streamfuse.runtime.file_run import damage, finishers, open_output
     from streamfuse.runtime.pipeline import Pipeline
-    from streamfuse.runtime.run import damage, finishers, open_output
     from streamfuse.runtime.sources import open_source
 
     began = time.monotonic()

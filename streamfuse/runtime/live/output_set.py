@@ -12,8 +12,8 @@ from streamfuse.core.frame import FusedFrame
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.encode.segments import check_recording, dated
 from streamfuse.errors import OutputError, UsageError
-from streamfuse.runtime.live.config import LiveConfig, OutputSpec
 from streamfuse.runtime.live.events import Events
+from streamfuse.runtime.live.live_config import LiveConfig, OutputSpec
 from streamfuse.runtime.live.outputs import GuardedOutput
 from streamfuse.runtime.live.status import OutputStatus
 from streamfuse.runtime.live.targets import Target, plan, plan_recording

@@ -12,10 +12,10 @@ from streamfuse.core.frame import FusedFrame
 from streamfuse.core.protocols import Sink, SourceInfo
 from streamfuse.core.secret import revealed
 from streamfuse.encode.container import CONTAINERS
-from streamfuse.encode.file import check_output
 from streamfuse.encode.segments import RecordingSink, check_recording, numbered
+from streamfuse.encode.video_sink import check_output
 from streamfuse.errors import without_credentials
-from streamfuse.runtime.live.config import OutputSpec
+from streamfuse.runtime.live.live_config import OutputSpec
 from streamfuse.runtime.live.outputs import Guard, Opener
 from streamfuse.runtime.sinks import MJPEG, check_target, open_sink
 from streamfuse.zmq.endpoint import is_endpoint, parse_endpoint, with_options

@@ -9,11 +9,8 @@ import pytest
 from runs import streamfuse
 
 from streamfuse.errors import OutputError, UsageError
-from streamfuse.lab.bench import run as bench
-from streamfuse.lab.bench.ceiling import Ceiling, measure_ceiling
-from streamfuse.lab.bench.peers import ALONE, DIS, MTB, PEER_STAGES, PassOn
-from streamfuse.lab.bench.profile import measure_shares
-from streamfuse.lab.bench.run import (
+from streamfuse.lab.bench import benchmark as bench
+from streamfuse.lab.bench.benchmark import (
     BenchPlan,
     make_clip,
     merged,
@@ -22,12 +19,15 @@ from streamfuse.lab.bench.run import (
     run_bench,
     write_figures,
 )
+from streamfuse.lab.bench.ceiling import Ceiling, measure_ceiling
+from streamfuse.lab.bench.peer_stages import ALONE, DIS, MTB, PEER_STAGES, PassOn
+from streamfuse.lab.bench.profile import measure_shares
 from streamfuse.lab.bench.runs import NULL, measure_run, measure_runs
 from streamfuse.lab.bench.stages import measure_stages
 from streamfuse.lab.bench.table import tables
 from streamfuse.lab.evaluate.cost import synthetic_exposures
 from streamfuse.lab.evaluate.peers_networks import guided_fusion, released_lcndr
-from streamfuse.synthetic.source import SampleSource
+from streamfuse.synthetic.sample_source import SampleSource
 
 SIZE = (96, 64)
 

@@ -27,7 +27,7 @@ from streamfuse.lab.evaluate.still_scores import (
     read_scene,
     require_scenes,
 )
-from streamfuse.lab.evaluate.stills import StillsEvaluation, evaluate_stills
+from streamfuse.lab.evaluate.still_sets import StillsEvaluation, evaluate_stills
 from streamfuse.photo.writing import write_photo
 
 
@@ -345,7 +345,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(scenes, tmp_path, mon
     def worked(*_, **__):
         raise AssertionError("the work began")
 
-    monkeypatch.setattr("streamfuse.lab.evaluate.stills.read_scene", worked)
+    monkeypatch.setattr("streamfuse.lab.evaluate.still_sets.read_scene", worked)
     for name, sentence in [("", "is a folder"), (tmp_path, "is a folder"), (tmp_path / "no/f", "no folder")]:
         done = CliRunner().invoke(main, ["evaluate", "stills", str(scenes), option, str(name)])
         assert (done.exit_code, sentence in done.stderr) == (1, True), done.stderr

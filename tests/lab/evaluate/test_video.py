@@ -16,7 +16,7 @@ from streamfuse.lab.evaluate.peers import as_taken, dis_matched
 from streamfuse.lab.evaluate.radiance import load_hdr_frames
 from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
 from streamfuse.lab.evaluate.video import evaluate_clip, evaluate_flow, evaluate_peer, evaluate_peers
-from streamfuse.lab.evaluate.virtual import MovingObject, VirtualCamera
+from streamfuse.lab.evaluate.virtual_camera import MovingObject, VirtualCamera
 from streamfuse.runtime.line import Line
 
 DATA = Path(os.environ.get("STREAMFUSE_DATA", Path(__file__).parents[4] / "shared" / "data"))

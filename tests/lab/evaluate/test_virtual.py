@@ -7,7 +7,7 @@ import pytest
 from streamfuse.errors import UsageError
 from streamfuse.lab.evaluate.film import scene_of
 from streamfuse.lab.evaluate.metrics import warp
-from streamfuse.lab.evaluate.virtual import MovingObject, VirtualCamera, virtual_camera
+from streamfuse.lab.evaluate.virtual_camera import MovingObject, VirtualCamera, virtual_camera
 
 
 def panorama():

@@ -6,7 +6,7 @@ import pytest
 from pictures import radiance
 from small_runs import write_stack
 
-from streamfuse.lab.train.config import TrainConfig
+from streamfuse.lab.train.train_config import TrainConfig
 
 
 @pytest.fixture(scope="session")

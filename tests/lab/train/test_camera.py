@@ -6,7 +6,7 @@ import pytest
 import torch
 from pictures import exposures
 
-from streamfuse.lab.train.camera import moving_frames
+from streamfuse.lab.train.camera_model import moving_frames
 from streamfuse.lab.train.data import Sampler, Stack
 from streamfuse.lab.train.losses import temporal_loss
 

@@ -3,7 +3,7 @@
 import pytest
 
 from streamfuse.errors import ConfigError, InputNotFoundError
-from streamfuse.lab.train.config import load_train_config
+from streamfuse.lab.train.train_config import load_train_config
 
 GOOD = "networks: {a: {widths: [8, 8, 8, 8]}}\ndata: d\nout: o\nheld_back: [x]\nsteps: 3\n"
 

@@ -234,7 +234,7 @@ def test_workers_die_with_a_batch_that_is_killed_and_resume_goes_on_at_once(clip
 
 ORPHAN = """
 import multiprocessing, os, time
-from streamfuse.runtime.batch.workers import _end_with_parent
+from streamfuse.runtime.batch.processes import _end_with_parent
 def work():
     time.sleep(1)  # its parent is gone when it begins to look
     _end_with_parent()
@@ -305,7 +305,7 @@ def test_a_part_with_fewer_frames_than_its_record_says_is_fused_again(clips, tmp
 
 
 def test_frames_that_vanish_while_a_batch_runs_are_noticed(clips, tmp_path, monkeypatch):
-    from streamfuse.runtime.batch import run
+    from streamfuse.runtime.batch import batch_run as run
 
     job, _ = prepared(clips, tmp_path, frames_out=None)
     pieces = [load_piece(part, digest(job.fingerprint)) for part in job.parts]
@@ -319,7 +319,7 @@ def test_frames_that_vanish_while_a_batch_runs_are_noticed(clips, tmp_path, monk
 def test_a_worker_that_is_killed_is_told(clips, tmp_path, monkeypatch):
     from concurrent.futures.process import BrokenProcessPool
 
-    from streamfuse.runtime.batch import workers
+    from streamfuse.runtime.batch import processes as workers
 
     class Dying:
         def __init__(self, *arguments, **options):

@@ -6,7 +6,7 @@ import numpy as np
 
 from streamfuse.config import InputConfig
 from streamfuse.runtime.live.ingest import Ingest
-from streamfuse.synthetic.source import open_sample
+from streamfuse.synthetic.sample_source import open_sample
 
 
 def camera(frames=60, **options):

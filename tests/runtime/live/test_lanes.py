@@ -7,7 +7,7 @@ from burning import Costs
 from live_parts import config
 
 from streamfuse.runtime.live.lanes import LADDER, Lanes
-from streamfuse.synthetic.source import open_sample
+from streamfuse.synthetic.sample_source import open_sample
 
 INFO = replace(open_sample("sample:?size=96x64").info, rate=20)
 

@@ -14,10 +14,10 @@ from live_parts import Camera, Sink, Told, config, wait_for
 from streamfuse.errors import CameraError, EncoderError, OutputError, UsageError
 from streamfuse.fusion.stage import BlendStage
 from streamfuse.runtime.live import lanes, targets
-from streamfuse.runtime.live.config import OutputSpec
-from streamfuse.runtime.live.run import LiveRun
+from streamfuse.runtime.live.live_config import OutputSpec
+from streamfuse.runtime.live.live_run import LiveRun
 from streamfuse.synthetic import stamp
-from streamfuse.synthetic.source import open_sample
+from streamfuse.synthetic.sample_source import open_sample
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from streamfuse.core.frame import ClassifiedFrame
 from streamfuse.exposure.pair import Pairer
 from streamfuse.runtime.live.lanes import Lanes
 from streamfuse.runtime.live.steps import AlignStep, BlendStep, WeighStep
-from streamfuse.synthetic.source import open_sample
+from streamfuse.synthetic.sample_source import open_sample
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from streamfuse.camera.device import Camera
+from streamfuse.camera.camera_protocol import Camera
 from streamfuse.core.frame import Exposure, Frame
 
 

@@ -14,14 +14,14 @@ from streamfuse.core.output_file import write_text_file
 from streamfuse.core.values import PRESET_NETWORK
 from streamfuse.errors import UsageError
 from streamfuse.lab.bench.ceiling import Ceiling, measure_ceiling
-from streamfuse.lab.bench.peers import ALONE, DIS, MTB
+from streamfuse.lab.bench.peer_stages import ALONE, DIS, MTB
 from streamfuse.lab.bench.profile import measure_shares
 from streamfuse.lab.bench.runs import NULL, SPEED, measure_runs
 from streamfuse.lab.bench.stages import measure_stages
 from streamfuse.lab.evaluate.cost import GUIDED, PLANES, RELEASED, measure_cost
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.runtime.sinks import open_sink
-from streamfuse.synthetic.source import SampleSource
+from streamfuse.synthetic.sample_source import SampleSource
 
 Figures = dict[str, Any]
 Part = Literal["stages", "profile", "fusion", "runs"]

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Literal
 
+from streamfuse.camera.bracketer import Driver, PassThrough
 from streamfuse.camera.bracketing import Bracketing
-from streamfuse.camera.device import Camera, EndedError
-from streamfuse.camera.driver import Driver, PassThrough
+from streamfuse.camera.camera_protocol import Camera, EndedError
+from streamfuse.camera.camera_settings import CameraOptions
 from streamfuse.camera.exposure_control import BracketController
 from streamfuse.camera.mains import Mains, MainsWatch
-from streamfuse.camera.options import CameraOptions
 from streamfuse.camera.timeline import CLOCK, Backoff, Timeline
 from streamfuse.camera.watched import Watched
 from streamfuse.core.frame import Frame

@@ -15,16 +15,16 @@ from streamfuse.core.protocols import DrivenSource, Source
 from streamfuse.errors import DeviceError, UsageError, WeightsError
 from streamfuse.imaging.jit import when_compiling
 from streamfuse.runtime.live.bracket_queue import BracketQueue, brackets_that_wait
-from streamfuse.runtime.live.config import LiveConfig, stride
 from streamfuse.runtime.live.events import Events
 from streamfuse.runtime.live.figures import AgeWindow, RateMeter
 from streamfuse.runtime.live.ingest import Ingest
 from streamfuse.runtime.live.lanes import Lanes
+from streamfuse.runtime.live.live_config import LiveConfig, stride
 from streamfuse.runtime.live.output_set import OutputSet
 from streamfuse.runtime.live.session import Session
 from streamfuse.runtime.live.shifter import Shifter
 from streamfuse.runtime.live.status import LiveStatus, LiveSummary, Picture, View
-from streamfuse.runtime.live.views import ViewBoard
+from streamfuse.runtime.live.view_board import ViewBoard
 from streamfuse.runtime.progress import COMPILING
 
 _TICK_SECONDS = 0.1

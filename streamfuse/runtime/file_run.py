@@ -13,10 +13,10 @@ from streamfuse.config import Config, OutputConfig, configured
 from streamfuse.core.arguments import checked_names
 from streamfuse.core.forking import Owner
 from streamfuse.core.frame import FusedFrame
-from streamfuse.core.memory import check_memory_limit
+from streamfuse.core.memory_limit import check_memory_limit
 from streamfuse.core.options import FuseOptions
 from streamfuse.core.protocols import Sink, Source, SourceInfo
-from streamfuse.encode.images import is_one_picture
+from streamfuse.encode.image_sink import is_one_picture
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
 from streamfuse.runtime.chain import Chain, Finish, build_chain
 from streamfuse.runtime.line import through

@@ -117,7 +117,7 @@ def evaluate_stills(
         StreamfuseError: as the message says.
     """
     from streamfuse.fusion.models import NETWORKS
-    from streamfuse.photo.stills import Fuser
+    from streamfuse.photo.still_fusion import Fuser
 
     if report is not None:
         check_output_file(report)  # before the networks are read

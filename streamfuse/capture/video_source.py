@@ -17,7 +17,7 @@ import av.video
 from streamfuse.capture.avframe import picture_of
 from streamfuse.capture.deinterlace import Deinterlace, Deinterlacer
 from streamfuse.capture.ending import Ending
-from streamfuse.capture.images import alpha_lost
+from streamfuse.capture.image_source import alpha_lost
 from streamfuse.capture.index import seek_to_frame
 from streamfuse.capture.piped import STDIN, StandardInput, y4m_problem
 from streamfuse.capture.steady import SteadyTimes

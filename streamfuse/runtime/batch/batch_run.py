@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from streamfuse.core.output_file import write_text_file
-from streamfuse.encode.file import VideoFileSink
 from streamfuse.encode.join import count_pictures, join_parts
+from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.errors import OutputError, OutputExistsError, StreamfuseError
 from streamfuse.runtime.batch.lock import only_run
 from streamfuse.runtime.batch.plan import Job, digest
+from streamfuse.runtime.batch.processes import Task, run_locally, run_on_ray
 from streamfuse.runtime.batch.work import PartResult, Piece, load_piece, total
-from streamfuse.runtime.batch.workers import Task, run_locally, run_on_ray
-from streamfuse.runtime.run import open_output
+from streamfuse.runtime.file_run import open_output
 from streamfuse.runtime.sources import open_source
 
 Status = Literal["done", "kept", "failed"]

@@ -26,9 +26,9 @@ from streamfuse.web.crowd import Crowd
 from streamfuse.web.guard import MAX_BODY_BYTES, Guard, read_body
 from streamfuse.web.health import Health, liveness, readiness
 from streamfuse.web.history import History
-from streamfuse.web.metrics import registry
 from streamfuse.web.mjpeg import MAX_STREAMS, MEDIA_TYPE, MotionJpeg, Streams
 from streamfuse.web.pictures import VIEWS, Pictures, Size
+from streamfuse.web.prometheus import registry
 
 Result = TypeVar("Result")
 

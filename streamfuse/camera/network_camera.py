@@ -15,10 +15,10 @@ import av.container
 import av.error
 from av.format import Flags
 
-from streamfuse.camera import losses
+from streamfuse.camera import rtp_losses as losses
 from streamfuse.camera.arrivals import ArrivalRate
-from streamfuse.camera.device import CameraMode, ExposureLimits
-from streamfuse.camera.door import Door, reason
+from streamfuse.camera.camera_protocol import CameraMode, ExposureLimits
+from streamfuse.camera.stream_door import Door, reason
 from streamfuse.camera.whole import WholePictures
 from streamfuse.capture.avframe import picture_of
 from streamfuse.core.frame import Exposure, Frame

@@ -13,8 +13,8 @@ import av.error
 from av.format import ContainerFormat
 
 from streamfuse.camera.answer import look
+from streamfuse.camera.camera_settings import CameraOptions, Transport
 from streamfuse.camera.instead import refusal, what_it_is
-from streamfuse.camera.options import CameraOptions, Transport
 from streamfuse.errors import CameraError, UsageError, without_credentials
 
 _LISTEN = re.compile(r"[?&]listen=1\b")

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.camera.device import TIME_BASE, CameraMode, ExposureLimits
+from streamfuse.camera.camera_protocol import TIME_BASE, CameraMode, ExposureLimits
 from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.frame import ColorInfo, Exposure, Frame
 from streamfuse.core.rates import read_rate
