@@ -40,7 +40,7 @@ Balance = tuple[float, float]
 NEUTRAL: Balance = (1.0, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Blocks:
     """A picture in blocks of `SIDE` x `SIDE` pixels; what is left over at the right and below is left out.
 

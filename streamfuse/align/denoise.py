@@ -31,7 +31,7 @@ _FEW = 0.02  # share of a cell that has to need it
 _WINDOW = (3, 3)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RaisedNoise:
     """What is known of a dark reference, at working size.
 

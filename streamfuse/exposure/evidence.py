@@ -20,7 +20,7 @@ _FLAT = 0.01  # standard deviation of luma below which a thumbnail has no struct
 Levels = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
     """What is kept of a frame for labelling.
 

@@ -61,7 +61,7 @@ class LcndrConfig:
     mirrored: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class NetworkMaps:
     """What the network says of a batch of brackets, at the network's own scale.
 

@@ -40,7 +40,7 @@ _MIN_LUMA = 1 / 255  # luma that is not nothing
 _QUANTILES = np.linspace(0.004, 0.996, 249)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class IntensityMapping:
     """How luma of a darker frame maps to luma of a brighter one, and back.
 

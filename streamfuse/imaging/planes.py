@@ -21,7 +21,7 @@ from streamfuse.imaging.reducing import reduced
 _VISIBLE = 0.25  # code values of luma: clipping of colours that takes less is left out
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Picture:
     """A frame at a reduced size.
 

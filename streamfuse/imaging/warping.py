@@ -16,7 +16,7 @@ from streamfuse.imaging.warp_rows import BLOCK, MARGIN, find_runs, read_line, sp
 _ONE = np.float32(1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Moved:
     """Planes of a neighbour, all of one size, and where they have moved.
 

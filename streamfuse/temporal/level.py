@@ -36,7 +36,7 @@ MIN_CHANGE, MAX_CHANGE = 0.02 / 255, 3 / 255  # luma: less is left as it is, mor
 SHARED = 8 / 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Last:
     """The fused picture of the instant before, reduced, and the motion from there to this instant, if it is known."""
 

@@ -46,7 +46,7 @@ def window(level: int) -> int:
     return 5 if level == 0 else 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Instant:
     """A weighed bracket, and luma of all its exposures on the grid of the finest map, (N, h, w) in [0, 1]."""
 

@@ -24,7 +24,7 @@ _BT601 = 6  # JFIF knows no other matrix
 _KEYFRAME_SECONDS = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Payload:
     """One coded frame.
 

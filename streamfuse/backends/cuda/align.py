@@ -31,7 +31,7 @@ Planes = tuple[Tensor, Tensor | None]  # (H, W) and (2, h, w) codes
 DeviceSide = Side[DeviceFrame, Tensor, Tensor]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DeviceBracket:
     """All exposures of one instant on the device, in one geometry.
 

@@ -22,7 +22,7 @@ from streamfuse.fusion.pyramid import (
 _TILE = 32  # as TILE in blend.cu
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DeviceMaps:
     """`FusionMaps` as tensors where the blend runs.
 

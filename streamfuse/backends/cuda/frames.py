@@ -17,7 +17,7 @@ from streamfuse.core.frame import Frame, Plane
 from streamfuse.imaging.photometric import HISTOGRAM_END, NODES, Levels
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DeviceFrame:
     """A frame where it is computed with.
 

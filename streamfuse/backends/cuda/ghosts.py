@@ -14,7 +14,7 @@ from streamfuse.align import ghost
 from streamfuse.backends.cuda.filters import box, dilated, eroded, gaussian
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Noise:
     """What is known of a dark reference.
 

@@ -20,7 +20,7 @@ from streamfuse.imaging.photometric import NODES, IntensityMapping, ratio_curve
 _NODES = np.linspace(0.0, 1.0, NODES, dtype=np.float32)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tables:
     """A tone curve on the device, as the aligner needs it.
 

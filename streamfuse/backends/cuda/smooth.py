@@ -17,7 +17,7 @@ from streamfuse.core.frame import luma_range
 from streamfuse.temporal import smooth as rule
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DeviceInstant:
     """An aligned bracket, its maps, and the pyramid of its luma (empty where the references run)."""
 
@@ -31,7 +31,7 @@ class DeviceInstant:
         return (*self.maps.priors, *self.maps.gains)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Neighbour:
     """The instant before or after, its picture, and where each pixel of a map of some size lies in its maps."""
 

@@ -12,7 +12,7 @@ from streamfuse.backends.cuda.launch import BLOCK, Launcher, blocks, suffix
 from streamfuse.backends.cuda.sampling import area, linear
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tone:
     """How luma, R', G' or B' of one exposure maps to another.
 

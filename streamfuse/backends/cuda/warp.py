@@ -15,7 +15,7 @@ _TILE = 16  # as TILE of `compare` in warp.cu
 _POOL = 5  # pixels over which deviations are pooled
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Neighbour:
     """A frame that holds the missing exposure.
 
@@ -107,7 +107,7 @@ def _warped(
     return rounded(sample(planes, x + moved[0] * scale[1], y + moved[1] * scale[0], cubic), top)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
     """What explains a difference between two exposures; see `streamfuse.align.ghost.deviation`.
 

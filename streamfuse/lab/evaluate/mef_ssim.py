@@ -74,7 +74,7 @@ def _filter_opencv(x: Tensor, k: Tensor) -> Tensor:
     return torch.from_numpy(np.stack(filtered)).view(*x.shape[:-2], *filtered[0].shape)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Wanted:
     """One scale of the sources: the wanted patch is sum_k coefficient_k (x_k - mean)."""
 

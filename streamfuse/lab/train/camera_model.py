@@ -13,7 +13,7 @@ Array = npt.NDArray[np.float32]
 GAMMA = 2.2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class MovingFrames:
     """Two instants seen by a moving camera, float32 in [0, 1].
 

@@ -22,7 +22,7 @@ Picture = npt.NDArray[np.uint8]  # luma (H, W), or B'G'R' (H, W, 3)
 USABLE_MEAN = (0.3, 254.5)  # exposures outside are black or white to the last pixel
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Stack:
     """Exposures of one static scene, darkest first.
 
@@ -42,7 +42,7 @@ class Stack:
         return replace(self, exposures=tuple(_luma(e) for e in self.exposures), label=label)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sample:
     """One training bracket, float32 in [0, 1].
 

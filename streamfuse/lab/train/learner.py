@@ -18,7 +18,7 @@ from streamfuse.lab.train.losses import total_loss
 from streamfuse.lab.train.train_config import NetworkConfig, TrainConfig
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Samples as tensors: (B, N, H, W), the label (B, 1, H, W), motion (B, 3, 3)."""
 
