@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReceivedFrame(FusedFrame):
     """A `FusedFrame` and what its message says besides; also a single exposure, if `content` says so.
 
