@@ -56,7 +56,7 @@ CHEAP = (
 )
 _WORDS = {
     "sound": "audio stream", "subtitles": "subtitle stream", "timecode": "timecode track", "attachment": "attachment",
-    "alpha": "transparency",
+    "alpha": "alpha channel",
 }  # fmt: skip
 _SOUND_SECONDS = 0.03  # by which sound may be displaced: a frame of a codec is 0.02
 _LASTS_SECONDS = 0.1

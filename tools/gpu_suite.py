@@ -50,6 +50,7 @@ from streamfuse.lab.evaluate.environment import describe_environment  # noqa: E4
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160), "8K": (7680, 4320)}
 TINY = {"tiny": (64, 48)}
 PRESETS: tuple[Preset, ...] = ("fast", "balanced", "best")
+_PATH = os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "tests" / "support")))
 _INI = "[pytest]\nmarkers =\n    cuda: needs a GPU\n    slow: slow\n    camera: needs a camera\n"
 
 
@@ -151,8 +152,8 @@ def tests(suite: Suite) -> dict[str, Any]:
             "cuda",
         ]
         command += ["--collect-only"] if suite.dry else [f"--junitxml={report}"]
-        command += [str(REPOSITORY / "tests" / part) for part in ("cuda", "fusion")]
-        environment = {**os.environ, "STREAMFUSE_REQUIRE_CUDA": "1", "PYTHONPATH": str(REPOSITORY)}
+        command += [str(REPOSITORY / "tests" / part) for part in ("backends/cuda", "fusion")]
+        environment = {**os.environ, "STREAMFUSE_REQUIRE_CUDA": "1", "PYTHONPATH": _PATH}
         done = subprocess.run(
             command, capture_output=True, text=True, cwd=folder, env=environment, check=False
         )
@@ -188,8 +189,8 @@ def sanitizer(suite: Suite) -> dict[str, Any]:
                 str(ini),
             ]
             command += [f"--rootdir={REPOSITORY}", "-q", "-m", "cuda", "-k", few]
-            command += [str(REPOSITORY / "tests" / "cuda" / "test_kernels.py")]
-            environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
+            command += [str(REPOSITORY / "tests" / "backends" / "cuda" / "test_kernels.py")]
+            environment = {**os.environ, "PYTHONPATH": _PATH, "PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
             try:
                 done = subprocess.run(
                     command,
