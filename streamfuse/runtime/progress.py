@@ -66,7 +66,7 @@ class Reporter:
         total = info.frame_count // info.simultaneous if info.frame_count else None
         repairs = ""
         if found is not None:
-            repairs = f"{found.drops_detected} drops, {chain.front.pairer.repaired_pairs} pairs repaired"
+            repairs = _broken(found.drops_detected)
         if self._bar is not None:
             if self._task is None:
                 self._task = self._bar.add_task("fusing", total=total, rate="", repairs="")
@@ -114,8 +114,19 @@ class Reporter:
         self._print(
             f"{names or 'nothing written'}: {ended} {summary.frames_out} frames from "
             f"{summary.frames_in} in {summary.seconds:.1f} s ({summary.fps:.1f} fps), {summary.fuser} on "
-            f"{summary.device}, {summary.drops_detected} drops, {summary.repaired_pairs} pairs repaired."
+            f"{summary.device}."
         )
+        if summary.drops_detected:
+            frames = "1 frame" if summary.repaired_pairs == 1 else f"{summary.repaired_pairs} frames"
+            self._print(
+                f"The order of the exposures is {_broken(summary.drops_detected)}: {frames} next to it were fused with the "
+                "nearest frames of the other exposure."
+            )
+
+
+def _broken(places: int) -> str:
+    """How often frames were lost or doubled; nothing where none were."""
+    return f"broken in {places} place{'s' * (places != 1)} (frames lost or doubled)" if places else ""
 
 
 def _passed(summary: Summary) -> str:
