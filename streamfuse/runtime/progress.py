@@ -119,8 +119,8 @@ class Reporter:
         if summary.drops_detected:
             frames = "1 frame" if summary.repaired_pairs == 1 else f"{summary.repaired_pairs} frames"
             self._print(
-                f"The order of the exposures is {_broken(summary.drops_detected)}: {frames} next to it were fused with the "
-                "nearest frames of the other exposure."
+                f"The order of the exposures is {_broken(summary.drops_detected)}: {frames} next to it were fused "
+                "with the nearest frames of the other exposure."
             )
 
 
