@@ -190,7 +190,6 @@ class NetworkCamera:
     def _packets(self) -> Iterator[tuple[av.Packet[av.VideoStream], bool]]:
         """What comes, and whether something before it did not."""
         if self._door.can_lose:
-            losses.listen()
             yield from losses.noticed(self._container, self._stream)
         else:
             yield from ((packet, False) for packet in self._container.demux(self._stream))

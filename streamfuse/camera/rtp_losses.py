@@ -14,31 +14,29 @@ import av.container
 import av.logging
 
 _WORDS = "missed"  # "RTP: missed 2 packets"
-_LIBRARY = "libav"
-
-
-def listen() -> None:
-    """Have FFmpeg tell its warnings to the thread that reads; nobody else gets to see them.
-
-    PyAV has its log off, since it can lock up where FFmpeg's threads tell something while they are waited for: so this
-    is for streams that can lose packets only.
-    """
-    if av.logging.get_level() is None:
-        logger = logging.getLogger(_LIBRARY)
-        logger.addHandler(logging.NullHandler())
-        logger.propagate = False
-        av.logging.set_level(av.logging.WARNING)
-    av.logging.set_skip_repeated(False)  # the same number twice is two losses
+_LIBRARY = logging.getLogger("libav")  # what FFmpeg tells in other threads meanwhile is for nobody
+_LIBRARY.addHandler(logging.NullHandler())
+_LIBRARY.propagate = False
 
 
 def noticed(
     container: av.container.InputContainer, stream: av.VideoStream
 ) -> Iterator[tuple[av.Packet[av.VideoStream], bool]]:
-    """The packets, and whether something before each did not come; after `listen`, in the thread that reads."""
+    """The packets, and whether something before each did not come.
+
+    PyAV has FFmpeg's log off, since it locks up where a thread of FFmpeg tells something while it is waited for with
+    the interpreter held, as when a decoder is closed. So it is on while a packet is waited for, and at no other time:
+    nothing is decoded then, and the thread that reads has let the interpreter go.
+    """
     packets = container.demux(stream)
     while True:
         with av.logging.Capture() as told:
-            packet = next(packets, None)
+            try:
+                av.logging.set_level(av.logging.WARNING)
+                av.logging.set_skip_repeated(False)  # the same number twice is two losses
+                packet = next(packets, None)
+            finally:
+                av.logging.set_level(None)
         if packet is None:
             return
         yield packet, any(_WORDS in text for _, _, text in told)

@@ -2,10 +2,12 @@
 
 from contextlib import suppress
 
+import av
+import av.logging
 import pytest
 from rtsp_cameras import error, rtsp_camera
 
-from streamfuse.camera import CameraOptions, open_camera
+from streamfuse.camera import CameraOptions, open_camera, rtp_losses
 from streamfuse.errors import CameraError
 
 BAD = 8  # codes; whole pictures differ from what was sent by 4
@@ -51,3 +53,17 @@ def test_nothing_is_left_out_where_nothing_is_lost():
 def test_tcp_is_insisted_on_where_it_was_asked_for():
     with rtsp_camera("libx264", 0.0, frames=1) as url, pytest.raises(CameraError):
         open_camera(url, CameraOptions(open_timeout=3, transport="tcp"))
+
+
+def test_the_log_of_ffmpeg_is_off_but_while_a_packet_is_waited_for(tmp_path):
+    """On at other times it can lock up the whole program: where a decoder with threads tells something, or is closed."""
+    with av.open(str(tmp_path / "clip.mp4"), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height = 64, 48
+        for _ in range(4):
+            out.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        out.mux(stream.encode(None))
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        levels = [av.logging.get_level() for _ in rtp_losses.noticed(container, container.streams.video[0])]
+    assert levels == [None] * len(levels) and len(levels) >= 4
+    assert av.logging.get_level() is None
