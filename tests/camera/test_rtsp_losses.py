@@ -56,7 +56,7 @@ def test_tcp_is_insisted_on_where_it_was_asked_for():
 
 
 def test_the_log_of_ffmpeg_is_off_but_while_a_packet_is_waited_for(tmp_path):
-    """On at other times it can lock up the whole program: where a decoder with threads tells something, or is closed."""
+    """On at other times it can lock up the program, where a decoder with threads tells something or is closed."""
     with av.open(str(tmp_path / "clip.mp4"), "w") as out:
         stream = out.add_stream("libx264", rate=25)
         stream.width, stream.height = 64, 48
