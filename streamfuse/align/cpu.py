@@ -123,17 +123,15 @@ class CpuOperations:
         """See `Operations`."""
         return motion.combined(across, along, share, lumas, self._grid)
 
-    def camera(self, fields: Sequence[Map], share: Map) -> Sequence[Map] | None:
-        """See `Operations`."""
-        found = [dominant.dominant_motion(flow, share, self._grid) for flow in fields]
-        there = [flow for flow in found if flow is not None]
-        return there if len(there) == len(found) else None
-
-    def preferred(
-        self, reference: Map, neighbours: Sequence[Map], dense: Sequence[Map], camera: Sequence[Map],
+    def steadied(
+        self, reference: Map, neighbours: Sequence[Map], across: Sequence[Map], dense: Sequence[Map], share: Map,
         lumas: tuple[Map, Map] | None,
     ) -> Sequence[Map]:  # fmt: skip
         """See `Operations`."""
+        found = [dominant.dominant_motion(flow, share, self._grid) for flow in across]
+        camera = [flow for flow in found if flow is not None]
+        if len(camera) < len(found):
+            return dense
         return dominant.preferred(reference, neighbours, dense, camera, lumas, self._grid)
 
     # What comes from where
@@ -157,12 +155,12 @@ class CpuOperations:
         return ghost.trust_map([side.deviation for side in sides])
 
     def brighter_share(
-        self, reference: FramePicture, sides: Sequence[CpuSide], tone: IntensityMapping
+        self, reference: FramePicture, raised: Map, sides: Sequence[CpuSide], tone: IntensityMapping
     ) -> Map:
         """See `Operations`."""
         zoom = reference.frame.width / reference.small.luma.shape[1]
         errors = [side.error for side in sides]
-        return ghost.brighter_share(reference.small.brightened(tone), errors, tone, zoom)
+        return ghost.brighter_share(raised, errors, tone, zoom)
 
     def darker_share(self, reference: FramePicture) -> Map:
         """See `Operations`."""
@@ -182,12 +180,13 @@ class CpuOperations:
         self,
         mapped: Planes,
         reference: FramePicture,
+        raised: Map,
         sides: Sequence[CpuSide],
         tone: IntensityMapping,
         share: Map,
     ) -> Planes:
         """See `Operations`."""
-        raised, errors = reference.small.brightened(tone), [side.error for side in sides]
+        errors = [side.error for side in sides]
         level = ghost.noise_level(raised, errors, tone) if errors else ghost.USUAL_NOISE
         return denoised(mapped, reference.frame, RaisedNoise(raised, tone, level), share)
 

@@ -143,15 +143,14 @@ class Operations(Protocol[P, F, M, T, Planes]):
         """Follow `across` where that is well posed, and `along` elsewhere; `flow.combined`."""
         ...
 
-    def camera(self, fields: Sequence[F], share: M) -> Sequence[F] | None:
-        """Find the motion of the camera in each field; None where one has none, or the backend does not look for it."""
-        ...
-
-    def preferred(
-        self, reference: M, neighbours: Sequence[M], dense: Sequence[F], camera: Sequence[F],
+    def steadied(
+        self, reference: M, neighbours: Sequence[M], across: Sequence[F], dense: Sequence[F], share: M,
         lumas: tuple[M, M] | None,
     ) -> Sequence[F]:  # fmt: skip
-        """Follow the camera's motion wherever it explains the pictures as well; `dominant.preferred`."""
+        """Follow the motion of the camera, which `across` shows, wherever it explains the pictures as well; `dominant`.
+
+        `dense` stays as it is where the camera has none, or where the backend does not look for it.
+        """
         ...
 
     # What comes from where
@@ -175,8 +174,8 @@ class Operations(Protocol[P, F, M, T, Planes]):
         """Tell where the neighbours can be believed, 0..1; `ghost.trust_map`."""
         ...
 
-    def brighter_share(self, reference: P, sides: Sequence[Side[P, F, M]], tone: T) -> M:
-        """Give the share of brighter neighbours against a dark reference; `ghost.brighter_share`."""
+    def brighter_share(self, reference: P, raised: M, sides: Sequence[Side[P, F, M]], tone: T) -> M:
+        """Give the share of brighter neighbours against a dark reference, `raised`; `ghost.brighter_share`."""
         ...
 
     def darker_share(self, reference: P) -> M:
@@ -194,13 +193,14 @@ class Operations(Protocol[P, F, M, T, Planes]):
         ...
 
     def denoised(
-        self, mapped: Planes, reference: P, sides: Sequence[Side[P, F, M]], tone: T, share: M
+        self, mapped: Planes, reference: P, raised: M, sides: Sequence[Side[P, F, M]], tone: T, share: M
     ) -> Planes:
         """Take the noise out of a dark reference that was brought up, where it is used; `align.denoise`.
 
         Args:
             mapped: its planes, brought up.
             reference: as it was.
+            raised: its luma, brought up, at working size.
             sides: tell how much noise there is; none: the usual noise is taken.
             tone: between the two exposures.
             share: of the neighbours against it.

@@ -125,21 +125,22 @@ class Alignment(Generic[P, F, M, T, Planes]):
             return Made(ops.taken(self.picture(frames[0])), curve.gap_ev)
         reference, tone = self.picture(bracket.reference), ops.tone(curve)
         mapping = ops.mapped(reference, tone, brighter)
+        # In the brighter exposure's scale, as all that is compared.
+        here = ops.brightened(reference, tone) if brighter else ops.luma(reference)
         if not frames:
             mapped, none = mapping.result(), ops.nothing(reference)
             if brighter and self._settings.denoise:
-                mapped = ops.denoised(mapped, reference, (), tone, none)
+                mapped = ops.denoised(mapped, reference, here, (), tone, none)
             return Made(mapped, curve.gap_ev, none)
-        sides = self._sides(bracket, frames, tone, brighter)
-        shares, mapped = self._shares(reference, sides, tone, brighter), mapping.result()
+        sides = self._sides(bracket, frames, here, tone, brighter)
+        shares, mapped = self._shares(reference, here, sides, tone, brighter), mapping.result()
         if shares.luma is not None and brighter and self._settings.denoise:
-            mapped = ops.denoised(mapped, reference, sides, tone, shares.luma)
+            mapped = ops.denoised(mapped, reference, here, sides, tone, shares.luma)
         elif shares.chroma is not None and not brighter:
             mapped = ops.filled(mapped, reference, sides, tone, shares.chroma)
         planes = ops.synthesised(reference, mapped, sides, shares)
-        here = bracket.reference.index
         flows = {
-            frame.index - here: side.flow
+            frame.index - bracket.reference.index: side.flow
             for frame, side in zip(frames, sides, strict=True)
             if side.flow is not None
         }
@@ -172,29 +173,25 @@ class Alignment(Generic[P, F, M, T, Planes]):
     # What comes from where
 
     def _sides(
-        self, bracket: Bracket, frames: Sequence[Frame], tone: T, brighter: bool
+        self, bracket: Bracket, frames: Sequence[Frame], here: M, tone: T, brighter: bool
     ) -> Sequence[Side[P, F, M]]:
         """The neighbours with their motion; `brighter`: they are the brighter exposure."""
-        ops, own, others = (
-            self._ops,
-            self.picture(bracket.reference),
-            [self.picture(frame) for frame in frames],
-        )
-        # All in the brighter exposure's scale.
-        here = ops.brightened(own, tone) if brighter else ops.luma(own)
+        ops, others = self._ops, [self.picture(frame) for frame in frames]
         there = [ops.luma(other) if brighter else ops.brightened(other, tone) for other in others]
         flows: Sequence[F | None] = [None] * len(frames)
         if self._settings.mode != "off":
             flows = self._motion(bracket, frames, here, there, tone)
         return ops.compared(here, others, there, flows, tone, brighter)
 
-    def _shares(self, reference: P, sides: Sequence[Side[P, F, M]], tone: T, brighter: bool) -> Shares[M]:
+    def _shares(
+        self, reference: P, here: M, sides: Sequence[Side[P, F, M]], tone: T, brighter: bool
+    ) -> Shares[M]:
         """How much of the missing exposure comes from the neighbours; the rest from the reference, mapped."""
         if not self._settings.ghost:
             return Shares(None, None)
         ops = self._ops
         trust = ops.trust(sides)
-        share = ops.brighter_share(reference, sides, tone) if brighter else ops.darker_share(reference)
+        share = ops.brighter_share(reference, here, sides, tone) if brighter else ops.darker_share(reference)
         return Shares(ops.times(trust, share), trust)
 
     # Motion
@@ -220,8 +217,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
             first, second = (ops.on_grid(ops.luma(self.picture(frame))) for frame in frames)
             lumas = first, second
         flows = across if along is None else ops.combined(across, along, share, lumas)
-        camera = ops.camera(across, share) if self._effort.dominant else None
-        return flows if camera is None else ops.preferred(here, there, flows, camera, lumas)
+        return flows if not self._effort.dominant else ops.steadied(here, there, across, flows, share, lumas)
 
     def _even_motion(self, bracket: Bracket, frames: Sequence[Frame]) -> Sequence[F] | None:
         """Flow of the reference towards each neighbour as far as frames of one exposure tell, if motion is even."""

@@ -212,15 +212,12 @@ class DeviceOperations:
         fields = (torch.stack(list(across)), torch.stack(list(along)))
         return motion.combined(*fields, share, both, self._launcher).contiguous().unbind(0)
 
-    def camera(self, fields: Sequence[Tensor], share: Tensor) -> None:
-        """See `Operations`: it is not looked for, since a homography is fitted on the host."""
-
-    def preferred(
-        self, reference: Tensor, neighbours: Sequence[Tensor], dense: Sequence[Tensor], camera: Sequence[Tensor],
-        lumas: tuple[Tensor, Tensor] | None,
+    def steadied(
+        self, reference: Tensor, neighbours: Sequence[Tensor], across: Sequence[Tensor], dense: Sequence[Tensor],
+        share: Tensor, lumas: tuple[Tensor, Tensor] | None,
     ) -> Sequence[Tensor]:  # fmt: skip
-        """See `Operations`: it is not asked, since `camera` finds none."""
-        raise NotImplementedError
+        """See `Operations`: the camera's motion is not looked for, since a homography is fitted on the host."""
+        return dense
 
     # What comes from where
 
@@ -244,9 +241,11 @@ class DeviceOperations:
         """See `Operations`."""
         return ghosts.trust_map(torch.stack([side.deviation for side in sides])).contiguous()
 
-    def brighter_share(self, reference: DeviceFrame, sides: Sequence[DeviceSide], tone: Tables) -> Tensor:
+    def brighter_share(
+        self, reference: DeviceFrame, raised: Tensor, sides: Sequence[DeviceSide], tone: Tables
+    ) -> Tensor:
         """See `Operations`."""
-        return ghosts.brighter_share(_noise(reference, tone), _errors(sides))
+        return ghosts.brighter_share(_noise(reference, raised, tone), _errors(sides))
 
     def darker_share(self, reference: DeviceFrame) -> Tensor:
         """See `Operations`."""
@@ -264,10 +263,16 @@ class DeviceOperations:
         return Ready(match(reference.luma, reference.chroma, towards, reference.coding, self._launcher))
 
     def denoised(
-        self, mapped: Planes, reference: DeviceFrame, sides: Sequence[DeviceSide], tone: Tables, share: Tensor
+        self,
+        mapped: Planes,
+        reference: DeviceFrame,
+        raised: Tensor,
+        sides: Sequence[DeviceSide],
+        tone: Tables,
+        share: Tensor,
     ) -> Planes:
         """See `Operations`: all of the picture, since asking where it is needed would be a wait for the host."""
-        noise = _noise(reference, tone)
+        noise = _noise(reference, raised, tone)
         level = ghosts.noise_level(noise, _errors(sides)) if sides else rule_of_ghosts.USUAL_NOISE
         excess = variance(noise, level)
         return denoised(*mapped, excess, reference.coding, reference.frame.subsampling)
@@ -308,9 +313,9 @@ class DeviceOperations:
         return made, synthesise(pairs, mapped[1], weight, shares.chroma, scale, top, False, self._launcher)
 
 
-def _noise(reference: DeviceFrame, tone: Tables) -> ghosts.Noise:
+def _noise(reference: DeviceFrame, raised: Tensor, tone: Tables) -> ghosts.Noise:
     zoom = reference.frame.width / reference.small.shape[1]
-    return ghosts.Noise(reference.brightened(tone.up), tone.noise, zoom)
+    return ghosts.Noise(raised, tone.noise, zoom)
 
 
 def _errors(sides: Sequence[DeviceSide]) -> Tensor:
