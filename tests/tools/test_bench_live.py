@@ -18,6 +18,7 @@ def test_a_short_run_has_all_figures(tmp_path):
     case = found["cases"]["idle"]
     assert case["exit_status"] == 0
     assert case["fps_in"] == pytest.approx(10, abs=2)
-    assert 0 < case["fps_out"] <= 12
+    # Frames that waited when the clock started come out within these few seconds too.
+    assert 0 < case["fps_out"] < 2 * case["fps_in"]
     assert 0 < case["age_ms"]["p50"] <= case["age_ms"]["p99"]
     assert found["environment"]["commit"]
