@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.frame import Map, Plane
+from streamfuse.core.jit import kernel
 from streamfuse.imaging.enlarging import Kept, Places, bring_up, lines_kept, places
-from streamfuse.imaging.jit import kernel
 
 Parts = npt.NDArray[np.int64]
 MARGIN = 2  # pixels around a part that decide on it

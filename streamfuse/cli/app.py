@@ -233,8 +233,8 @@ def fuse(
     What is found (exposures, order, gap) is printed; --cycle, --first and --exposures override it.
     """
     from streamfuse.config import load_config
+    from streamfuse.core.jit import when_compiling
     from streamfuse.encode.image_sink import is_one_picture
-    from streamfuse.imaging.jit import when_compiling
     from streamfuse.runtime.file_run import FileFusion
     from streamfuse.runtime.progress import Reporter
 

@@ -59,7 +59,7 @@ def still(
     """
     from dataclasses import asdict
 
-    from streamfuse.imaging.jit import when_compiling
+    from streamfuse.core.jit import when_compiling
     from streamfuse.photo.still_fusion import fuse_stills
     from streamfuse.runtime.progress import Reporter
 
@@ -82,7 +82,7 @@ def still(
 @click.pass_context
 def evaluate(context: click.Context) -> None:
     """Measure quality, beside other tools."""
-    from streamfuse.imaging.jit import when_compiling
+    from streamfuse.core.jit import when_compiling
     from streamfuse.runtime.progress import Reporter
 
     context.with_resource(when_compiling(Reporter().compiling))

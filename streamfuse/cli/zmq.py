@@ -277,7 +277,7 @@ def _stopping(stop: Callable[[], None]) -> Iterator[None]:
 
 
 def _run(relay: Relay, as_json: bool, quiet: bool) -> None:
-    from streamfuse.imaging.jit import when_compiling
+    from streamfuse.core.jit import when_compiling
     from streamfuse.runtime.progress import Reporter
 
     if not quiet:

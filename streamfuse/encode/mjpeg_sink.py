@@ -185,10 +185,8 @@ def check_url(url: str) -> None:
 
 
 def _jpeg(frame: FusedFrame, quality: int) -> bytes:
-    rgb = frame.rgb()
-    if rgb.dtype != np.uint8:
-        rgb = (rgb >> 8).astype(np.uint8)
-    done, data = cv2.imencode(
-        ".jpg", np.ascontiguousarray(rgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]
-    )
+    bgr = frame.bgr()
+    if bgr.dtype != np.uint8:
+        bgr = (bgr >> 8).astype(np.uint8)
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes() if done else b""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.frame import Map, Plane
-from streamfuse.imaging.jit import kernel
+from streamfuse.core.jit import kernel
 
 Places = npt.NDArray[np.int64]
 _ZERO, _HALF = np.float32(0), np.float32(0.5)

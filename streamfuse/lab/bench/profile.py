@@ -18,7 +18,7 @@ from typing import Any
 from streamfuse.align.aligner import Aligner
 from streamfuse.config import Config
 from streamfuse.core.frame import Bracket, Frame, FusedFrame
-from streamfuse.imaging.jit import kernels
+from streamfuse.core.jit import kernels
 from streamfuse.lab.bench.stages import decoded, one_thread, written
 from streamfuse.runtime.chain import build_chain
 from streamfuse.runtime.line import through
