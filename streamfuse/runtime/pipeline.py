@@ -12,8 +12,8 @@ from typing import Any
 
 from streamfuse.core.arguments import described
 from streamfuse.core.protocols import Feed, Sink, Stage
+from streamfuse.core.queue import Policy, Queue
 from streamfuse.errors import StageTimeoutError, UsageError
-from streamfuse.runtime.channel import Channel, Policy
 from streamfuse.runtime.line import NamedStage
 from streamfuse.runtime.statistics import Statistics
 from streamfuse.runtime.workers import RunState, SinksWorker, SourceWorker, StageWorker, Worker
@@ -71,7 +71,7 @@ class Pipeline:
         whole: bool = False,
     ) -> None:
         _check_parts(source, stages, sinks)
-        self._channels = [Channel(queue_size, policy), *(Channel(queue_size) for _ in stages)]
+        self._channels = [Queue[Any](queue_size, policy), *(Queue[Any](queue_size) for _ in stages)]
         self._state = RunState(self._channels)
         self._source = SourceWorker(source, "source", self._state, self._channels[0])
         self._sinks = SinksWorker(sinks, "sinks", self._state, self._channels[-1], whole)
@@ -172,7 +172,7 @@ class Pipeline:
         if self._ending_since is None:
             self._ending_since = time.monotonic()
         for worker in self._workers:
-            busy = worker.busy_for(self._ending_since)
+            busy = worker.meter.call.seconds(self._ending_since)
             if worker is self._source and busy > _UNBLOCK_SECONDS:
                 self._source.unblock()
             if not worker.done and busy > self._patience(worker):

@@ -17,10 +17,10 @@ from streamfuse.core.frame import Frame
 from streamfuse.core.memory_limit import check_memory_limit
 from streamfuse.core.options import SinkOptions
 from streamfuse.core.protocols import Sink, Source, SourceWrapper
+from streamfuse.core.queue import Policy
 from streamfuse.core.secret import revealed
 from streamfuse.errors import UsageError
 from streamfuse.runtime.chain import build_chain
-from streamfuse.runtime.channel import Policy
 from streamfuse.runtime.line import NamedStage
 from streamfuse.runtime.live.live_config import LiveConfig, camera_options
 from streamfuse.runtime.maps import AttachMaps

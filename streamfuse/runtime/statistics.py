@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from streamfuse.core.watchdog import Watchdog
+
 
 @dataclass(frozen=True, slots=True)
 class StageStatistics:
@@ -77,16 +79,16 @@ class Meter:
         self.busy_seconds = 0.0
         self.waiting_seconds = 0.0
         self.blocked_seconds = 0.0
-        self.busy_since: float | None = None
+        self.call = Watchdog()
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """Time spent in the stage's own code; `busy_since` tells a watcher since when it has been there."""
-        self.busy_since = begin = time.monotonic()
+        """Time spent in the stage's own code, which `call` watches."""
+        begin = time.monotonic()
         try:
-            yield
+            with self.call:
+                yield
         finally:
-            self.busy_since = None
             self.busy_seconds += time.monotonic() - begin
 
     @contextmanager

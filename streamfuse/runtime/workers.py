@@ -7,13 +7,12 @@ them.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from streamfuse.core.protocols import Feed, Sink, Stage
-from streamfuse.runtime.channel import END, Channel
+from streamfuse.core.queue import END, Queue
 from streamfuse.runtime.statistics import Meter
 
 
@@ -23,7 +22,7 @@ class RunState:
     `stopping` is a plain attribute, set without a lock, so that a signal handler may set it at any moment.
     """
 
-    def __init__(self, channels: Sequence[Channel]) -> None:
+    def __init__(self, channels: Sequence[Queue[Any]]) -> None:
         self.stopping = False
         self.aborted = False
         self.error: BaseException | None = None
@@ -57,7 +56,9 @@ class Worker(threading.Thread):
         inlet, outlet: the queues before and after it; None at the ends of the pipeline.
     """
 
-    def __init__(self, name: str, state: RunState, inlet: Channel | None, outlet: Channel | None) -> None:
+    def __init__(
+        self, name: str, state: RunState, inlet: Queue[Any] | None, outlet: Queue[Any] | None
+    ) -> None:
         # Daemon: a stage that hangs for good must not keep the process from ending.
         super().__init__(name=f"streamfuse {name}", daemon=True)
         self.inlet = inlet
@@ -85,11 +86,6 @@ class Worker(threading.Thread):
             self.inlet.cancel()
         if self.outlet:
             self.outlet.end()
-
-    def busy_for(self, since: float) -> float:
-        """Seconds, counted from `since` at the earliest, for which the stage's own code has not returned."""
-        begin = self.meter.busy_since
-        return 0.0 if begin is None else time.monotonic() - max(begin, since)
 
     def _process(self) -> None:
         raise NotImplementedError
@@ -142,7 +138,7 @@ class Worker(threading.Thread):
 class SourceWorker(Worker):
     """Reads the source until it ends or the run stops."""
 
-    def __init__(self, source: Feed[object], name: str, state: RunState, outlet: Channel) -> None:
+    def __init__(self, source: Feed[object], name: str, state: RunState, outlet: Queue[Any]) -> None:
         super().__init__(name, state, None, outlet)
         self._source = source
         self._closed = False
@@ -183,7 +179,7 @@ class StageWorker(Worker):
     """Feeds one stage, then flushes it."""
 
     def __init__(
-        self, stage: Stage[Any, Any], name: str, state: RunState, inlet: Channel, outlet: Channel
+        self, stage: Stage[Any, Any], name: str, state: RunState, inlet: Queue[Any], outlet: Queue[Any]
     ) -> None:
         super().__init__(name, state, inlet, outlet)
         self._stage = stage
@@ -207,7 +203,7 @@ class SinksWorker(Worker):
     """
 
     def __init__(
-        self, sinks: Sequence[Sink], name: str, state: RunState, inlet: Channel, whole: bool
+        self, sinks: Sequence[Sink], name: str, state: RunState, inlet: Queue[Any], whole: bool
     ) -> None:
         super().__init__(name, state, inlet, None)
         self._sinks = sinks

@@ -60,7 +60,7 @@ class LiveRun:
         *,
         events: Events | None = None,
         lanes: Lanes | None = None,
-        listener: Callable[[FusedFrame], None] | None = None,
+        listener: Callable[[FusedFrame], object] | None = None,
     ) -> None:
         self._source = source
         self._config = config
