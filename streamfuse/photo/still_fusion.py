@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args, overload
 
+import cv2
 import numpy as np
 
 from streamfuse.core.arrays import Picture, checked_pictures
@@ -14,7 +17,7 @@ from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.frame import ColorInfo
 from streamfuse.errors import InputError, UsageError
 from streamfuse.fusion.fuser import create_fuser
-from streamfuse.fusion.strips import Rows, fuse_strips
+from streamfuse.fusion.threads import cpus
 from streamfuse.imaging.tensors import fused_tensor, is_tensor
 from streamfuse.imaging.transparency import common, filled
 from streamfuse.photo.reading import Photo, expand_photos, read_photo
@@ -22,6 +25,8 @@ from streamfuse.photo.writing import check_target, holds_alpha, write_photo
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from streamfuse.fusion.strips import Rows
 
 Align = Literal["auto", "off", "global", "flow"]
 
@@ -39,7 +44,8 @@ class Fuser:
         preset: fast, balanced or best; chooses the network.
         fuser: lcndr, lcndr-s, lcndr-xs, mertens, or a .safetensors file; overrides the preset's.
         device: auto, cpu, cuda or cuda:i.
-        threads: of torch and OpenCV, 1 or more; half of the CPUs if None, or fewer if they were limited before.
+        threads: of torch and OpenCV, 1 or more; half of the CPUs if None, or fewer if they were limited before. Of a
+            large picture, that many parts are made at a time; as many as there are CPUs if None.
 
     Raises:
         UsageError, WeightsError, DeviceError: as the message says.
@@ -60,7 +66,10 @@ class Fuser:
         fuser: str | None = None,
         threads: int | None = None,
     ) -> None:
+        from streamfuse.fusion import strips  # which loads torch
+
         self._fuser = create_fuser(fuser, preset=preset, device=device, threads=threads)
+        self._strips = partial(strips.fuse_strips, self._fuser, workers=threads or cpus())
 
     @overload
     def __call__(self, pictures: Sequence[Picture]) -> Picture: ...
@@ -89,7 +98,7 @@ class Fuser:
         first = pictures[0]
         fused = np.empty_like(first, order="C")
         readers = [_reader(picture) for picture in pictures]
-        for top, planes in fuse_strips(self._fuser, readers, first.shape[:2], _BITS, _COLOR):
+        for top, planes in self._strips(readers, first.shape[:2], _BITS, _COLOR):
             wide = planes[0] if len(planes) == 1 else planes_to_rgb(planes, _BITS, _SUBSAMPLING, _COLOR)
             fused[top : top + len(wide)] = wide if first.dtype == np.uint16 else _narrow(wide)
         return fused
@@ -138,7 +147,7 @@ def _to_planes(lines: Picture) -> tuple[Picture, ...]:
 
 
 def _narrow(wide: Picture) -> Picture:
-    return ((wide.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return np.asarray(cv2.convertScaleAbs(wide, alpha=1 / 257)).reshape(wide.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +223,9 @@ def fuse_stills(
             raise UsageError(f"{target} is one of the exposures; name another output.")
     if len(paths) < 2:
         raise InputError(f"{_names(paths)} is one picture; fusion needs at least two exposures.")
-    engine = Fuser(preset, device, fuser=fuser)
+    pool = ThreadPoolExecutor(1, "network")  # torch takes longer to load than photographs to be read
+    loading = pool.submit(Fuser, preset, device, fuser=fuser)
+    pool.shutdown(wait=False)
     photos = [read_photo(path) for path in paths]
     _check_alike(photos)
     alphas = [photo.alpha for photo in photos]
@@ -250,6 +261,7 @@ def fuse_stills(
         from streamfuse.photo.handheld import align_pictures
 
         pictures = align_pictures(pictures, align)
+    engine = loading.result()
     fused = engine(pictures)
     del pictures
     alpha = common(alphas)
