@@ -144,6 +144,19 @@ class OutputConfig(_Section):
         default="auto",
         description="auto: copy sound, convert what the container cannot hold; copy: never convert; none: leave it out",
     )
+    hdr: Literal["off", "hlg", "pq", "linear"] = Field(
+        default="off",
+        description="off: fused for ordinary screens; hlg, pq: the exposures merged into radiance, as HDR video; "
+        "linear: as it is, for .exr and .hdr pictures",
+    )
+    peak_nits: Annotated[float, Field(ge=203, le=10000)] | None = Field(
+        default=None, description="of hdr: pq, the luminance in cd/m2 that nothing exceeds; null: 1000"
+    )
+    white: Annotated[float, Field(ge=-6, le=16)] | None = Field(
+        default=None,
+        description="of hdr: how many EV diffuse white lies below what clips in the darkest exposure; "
+        "null: half of what is between the exposures",
+    )
     overwrite: bool = Field(default=False, description="replace an output that is there already")
 
 

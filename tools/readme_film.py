@@ -31,7 +31,9 @@ def main(output: Path) -> None:
     for now, picture in enumerate(fused):
         dark, bright = now - now % 2, max(now - 1 + now % 2, 1)
         pages.append(Image.fromarray(np.hstack([filmed[dark], line, filmed[bright], line, picture])))
-    pages[0].save(output, save_all=True, append_images=pages[1:], duration=1000 // RATE, loop=0, quality=70, method=6)
+    pages[0].save(
+        output, save_all=True, append_images=pages[1:], duration=1000 // RATE, loop=0, quality=70, method=6
+    )
 
 
 if __name__ == "__main__":

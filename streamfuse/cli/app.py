@@ -205,6 +205,20 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     type=click.Choice(["auto", "copy", "none"]),
     help="auto: copy sound, convert what the container cannot hold; copy: never convert; none: leave it out.",
 )
+@click.option(
+    "--hdr",
+    type=click.Choice(["off", "hlg", "pq"]),
+    help="Write real dynamic range, for HDR screens: HLG or HDR10 (PQ); default: off.",
+)
+@click.option(
+    "--peak-nits", type=float, metavar="NITS", help="Of --hdr pq: nothing is brighter; default: 1000."
+)
+@click.option(
+    "--white",
+    type=float,
+    metavar="EV",
+    help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: half of the gap.",
+)
 @click.option("--side-by-side", is_flag=True, default=None, help="Write under | over | fused.")
 @click.option(
     "--dump-stages", type=click.Path(path_type=Path), metavar="DIR", help="Pictures of what each stage saw."
@@ -228,6 +242,7 @@ def fuse(
     streamfuse fuse clip.mov -o fused.mp4
     streamfuse fuse frames/ -o fused.mkv --fps 24 --codec hevc --bits 10
     streamfuse fuse sample: -o sample.mp4 --side-by-side
+    streamfuse fuse clip.mov -o fused.mp4 --hdr hlg    for HDR screens; frames/%05d.exr: linear light
     streamfuse fuse bracket/ -o fused.jpg              one picture: as `streamfuse still`
 
     What is found (exposures, order, gap) is printed; --cycle, --first and --exposures override it.

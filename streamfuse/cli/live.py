@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from streamfuse.cli.camera_options import STREAM
+from streamfuse.cli.camera_options import NO_HDR, STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +132,7 @@ def _with(*groups: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], C
 
 @click.command()
 @click.argument("camera", required=False)
-@_with(_OUTPUTS, _FUSION, _CAMERA, STREAM, _RUN)
+@_with(_OUTPUTS, _FUSION, _CAMERA, STREAM, NO_HDR, _RUN)
 def live(
     camera: str | None, duration: float | None, config_name: str | None, web_token: str | None, as_json: bool,
     log_json: bool, quiet: bool, **options: Any,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamfuse.cli.camera_options import STREAM
+from streamfuse.cli.camera_options import NO_HDR, STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +78,7 @@ def _with(*options: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@_with(_PUBLISHING)
+@_with(_PUBLISHING, NO_HDR)
 @click.option(
     "--pixels", type=click.Choice(["native", "nv12", "rgb24", "bgr24", "gray"]), help="Layout of raw frames."
 )

@@ -322,12 +322,14 @@ class FusedFrame(Picture):
         stats: measurements of this frame by name, such as `ghost_share`.
         captured_at: `time.monotonic()` at capture of the reference, for live sources.
         maps: pictures that ride along on request, by name, such as `weights`; see `streamfuse.runtime.maps`.
+        radiance: scene-linear R, G, B of BT.709's primaries, (H, W, 3) float32, 1 = diffuse white; on request.
     """
 
     exposures: tuple[int, ...] = ()
     stats: Mapping[str, float] = field(default_factory=dict)
     captured_at: float | None = None
     maps: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    radiance: Map | None = None
 
     @classmethod
     def of_bracket(cls, bracket: Bracket, planes: tuple[Plane, ...], untrusted_share: float) -> FusedFrame:

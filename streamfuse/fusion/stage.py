@@ -166,10 +166,10 @@ class BlendStage(Stage[WeighedBracket, FusedFrame]):
             planes = blend_planes(
                 self._fuser, aligned.exposures, item.maps, reference.bits, reference.color, level
             )
-        yield FusedFrame.of_bracket(bracket, planes, _untrusted(aligned))
+        yield FusedFrame.of_bracket(bracket, planes, untrusted_share(aligned))
 
 
-def _untrusted(aligned: AlignedBracket) -> float:
+def untrusted_share(aligned: AlignedBracket) -> float:
     """Share of the aligned pixels that disagree with the reference."""
     maps = [t for t in aligned.trust if t is not None]
     return float(np.mean([1 - float(t.mean()) for t in maps])) if maps else 0.0

@@ -63,7 +63,8 @@ def compile_ahead(config: Config, kind: Kind | None = None, tell: Callable[[], N
         UsageError, WeightsError, DeviceError: as `build_chain`.
     """
     kind = kind or Kind()
-    note = Note((kind, config.align, config.fuse, config.smooth, config.input.rate))
+    merged = () if config.output.hdr == "off" else ("hdr",)
+    note = Note((kind, config.align, config.fuse, config.smooth, config.input.rate, *merged))
     if note.is_there:
         return False
     compiled = [0]

@@ -16,7 +16,10 @@ from streamfuse.exposure.doubled import AgainStage, Doubles, OnceStage
 from streamfuse.exposure.fade import DimStage, Fades, LiftStage
 from streamfuse.exposure.pair import Pairer
 from streamfuse.fusion.fuser import Fuser, LcndrFuser, create_fuser
+from streamfuse.fusion.radiance import HdrTarget, RadianceStage
 from streamfuse.fusion.stage import BlendStage, WeighStage
+from streamfuse.fusion.threads import limit_threads
+from streamfuse.runtime import hdr
 from streamfuse.runtime.line import Line, NamedStage
 from streamfuse.temporal.flicker import Deflicker
 from streamfuse.temporal.level import Leveller
@@ -44,7 +47,7 @@ class Chain:
 
     front: Front
     fusion: Line[Bracket, FusedFrame]
-    fuser: Fuser
+    fuser: Fuser | RadianceStage
     smooth: bool
     deflicker: bool = False
 
@@ -94,9 +97,15 @@ def build_chain(
         finish: called in order with each weighed bracket and its fused frame; what they return goes on.
         on_device: on a GPU one stage "fuse" stands for all from align to blend.
 
+    In high dynamic range: label -> pair -> align -> merge. There is no network and nothing to smooth: the merge sees to
+    it that nothing breathes.
+
     Raises:
         UsageError, WeightsError, DeviceError: as the parts.
     """
+    target = hdr.target(config)
+    if target is not None:
+        return _build_radiance(config, simultaneous, target)
     fuser = create_fuser(
         config.fuser_name,
         preset=config.fuse.preset,
@@ -110,9 +119,7 @@ def build_chain(
     if fuse is not None:
         fusion = Line("fuse", fuse).ending_in(DimStage(front.fades))
     else:
-        align = config.align
-        aligner = Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
-        weighed = Line("align", aligner).then("weigh", WeighStage(fuser))
+        weighed = Line("align", _aligner(config)).then("weigh", WeighStage(fuser))
         if config.smooth.enabled:
             weighed = weighed.then("smooth", Smoother())
         if show is not None:
@@ -125,6 +132,20 @@ def build_chain(
         fusion = fusion.ending_in(finishing)
     fusion = fusion.ending_in(AgainStage(front.doubles))
     return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.flicker)
+
+
+def _build_radiance(config: Config, simultaneous: int, target: HdrTarget) -> Chain:
+    """label -> pair -> align -> merge."""
+    limit_threads(config.fuse.threads)
+    front = build_front(config, simultaneous)
+    merge = RadianceStage(target, front.fades.taken)
+    fusion = Line("align", _aligner(config)).then("merge", merge).ending_in(AgainStage(front.doubles))
+    return Chain(front, fusion, merge, smooth=False)
+
+
+def _aligner(config: Config) -> Aligner:
+    align = config.align
+    return Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
 
 
 def _on_device(

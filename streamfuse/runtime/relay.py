@@ -21,6 +21,7 @@ from streamfuse.core.queue import Policy
 from streamfuse.core.secret import revealed
 from streamfuse.errors import UsageError
 from streamfuse.runtime.chain import build_chain
+from streamfuse.runtime.hdr import check_plain
 from streamfuse.runtime.line import NamedStage
 from streamfuse.runtime.live.live_config import LiveConfig, camera_options
 from streamfuse.runtime.maps import AttachMaps
@@ -150,6 +151,7 @@ def publish(
         StreamfuseError: as the message says.
     """
     _check(endpoints)
+    check_plain(config, "publish")
     source = _open(inputs, config.live, config.input.frame_range, config.input.exposures)
     try:
         info = source.info

@@ -106,6 +106,7 @@ def _remove(path: Path) -> None:
 
 def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
     from streamfuse.core.memory_limit import check_memory_limit
+    from streamfuse.runtime import hdr
     from streamfuse.runtime.chain import build_chain
     from streamfuse.runtime.file_run import damage, finishers, open_output
     from streamfuse.runtime.pipeline import Pipeline
@@ -119,6 +120,7 @@ def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
     ) as source:
         info = source.info if whole else replace(source.info, media=None)
         check_memory_limit(info.width, info.height)
+        hdr.check_source(info, config)
         chain = build_chain(config, info.simultaneous, finishers(config), on_device=True)
         sink = open_output(path, info, config.output)
         only = Only(sink, part.first, part.end)
