@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from streamfuse.align.aligner import Aligner
 from streamfuse.config import Config
 from streamfuse.core.frame import Bracket, ClassifiedFrame, Frame, FusedFrame, WeighedBracket
-from streamfuse.core.protocols import Stage
+from streamfuse.core.memory_limit import brackets_at_once, check_memory_limit
+from streamfuse.core.protocols import SourceInfo, Stage
 from streamfuse.exposure.classifier import ExposureClassifier
 from streamfuse.exposure.doubled import AgainStage, Doubles, OnceStage
 from streamfuse.exposure.fade import DimStage, Fades, LiftStage
 from streamfuse.exposure.pair import Pairer
 from streamfuse.fusion.fuser import Fuser, LcndrFuser, create_fuser
 from streamfuse.fusion.stage import BlendStage, WeighStage
+from streamfuse.fusion.threads import cpus
 from streamfuse.runtime.line import Line, NamedStage
 from streamfuse.temporal.flicker import Deflicker
 from streamfuse.temporal.level import Leveller
@@ -47,6 +49,8 @@ class Chain:
     fuser: Fuser
     smooth: bool
     deflicker: bool = False
+    threads: int | None = None
+    """For `Pipeline`."""
 
     @property
     def line(self) -> Line[Frame, FusedFrame]:
@@ -83,8 +87,23 @@ def build_front(config: Config, simultaneous: int = 1) -> Front:
     return Front(label.then("pair", pairer).ending_in(LiftStage(fades)), classifier, pairer, doubles, fades)
 
 
+def chain_of_run(config: Config, info: SourceInfo, finish: Sequence[Finish] = ()) -> Chain:
+    """The chain for a run over a source, with as many threads as the settings or else the machine have for it.
+
+    Raises:
+        UsageError, WeightsError, DeviceError: as `build_chain`; `DeviceError`, too, where memory does not do.
+    """
+    check_memory_limit(info.width, info.height)
+    threads = config.fuse.threads or min(cpus(), brackets_at_once(info.width, info.height))
+    return build_chain(config, info.simultaneous, finish, on_device=True, threads=threads)
+
+
 def build_chain(
-    config: Config, simultaneous: int = 1, finish: Sequence[Finish] = (), on_device: bool = False
+    config: Config,
+    simultaneous: int = 1,
+    finish: Sequence[Finish] = (),
+    on_device: bool = False,
+    threads: int | None = None,
 ) -> Chain:
     """label -> pair -> align -> weigh -> smooth -> blend -> flicker.
 
@@ -93,6 +112,7 @@ def build_chain(
         simultaneous: as in `SourceInfo`.
         finish: called in order with each weighed bracket and its fused frame; what they return goes on.
         on_device: on a GPU one stage "fuse" stands for all from align to blend.
+        threads: brackets that a `Pipeline` may work on at once, each in one thread; None: one by one, in several.
 
     Raises:
         UsageError, WeightsError, DeviceError: as the parts.
@@ -102,7 +122,8 @@ def build_chain(
         preset=config.fuse.preset,
         device=config.fuse.device,
         steady=True,
-        threads=config.fuse.threads,
+        threads=config.fuse.threads if threads is None else 1,
+        one_thread=True,
     )
     front, finishing = build_front(config, simultaneous), _Finishing(finish)
     show = finishing.made_of.append if finish else None
@@ -124,7 +145,7 @@ def build_chain(
     if finish:
         fusion = fusion.ending_in(finishing)
     fusion = fusion.ending_in(AgainStage(front.doubles))
-    return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.flicker)
+    return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.flicker, threads)
 
 
 def _on_device(
