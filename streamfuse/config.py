@@ -104,7 +104,8 @@ class FuseConfig(_Section):
     )
     threads: Annotated[int, Field(ge=1)] | None = Field(
         default=None,
-        description="of the network and of OpenCV; null: half of the CPUs, as the stages run side by side",
+        description="that work at once in a run; null: one for each CPU. Live: of the network and of OpenCV; null: "
+        "half of the CPUs",
     )
 
 

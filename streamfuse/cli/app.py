@@ -131,7 +131,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--threads",
                 type=click.IntRange(min=1),
                 metavar="N",
-                help="Of the network and OpenCV; default: half of the CPUs.",
+                help="That work at once in a run; default: one for each CPU.",
             ),
             click.option(
                 "--bits",

@@ -46,7 +46,10 @@ PRESETS = ("fast", "balanced", "best")
 @click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
 @click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs.")
 @click.option(
-    "--threads", type=click.IntRange(min=1), metavar="N", help="Of each process, for the network and OpenCV."
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of each process; default: all CPUs, shared out.",
 )
 @click.option(
     "--deinterlace",

@@ -91,7 +91,7 @@ def _with(*options: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], 
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Of network and OpenCV; default: half of the CPUs.",
+    help="That work at once; default: one for each CPU.",
 )
 @click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures; default: found by itself.")
 @click.option("--first", type=click.Choice(["under", "over"]), help="The first exposure.")

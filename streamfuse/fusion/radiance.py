@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import cv2
 import numpy as np
@@ -34,7 +34,8 @@ from streamfuse.core.frame import (
     empty_planes,
     luma_range,
 )
-from streamfuse.core.protocols import Stage
+from streamfuse.core.protocols import ParallelStage
+from streamfuse.core.turns import Turn, Turns
 from streamfuse.fusion import radiance_rows as rows
 from streamfuse.fusion.radiance_scale import ExposureScale
 from streamfuse.fusion.stage import untrusted_share
@@ -208,7 +209,7 @@ def in_units(radiance: Map, matrix: npt.NDArray[np.float64]) -> Map:
     return np.asarray(cv2.transform(radiance, matrix), np.float32)
 
 
-class RadianceStage(Stage[AlignedBracket, FusedFrame]):
+class RadianceStage(ParallelStage[AlignedBracket, FusedFrame]):
     """AlignedBracket -> FusedFrame in high dynamic range.
 
     Args:
@@ -223,19 +224,24 @@ class RadianceStage(Stage[AlignedBracket, FusedFrame]):
         self._dimmed = dimmed
         self._scale = ExposureScale()
         self._white_ev = target.white_ev
+        self._turns = Turns()
 
-    def push(self, item: AlignedBracket) -> Iterable[FusedFrame]:
-        """One in, one out."""
+    def begin(self, item: AlignedBracket) -> Callable[[], Iterable[FusedFrame]]:
+        """One in, one out; the scale of each is found in order."""
+        return partial(self._merged, item, self._turns.next())
+
+    def _merged(self, item: AlignedBracket, turn: Turn) -> Iterable[FusedFrame]:
+        with turn:
+            transfer, gaps = self._scale(item)
+            if self._white_ev is None and not item.bracket.alone:
+                self._white_ev = round(gaps[-1] / 2 / WHITE_STEP) * WHITE_STEP
+            white_ev = self._white_ev
         bracket, target = item.bracket, self._target
         frame = bracket.reference
-        transfer, gaps = self._scale(item)
         exposures = item.exposures
         if bracket.alone:  # a title, or a film whose exposures do not alternate: its white is diffuse white
             exposures, gaps, white_ev = exposures[:1], (0.0,), 0.0
-        else:
-            if self._white_ev is None:
-                self._white_ev = round(gaps[-1] / 2 / WHITE_STEP) * WHITE_STEP
-            white_ev = self._white_ev
+        assert white_ev is not None
         white = 2.0**-white_ev
         coded = rendering(target, frame.color.primaries, white)
         light = float(photometric.decoded(np.array(self._dimmed(frame.index)), transfer))
@@ -248,4 +254,4 @@ class RadianceStage(Stage[AlignedBracket, FusedFrame]):
             to_709 = hdr_transfer.between_primaries(frame.color.primaries, hdr_transfer.BT709)
             radiance = in_units(radiance, to_709 * (light / white))
         fused = FusedFrame.of_bracket(bracket, planes, untrusted_share(item))
-        yield replace(fused, bits=target.bits, color=target.color, radiance=radiance)
+        return (replace(fused, bits=target.bits, color=target.color, radiance=radiance),)

@@ -19,7 +19,7 @@ from streamfuse.core.protocols import Sink, Source, SourceInfo
 from streamfuse.encode.image_sink import is_one_picture
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
 from streamfuse.runtime import hdr
-from streamfuse.runtime.chain import Chain, Finish, build_chain
+from streamfuse.runtime.chain import Chain, Finish, build_chain, chain_of_run
 from streamfuse.runtime.line import through
 from streamfuse.runtime.pipeline import Pipeline
 from streamfuse.runtime.sinks import open_recorder, open_sink
@@ -120,12 +120,11 @@ class FileFusion:
         self._source = _open(inputs, config, fps)
         try:
             info = self._source.info
-            check_memory_limit(info.width, info.height)
             hdr.check_source(info, config)
             _refuse_one_picture(output, info)
             self._dump = StageDump(dump, overwrite=config.output.overwrite) if dump is not None else None
             finish = finishers(config, self._dump)
-            self._chain = build_chain(config, info.simultaneous, finish, on_device=True)
+            self._chain = chain_of_run(config, info, finish)
             self._sink = open_output(output, info, config.output)
         except BaseException:
             self._source.close()
@@ -135,6 +134,7 @@ class FileFusion:
             self._chain.stages,
             [self._sink],
             on_progress=self._report if progress else None,
+            threads=self._chain.threads,
             whole=True,
         )
 

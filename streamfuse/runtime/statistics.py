@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from streamfuse.core.watchdog import Watchdog
 
 @dataclass(frozen=True, slots=True)
 class StageStatistics:
-    """One thread of the pipeline.
+    """One stage of the pipeline, in one thread or several; times are those of all its threads together.
 
     Args:
         name: the source, a stage, or the sinks.
@@ -23,6 +23,7 @@ class StageStatistics:
         waiting_seconds: time spent waiting for an item.
         blocked_seconds: time spent waiting for room in the next queue.
         queue_peak: most items that ever waited in the queue before it.
+        threads: that work on its items.
     """
 
     name: str
@@ -32,6 +33,7 @@ class StageStatistics:
     waiting_seconds: float
     blocked_seconds: float
     queue_peak: int
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,8 @@ class Statistics:
 
     @property
     def bottleneck(self) -> str:
-        """Name of the stage that was busy longest."""
-        return max(self.stages, key=lambda stage: stage.busy_seconds).name
+        """Name of the stage whose threads were busy longest."""
+        return max(self.stages, key=lambda stage: stage.busy_seconds / stage.threads).name
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists, ready for JSON."""
@@ -109,14 +111,16 @@ class Meter:
         finally:
             self.blocked_seconds += time.monotonic() - begin
 
-    def snapshot(self, queue_peak: int) -> StageStatistics:
-        """The figures of this moment."""
-        return StageStatistics(
-            self.name,
-            self.items_in,
-            self.items_out,
-            self.busy_seconds,
-            self.waiting_seconds,
-            self.blocked_seconds,
-            queue_peak,
-        )
+
+def snapshot(meters: Sequence[Meter], queue_peak: int) -> StageStatistics:
+    """Give the figures of this moment of all threads of a stage."""
+    return StageStatistics(
+        meters[0].name,
+        sum(meter.items_in for meter in meters),
+        sum(meter.items_out for meter in meters),
+        sum(meter.busy_seconds for meter in meters),
+        sum(meter.waiting_seconds for meter in meters),
+        sum(meter.blocked_seconds for meter in meters),
+        queue_peak,
+        len(meters),
+    )

@@ -75,7 +75,7 @@ def work(job: Job, number: int, threads: int, made_of: str) -> Piece:
 
     Args:
         job, number: the part.
-        threads: of the network and OpenCV.
+        threads: of the part, where the settings name no number.
         made_of: digest of the job's fingerprint, which the record bears.
     """
     part = job.parts[number]
@@ -105,9 +105,8 @@ def _remove(path: Path) -> None:
 
 
 def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
-    from streamfuse.core.memory_limit import check_memory_limit
     from streamfuse.runtime import hdr
-    from streamfuse.runtime.chain import build_chain
+    from streamfuse.runtime.chain import chain_of_run
     from streamfuse.runtime.file_run import damage, finishers, open_output
     from streamfuse.runtime.pipeline import Pipeline
     from streamfuse.runtime.sources import open_source
@@ -119,12 +118,11 @@ def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
         job.source, frames=frames_to_read(job, part), deinterlace=config.input.deinterlace
     ) as source:
         info = source.info if whole else replace(source.info, media=None)
-        check_memory_limit(info.width, info.height)
         hdr.check_source(info, config)
-        chain = build_chain(config, info.simultaneous, finishers(config), on_device=True)
+        chain = chain_of_run(config, info, finishers(config))
         sink = open_output(path, info, config.output)
         only = Only(sink, part.first, part.end)
-        statistics = Pipeline(source, chain.stages, [only]).run()
+        statistics = Pipeline(source, chain.stages, [only], threads=chain.threads).run()
         if not only.written:
             raise InputError(
                 f"{job.source} gave no frame to fuse from frame {part.first} on; check the file."
