@@ -30,6 +30,7 @@ from streamfuse.core.frame import FusionMaps, Map, WeighedBracket, luma_range
 from streamfuse.core.protocols import ParallelStage
 from streamfuse.core.turns import Turn, Turns
 from streamfuse.imaging.grid import resample, resample_flow, sampling_positions
+from streamfuse.imaging.reducing import reduced
 from streamfuse.temporal import smooth_rows as rows
 
 ALTERNATION = 0.5  # of a deviation is taken back: then both sides meet in the middle
@@ -252,7 +253,7 @@ def _picture(item: WeighedBracket) -> Map:
     black, white = luma_range(reference.bits, reference.color.full_range)
     out = []
     for planes in item.aligned.exposures:
-        small = cv2.resize(planes[0], size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        small = reduced(planes[0], size).astype(np.float32)
         small = (small - np.float32(black)) / np.float32(white - black)
         margin = max(0, rows - size[1]), max(0, columns - size[0])
         out.append(
