@@ -62,7 +62,7 @@ def compile_ahead(config: Config, kind: Kind | None = None, tell: Callable[[], N
         UsageError, WeightsError, DeviceError: as `build_chain`.
     """
     kind = kind or Kind()
-    note = Note((kind, config.align, config.fuse, config.smooth, config.input.rate))
+    note = Note((kind, config.align, config.fuse, config.smooth, config.look, config.input.rate))
     if note.is_there:
         return False
     compiled = [0]

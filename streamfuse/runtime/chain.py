@@ -17,6 +17,7 @@ from streamfuse.exposure.fade import DimStage, Fades, LiftStage
 from streamfuse.exposure.pair import Pairer
 from streamfuse.fusion.fuser import Fuser, LcndrFuser, create_fuser
 from streamfuse.fusion.stage import BlendStage, WeighStage
+from streamfuse.look.stage import LookStage
 from streamfuse.runtime.line import Line, NamedStage
 from streamfuse.temporal.flicker import Deflicker
 from streamfuse.temporal.level import Leveller
@@ -86,7 +87,7 @@ def build_front(config: Config, simultaneous: int = 1) -> Front:
 def build_chain(
     config: Config, simultaneous: int = 1, finish: Sequence[Finish] = (), on_device: bool = False
 ) -> Chain:
-    """label -> pair -> align -> weigh -> smooth -> blend -> flicker.
+    """label -> pair -> align -> weigh -> smooth -> blend -> flicker -> look.
 
     Args:
         config: the settings.
@@ -95,7 +96,7 @@ def build_chain(
         on_device: on a GPU one stage "fuse" stands for all from align to blend.
 
     Raises:
-        UsageError, WeightsError, DeviceError: as the parts.
+        UsageError, WeightsError, DeviceError, InputNotFoundError: as the parts.
     """
     fuser = create_fuser(
         config.fuser_name,
@@ -121,6 +122,8 @@ def build_chain(
         fusion = weighed.then("blend", BlendStage(fuser, leveller)).ending_in(DimStage(front.fades))
     if config.smooth.flicker:
         fusion = fusion.then("flicker", Deflicker())
+    if (look := config.look.look).active:
+        fusion = fusion.then("look", LookStage(look))
     if finish:
         fusion = fusion.ending_in(finishing)
     fusion = fusion.ending_in(AgainStage(front.doubles))
