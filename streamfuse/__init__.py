@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from streamfuse.errors import WireError as WireError
     from streamfuse.errors import WireLimitError as WireLimitError
     from streamfuse.errors import WireVersionError as WireVersionError
+    from streamfuse.look.look import Look as Look
     from streamfuse.photo.still_fusion import Fuser, fuse_pair
     from streamfuse.runtime.file_run import fuse_video
     from streamfuse.runtime.line import Line
@@ -71,6 +72,7 @@ _HOME = {
     "InputNotFoundError": "streamfuse.errors",
     "Line": "streamfuse.runtime.line",
     "LiveRun": "streamfuse.runtime.live.live_run",
+    "Look": "streamfuse.look.look",
     "OutputError": "streamfuse.errors",
     "OutputExistsError": "streamfuse.errors",
     "Pipeline": "streamfuse.runtime.pipeline",
@@ -118,6 +120,7 @@ __all__ = [
     "InputNotFoundError",
     "Line",
     "LiveRun",
+    "Look",
     "OutputError",
     "OutputExistsError",
     "Pipeline",

@@ -19,7 +19,9 @@ from streamfuse.core.arguments import described
 from streamfuse.core.values import (
     CODECS,
     FUSERS,
+    LOOKS,
     PRESET_NETWORK,
+    LookName,
     Preset,
     checked_codec,
     checked_device,
@@ -27,6 +29,7 @@ from streamfuse.core.values import (
     checked_fuser,
 )
 from streamfuse.errors import ConfigError, UsageError, shortened
+from streamfuse.look.look import Look
 from streamfuse.runtime.live.live_config import LiveConfig, OutputSpec
 
 _MAX_DIGITS = 19
@@ -118,6 +121,36 @@ class SmoothConfig(_Section):
     )
 
 
+_Amount = Annotated[float, Field(ge=-1, le=1)] | None
+
+
+class LookConfig(_Section):
+    """How to grade the fused pictures; `look: vivid` is short for `look: {name: vivid}`."""
+
+    name: LookName = Field(
+        default="off", description="where the numbers below come from that are null; off: all 0"
+    )
+    brightness: _Amount = Field(
+        default=None, description="in EV, -1..1; black and white stay where they are, so that nothing clips"
+    )
+    contrast: _Amount = Field(default=None, description="of the mid-tones, -1..1; 0: as the network says")
+    saturation: _Amount = Field(default=None, description="-1 (grey) to 1; 0: as the network says")
+    highlights: _Amount = Field(
+        default=None, description="-1..1; below 0: bright parts get darker and richer in contrast"
+    )
+    shadows: _Amount = Field(default=None, description="-1..1; above 0: dark parts get brighter")
+    detail: _Amount = Field(
+        default=None, description="local contrast, -1 (soft) to 1; 0: as the network says"
+    )
+    lut: Path | None = Field(default=None, description="a .cube file, applied last; null: none")
+
+    @property
+    def look(self) -> Look:
+        """The look that all of it means."""
+        numbers = {**LOOKS[self.name], **self.model_dump(exclude={"name", "lut"}, exclude_none=True)}
+        return Look(**numbers, lut=self.lut)
+
+
 class OutputConfig(_Section):
     """What to write."""
 
@@ -168,6 +201,7 @@ class Config(_Section):
     align: AlignConfig = AlignConfig()
     fuse: FuseConfig = FuseConfig()
     smooth: SmoothConfig = SmoothConfig()
+    look: LookConfig = LookConfig()
     output: OutputConfig = OutputConfig()
     live: LiveConfig = LiveConfig()
 
@@ -176,6 +210,12 @@ class Config(_Section):
     def _switch(cls, value: object) -> object:
         """`smooth: off` is short for `smooth: {enabled: off}`."""
         return {"enabled": value} if isinstance(value, (bool, str)) else value
+
+    @field_validator("look", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        """`look: vivid` is short for `look: {name: vivid}`."""
+        return {"name": value} if isinstance(value, str) else value
 
     @property
     def fuser_name(self) -> str:
@@ -215,6 +255,10 @@ class Config(_Section):
         if options.get("preset") is not None:
             settings["align"]["preset"] = None
             settings["fuse"]["fuser"] = options.get("fuser")
+        # And so is a look: the numbers of the one before go with it.
+        if options.get("look") is not None:
+            asked = {key: options.get(key) for key in LookConfig.model_fields}
+            settings["look"] = asked | {"name": options["look"]}
         return _validated(settings, "the options")
 
     def show(self) -> str:
@@ -249,6 +293,8 @@ OPTION_KEYS: Mapping[str, str] = {
     "threads": "fuse.threads",
     "smooth": "smooth.enabled",
     "flicker": "smooth.flicker",
+    "look": "look.name",
+    **{f"{key}": f"look.{key}" for key in LookConfig.model_fields if key != "name"},
 }
 
 
@@ -283,7 +329,7 @@ def shipped_configs() -> dict[str, Path]:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of a configuration file, `smooth: on` for `smooth: {enabled: on}` included."""
+    """The JSON schema of a configuration file, `smooth: on` and `look: vivid` included."""
     found = Config.model_json_schema()
     switch = (
         {"type": "boolean"},
@@ -291,6 +337,8 @@ def schema() -> dict[str, Any]:
     )  # as a reader of YAML 1.1 takes them, and one of 1.2
     smooth = found["properties"]["smooth"]
     found["properties"]["smooth"] = {"anyOf": [{"$ref": smooth.pop("$ref")}, *switch], **smooth}
+    look = found["properties"]["look"]
+    found["properties"]["look"] = {"anyOf": [{"$ref": look.pop("$ref")}, {"enum": list(LOOKS)}], **look}
     return found
 
 

@@ -125,7 +125,10 @@ def test_on_off_and_colons_mean_what_they_look_like(write):
             ["'fuse.presett' is not a setting", "did you mean 'fuse.preset'?", "device"],
         ),
         ("preset: fast", ["did you mean 'fuse.preset'?"]),
-        ("fuze: {preset: fast}", ["'fuze'", "did you mean 'fuse'?", "input, align, fuse, smooth, output"]),
+        (
+            "fuze: {preset: fast}",
+            ["'fuze'", "did you mean 'fuse'?", "input, align, fuse, smooth, look, output"],
+        ),
         ("output: {device: cpu}", ["did you mean 'fuse.device'?"]),
         ("fuse: {preset: fastest}", ["'fuse.preset' is 'fastest'", "did you mean 'fast'?", "'balanced'"]),
         ("output: {crf: low}", ["'output.crf' is 'low'", "number"]),

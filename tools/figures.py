@@ -25,6 +25,7 @@ PAGES = (
     "docs/live.md",
     "docs/speed.md",
     "docs/formats.md",
+    "docs/look.md",
 )
 LABELS = {
     "lcndr-xs": "`lcndr-xs` (fast)",
@@ -302,6 +303,20 @@ def hard_set() -> str:
     return table(head, rows)
 
 
+def look() -> str:
+    """What a look costs beside fusing and encoding a frame."""
+    rows = read("look")["rows"]
+    kinds = list(dict.fromkeys(row["look"] for row in rows))
+    by_run: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        cell = f"{row['look_ms']:.1f} ms, {100 * row['share']:.1f} %"
+        by_run.setdefault((row["size"], row["preset"]), []).append(cell)
+    return table(
+        ["size", "preset", *kinds],
+        [[size, f"`{preset}`", *cells] for (size, preset), cells in by_run.items()],
+    )
+
+
 FIGURES: Mapping[str, Callable[[], str]] = {
     "stills": stills,
     "stills-detail": stills_detail,
@@ -329,6 +344,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "bench-profile": speed.bench_profile,
     "bench-ratios": speed.bench_ratios,
     "video-fast": video_fast,
+    "look": look,
     "formats-sound": formats.sound,
     "formats-extras": formats.extras,
     "formats-not-made": formats.not_made,

@@ -21,6 +21,7 @@ from streamfuse.cli import evaluate as cli_evaluate
 from streamfuse.cli import live as cli_live
 from streamfuse.cli import stills as cli_stills
 from streamfuse.cli import zmq as cli_zmq
+from streamfuse.cli.look_options import LOOK_KEYS, look_options
 from streamfuse.cli.standard import guard_standard_streams
 from streamfuse.core.rates import read_rate
 from streamfuse.errors import (
@@ -196,6 +197,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--smooth", type=click.Choice(["on", "off"]), help="Smooth weights and tone over time.")
 @click.option("--flicker", type=click.Choice(["on", "off"]), help="Damp the flicker of lamps; default: off.")
+@look_options
 @click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name.")
 @click.option("--crf", type=float, help="Constant rate factor: lower is better and larger.")
 @click.option("--pix-fmt", help="Pixel format to store, such as yuv420p10le.")
@@ -258,6 +260,7 @@ def fuse(
             cli_stills.still, inputs=inputs, output=Path(output), preset=options["preset"] or "best",
             fuser=options["fuser"], device=options["device"] or "auto", align=options["align"] or "auto",
             bits=bits, overwrite=bool(options["overwrite"]), as_json=as_json, quiet=quiet,
+            **{key: options[key] for key in LOOK_KEYS},
         )  # fmt: skip
         return
     for switch in ("ghost", "denoise", "smooth", "flicker"):

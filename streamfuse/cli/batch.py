@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamfuse.cli.look_options import look_options
 from streamfuse.errors import StreamfuseError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ PRESETS = ("fast", "balanced", "best")
     type=click.Choice(["auto", "on", "off"]),
     help="Make whole pictures of interlaced frames; auto: of those that bear the flag.",
 )
+@look_options
 @click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name.")
 @click.option("--crf", type=float, help="Constant rate factor: lower is better and larger.")
 @click.option(
@@ -106,11 +108,14 @@ def batch(
     status is then 1. Segments are joined without a seam: each reads some frames before and after its own.
     """
     from streamfuse.config import load_config
+    from streamfuse.look.cube import read_cube
     from streamfuse.runtime.batch.batch_run import Batch
     from streamfuse.runtime.batch.plan import find_sources, plan_jobs
 
     config = load_config(config_name or "default")
     config = config.with_overrides(bits=int(bits) if bits else None, **options)
+    if config.look.lut is not None:
+        read_cube(config.look.lut)
     jobs = plan_jobs(find_sources(inputs), output, config, segments, suffix)
     processes = workers or max(1, (os.cpu_count() or 1) // 2)
 

@@ -6,8 +6,11 @@ import json
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
+
+from streamfuse.cli.look_options import look_options
 
 PRESETS = ("fast", "balanced", "best")
 
@@ -31,6 +34,7 @@ PRESETS = ("fast", "balanced", "best")
     "--align", type=click.Choice(["auto", "off", "global", "flow"]), default="auto", show_default=True,
     help="auto: those that lie more than half a pixel off; global: all, the camera moved; flow: things moved too.",
 )  # fmt: skip
+@look_options
 @click.option("--bits", type=click.Choice(["8", "16"]), help="Output depth; default: the input's.")
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
@@ -48,17 +52,20 @@ def still(
     overwrite: bool,
     as_json: bool,
     quiet: bool,
+    **look: Any,
 ) -> None:
     """Fuse 2 or more photographs of one scene, in any order: files, a folder, or a pattern.
 
     \b
     streamfuse still dark.jpg middle.jpg bright.jpg -o fused.jpg
     streamfuse still bracket/ -o fused.tif --bits 16 --align off
+    streamfuse still bracket/ -o fused.jpg --look vivid --shadows 0.3
 
     Exif and colour profile are kept, and transparency in PNG and TIFF.
     """
     from dataclasses import asdict
 
+    from streamfuse.config import Config
     from streamfuse.core.jit import when_compiling
     from streamfuse.photo.still_fusion import fuse_stills
     from streamfuse.runtime.progress import Reporter
@@ -67,6 +74,7 @@ def still(
         summary = fuse_stills(
             inputs, output, preset=preset, fuser=fuser, device=device, align=align,  # type: ignore[arg-type]
             bits=int(bits) if bits else None, quality=quality, overwrite=overwrite,
+            look=Config().with_overrides(**look).look.look,
         )  # fmt: skip
     if as_json:
         click.echo(json.dumps(asdict(summary)))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamfuse.cli.camera_options import NO_HDR, STREAM
+from streamfuse.cli.look_options import LOOK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +98,7 @@ def _with(*options: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], 
 @click.option("--first", type=click.Choice(["under", "over"]), help="The first exposure.")
 @click.option("--align", type=click.Choice(["off", "global", "flow"]), help="How far things move.")
 @click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")
-@_with(STREAM, _OUTPUT)
+@_with(LOOK, STREAM, _OUTPUT)
 def publish(
     inputs: tuple[str, ...], endpoints: tuple[str, ...], maps: str | None, config_name: str | None, pace: bool,
     wait_for: int, as_json: bool, quiet: bool, **options: Any,

@@ -104,6 +104,31 @@ def rgb_to_planes(
     return _subsample(ycc, bits, subsampling)
 
 
+def planes_to_light(
+    planes: tuple[Plane, ...], bits: int, subsampling: tuple[int, int], color: ColorInfo
+) -> _Float:
+    """(H, W, 3) float32 R'G'B' of planes, 0..1 from black to white, neither rounded nor clipped.
+
+    Arguments as `planes_to_rgb`.
+    """
+    height = planes[0].shape[0]
+    if len(planes) == 1:
+        black, white = luma_range(bits, color.full_range)
+        grey = (planes[0].astype(np.float32) - np.float32(black)) / np.float32(white - black)
+        return np.asarray(cv2.merge([grey, grey, grey]), np.float32)
+    return _transform(_stack_444(planes, subsampling), _ycc_to_rgb(bits, color, height, 1.0))
+
+
+def light_to_codes(
+    rgb: _Float, bits: int, subsampling: tuple[int, int], color: ColorInfo
+) -> tuple[_Float, _Float, _Float]:
+    """The inverse of `planes_to_light`: (Y, Cb, Cr) in code values, float32, neither rounded nor clipped."""
+    ycc = _transform(rgb, _invert(_ycc_to_rgb(bits, color, rgb.shape[0], 1.0)))
+    luma, *chroma = (np.asarray(plane, np.float32) for plane in cv2.split(ycc))
+    cb, cr = (np.asarray(_resample(plane, (0, 0), subsampling, luma.shape), np.float32) for plane in chroma)
+    return luma, cb, cr
+
+
 def convert_planes(
     planes: tuple[Plane, ...],
     bits: int,

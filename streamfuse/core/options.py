@@ -30,6 +30,14 @@ class FuseOptions(TypedDict, total=False):
     threads: int | None
     smooth: bool
     flicker: bool
+    look: Literal["off", "natural", "vivid", "flat"]
+    brightness: float | None
+    contrast: float | None
+    saturation: float | None
+    highlights: float | None
+    shadows: float | None
+    detail: float | None
+    lut: Path | str | None
     codec: str | None
     crf: float | None
     speed: str | None

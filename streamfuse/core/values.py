@@ -9,6 +9,13 @@ from typing import Literal
 Preset = Literal["fast", "balanced", "best"]
 PRESET_NETWORK: Mapping[str, str] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
 FUSERS = (*list(PRESET_NETWORK.values())[::-1], "mertens")
+LookName = Literal["off", "natural", "vivid", "flat"]
+LOOKS: Mapping[str, Mapping[str, float]] = {
+    "off": {},
+    "natural": {"contrast": 0.15, "saturation": 0.1, "detail": 0.15},
+    "vivid": {"contrast": 0.35, "saturation": 0.4, "detail": 0.35},
+    "flat": {"contrast": -0.5, "saturation": -0.2, "highlights": -0.3, "shadows": 0.3},
+}
 CODECS = ("h264", "hevc", "av1", "vp9", "ffv1", "prores")
 
 

@@ -20,6 +20,9 @@ from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.threads import cpus
 from streamfuse.imaging.tensors import fused_tensor, is_tensor
 from streamfuse.imaging.transparency import common, filled
+from streamfuse.look.dither import SIDE, for_planes
+from streamfuse.look.look import Look
+from streamfuse.look.stage import Grader
 from streamfuse.photo.reading import Photo, expand_photos, read_photo
 from streamfuse.photo.writing import check_target, holds_alpha, write_photo
 
@@ -35,6 +38,7 @@ _BITS = 16
 _SUBSAMPLING = (0, 0)
 # BT.601 and full range: the Y'CbCr of JPEG files, and the luma that the networks were trained on.
 _COLOR = ColorInfo(matrix=6, primaries=1, transfer=1, full_range=True)
+_ROWS = 256  # lines of a graded picture that become R'G'B' at once; whole patterns of thresholds
 
 
 class Fuser:
@@ -46,9 +50,10 @@ class Fuser:
         device: auto, cpu, cuda or cuda:i.
         threads: of torch and OpenCV, 1 or more; half of the CPUs if None, or fewer if they were limited before. Of a
             large picture, that many parts are made at a time; as many as there are CPUs if None.
+        look: how the fused picture is graded: a `Look`, or the name of one; None: not at all.
 
     Raises:
-        UsageError, WeightsError, DeviceError: as the message says.
+        UsageError, WeightsError, DeviceError, InputNotFoundError: as the message says.
 
     Example:
         >>> scene = np.linspace(0, 0.5, 64 * 48 * 3).reshape(48, 64, 3)
@@ -65,11 +70,14 @@ class Fuser:
         *,
         fuser: str | None = None,
         threads: int | None = None,
+        look: Look | str | None = None,
     ) -> None:
         from streamfuse.fusion import strips  # which loads torch
 
         self._fuser = create_fuser(fuser, preset=preset, device=device, threads=threads)
         self._strips = partial(strips.fuse_strips, self._fuser, workers=threads or cpus())
+        wanted = Look.named(look) if isinstance(look, str) else look or Look()
+        self._grade = Grader(wanted) if wanted.active else None
 
     @overload
     def __call__(self, pictures: Sequence[Picture]) -> Picture: ...
@@ -98,7 +106,14 @@ class Fuser:
         first = pictures[0]
         fused = np.empty_like(first, order="C")
         readers = [_reader(picture) for picture in pictures]
-        for top, planes in self._strips(readers, first.shape[:2], _BITS, _COLOR):
+        made = self._strips(readers, first.shape[:2], _BITS, _COLOR)
+        if self._grade is not None:
+            whole = tuple(np.empty(first.shape[:2], np.uint16) for _ in range(3 if first.ndim == 3 else 1))
+            for top, planes in made:
+                for plane, part in zip(whole, planes, strict=True):
+                    plane[top : top + len(part)] = part
+            return _graded(self._grade(whole, _BITS, _SUBSAMPLING, _COLOR), fused)
+        for top, planes in made:
             wide = planes[0] if len(planes) == 1 else planes_to_rgb(planes, _BITS, _SUBSAMPLING, _COLOR)
             fused[top : top + len(wide)] = wide if first.dtype == np.uint16 else _narrow(wide)
         return fused
@@ -122,6 +137,7 @@ def fuse_pair(
     device: str = "auto",
     fuser: str | None = None,
     threads: int | None = None,
+    look: Look | str | None = None,
 ) -> Picture:
     """Fuse an under- and an over-exposed picture; see `Fuser` for the arguments.
 
@@ -132,7 +148,7 @@ def fuse_pair(
         >>> fused.shape, fused.dtype
         ((64, 64), dtype('uint8'))
     """
-    return Fuser(preset, device, fuser=fuser, threads=threads)([under, over])
+    return Fuser(preset, device, fuser=fuser, threads=threads, look=look)([under, over])
 
 
 def _reader(picture: Picture) -> Rows:
@@ -148,6 +164,19 @@ def _to_planes(lines: Picture) -> tuple[Picture, ...]:
 
 def _narrow(wide: Picture) -> Picture:
     return np.asarray(cv2.convertScaleAbs(wide, alpha=1 / 257)).reshape(wide.shape)
+
+
+def _graded(planes: tuple[Picture, ...], out: Picture) -> Picture:
+    """Fill a picture from 16-bit planes; 8 bit by thresholds, so that a smooth gradient shows no bands."""
+    height, width = out.shape[:2]
+    for top in range(0, height, _ROWS):
+        lines = tuple(plane[top : top + _ROWS] for plane in planes)
+        wide = lines[0] if len(lines) == 1 else planes_to_rgb(lines, _BITS, _SUBSAMPLING, _COLOR)
+        if out.dtype == np.uint8:
+            tiled = np.tile(for_planes(width)[0], (_ROWS // SIDE, 1))[: len(wide), :width]
+            wide = np.floor(wide / np.float32(257) + tiled.reshape(*tiled.shape, *[1] * (wide.ndim - 2)))
+        out[top : top + _ROWS] = wide
+    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +220,7 @@ def fuse_stills(
     bits: int | None = None,
     quality: int = 95,
     overwrite: bool = False,
+    look: Look | str | None = None,
 ) -> StillSummary:
     """Fuse photographs of one scene, in any order, into one picture file.
 
@@ -209,6 +239,7 @@ def fuse_stills(
         bits: depth of the output, 8 or 16; the input's if None (JPEG: 8).
         quality: of JPEG, 1..100.
         overwrite: replace an existing file.
+        look: as `Fuser`.
 
     Raises:
         StreamfuseError: as the message says.
@@ -224,7 +255,7 @@ def fuse_stills(
     if len(paths) < 2:
         raise InputError(f"{_names(paths)} is one picture; fusion needs at least two exposures.")
     pool = ThreadPoolExecutor(1, "network")  # torch takes longer to load than photographs to be read
-    loading = pool.submit(Fuser, preset, device, fuser=fuser)
+    loading = pool.submit(Fuser, preset, device, fuser=fuser, look=look)
     pool.shutdown(wait=False)
     photos = [read_photo(path) for path in paths]
     _check_alike(photos)

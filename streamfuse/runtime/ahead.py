@@ -64,7 +64,7 @@ def compile_ahead(config: Config, kind: Kind | None = None, tell: Callable[[], N
     """
     kind = kind or Kind()
     merged = () if config.output.hdr == "off" else ("hdr",)
-    note = Note((kind, config.align, config.fuse, config.smooth, config.input.rate, *merged))
+    note = Note((kind, config.align, config.fuse, config.smooth, config.look, config.input.rate, *merged))
     if note.is_there:
         return False
     compiled = [0]

@@ -20,6 +20,7 @@ from streamfuse.fusion.fuser import Fuser, LcndrFuser, create_fuser
 from streamfuse.fusion.radiance import HdrTarget, RadianceStage
 from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.fusion.threads import cpus, limit_threads
+from streamfuse.look.stage import LookStage
 from streamfuse.runtime import hdr
 from streamfuse.runtime.line import Line, NamedStage
 from streamfuse.temporal.flicker import Deflicker
@@ -107,7 +108,7 @@ def build_chain(
     on_device: bool = False,
     threads: int | None = None,
 ) -> Chain:
-    """label -> pair -> align -> weigh -> smooth -> blend -> flicker.
+    """label -> pair -> align -> weigh -> smooth -> blend -> flicker -> look.
 
     Args:
         config: the settings.
@@ -120,7 +121,7 @@ def build_chain(
     it that nothing breathes.
 
     Raises:
-        UsageError, WeightsError, DeviceError: as the parts.
+        UsageError, WeightsError, DeviceError, InputNotFoundError: as the parts.
     """
     target = hdr.target(config)
     if target is not None:
@@ -148,6 +149,8 @@ def build_chain(
         fusion = weighed.then("blend", BlendStage(fuser, leveller)).ending_in(DimStage(front.fades))
     if config.smooth.flicker:
         fusion = fusion.then("flicker", Deflicker())
+    if (look := config.look.look).active:
+        fusion = fusion.then("look", LookStage(look))
     if finish:
         fusion = fusion.ending_in(finishing)
     fusion = fusion.ending_in(AgainStage(front.doubles))

@@ -74,6 +74,7 @@ def _refuse(config: Config) -> None:
         ("--side-by-side", out.side_by_side),
         ("--flicker on", config.smooth.flicker),
         ("--device cuda", config.fuse.device.startswith("cuda")),
+        ("A look", config.look.look.active),
     ):
         if given:
             raise UsageError(f"{name} is not done in high dynamic range: leave it out, or leave --hdr out.")

@@ -80,6 +80,9 @@ class Job:
         stats = [file.stat() for file in (path.iterdir() if path.is_dir() else [path])]
         config = self.config.model_dump(mode="json", exclude={"live": True, "fuse": {"threads"}})
         plan = [[part.first, part.end] for part in self.parts]
+        lut = self.config.look.lut
+        if lut is not None:  # its name alone does not say what it does
+            config["look"]["lut"] = hashlib.sha256(lut.read_bytes()).hexdigest()
         found = {"version": __version__, "source": str(path.resolve()), "size": sum(s.st_size for s in stats)}
         return found | {
             "modified": max((s.st_mtime_ns for s in stats), default=0),

@@ -14,6 +14,7 @@ from streamfuse.core.frame import Bracket, FusedFrame
 from streamfuse.core.jit import when_compiling
 from streamfuse.core.protocols import DrivenSource, Source
 from streamfuse.errors import DeviceError, UsageError, WeightsError
+from streamfuse.look.stage import LookStage
 from streamfuse.runtime.live.bracket_queue import BracketQueue, brackets_that_wait
 from streamfuse.runtime.live.events import Events
 from streamfuse.runtime.live.figures import AgeWindow, RateMeter
@@ -85,6 +86,8 @@ class LiveRun:
         self._interrupted = False
         self._reconnects = 0
         try:
+            look = config.look.look
+            self._look = LookStage(look) if look.active else None
             self._outputs = OutputSet(config.live, info, rate, self._events)
         except BaseException:
             source.close()
@@ -285,6 +288,7 @@ class LiveRun:
                 self._source.info,
                 self._config.smooth.enabled,
                 self._ingest.unit is None,
+                self._look,
                 self._board.show,
                 self._publish,
             )
@@ -366,7 +370,7 @@ class LiveRun:
         old, new = self._config.live, config.live
         fixed = [key for key in LiveConfig.model_fields if key not in ("preset", "outputs")]
         names = [f"live.{key}" for key in fixed if getattr(old, key) != getattr(new, key)]
-        sections = ("input", "align", "smooth")
+        sections = ("input", "align", "smooth", "look")
         names += [name for name in sections if getattr(self._config, name) != getattr(config, name)]
         if names:
             self._warn("reload", f"{', '.join(names)} changed and needs a restart: the old value stays.")

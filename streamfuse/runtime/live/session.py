@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from streamfuse.core.frame import Bracket, FusedFrame, WeighedBracket
 from streamfuse.core.protocols import Feed, Sink, SourceInfo
+from streamfuse.look.stage import LookStage
 from streamfuse.runtime.line import Line
 from streamfuse.runtime.live.bracket_queue import BracketQueue
 from streamfuse.runtime.live.figures import RateMeter
@@ -34,6 +35,7 @@ class Session:
         info: of the source.
         smooth: whether maps are smoothed; over the instants before, so that no frame waits for it.
         every_frame: each frame is an instant, else each bracket is.
+        look: what each fused frame gets before it is shown; None: nothing.
         show: called with each bracket and its fused frame, before it is published.
         publish: called with each fused frame in order, from one thread; must not wait.
     """
@@ -45,6 +47,7 @@ class Session:
         info: SourceInfo,
         smooth: bool,
         every_frame: bool,
+        look: LookStage | None,
         show: Callable[[WeighedBracket, FusedFrame], None],
         publish: Callable[[FusedFrame], None],
     ) -> None:
@@ -52,7 +55,7 @@ class Session:
         line = (
             Line("align", AlignStep(lanes))
             .then("weigh", WeighStep())
-            .then("blend", BlendStep(lanes, smooth, every_frame, show))
+            .then("blend", BlendStep(lanes, smooth, every_frame, look, show))
         )
         self._pipeline = Pipeline(
             feed,

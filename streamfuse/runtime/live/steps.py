@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from streamfuse.core.frame import AlignedBracket, Bracket, FusedFrame, WeighedBracket
 from streamfuse.core.protocols import Stage
+from streamfuse.look.stage import LookStage
 from streamfuse.runtime.live.lanes import Lane, Lanes
 from streamfuse.temporal.smooth import Smoother
 
@@ -55,7 +56,7 @@ class WeighStep(Stage[InLane[AlignedBracket], InLane[WeighedBracket]]):
 
 
 class BlendStep(Stage[InLane[WeighedBracket], FusedFrame]):
-    """Weighed bracket -> fused frame, after smoothing over the instants before it; both cost little and share a thread.
+    """Weighed bracket -> fused frame with its look, after smoothing over the instants before it, all in one thread.
 
     Maps are smoothed over neighbouring instants of one lane only: not across dropped brackets, nor where the preset
     changes, whose maps are of another network.
@@ -64,6 +65,7 @@ class BlendStep(Stage[InLane[WeighedBracket], FusedFrame]):
         lanes: are told which lane the newest fused frame is of.
         smooth: whether to smooth.
         every_frame: each frame is an instant, else each bracket is.
+        look: what each fused frame gets; None: nothing.
         show: called with each bracket and its fused frame.
     """
 
@@ -72,11 +74,13 @@ class BlendStep(Stage[InLane[WeighedBracket], FusedFrame]):
         lanes: Lanes,
         smooth: bool,
         every_frame: bool,
+        look: LookStage | None,
         show: Callable[[WeighedBracket, FusedFrame], None],
     ) -> None:
         self._lanes = lanes
         self._smooth = smooth
         self._every_frame = every_frame
+        self._look = look
         self._show = show
         self._smoother = Smoother(ahead=False)
         self._last: InLane[WeighedBracket] | None = None
@@ -90,6 +94,8 @@ class BlendStep(Stage[InLane[WeighedBracket], FusedFrame]):
             for blended in item.lane.blend.push(weighed):
                 stats = {**blended.stats, "rank": float(weighed.aligned.bracket.rank)}
                 fused = replace(blended, stats=stats)
+                if self._look is not None:
+                    fused = self._look.looked(fused)
                 self._lanes.running = item.lane
                 self._show(weighed, fused)
                 yield fused

@@ -9,6 +9,8 @@ from live_parts import config
 
 from streamfuse.core.frame import ClassifiedFrame
 from streamfuse.exposure.pair import Pairer
+from streamfuse.look.look import Look
+from streamfuse.look.stage import LookStage
 from streamfuse.runtime.live.lanes import Lanes
 from streamfuse.runtime.live.steps import AlignStep, BlendStep, WeighStep
 from streamfuse.synthetic.sample_source import open_sample
@@ -30,12 +32,12 @@ def brackets():
 class Chain:
     """The three steps one after another, in one thread."""
 
-    def __init__(self, lanes, smooth=True):
+    def __init__(self, lanes, smooth=True, look=None):
         self.shown = []
         self.steps = [
             AlignStep(lanes),
             WeighStep(),
-            BlendStep(lanes, smooth, True, lambda *seen: self.shown.append(seen)),
+            BlendStep(lanes, smooth, True, look, lambda *seen: self.shown.append(seen)),
         ]
 
     def __call__(self, item):
@@ -57,6 +59,13 @@ def test_a_change_takes_hold_with_the_next_bracket_and_loses_none(brackets, monk
     assert numbers == [bracket.reference.index for bracket in brackets]
     assert costs.used == (["fast"] * 4 + ["best"] * 4 + ["balanced"] * 4)[: len(brackets)]
     assert len(chain.shown) == len(brackets)
+
+
+def test_what_is_shown_has_the_look_as_what_is_published(brackets):
+    chain = Chain(Lanes(config(preset="fast")), look=LookStage(Look(saturation=-1)))
+    fused = chain(brackets[0])
+    assert all(np.all(plane == 128) for plane in fused.planes[1:])
+    assert chain.shown[0][1] is fused
 
 
 def test_a_bracket_keeps_the_lane_in_which_it_was_aligned(brackets):
