@@ -31,6 +31,7 @@ from streamfuse.config import Config, load_config
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.frame import Plane
 from streamfuse.encode.video_sink import av_frame
+from streamfuse.fusion.radiance import RadianceStage
 from streamfuse.fusion.stage import fuse_planes
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.film import film
@@ -165,6 +166,7 @@ def measure(kind: str, clip: str, data: Path, config: Config) -> dict[str, Any]:
     both = [tuple(frame.planes for frame in scene.exposures(instant)) for instant in range(scene.instants)]
     footage = made(kind, both)
     chain = build_chain(config)
+    assert not isinstance(chain.fuser, RadianceStage)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "footage.mp4"
         store(path, footage)

@@ -203,6 +203,11 @@ def _tables(
     return first, others[0], others[1], others[2]
 
 
+def default_white_ev(gaps_ev: Sequence[float]) -> float:
+    """Half of the way from what the darkest exposure clips at to what the brightest one clips at, rounded."""
+    return round(gaps_ev[-1] / 2 / WHITE_STEP) * WHITE_STEP
+
+
 def in_units(radiance: Map, matrix: npt.NDArray[np.float64]) -> Map:
     """Radiance (H, W, 3) times a matrix (3, 3)."""
     return np.asarray(cv2.transform(radiance, matrix), np.float32)
@@ -234,7 +239,7 @@ class RadianceStage(Stage[AlignedBracket, FusedFrame]):
             exposures, gaps, white_ev = exposures[:1], (0.0,), 0.0
         else:
             if self._white_ev is None:
-                self._white_ev = round(gaps[-1] / 2 / WHITE_STEP) * WHITE_STEP
+                self._white_ev = default_white_ev(gaps)
             white_ev = self._white_ev
         white = 2.0**-white_ev
         coded = rendering(target, frame.color.primaries, white)
