@@ -259,7 +259,7 @@ def fuse(
         click.get_current_context().invoke(
             cli_stills.still, inputs=inputs, output=Path(output), preset=options["preset"] or "best",
             fuser=options["fuser"], device=options["device"] or "auto", align=options["align"] or "auto",
-            bits=bits, overwrite=bool(options["overwrite"]), as_json=as_json, quiet=quiet,
+            bits=bits, white=options["white"], overwrite=bool(options["overwrite"]), as_json=as_json, quiet=quiet,
             **{key: options[key] for key in LOOK_KEYS},
         )  # fmt: skip
         return
@@ -291,6 +291,7 @@ def fuse(
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_video)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_labels)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_ablation)
+cli_stills.evaluate.add_command(cli_evaluate.evaluate_hdr)
 for command in (cli_batch.batch, cli_stills.still, cli_stills.evaluate, cli_stills.export):
     main.add_command(command)
 

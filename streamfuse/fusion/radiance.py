@@ -204,6 +204,11 @@ def _tables(
     return first, others[0], others[1], others[2]
 
 
+def default_white_ev(gaps_ev: Sequence[float]) -> float:
+    """Half of the way from what the darkest exposure clips at to what the brightest one clips at, rounded."""
+    return round(gaps_ev[-1] / 2 / WHITE_STEP) * WHITE_STEP
+
+
 def in_units(radiance: Map, matrix: npt.NDArray[np.float64]) -> Map:
     """Radiance (H, W, 3) times a matrix (3, 3)."""
     return np.asarray(cv2.transform(radiance, matrix), np.float32)
@@ -234,7 +239,7 @@ class RadianceStage(ParallelStage[AlignedBracket, FusedFrame]):
         with turn:
             transfer, gaps = self._scale(item)
             if self._white_ev is None and not item.bracket.alone:
-                self._white_ev = round(gaps[-1] / 2 / WHITE_STEP) * WHITE_STEP
+                self._white_ev = default_white_ev(gaps)
             white_ev = self._white_ev
         bracket, target = item.bracket, self._target
         frame = bracket.reference

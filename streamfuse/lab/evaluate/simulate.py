@@ -225,6 +225,10 @@ class SimulatedClip(Source):
             return tuple(self._make_picture(instant, rank, calm=True) for rank in range(self.cycle))
         return tuple(self._picture(instant, rank) for rank in range(self.cycle))
 
+    def radiance(self, instant: int) -> Radiance:
+        """(H, W, 3) float32 of one instant: 1 just saturates the darkest exposure, and there is more."""
+        return self._scene(instant)
+
     def scene_lumas(self, instant: int) -> tuple[npt.NDArray[np.float32], ...]:
         """(H, W) luma in [0, 1] of every exposure without noise and drift: for motion masks and flow."""
         light = luminance(self._scene(instant))
