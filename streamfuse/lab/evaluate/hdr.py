@@ -23,7 +23,7 @@ from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.film import film
 from streamfuse.lab.evaluate.hdr_measures import HdrMeter, HdrScore, Motion
 from streamfuse.lab.evaluate.peers import Rgb, as_taken, dis_matched
-from streamfuse.lab.evaluate.radiance import GAMMA, Radiance
+from streamfuse.lab.evaluate.radiance_clips import GAMMA, Radiance
 from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
 from streamfuse.lab.evaluate.video import peer_frames
 from streamfuse.runtime.chain import build_chain

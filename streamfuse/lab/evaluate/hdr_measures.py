@@ -11,7 +11,7 @@ import numpy as np
 
 from streamfuse.lab.evaluate import metrics
 from streamfuse.lab.evaluate.metrics import Flow, Luma, Mask
-from streamfuse.lab.evaluate.radiance import Radiance, luminance
+from streamfuse.lab.evaluate.radiance_clips import Radiance, luminance
 
 MU = 5000.0  # Kalantari and Ramamoorthi 2017
 SHOWN_PEAK = 1000.0  # cd/m2 at which the darkest exposure's white is shown, for PU21

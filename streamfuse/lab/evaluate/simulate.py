@@ -21,7 +21,7 @@ from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.frame import ColorInfo, Exposure, Frame, Plane
 from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.errors import InputError, UsageError
-from streamfuse.lab.evaluate.radiance import GAMMA, Radiance, luminance
+from streamfuse.lab.evaluate.radiance_clips import GAMMA, Radiance, luminance
 
 BT709 = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=False)
 WHITE_PERCENTILE = 99.5
