@@ -244,7 +244,7 @@ def fuse_stills(
         if target.exists() and path.samefile(target):
             raise UsageError(f"{target} is one of the exposures; name another output.")
     if len(paths) < 2:
-        raise InputError(f"{_names(paths)} is one picture; fusion needs at least two exposures.")
+        raise UsageError(f"{_names(paths)} is one picture; fusion needs at least two exposures.")
     engine = Fuser(preset, device, fuser=fuser, look=look)
     photos = [read_photo(path) for path in paths]
     _check_alike(photos)

@@ -10,7 +10,7 @@ import numpy as np
 from streamfuse.config import Config
 from streamfuse.core.frame import Frame, Plane
 from streamfuse.core.protocols import SourceInfo
-from streamfuse.fusion import fast_chroma  # noqa: F401 (their loops belong to what a note is of)
+from streamfuse.fusion import bands, fast_chroma  # noqa: F401 (their loops belong to what a note is of)
 from streamfuse.imaging.jit import when_compiling
 from streamfuse.imaging.loop_cache import Note
 from streamfuse.runtime.chain import build_chain
