@@ -43,10 +43,10 @@ class InputConfig(_Section):
     """How to read the input."""
 
     cycle: Annotated[int, Field(ge=2, le=5)] | None = Field(
-        default=None, description="number of exposures; null: found out"
+        default=None, description="number of exposures, a hint; null: found out"
     )
     first: Literal["under", "over"] | None = Field(
-        default=None, description="the first exposure; null: found out"
+        default=None, description="the first exposure, a hint for frames that do not show it; null: found out"
     )
     rate: Literal["full", "half"] = Field(
         default="full", description="full: a fused frame for every input frame; half: one for each bracket"

@@ -62,7 +62,9 @@ class OutputError(StreamfuseError, OSError):
 
 
 class EncoderError(StreamfuseError, ValueError):
-    """No encoder of that name, or it does not take this pixel format, container or size."""
+    """What was asked for cannot be written so: the kind of file, the encoder, its depth, pixel format or size."""
+
+    exit_code = 2
 
 
 class WeightsError(StreamfuseError, ValueError):

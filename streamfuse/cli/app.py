@@ -156,9 +156,11 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "-o", "--output", required=True, metavar="OUTPUT", help="Video file, image folder or pattern, or null:."
 )
 @click.option("--config", "config_name", metavar="FILE|NAME", help="Settings; see `streamfuse config show`.")
-@click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures; default: found by itself.")
+@click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures, as a hint; default: found.")
 @click.option(
-    "--first", type=click.Choice(["under", "over"]), help="The first exposure; default: found by itself."
+    "--first",
+    type=click.Choice(["under", "over"]),
+    help="The first exposure, as a hint where nothing is seen of it.",
 )
 @click.option("--under-first", "first", flag_value="under", help="Same as --first under.")
 @click.option("--over-first", "first", flag_value="over", help="Same as --first over.")
@@ -223,7 +225,10 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--side-by-side", is_flag=True, default=None, help="Write under | over | fused.")
 @click.option(
-    "--dump-stages", type=click.Path(path_type=Path), metavar="DIR", help="Pictures of what each stage saw."
+    "--dump-stages",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Pictures of every 10th frame as each stage saw it: exposures, trust, weights, fused.",
 )
 @click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")
 @_shared_options
@@ -247,7 +252,8 @@ def fuse(
     streamfuse fuse clip.mov -o fused.mp4 --hdr hlg    for HDR screens; frames/%05d.exr: linear light
     streamfuse fuse bracket/ -o fused.jpg              one picture: as `streamfuse still`
 
-    What is found (exposures, order, gap) is printed; --cycle, --first and --exposures override it.
+    What is found (exposures, order, gap) is printed; --cycle, --first and --exposures are hints, and what
+    speaks against them is told.
     """
     from streamfuse.config import load_config
     from streamfuse.core.jit import when_compiling
@@ -339,17 +345,21 @@ def config_schema() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(camera: str | None, as_json: bool) -> None:
-    """Say what works here: versions, devices, networks, encoders that really open, cameras.
+    """Say what works here: versions, devices, networks, encoders that really open, cameras; fuse and encode a little.
 
     \b
     streamfuse doctor
     streamfuse doctor --camera /dev/video0     about ten seconds; the camera's settings are put back
+
+    Exit status 1 where fusing, encoding or a network does not work.
     """
-    from streamfuse.cli.doctor import examine, examine_camera, render, render_camera
+    from streamfuse.cli.doctor import examine, examine_camera, render, render_camera, works
 
     if camera is None:
         findings = examine()
         click.echo(json.dumps(findings, indent=2) if as_json else render(findings))
+        if not works(findings):
+            sys.exit(1)
         return
     # So that its settings are put back.
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

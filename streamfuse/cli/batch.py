@@ -8,7 +8,7 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
@@ -16,7 +16,8 @@ from streamfuse.cli.look_options import look_options
 from streamfuse.errors import StreamfuseError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
 
     from streamfuse.runtime.batch.batch_run import FileResult
     from streamfuse.runtime.batch.plan import Job
@@ -116,20 +117,18 @@ def batch(
     config = config.with_overrides(bits=int(bits) if bits else None, **options)
     if config.look.lut is not None:
         read_cube(config.look.lut)
-    jobs = plan_jobs(find_sources(inputs), output, config, segments, suffix)
     processes = workers or max(1, (os.cpu_count() or 1) // 2)
-
-    def report(file: FileResult | None, finished: int, wanted: int) -> None:
-        if not (quiet or as_json):
-            _tell(file, finished, wanted)
-
+    shown = _Shown(quiet=quiet or as_json)
     endings = (signal.SIGTERM, signal.SIGHUP)  # a run that is told to end tidies up as after Ctrl-C
     previous = [signal.signal(number, signal.default_int_handler) for number in endings]
     try:
-        run = Batch(jobs, workers=processes, ray=ray, resume=resume, report=report)
-        if ray is None and len(jobs) > 0:
-            _compile_ahead(jobs, quiet=quiet or as_json)
-        results = run.run()
+        with shown:
+            jobs = plan_jobs(find_sources(inputs), output, config, segments, suffix)
+            run = Batch(jobs, workers=processes, ray=ray, resume=resume, report=shown.tell)
+            shown.begin(len(jobs), sum(len(job.parts) for job in jobs), processes)
+            if ray is None and len(jobs) > 0:
+                _compile_ahead(jobs, shown.compiling)
+            results = run.run()
     except KeyboardInterrupt:
         click.echo("Interrupted: what is complete is kept; the same command with --resume goes on.", err=True)
         sys.exit(130)
@@ -151,31 +150,84 @@ def batch(
         sys.exit(1)
 
 
-def _compile_ahead(jobs: Sequence[Job], *, quiet: bool) -> None:
+def _compile_ahead(jobs: Sequence[Job], compiling: Callable[[], None]) -> None:
     """Once for each kind of pictures, and not in every process at the same time."""
     from streamfuse.runtime.ahead import Kind, compile_ahead
-    from streamfuse.runtime.progress import Reporter
     from streamfuse.runtime.sources import open_source
 
     first = {str(job.source): job for job in reversed(jobs)}  # of a file's segments one is enough
     kinds = set()
-    with Reporter(quiet=quiet) as reporter:
-        for job in list(first.values())[:_MAX_LOOKED_AT]:
-            with suppress(StreamfuseError):  # what is wrong is said of each file
-                with open_source(job.source, deinterlace=job.config.input.deinterlace) as source:
-                    kind = Kind.of(source.info, job.config)
-                if kind not in kinds:
-                    kinds.add(kind)
-                    compile_ahead(job.config, kind, reporter.compiling)
+    for job in list(first.values())[:_MAX_LOOKED_AT]:
+        with suppress(StreamfuseError):  # what is wrong is said of each file
+            with open_source(job.source, deinterlace=job.config.input.deinterlace) as source:
+                kind = Kind.of(source.info, job.config)
+            if kind not in kinds:
+                kinds.add(kind)
+                compile_ahead(job.config, kind, compiling)
 
 
-def _tell(file: FileResult | None, finished: int, wanted: int) -> None:
-    if file is None:
-        click.echo(f"[{finished}/{wanted}]", err=True)
-        return
-    for note in file.result.notes:
-        click.echo(note, err=True)
-    for warning in file.result.warnings:
-        click.echo(f"Warning: {warning}", err=True)
-    what = f"{file.result.frames_out} frames" if file.status != "failed" else "failed"
-    click.echo(f"[{finished}/{wanted}] {file.output}: {what}.", err=True)
+class _Shown:
+    """What a person sees on standard error: a bar on a terminal from the beginning, and a line for each file.
+
+    Args:
+        quiet: nothing.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._quiet = quiet
+        self._told_compiling = False
+        self._console = Console(stderr=True, highlight=False)
+        self._bar: Progress | None = None
+        if not quiet and self._console.is_terminal:
+            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+            self._bar = Progress(*columns, console=self._console)
+            self._task = self._bar.add_task("looking at the files", total=None)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def begin(self, files: int, parts: int, processes: int) -> None:
+        """Say what is to be done."""
+        noun = "1 file" if files == 1 else f"{files} files"
+        cut = f" in {parts} parts" if parts > files else ""
+        self._print(f"Fusing {noun}{cut}, {min(processes, max(parts, 1))} at a time.")
+        if self._bar is not None:
+            self._bar.update(self._task, description="parts" if cut else "files", total=parts)
+
+    def compiling(self) -> None:
+        """Say once why nothing is done yet."""
+        from streamfuse.runtime.progress import COMPILING
+
+        if not self._told_compiling:
+            self._told_compiling = True
+            self._print(COMPILING)
+
+    def tell(self, file: FileResult | None, finished: int, wanted: int) -> None:
+        """Take the report of a `Batch`."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=finished, total=wanted)
+        if file is None:
+            if self._bar is None:
+                self._print(f"[{finished}/{wanted}]")
+            return
+        for note in file.result.notes:
+            self._print(note)
+        for warning in file.result.warnings:
+            self._print(f"Warning: {warning}")
+        what = f"{file.result.frames_out} frames" if file.status != "failed" else "failed"
+        self._print(f"[{finished}/{wanted}] {file.output}: {what}.")
+
+    def _print(self, text: str) -> None:
+        if not self._quiet:
+            self._console.print(text, soft_wrap=True, markup=False)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import tempfile
 import time
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,13 @@ _PACKAGES = (
     "pyzmq",
     "cupy-cuda12x",
     "cupy-cuda13x",
+)
+_BROWSERS = "chromium", "chromium-browser", "google-chrome", "chrome"
+_TRIAL = "sample:?frames=4&size=96x64"
+_WORKS, _BROKEN = "works", "does not work"
+_FIGURES = (
+    "           on stacks that were held back in training: mef_ssim is likeness to both exposures (1 best; mean and\n"
+    "           worst), label_psnr: dB to wanted results, flicker code values between noisy frames of a still scene"
 )
 
 
@@ -36,7 +46,17 @@ def examine() -> dict[str, Any]:
         "networks": _networks(),
         "encoders": _encoders(),
         "cameras": sorted(str(path) for path in Path("/dev").glob("video*")),
+        "checks": _checks(),
+        "hints": _hints(),
     }
+
+
+def works(findings: dict[str, Any]) -> bool:
+    """Whether what every run needs works: the checks, and the networks that ship."""
+    networks = findings["networks"].values()
+    return all(text == _WORKS for text in findings["checks"].values()) and not any(
+        text.startswith(_BROKEN) for text in networks
+    )
 
 
 def render(findings: dict[str, Any]) -> str:
@@ -51,8 +71,11 @@ def render(findings: dict[str, Any]) -> str:
         "devices    " + ", ".join(findings["devices"]),
         "gpu        " + findings["gpu"],
         *(f"network    {name}: {text}" for name, text in findings["networks"].items()),
+        _FIGURES,
         f"encoders   {working or 'none'}" + (f" (do not open here: {failing})" if failing else ""),
         "cameras    " + (", ".join(findings["cameras"]) or "none found under /dev/video*"),
+        *(f"check      {name}: {text}" for name, text in findings["checks"].items()),
+        *(f"hint       {text}" for text in findings["hints"]),
     ]
     return "\n".join(lines)
 
@@ -99,8 +122,53 @@ def _networks() -> dict[str, str]:
         try:
             found[name] = read_card(weights_path(name)).get("validation", "weights found")
         except WeightsError as error:
-            found[name] = f"does not work: {error}"
+            found[name] = f"{_BROKEN}: {error}"
     return found
+
+
+def _checks() -> dict[str, str]:
+    """A few frames of the built-in scene fused, and written to a file and read again: that they work, or why not."""
+    from streamfuse.errors import StreamfuseError
+    from streamfuse.runtime.file_run import fuse_video
+    from streamfuse.runtime.sinks import open_sink
+    from streamfuse.runtime.sources import open_source
+
+    found = {"fuse": _WORKS, "encode": "not tried, as nothing was fused"}
+    try:
+        frames = list(fuse_video(_TRIAL, preset="fast"))
+    except StreamfuseError as error:
+        return found | {"fuse": f"{_BROKEN}: {error}"}
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder) / "trial.mp4")
+            with open_sink(path, (frames[0].width, frames[0].height)) as sink:
+                for frame in frames:
+                    sink.write(frame)
+            with open_source(path) as source:
+                count = sum(1 for _ in source)
+        right = count == len(frames)
+        found["encode"] = _WORKS if right else f"{_BROKEN}: {count} of {len(frames)} frames are in the file"
+    except (StreamfuseError, OSError) as error:
+        found["encode"] = f"{_BROKEN}: {error}"
+    return found
+
+
+def _hints() -> list[str]:
+    """What is missing here and would be of use, a sentence each."""
+    from streamfuse.camera.v4l2 import list_cameras
+
+    hints = []
+    if any(find_spec(name) is None for name in ("starlette", "uvicorn", "prometheus_client")):
+        hints.append("The page of a live run (--web) needs: pip install 'streamfuse[web]'.")
+    if not (platform.system() == "Linux" and list_cameras()):
+        hints.append("No camera is plugged in: `streamfuse live sim:` runs the built-in scene in real time.")
+    if find_spec("pytest") is not None and not any(map(shutil.which, _BROWSERS)):
+        hints.append("Chromium is missing: tests of the page are skipped (Debian: apt install chromium).")
+    if shutil.which("enfuse") is None:
+        hints.append(
+            "enfuse is missing: `evaluate stills` leaves this peer out (Debian: apt install enblend)."
+        )
+    return hints
 
 
 def _encoders() -> dict[str, bool]:
@@ -180,8 +248,8 @@ def render_camera(findings: dict[str, Any]) -> str:
     else:
         lines.append("exposure   is not driven")
     lines.append(
-        f"frames     {findings['frames_per_second']:g} a second used; {findings['discarded']} discarded in all "
-        f"(most of them to measure the latency), {findings['lost']} lost by the camera"
+        f"frames     {findings['frames_per_second']:g} a second used; {findings['discarded']} in all not used, as the "
+        f"exposure was changing (most of them to measure the latency), {findings['lost']} lost by the camera"
     )
     if findings["mains"]:
         lines.append(f"light      {findings['mains']}")

@@ -68,7 +68,9 @@ _FUSION = [
         metavar="N",
         help="Of the network and OpenCV; default: half of the CPUs.",
     ),
-    click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures; default: found by itself."),
+    click.option(
+        "--cycle", type=click.IntRange(2, 5), help="Number of exposures, as a hint; default: found."
+    ),
     click.option(
         "--rate",
         type=click.Choice(["full", "half"]),
@@ -329,10 +331,26 @@ def _last_words(summary: LiveSummary) -> str:
     ended = "interrupted after" if summary.interrupted else "done:"
     middle, _, highest = status.age_ms
     written = ", ".join(summary.files[:3]) + (" ..." if len(summary.files) > 3 else "")
+    counts = (
+        (status.dropped, "left out, as this machine was late"),
+        (
+            status.discarded,
+            "of the camera not used, as the exposure was changing or the run was starting or ending",
+        ),
+        (status.repaired, "fused across a lost frame"),
+    )
+    told = [f"{_frames(count)} {why}" for count, why in counts if count]
+    if status.reconnects:
+        told.append(
+            f"the camera was opened again {'once' if status.reconnects == 1 else f'{status.reconnects} times'}"
+        )
     return (
-        f"{ended} {status.frames_out} frames from {status.frames_in} in {summary.seconds:.0f} s, preset "
-        f"{status.effort}, age {middle:.0f} ms (p99 {highest:.0f}), {status.dropped} dropped, "
-        f"{status.discarded} discarded, {status.repaired} repaired, {status.reconnects} reconnects"
-        + (f"; {written}" if written else "")
+        f"{ended} {_frames(status.frames_out)} from {status.frames_in} in {summary.seconds:.0f} s, preset "
+        f"{status.effort}, {middle:.0f} ms from capture to fused (99 % below {highest:.0f})"
+        + "".join(f"; {text}" for text in (*told, written) if text)
         + "."
     )
+
+
+def _frames(count: int) -> str:
+    return "1 frame" if count == 1 else f"{count} frames"

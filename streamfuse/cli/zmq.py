@@ -94,8 +94,8 @@ def _with(*options: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], 
     metavar="N",
     help="That work at once; default: one for each CPU.",
 )
-@click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures; default: found by itself.")
-@click.option("--first", type=click.Choice(["under", "over"]), help="The first exposure.")
+@click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures, as a hint; default: found.")
+@click.option("--first", type=click.Choice(["under", "over"]), help="The first exposure, as a hint.")
 @click.option("--align", type=click.Choice(["off", "global", "flow"]), help="How far things move.")
 @click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")
 @_with(LOOK, STREAM, _OUTPUT)
@@ -196,7 +196,8 @@ def subscribe(
     streamfuse subscribe tcp://127.0.0.1:5556
     streamfuse subscribe tcp://127.0.0.1:5556 --record fused.mp4 --count 300
 
-    `age` is the time from publishing to here, `delay` the time from capture.
+    Frames a second, megabytes a second, the time from publishing to here and, where the publisher knows it, from
+    capture, and what was lost. In --json these times are `age_ms` and `delay_ms`.
     """
     from streamfuse.runtime.watch import watch
     from streamfuse.zmq.subscription import DEFAULT_MAX_AGE
@@ -307,10 +308,10 @@ def _line(report: dict[str, Any]) -> str:
     age = (
         ""
         if report["age_ms"] is None
-        else f", age {report['age_ms']:.1f} ms (max {report['age_ms_max']:.1f})"
+        else f", {report['age_ms']:.1f} ms on the way (at most {report['age_ms_max']:.1f})"
     )
-    delay = "" if report["delay_ms"] is None else f", delay {report['delay_ms']:.1f} ms"
+    delay = "" if report["delay_ms"] is None else f", {report['delay_ms']:.1f} ms since capture"
     return (
         f"{report['frames']} frames, {report['fps']:.1f} fps, {report['megabytes_per_second']:.1f} MB/s{age}{delay}, "
-        f"{report['lost']} lost, {report['skipped']} skipped, {report['refused']} refused"
+        f"{report['lost']} lost on the way, {report['skipped']} skipped here, {report['refused']} messages refused"
     )

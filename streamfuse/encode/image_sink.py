@@ -202,5 +202,5 @@ def _save(path: Path, pixels: npt.NDArray[Any]) -> None:
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if jpeg else []
     done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels), options)
     if not done:
-        raise EncoderError(f"{path} cannot be encoded as {path.suffix}.")
+        raise OutputError(f"{path} cannot be encoded as {path.suffix}.")
     write_bytes_file(path, data.tobytes())

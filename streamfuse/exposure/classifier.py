@@ -26,6 +26,8 @@ TOLD_WINDOW = 8
 _CUT_LIKENESS = 0.4  # rank correlation with all the last frames below which the scene has changed
 _NO_EVIDENCE = 0.03  # level gap below which exposures cannot be told apart at all
 _CLEAR_STEP = 0.1  # difference of level that says for certain which of two frames is brighter
+_LARGEST_BRACKET = 9  # photographs
+_SPREAD = 0.1  # of the mean step from one exposure of a bracket to the next, the least
 
 First = Literal["under", "over"]
 
@@ -43,7 +45,12 @@ class ClassificationReport:
         confidence: 0..1: 1 = changes from frame to frame inside an exposure are nothing against the difference
             between exposures, or the metadata say which is which.
         drops_detected: places where the order was broken: a frame lost or doubled.
-        disagreements: frames whose luma changed against what their metadata (or `first`) say.
+        disagreements: frames whose luma changed against what their metadata, or the order of the files, say.
+        first_wrong: the first frame is clearly not the exposure that `first` names; the luma was believed.
+        cycle_seen: the number of exposures that the frames show, where it is not the one that was asked for: `cycle`
+            where it could be found anyhow, else the frames were believed.
+        metadata_dropped: the metadata contradicted the luma in most of the first frames, and were not used.
+        one_bracket: there are few frames, and each is of another exposure: photographs of one bracket, and no film.
     """
 
     cycle: int
@@ -52,6 +59,10 @@ class ClassificationReport:
     confidence: float
     drops_detected: int
     disagreements: int
+    first_wrong: bool = False
+    cycle_seen: int | None = None
+    metadata_dropped: bool = False
+    one_bracket: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +84,8 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
     there. Where frames do not alternate at all (a title, a picture that is held), they are marked `alone`.
 
     Metadata (`frame.exposure`) come first where all of the first frames have them and their luma does not contradict
-    most of it. `first` decides only where luma does not: clear evidence against it is counted as a disagreement.
+    most of it. `first` and `cycle` are hints: `first` decides where luma does not, and `cycle` where so many exposures
+    can be told apart. What the luma says against them is in the report.
 
     Args:
         cycle: number of different exposures, 2 to 5; found by itself if None.
@@ -102,6 +114,7 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
                 f"{simultaneous} inputs taken together are a cycle of {simultaneous}, not of {cycle}."
             )
         self._cycle = 2 if first is not None else cycle
+        self._asked = cycle
         self._first = first
         self._slots = Slots(simultaneous) if simultaneous > 1 else None
         self._held: list[_Held] = []
@@ -118,6 +131,10 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
         self._confidence = 0.0
         self._drops = 0
         self._disagreements = 0
+        self._first_wrong = False
+        self._cycle_seen: int | None = None
+        self._metadata_dropped = False
+        self._one_bracket = False
 
     @property
     def report(self) -> ClassificationReport | None:
@@ -125,7 +142,16 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
         if not self._order:  # set last: another thread may ask at any moment
             return None
         return ClassificationReport(
-            self._count, self._order, self._gap_ev, self._confidence, self._drops, self._disagreements
+            self._count,
+            self._order,
+            self._gap_ev,
+            self._confidence,
+            self._drops,
+            self._disagreements,
+            self._first_wrong,
+            self._cycle_seen,
+            self._metadata_dropped,
+            self._one_bracket,
         )
 
     def push(self, item: Frame) -> Iterable[ClassifiedFrame]:
@@ -155,8 +181,11 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
 
     def _start(self, ended: bool) -> list[ClassifiedFrame]:
         known = self._by_slots() if self._slots else self._by_metadata() or self._by_luma()
+        last = ended or len(self._held) >= 2 * WINDOW
+        if known is None and last and self._asked is not None and not self._slots:
+            known = self._by_luma(believed=True)
         if known is None:
-            if not ended and len(self._held) < 2 * WINDOW:
+            if not last:
                 return []
             if ended or self._opening_left < WINDOW or self._slots:
                 raise ExposureError(self._no_alternation())
@@ -175,6 +204,7 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
         out = [labelled for held in waiting for labelled in self._go_on(held)]
         if ended:
             out += self._resolve()
+        self._one_bracket = ended and _is_one_bracket([held.evidence.level for held in waiting])
         self._first_report(known, waiting, out)
         return out
 
@@ -200,14 +230,18 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
         clear = (np.abs(steps) > _CLEAR_STEP) & (told != 0)
         if clear.sum() > 2 and (np.sign(steps[clear]) != np.sign(told[clear])).mean() > 0.5:
             self._disagreements += int(clear.sum())
+            self._metadata_dropped = True
             self._metadata = MetadataRanks(())
             return None
         return Cycle(tuple(ranks), count, MIN_GAP, 0.0)
 
-    def _by_luma(self) -> Cycle | None:
+    def _by_luma(self, believed: bool = False) -> Cycle | None:
+        """By what the frames show; `believed`: whatever number of exposures was asked for."""
         shots = [[held.evidence.level for held in shot] for shot in _shots(self._held)]
-        found = find_opening(shots, self._cycle)
+        found = find_opening(shots, None if believed else self._cycle)
         if found is not None:
+            seen = find_opening(shots) if self._asked is not None else None
+            self._cycle_seen = None if seen is None or seen.cycle.count == self._asked else seen.cycle.count
             self._levels = found.levels
             return found.cycle
         if self._first is not None:  # nothing to see: the user's word is all there is
@@ -218,7 +252,7 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
         labels = [item.rank for item in out if not item.alone] or list(known.ranks)
         start = labels[0] if labels else 0
         if self._first is not None and labels and labels[0] != ("under", "over").index(self._first):
-            self._disagreements += 1
+            self._first_wrong = True
         seen = {
             item.rank: held.evidence.thumbnail
             for held, item in zip(waiting, out, strict=False)
@@ -240,8 +274,9 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
             return "There is only one frame: at least two of different exposure are needed."
         return (
             f"The first {len(means)} frames do not alternate in exposure (mean luma {min(means):.3f} to "
-            f"{max(means):.3f} of white, with no order in it): give --cycle if they do, or a list of exposures with "
-            "--exposures."
+            f"{max(means):.3f} of white, with no order in it): if they do, "
+            f"{'' if self._asked else 'give their number with --cycle, or '}"
+            "name the exposure of each frame in a file for --exposures."
         )
 
     # Every frame after that
@@ -325,7 +360,7 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
     @property
     def _is_told(self) -> bool:
         """Whether somebody says which exposure is which, so that the luma may contradict it."""
-        return self._first is not None or self._slots is not None or self._metadata.count > 1
+        return self._slots is not None or self._metadata.count > 1
 
     @property
     def _count(self) -> int:
@@ -334,6 +369,14 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
 
 def _tells_rank(frame: Frame) -> bool:
     return frame.exposure is not None and frame.exposure.rank is not None
+
+
+def _is_one_bracket(levels: list[float]) -> bool:
+    """Whether no two of a few frames are of one exposure: their levels are spread over the whole range."""
+    if not 2 < len(levels) <= _LARGEST_BRACKET:
+        return False
+    steps = np.diff(np.sort(levels))
+    return bool(steps.min() > _SPREAD * steps.mean())
 
 
 def _shots(frames: list[_Held]) -> list[list[_Held]]:

@@ -6,13 +6,14 @@ import re
 
 import torch
 
-from streamfuse.errors import DeviceError, shortened
+from streamfuse.errors import DeviceError, UsageError, shortened
 
 
 def resolve_device(name: str | torch.device = "auto") -> torch.device:
     """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:i`, or what torch has for it.
 
     Raises:
+        UsageError: a name that is none.
         DeviceError: a GPU was asked for and there is none, or not that many, or the process that this one was forked
             from has used it.
     """
@@ -25,7 +26,7 @@ def resolve_device(name: str | torch.device = "auto") -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if not re.fullmatch(r"cpu|cuda(:\d{1,4})?", name, re.ASCII):
-        raise DeviceError(f"There is no device {shortened(name)}; use auto, cpu, cuda or cuda:0.")
+        raise UsageError(f"There is no device {shortened(name)}; use auto, cpu, cuda or cuda:0.")
     if name != "cpu":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if int(name.partition(":")[2] or 0) >= count:

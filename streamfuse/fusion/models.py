@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from streamfuse.core.output_file import write_bytes_file
 from streamfuse.core.values import PRESET_NETWORK
-from streamfuse.errors import WeightsError, shortened
+from streamfuse.errors import UsageError, WeightsError, shortened
 
 if TYPE_CHECKING:
     from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
@@ -148,7 +148,8 @@ def weights_path(name: str) -> Path:
     `lcndr` and `lcndr-s` share one file.
 
     Raises:
-        WeightsError: no such network or file.
+        UsageError: no such network.
+        WeightsError: no such file.
     """
     if name.endswith(".safetensors") and Path(name).is_file():
         return Path(name)
@@ -156,7 +157,8 @@ def weights_path(name: str) -> Path:
     shipped = Path(str(resources.files("streamfuse") / "weights" / file))
     if name in NETWORKS and shipped.is_file():
         return shipped
-    raise WeightsError(
+    kind = WeightsError if name.endswith(".safetensors") else UsageError
+    raise kind(
         f"There is no network {name!r}; choose from {', '.join(NETWORKS)} or name a .safetensors file."
     )
 

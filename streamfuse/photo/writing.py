@@ -92,7 +92,7 @@ def write_photo(
                 _encode(".tif", pixels, options), exif, icc, alpha=pixels.ndim == 3 and pixels.shape[2] == 4
             )
     except (cv2.error, OSError, ValueError, struct.error) as error:
-        raise EncoderError(f"{path} cannot be encoded as {suffix}: {error}") from error
+        raise OutputError(f"{path} cannot be encoded as {suffix}: {error}") from error
     write_bytes_file(path, data)
 
 

@@ -20,6 +20,7 @@ from streamfuse.encode.image_sink import is_one_picture
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
 from streamfuse.runtime import hdr
 from streamfuse.runtime.chain import Chain, Finish, build_chain, chain_of_run
+from streamfuse.runtime.findings import are_few_pictures, contradictions, damage, one_bracket
 from streamfuse.runtime.line import through
 from streamfuse.runtime.pipeline import Pipeline
 from streamfuse.runtime.sinks import open_recorder, open_sink
@@ -113,6 +114,7 @@ class FileFusion:
         config = hdr.settled(config, output)
         if dump is not None and config.output.hdr != "off":
             raise UsageError("--dump-stages shows what the network sees: leave it out, or leave --hdr out.")
+        self._inputs = inputs
         self._config = config
         self._output = output
         self._progress = progress
@@ -163,6 +165,10 @@ class FileFusion:
                 self._tidy(error)
                 if isinstance(error, ExposureError):
                     error.args = (f"{self._source.info.name}: {error}",)
+                    if are_few_pictures(self._inputs, self._pipeline.statistics.frames_in):
+                        error.add_note(
+                            "If they are one bracket: `streamfuse still` fuses them into one picture."
+                        )
                 raise
         statistics = self._pipeline.statistics
         if statistics.frames_out == 0:
@@ -237,12 +243,13 @@ class FileFusion:
             seconds=round(statistics.elapsed, 2),
             interrupted=self._interrupted,
             outputs=tuple(self._sink.outputs) if statistics.frames_out else (),
-            notes=tuple(self.notes),
+            notes=(*self.notes, *([] if self._dump is None else [self._dump.sentence])),
             warnings=(
                 *self._source.report().warnings,
                 *self._sink.report().warnings,
                 *damage(self._source, statistics.frames_in, whole=not self._interrupted),
-                *_contradiction(found.disagreements if found else 0),
+                *(contradictions(found, self._config.input) if found else ()),
+                *one_bracket(self._inputs, found, statistics.frames_in),
             ),
         )
 
@@ -279,41 +286,6 @@ def _refuse_one_picture(output: str, info: SourceInfo) -> None:
         raise UsageError(
             f"{output} is one picture and {info.name} has more frames; name a folder or out_%05d.png."
         )
-
-
-def damage(source: Source, frames_in: int, whole: bool) -> list[str]:
-    """Sentences on what the input has lost; `whole`: it was read to its end."""
-    warnings = []
-    info, told = source.info, source.report()
-    if told.decode_errors:
-        warnings.append(
-            f"{info.name} is damaged: {told.decode_errors} of its packets or pictures could not be decoded."
-        )
-    # Some headers give only a duration, so a few frames less are no evidence.
-    if (
-        whole
-        and info.count_promised
-        and info.frame_count is not None
-        and frames_in + 2 < 0.97 * info.frame_count
-    ):
-        warnings.append(
-            f"{info.name} promises {info.frame_count} frames and gave {frames_in}: it is cut off or damaged."
-        )
-    if told.left_over:
-        have = "1 frame has" if told.left_over == 1 else f"{told.left_over} frames have"
-        warnings.append(
-            f"{info.name}: {have} no partner of the same instant in the other files, and nothing was fused there."
-        )
-    return warnings
-
-
-def _contradiction(disagreements: int) -> list[str]:
-    if not disagreements:
-        return []
-    return [
-        f"In {disagreements} places --first, --exposures or the metadata contradict the brightness of the frames; "
-        "the brightness was believed."
-    ]
 
 
 def _refuse_input_as_output(inputs: Sequence[str], output: str) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from streamfuse.runtime.statistics import Statistics
 
 COMPILING = "Compiling loops for this machine, once (about 20 s) ..."
+_CLEAR = 0.7  # confidence below which the exposures are told with a doubt
 _MAX_RUNS = 5  # of frames without a partner that are named
 _PLAIN_SECONDS = 10.0  # between lines where there is no terminal
 
@@ -142,7 +143,8 @@ def _passed(summary: Summary) -> str:
 
 
 def _sentence(found: ClassificationReport) -> str:
+    doubt = "" if found.confidence >= _CLEAR else "; they differ little, so look whether the film is right"
     return (
-        f"Found {found.cycle} exposures, {', '.join(found.order)} first to last, {found.gap_ev:.1f} EV apart "
-        f"(confidence {found.confidence:.2f})."
+        f"Found {found.cycle} exposures, in the order {', '.join(found.order)}: {found.gap_ev:.1f} EV from the darkest "
+        f"to the brightest{doubt}."
     )

@@ -25,7 +25,7 @@ from streamfuse.runtime.line import NamedStage
 from streamfuse.runtime.live.live_config import LiveConfig, camera_options
 from streamfuse.runtime.maps import AttachMaps
 from streamfuse.runtime.pipeline import Pipeline
-from streamfuse.runtime.sinks import open_recorder
+from streamfuse.runtime.sinks import check_target, open_recorder
 from streamfuse.runtime.sources import FrameRange, open_source
 from streamfuse.runtime.statistics import Statistics
 from streamfuse.zmq.endpoint import parse_endpoint
@@ -209,6 +209,7 @@ def record(
     Raises:
         StreamfuseError: as the message says.
     """
+    check_target(output)
     source = open_source(endpoint)
     try:
         sink = open_recorder(output, source.info, **options)

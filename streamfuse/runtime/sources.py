@@ -146,7 +146,7 @@ def _expand(name: str) -> list[Path]:
     if "://" in name and not path.exists():
         raise _no_address(name)
     if is_device(name) and not path.is_file():
-        raise InputNotFoundError(camera_sentence(name))
+        raise UsageError(camera_sentence(name))
     if path.is_dir():
         images = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
         if not images:
@@ -162,13 +162,13 @@ def _expand(name: str) -> list[Path]:
     return [path]
 
 
-def _no_address(name: str) -> InputNotFoundError:
+def _no_address(name: str) -> UsageError:
     shown = without_credentials(name)
     if name.startswith("tcp://"):
-        return InputNotFoundError(
+        return UsageError(
             f"{shown} is no file: for frames over ZeroMQ write sub:{shown}, or pull:{shown} where the publisher pushes."
         )
-    return InputNotFoundError(camera_sentence(shown))
+    return UsageError(camera_sentence(shown))
 
 
 def _in_order(paths: list[Path], *, explicit: bool) -> list[Path]:

@@ -96,6 +96,16 @@ class StageDump:
                 f"{self._target} cannot be replaced ({error.strerror}): the missing ones are in {self._folder}."
             ) from error
 
+    @property
+    def sentence(self) -> str:
+        """What was written, and what each picture shows."""
+        nth = {1: "every", 2: "every second", 3: "every third"}.get(self._every, f"every {self._every}th")
+        return (
+            f"{self._target} has pictures of {nth} frame, named after its number: exposures as aligned, dark (0) to "
+            "bright; trust (white: the made exposure is believed); weight (white: this exposure alone counts; level 0 "
+            "is the finest detail, the highest the overall tone); gain of detail (mid-grey: unchanged); fused."
+        )
+
     def __call__(self, weighed: WeighedBracket, fused: FusedFrame) -> FusedFrame:
         """Write the pictures of this instant if it is its turn; gives the frame back unchanged."""
         if self._count % self._every == 0:

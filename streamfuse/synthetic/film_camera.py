@@ -27,7 +27,7 @@ class SampleCamera:
     def __init__(self, spec: str) -> None:
         self._sample = open_sample(spec)
         info = self._sample.info
-        self.name = spec
+        self.name = spec.removesuffix(":")  # as it stands before a colon in messages
         self.mode = CameraMode(info.width, info.height, info.rate, "built-in scene")
         self._frames: Iterator[Frame] = iter(self._sample)
 

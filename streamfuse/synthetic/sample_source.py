@@ -114,7 +114,7 @@ class SampleSource(Source):
         self._metadata, self._paced, self._stamp = metadata, paced, stamp
         self._closed = threading.Event()
         self.info = SourceInfo(
-            name="sample:",
+            name="sample",
             width=width,
             height=height,
             bits=bits,

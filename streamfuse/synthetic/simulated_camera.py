@@ -262,7 +262,7 @@ class SimulatedCamera:
         CameraError: it is unplugged.
     """
 
-    name = "simcam:"
+    name = "simcam"
 
     def __init__(self, sensor: SimulatedSensor) -> None:
         self._sensor = sensor

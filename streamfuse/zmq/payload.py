@@ -16,7 +16,7 @@ from streamfuse.core.frame import ColorInfo, Frame, FusedFrame, Plane
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.encode.codecs import choose, configure
 from streamfuse.encode.video_sink import av_frame
-from streamfuse.errors import EncoderError
+from streamfuse.errors import EncoderError, OutputError
 from streamfuse.zmq.message import Encoding
 from streamfuse.zmq.pixels import chosen_format, pack, packed_color
 
@@ -115,7 +115,7 @@ class JpegEncoder:
             ".jpg", np.ascontiguousarray(pixels), [cv2.IMWRITE_JPEG_QUALITY, self._quality]
         )
         if not done:
-            raise EncoderError(f"Frame {frame.index} cannot be encoded as JPEG.")
+            raise OutputError(f"Frame {frame.index} cannot be encoded as JPEG.")
         return Payload((np.asarray(data).reshape(-1),))
 
 

@@ -8,7 +8,9 @@ import yaml
 from runs import streamfuse
 
 from streamfuse._version import __version__
+from streamfuse.cli import doctor
 from streamfuse.cli.app import main
+from streamfuse.errors import OutputError
 
 
 def commands(group=main, path=()):
@@ -54,6 +56,29 @@ def test_doctor_leaves_signals_as_they_were():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_doctor_fuses_and_encodes_and_says_where_it_cannot(monkeypatch):
+    found = json.loads(streamfuse("doctor", "--json").stdout)
+    assert found["checks"] == {"fuse": "works", "encode": "works"}
+    assert "held back in training" in streamfuse("doctor").stdout
+
+    def fails(*_, **__):
+        raise OutputError("The disk is full.")
+
+    monkeypatch.setattr("streamfuse.runtime.sinks.open_sink", fails)
+    result = streamfuse("doctor")
+    assert result.exit_code == 1
+    assert "encode: does not work: The disk is full." in result.stdout
+
+
+def test_doctor_gives_the_hint_that_fits(monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+    assert any(
+        "Chromium is missing" in hint for hint in json.loads(streamfuse("doctor", "--json").stdout)["hints"]
+    )
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert not any("Chromium" in hint for hint in json.loads(streamfuse("doctor", "--json").stdout)["hints"])
+
+
 def test_doctor_says_what_works():
     result = streamfuse("doctor")
     assert result.exit_code == 0
@@ -93,7 +118,7 @@ def test_completion(shell):
 
 def test_training_says_what_is_missing(tmp_path):
     result = streamfuse("train", tmp_path / "none.yaml")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "none.yaml does not exist" in result.stderr
     (tmp_path / "bad.yaml").write_text("stepps: 3")
     assert streamfuse("train", tmp_path / "bad.yaml").exit_code == 2

@@ -48,9 +48,9 @@ def test_a_missing_file(folder):
 
 
 def test_an_address_that_is_no_endpoint(folder):
-    text = fuse_refused("tcp://127.0.0.1:5")
+    text = fuse_refused("tcp://127.0.0.1:5", code=2)
     assert "sub:tcp://127.0.0.1:5" in text and "pull:tcp://127.0.0.1:5" in text
-    text = fuse_refused("rtsp://me:secret@127.0.0.1:5/x")
+    text = fuse_refused("rtsp://me:secret@127.0.0.1:5/x", code=2)
     assert "streamfuse live" in text and "secret" not in text
 
 
@@ -119,7 +119,7 @@ def test_an_output_that_cannot_be_written(folder):
     (folder / "taken").mkdir()
     (folder / "taken.mkv").mkdir()
     assert "is a folder" in refused("fuse", SAMPLE, "-o", "taken.mkv", outputs=[])
-    assert "does not name an output" in refused("fuse", SAMPLE, "-o", "o.xyz", outputs=["o.xyz"])
+    assert "does not name an output" in refused("fuse", SAMPLE, "-o", "o.xyz", outputs=["o.xyz"], code=2)
     (folder / "file").touch()
     assert "file" in refused("fuse", SAMPLE, "-o", "file/o.mkv", outputs=[])
 
@@ -133,11 +133,13 @@ def test_the_input_is_never_the_output(folder):
 
 def test_unknown_codecs_and_formats(folder):
     assert "'h265'" in fuse_refused(SAMPLE, "--codec", "h265", code=2)
-    assert "no video encoder 'libnothing'" in fuse_refused(SAMPLE, "--codec", "libnothing")
-    assert "yuv999" in fuse_refused(SAMPLE, "--pix-fmt", "yuv999")
-    assert "16 bit" in fuse_refused(SAMPLE, "--bits", "16")
-    assert "cannot hold" in refused("fuse", SAMPLE, "-o", "o.webm", "--codec", "h264", outputs=["o.webm"])
-    assert "odd sizes" in fuse_refused("sample:?frames=4&size=161x91", "--pix-fmt", "yuv420p")
+    assert "no video encoder 'libnothing'" in fuse_refused(SAMPLE, "--codec", "libnothing", code=2)
+    assert "yuv999" in fuse_refused(SAMPLE, "--pix-fmt", "yuv999", code=2)
+    assert "16 bit" in fuse_refused(SAMPLE, "--bits", "16", code=2)
+    assert "cannot hold" in refused(
+        "fuse", SAMPLE, "-o", "o.webm", "--codec", "h264", outputs=["o.webm"], code=2
+    )
+    assert "odd sizes" in fuse_refused("sample:?frames=4&size=161x91", "--pix-fmt", "yuv420p", code=2)
 
 
 def test_sound_without_a_picture(folder):
@@ -254,7 +256,41 @@ def test_a_first_exposure_that_the_frames_contradict(folder):
     alternating_video(folder / "a.mkv")
     result = streamfuse("fuse", "a.mkv", "-o", "o.mkv", "--first", "over", "--preset", "fast")
     assert result.exit_code == 0
-    assert "contradict the brightness" in result.stderr
+    assert "--first over is not what the frames show: the first one is under-exposed" in result.stderr
+
+
+def test_a_number_of_exposures_that_the_frames_contradict(folder):
+    alternating_video(folder / "a.mkv")
+    result = streamfuse("fuse", "a.mkv", "-o", "o.mkv", "--cycle", "3", "--preset", "fast")
+    assert result.exit_code == 0
+    assert "--cycle 3 is not what the frames show: 2 exposures were found and used" in result.stderr
+
+
+def test_photographs_of_one_bracket_are_recognised(folder):
+    image_folder(folder / "three", "sample:?frames=3&size=96x64&cycle=3")
+    result = streamfuse("fuse", "three", "-o", "o.mkv", "--preset", "fast")
+    assert result.exit_code == 0
+    assert "looks like one bracket. `streamfuse still`" in result.stderr
+    image_folder(folder / "film", "sample:?frames=12&size=96x64")
+    assert "bracket" not in streamfuse("fuse", "film", "-o", "p.mkv", "--preset", "fast").stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fuse", SAMPLE, "-o", "o.xyz"),
+        ("fuse", SAMPLE, "-o", "o.webm", "--codec", "prores"),
+        ("fuse", SAMPLE, "-o", "o.mp4", "--pix-fmt", "nope"),
+        ("fuse", "rtsp://127.0.0.1/cam", "-o", "o.mp4"),
+        ("fuse", "0", "-o", "o.mp4"),
+        ("record", "zmq://127.0.0.1:5556", "-o", "o.xyz"),
+        ("export", "onnx", "o.onnx", "--fuser", "nope"),
+        ("train", "nope.yaml"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_asked_for_and_cannot_be_is_status_two(folder, arguments):
+    refused(*arguments, code=2, outputs=())
 
 
 @pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs /dev/null")

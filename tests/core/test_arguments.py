@@ -13,7 +13,7 @@ from PIL import Image
 import streamfuse
 from streamfuse.core.arguments import described
 from streamfuse.core.frame import FusedFrame
-from streamfuse.errors import InputNotFoundError, StreamfuseError, UsageError
+from streamfuse.errors import StreamfuseError, UsageError
 
 RGB = np.zeros((32, 48, 3), np.uint8)
 SAMPLE = "sample:?frames=4&size=64x48"
@@ -111,7 +111,7 @@ def test_inputs_that_are_no_names(door, inputs, says):
     ["0", "/dev/video97", "rtsp://me:secret@127.0.0.1:9/x", "http://127.0.0.1:9/x?token=secret", "pylon:"],
 )
 def test_a_camera_is_told_apart_from_a_file(name):
-    with pytest.raises(InputNotFoundError, match=r"open_camera\('") as found:
+    with pytest.raises(UsageError, match=r"open_camera\('") as found:
         streamfuse.open_source(name)
     assert "secret" not in str(found.value)
     assert "streamfuse live" in str(found.value)

@@ -107,7 +107,7 @@ def test_first_does_not_overrule_clear_evidence() -> None:
     classifier = ExposureClassifier(first="over")
     assert [item.rank for item in label(alternating(ranks, (0, 3)), classifier)] == ranks
     assert classifier.report is not None
-    assert classifier.report.disagreements == 1
+    assert (classifier.report.first_wrong, classifier.report.disagreements) == (True, 0)
 
 
 @pytest.mark.parametrize("kind", ["rank", "time"])
@@ -225,3 +225,23 @@ def test_without_anything_told_nothing_is_contradicted() -> None:
     assert [item.rank for item in label(frames, classifier)] == ranks
     assert classifier.report is not None
     assert classifier.report.disagreements == 0
+
+
+def test_a_number_of_exposures_that_is_not_there_is_a_hint() -> None:
+    ranks = [i % 2 for i in range(60)]
+    classifier = ExposureClassifier(cycle=3)
+    assert [item.rank for item in label(alternating(ranks, (0, 3)), classifier)] == ranks
+    assert classifier.report is not None
+    assert (classifier.report.cycle, classifier.report.cycle_seen) == (2, 2)
+
+
+def test_a_number_of_exposures_that_is_there_is_taken_though_the_frames_show_another() -> None:
+    ranks = [i % 3 for i in range(30)]
+    classifier = ExposureClassifier(cycle=2)
+    label(alternating(ranks, (0, 2, 4)), classifier)
+    assert classifier.report is not None
+    assert (classifier.report.cycle, classifier.report.cycle_seen) == (2, 3)
+    plain = ExposureClassifier(cycle=3)
+    label(alternating(ranks, (0, 2, 4)), plain)
+    assert plain.report is not None
+    assert (plain.report.cycle, plain.report.cycle_seen) == (3, None)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from streamfuse.errors import DeviceError
+from streamfuse.errors import DeviceError, UsageError
 from streamfuse.fusion.device import resolve_device
 
 
@@ -16,7 +16,7 @@ def test_cpu_and_auto():
     "name", ["", "gpu", "cpu:0", "cpu:", "cuda:", "cuda:x", "cuda:-1", "CUDA", "cuda:0:1"]
 )
 def test_unknown_names_are_told(name):
-    with pytest.raises(DeviceError, match="no device"):
+    with pytest.raises(UsageError, match="no device"):
         resolve_device(name)
 
 

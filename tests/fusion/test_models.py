@@ -10,7 +10,7 @@ import torch
 from networks import TINY, random_network
 from safetensors.torch import save_file
 
-from streamfuse.errors import OutputError, WeightsError
+from streamfuse.errors import OutputError, UsageError, WeightsError
 from streamfuse.fusion.models import (
     FORMAT,
     NETWORKS,
@@ -145,7 +145,8 @@ def test_wrong_tensors(saved):
 @pytest.mark.parametrize("name", ["lcndr-xl", "missing.safetensors", "", "../lcndr"])
 def test_names_that_do_not_exist(name):
     with pytest.raises(
-        WeightsError, match=r"choose from lcndr-xs, lcndr-s, lcndr or name a \.safetensors file"
+        WeightsError if name.endswith(".safetensors") else UsageError,
+        match=r"choose from lcndr-xs, lcndr-s, lcndr or name a \.safetensors file",
     ):
         weights_path(name)
 

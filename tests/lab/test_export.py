@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from pictures import exposures
 
 from streamfuse.cli.app import main
-from streamfuse.errors import OutputError, OutputExistsError, UsageError, WeightsError
+from streamfuse.errors import OutputError, OutputExistsError, UsageError
 from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
 from streamfuse.fusion.models import save_weights
 from streamfuse.lab.export import export_onnx, exportable
@@ -91,7 +91,7 @@ def test_refusals(tmp_path, monkeypatch):
         export_onnx("lcndr", tmp_path / "there.onnx")
     with pytest.raises(OutputError):
         export_onnx("lcndr", tmp_path / "no" / "net.onnx")
-    with pytest.raises(WeightsError):
+    with pytest.raises(UsageError):
         export_onnx("no such net", tmp_path / "net.onnx")
     assert (tmp_path / "there.onnx").read_bytes() == b"mine"
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from streamfuse.errors import ConfigError, InputNotFoundError
+from streamfuse.errors import ConfigError
 
 Term = Literal[
     "mef", "label", "tone", "contrast", "gradient", "temporal"
@@ -126,7 +126,6 @@ def load_train_config(path: Path) -> TrainConfig:
     """Read a YAML file; relative paths in it start at the current folder.
 
     Raises:
-        InputNotFoundError: no such file.
         ConfigError: a file that cannot be read, not YAML, or a key or value that does not fit.
     """
     try:
@@ -143,7 +142,7 @@ def _parsed(path: Path) -> Any:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputNotFoundError(
+        raise ConfigError(
             f"{path} does not exist; `streamfuse train` needs a training configuration."
         ) from error
     except IsADirectoryError as error:

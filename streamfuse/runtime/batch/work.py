@@ -107,7 +107,8 @@ def _remove(path: Path) -> None:
 def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
     from streamfuse.runtime import hdr
     from streamfuse.runtime.chain import chain_of_run
-    from streamfuse.runtime.file_run import damage, finishers, open_output
+    from streamfuse.runtime.file_run import finishers, open_output
+    from streamfuse.runtime.findings import contradictions, damage
     from streamfuse.runtime.pipeline import Pipeline
     from streamfuse.runtime.sources import open_source
 
@@ -132,6 +133,7 @@ def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
             *source.report().warnings,
             *sink.report().warnings,
             *damage(source, statistics.frames_in, whole=whole),
+            *(contradictions(found, config.input) if found else ()),
         )
         return PartResult(
             frames_in=statistics.frames_in,

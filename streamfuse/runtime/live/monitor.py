@@ -92,8 +92,8 @@ def line(status: LiveStatus) -> str:
         f"{status.source}: {status.state}",
         f"{status.rate_in:.1f} -> {status.rate_out:.1f} fps",
         f"{status.effort} on {status.device}",
-        f"age {middle:.0f} ms (p99 {highest:.0f})",
-        f"{status.dropped} dropped",
+        f"{middle:.0f} ms from capture to fused (99 % below {highest:.0f})",
+        f"{status.dropped} left out",
         f"{outputs} of {len(status.outputs)} outputs",
     ]
     parts += [f"recording {status.recording}"] if status.recording else []

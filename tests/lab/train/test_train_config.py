@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamfuse.errors import ConfigError, InputNotFoundError
+from streamfuse.errors import ConfigError
 from streamfuse.lab.train.train_config import load_train_config
 
 GOOD = "networks: {a: {widths: [8, 8, 8, 8]}}\ndata: d\nout: o\nheld_back: [x]\nsteps: 3\n"
@@ -91,7 +91,7 @@ def test_a_share_needs_no_start_when_it_is_all(config, tmp_path):
 
 
 def test_a_missing_configuration_is_named(tmp_path):
-    with pytest.raises(InputNotFoundError, match=r"nothing\.yaml"):
+    with pytest.raises(ConfigError, match=r"nothing\.yaml"):
         load_train_config(tmp_path / "nothing.yaml")
 
 

@@ -23,7 +23,8 @@ def status(**changes):
 
 def test_the_line_says_what_matters():
     assert line(status()) == (
-        "cam: running, 30.0 -> 29.5 fps, fast on cpu, age 150 ms (p99 210), 2 dropped, 1 of 1 outputs"
+        "cam: running, 30.0 -> 29.5 fps, fast on cpu, "
+        "150 ms from capture to fused (99 % below 210), 2 left out, 1 of 1 outputs"
     )
     assert line(status(state="starting", frames_in=7)) == (
         "cam: starting (7 frames so far, looking for the exposures)"
