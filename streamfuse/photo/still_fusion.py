@@ -204,8 +204,8 @@ def fuse_stills(
         bits: depth of the output, 8 or 16; the input's if None (JPEG: 8).
         quality: of JPEG, 1..100.
         overwrite: replace an existing file.
-        white: of linear light: how many EV diffuse white lies below what clips in the darkest exposure; half of what is
-            between the exposures if None.
+        white: of linear light: how many EV diffuse white lies below what clips in the darkest exposure; two thirds of
+            what is between the exposures if None.
 
     Raises:
         StreamfuseError: as the message says.
