@@ -221,7 +221,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--white",
     type=float,
     metavar="EV",
-    help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: half of the gap.",
+    help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: 2/3 of the gap.",
 )
 @click.option("--side-by-side", is_flag=True, default=None, help="Write under | over | fused.")
 @click.option(

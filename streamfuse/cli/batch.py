@@ -79,7 +79,7 @@ PRESETS = ("fast", "balanced", "best")
     "--white",
     type=float,
     metavar="EV",
-    help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: half of the gap.",
+    help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: 2/3 of the gap.",
 )
 @click.option("--overwrite", is_flag=True, default=None, help="Replace existing outputs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on standard output.")

@@ -6,9 +6,12 @@ Granados et al. 2010): light x of an exposure that takes s times the light has t
 
     (read^2 + x / full_well + (d x / d code)^2 / 12) / s^2
 
-of read noise, shot noise and the rounding to codes. An exposure fades out smoothly as the largest of its R', G', B'
-nears white, the darkest one but for a trace, so that no pixel is without a value. Where exposures disagree the
+of read noise, shot noise and the rounding to codes. A channel of an exposure fades out smoothly as it nears white, that
+of the darkest one but for a trace, so that no pixel is without a value. Where exposures disagree the
 alignment has put the reference in the other's place (`align.ghost`), brought to its scale: there both tell the same.
+
+A channel that clips is a lower bound. Where the darkest exposure is lost in its black, the radiance is that at least:
+cameras crush their blacks, and what a brighter exposure shows white must not be black.
 
 The scale of the film is kept over time (`ExposureScale`), and white stays where the first bracket puts it: nothing
 breathes. `docs/hdr.md` has the formulas of the output and their sources.
@@ -45,7 +48,8 @@ from streamfuse.imaging.photometric import Transfer
 
 READ_NOISE = 1e-3  # standard deviation in linear light, full scale is 1
 FULL_WELL = 10_000.0  # electrons at full scale
-FADE_START, FADE_END = 0.85, 0.97  # of the largest of R'G'B': an exposure fades out as it clips
+FADE_START, FADE_END = 0.85, 0.97  # of R'G'B': a channel fades out as it clips
+LOST = 0.03, 0.1  # luma of the darkest exposure up to which it tells nothing, and from which on it tells all
 TRACE = 1e-6  # of its weight that is left of the darkest exposure when it clips
 H273_TRANSFER = {"pq": 16, "hlg": 18}
 HLG_PEAK = REFERENCE_WHITE / hdr_transfer.HLG_WHITE  # scene light at signal 1, where diffuse white is 203
@@ -58,8 +62,8 @@ class HdrTarget:
 
     Args:
         transfer: of the planes that are made.
-        white_ev: how far diffuse white lies below what the darkest exposure clips at; None: half of the way to what the
-            brightest one clips at, by the first bracket.
+        white_ev: how far diffuse white lies below what the darkest exposure clips at; None: two thirds of the way to
+            what the brightest one clips at, by the first bracket.
         peak: luminance that nothing exceeds, cd/m2, of PQ; HLG has its own.
         bits: of the planes.
         keep: give the radiance along with the planes.
@@ -173,6 +177,7 @@ def merged(
         unclipped,
         floors,
         np.array([2.0**-gap for gap in gaps_ev], np.float32),
+        np.array(LOST, np.float32),
         coded.matrix,
         coded.gain,
         coded.signal,
@@ -205,8 +210,8 @@ def _tables(
 
 
 def default_white_ev(gaps_ev: Sequence[float]) -> float:
-    """Half of the way from what the darkest exposure clips at to what the brightest one clips at, rounded."""
-    return round(gaps_ev[-1] / 2 / WHITE_STEP) * WHITE_STEP
+    """Two thirds of the way from what the darkest exposure clips at to what the brightest one clips at, rounded."""
+    return round(gaps_ev[-1] * 2 / 3 / WHITE_STEP) * WHITE_STEP
 
 
 def in_units(radiance: Map, matrix: npt.NDArray[np.float64]) -> Map:

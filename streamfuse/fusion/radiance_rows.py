@@ -82,28 +82,45 @@ def _add(
     scale: np.float32,
     total: Map,
     sums: Map,
+    least: Map,
 ) -> None:
-    """Add one exposure: its weight to the total, weight x radiance to the sums (3, w)."""
-    red, green, blue = sums[0], sums[1], sums[2]
-    for i in range(len(total)):
+    """Add one exposure: of each channel its weight to the total, weight x radiance to the sums, all (3, w).
+
+    `least` (3, w) rises to what a channel must have that clips.
+    """
+    for i in range(luma.shape[0]):
         r = _node(luma[i] + to_rgb[0] * cr[i])
         g = _node(luma[i] - to_rgb[1] * cb[i] - to_rgb[2] * cr[i])
         b = _node(luma[i] + to_rgb[3] * cb[i])
-        share = weight[_node(luma[i])] * unclipped[max(r, g, b)] + floor
-        total[i] += share
-        share *= scale
-        red[i] += share * light[r]
-        green[i] += share * light[g]
-        blue[i] += share * light[b]
+        share = weight[_node(luma[i])]
+        kept_r, kept_g, kept_b = unclipped[r], unclipped[g], unclipped[b]
+        red, green, blue = share * kept_r + floor, share * kept_g + floor, share * kept_b + floor
+        total[0, i] += red
+        total[1, i] += green
+        total[2, i] += blue
+        light_r, light_g, light_b = light[r] * scale, light[g] * scale, light[b] * scale
+        sums[0, i] += red * light_r
+        sums[1, i] += green * light_g
+        sums[2, i] += blue * light_b
+        if kept_r * kept_g * kept_b < _ONE:
+            least[0, i] = max(least[0, i], (_ONE - kept_r) * light_r)
+            least[1, i] = max(least[1, i], (_ONE - kept_g) * light_g)
+            least[2, i] = max(least[2, i], (_ONE - kept_b) * light_b)
 
 
 @kernel
-def _divide(total: Map, sums: Map) -> None:
-    for i in range(len(total)):
-        per = _ONE / total[i]
-        sums[0, i] *= per
-        sums[1, i] *= per
-        sums[2, i] *= per
+def _hidden(luma: Map, dim: Map, out: Map) -> None:
+    """How far the darkest exposure is lost in the dark: 1 up to dim[0], 0 from dim[1] on."""
+    per = _ONE / (dim[1] - dim[0])
+    for i in range(len(out)):
+        out[i] = min(max((dim[1] - luma[i]) * per, _ZERO), _ONE)
+
+
+@kernel
+def _divide(total: Map, hidden: Map, least: Map, sums: Map) -> None:
+    for i in range(len(hidden)):
+        for c in range(3):
+            sums[c, i] = max(sums[c, i] / total[c, i], least[c, i] * hidden[i])
 
 
 @kernel
@@ -161,6 +178,7 @@ def merge(
     unclipped: Map,
     floors: Map,
     scales: Map,
+    dim: Map,
     matrix: Map,
     gain: Map,
     signal: Map,
@@ -180,6 +198,7 @@ def merge(
         light, unclipped: by the nodes of R'G'B'.
         weights: (N, NODES), by luma.
         floors, scales: of each exposure, added to its weight, and radiance of its full scale.
+        dim: see `_hidden`.
         matrix, gain, signal, luma: see `_code`.
         codes: scale and offset of Y', scale and neutral of chroma, the offset with what rounds.
         out: Y (H, W), Cb and Cr (h, w).
@@ -189,11 +208,13 @@ def merge(
     columns, rows = chroma.shape[3], chroma.shape[2]
     across, down = 1 << subsampling[0], 1 << subsampling[1]
     y_line, cb, cr = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
-    framed, total = np.empty(columns + 1, np.float32), np.empty(width, np.float32)
+    framed, total = np.empty(columns + 1, np.float32), np.empty((3, width), np.float32)
     sums, coarse = np.empty((3, width), np.float32), np.zeros((2, width), np.float32)
+    least, hidden = np.empty((3, width), np.float32), np.empty(width, np.float32)
     for y in range(height):
         total[:] = _ZERO
         sums[:] = _ZERO
+        least[:] = _ZERO
         place = np.float32(y + 0.5) / np.float32(down) - _HALF
         above = int(np.floor(place))
         way = place - np.float32(above)
@@ -202,8 +223,23 @@ def merge(
             _luma(lumas[k, y], levels[0], levels[1], y_line)
             _chroma(chroma[k, 0, near], chroma[k, 0, far], way, levels[2], levels[3], index, part, framed, cb)
             _chroma(chroma[k, 1, near], chroma[k, 1, far], way, levels[2], levels[3], index, part, framed, cr)
-            _add(y_line, cb, cr, to_rgb, light, weights[k], unclipped, floors[k], scales[k], total, sums)
-        _divide(total, sums)
+            _add(
+                y_line,
+                cb,
+                cr,
+                to_rgb,
+                light,
+                weights[k],
+                unclipped,
+                floors[k],
+                scales[k],
+                total,
+                sums,
+                least,
+            )
+            if k == 0:
+                _hidden(y_line, dim, hidden)
+        _divide(total, hidden, least, sums)
         if len(linear) > 0:
             for c in range(3):
                 linear[y, :, c] = sums[c]

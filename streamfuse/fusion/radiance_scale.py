@@ -3,7 +3,8 @@
 Both are found in the aligned exposures of each instant, and kept over time, since what jumps from instant to instant
 makes the picture breathe. The transfer function is the one that most instants told so far. The gap between two
 exposures is the median over the last `WINDOW` instants of the median ratio of linear light, over pixels that both show
-within their range. Metadata that tell the exposures are believed instead.
+within their range; where few do, it is the rough figure of their histograms. Metadata that tell the exposures are
+believed instead.
 """
 
 from __future__ import annotations
@@ -21,12 +22,10 @@ from streamfuse.imaging.photometric import PLAIN, Transfer
 
 WINDOW = 15  # instants whose gaps count
 _STRIDE = 4  # of the pixels that are looked at, across and down
-_DIM, _CLIPPED = (
-    0.1,
-    0.85,
-)  # luma of the darker exposure from which on, of the brighter one up to which a pixel tells
-_MIN_PIXELS = 200
-_OTHER_EV = 0.7  # from the median: the exposures were changed, and what was before does not count
+# A pixel tells from this luma of the darker exposure on, and up to this luma of the brighter one.
+_DIM, _CLIPPED = 0.1, 0.85
+_MIN_PIXELS, _MIN_SHARE = 200, 0.01  # that have to tell
+_MAX_SPREAD_EV = 2.0  # between their quartiles: more, and they are different things
 
 
 class ExposureScale:
@@ -46,33 +45,23 @@ class ExposureScale:
             return self.transfer, (0.0,) * bracket.cycle
         frame = bracket.reference
         lumas = sampled(aligned.exposures, frame.bits, frame.color)
-        self._vote(lumas)
+        curves = [photometric.estimate_curve([dark], [bright]) for dark, bright in pairwise(lumas)]
+        self._votes.update(curve.transfer for curve in curves if curve.transfer is not None)
         known = _known(aligned)
+        if known is not None:
+            return self.transfer, tuple(ev - known[0] for ev in known)
         gaps = [0.0]
-        for rank, (dark, bright) in enumerate(pairwise(lumas)):
-            rough = aligned.gaps_ev[rank + 1] - aligned.gaps_ev[rank]
-            told = None if known is None else known[rank + 1] - known[rank]
-            step = told if told is not None else measured_step(dark, bright, self.transfer)
-            gaps.append(gaps[-1] + (told if told is not None else self._kept(rank, step or rough)))
+        for rank, ((dark, bright), curve) in enumerate(zip(pairwise(lumas), curves, strict=True)):
+            step = measured_step(dark, bright, self.transfer)
+            steps = self._steps.setdefault(rank, deque(maxlen=WINDOW))
+            steps.append(curve.gap_ev if step is None else step)
+            gaps.append(gaps[-1] + float(np.median(steps)))
         return self.transfer, tuple(gaps)
 
     @property
     def transfer(self) -> Transfer:
         """What most instants told so far; of equals the one that was told first."""
         return max(self._votes, key=lambda one: self._votes[one], default=PLAIN)
-
-    def _vote(self, lumas: Sequence[Map]) -> None:
-        for dark, bright in pairwise(lumas):
-            curve = photometric.estimate_curve([dark], [bright])
-            if curve.transfer is not None:
-                self._votes[curve.transfer] += 1
-
-    def _kept(self, rank: int, step: float) -> float:
-        steps = self._steps.setdefault(rank, deque(maxlen=WINDOW))
-        if steps and abs(float(np.median(steps)) - step) > _OTHER_EV:
-            steps.clear()
-        steps.append(step)
-        return float(np.median(steps))
 
 
 def sampled(exposures: Sequence[tuple[Plane, ...]], bits: int, color: ColorInfo) -> list[Map]:
@@ -85,10 +74,11 @@ def sampled(exposures: Sequence[tuple[Plane, ...]], bits: int, color: ColorInfo)
 def measured_step(dark: Map, bright: Map, transfer: Transfer) -> float | None:
     """EV from a darker exposure to a brighter one of the same instant; None where too few pixels show both."""
     tells = (dark > _DIM) & (bright < _CLIPPED) & (bright > dark)
-    if int(tells.sum()) < _MIN_PIXELS:
+    if int(tells.sum()) < max(_MIN_PIXELS, _MIN_SHARE * dark.size):
         return None
     low, high = (photometric.decoded(luma[tells].astype(np.float64), transfer) for luma in (dark, bright))
-    return float(np.log2(np.median(high / low)))
+    first, middle, last = np.percentile(np.log2(high / low), (25, 50, 75))
+    return float(middle) if last - first < _MAX_SPREAD_EV else None
 
 
 def _known(aligned: AlignedBracket) -> list[float] | None:

@@ -23,11 +23,10 @@ from streamfuse.fusion.radiance import HdrTarget, default_white_ev, in_units, me
 from streamfuse.fusion.radiance_scale import measured_step, sampled
 from streamfuse.imaging import photometric
 from streamfuse.imaging.hdr_transfer import BT709, P3_D65, between_primaries
-from streamfuse.imaging.photometric import SRGB, Transfer
+from streamfuse.imaging.photometric import SRGB
 from streamfuse.photo.reading import Photo, expand_photos, read_photo
 
 _BITS = 16
-_ROUGH_EV = 2.0  # between exposures next to each other that show nothing in common
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,17 +73,20 @@ def merge_pictures(
     Args:
         pictures: (H, W, 3) R'G'B' or (H, W) grey, uint8 or uint16, darkest first.
         exif_ev: exposure of each where it is known; else it is measured.
-        white_ev: as in `Merged`; None: half of the way to what the brightest one clips at.
+        white_ev: as in `Merged`; None: two thirds of the way to what the brightest one clips at.
         primaries: of R', G' and B', an H.273 code point.
     """
     color = ColorInfo(matrix=6, primaries=primaries, transfer=1, full_range=True)
     planes = [_planes(picture, color) for picture in pictures]
     lumas = sampled(planes, _BITS, color)
-    transfer = _transfer(lumas)
+    curves = [photometric.estimate_curve([dark], [bright]) for dark, bright in pairwise(lumas)]
+    votes = Counter(curve.transfer for curve in curves if curve.transfer is not None)
+    transfer = votes.most_common(1)[0][0] if votes else SRGB  # as photographs are
     if exif_ev is not None:
         gaps = tuple(ev - exif_ev[0] for ev in exif_ev)
     else:
-        steps = [measured_step(dark, bright, transfer) or _ROUGH_EV for dark, bright in pairwise(lumas)]
+        measured = [measured_step(dark, bright, transfer) for dark, bright in pairwise(lumas)]
+        steps = [curve.gap_ev if ev is None else ev for ev, curve in zip(measured, curves, strict=True)]
         gaps = tuple(float(gap) for gap in np.cumsum([0.0, *steps]))
     found_white = default_white_ev(gaps) if white_ev is None else white_ev
     coded = rendering(HdrTarget(), primaries, 2.0**-found_white)
@@ -131,13 +133,6 @@ def _planes(picture: Picture, color: ColorInfo) -> tuple[Picture, ...]:
     if wide.ndim == 2:
         return (np.ascontiguousarray(wide),)
     return rgb_to_planes(np.ascontiguousarray(wide), bits=_BITS, subsampling=(0, 0), color=color)
-
-
-def _transfer(lumas: Sequence[Map]) -> Transfer:
-    """What most pairs of exposures tell; sRGB where none does, as photographs are."""
-    curves = [photometric.estimate_curve([dark], [bright]) for dark, bright in pairwise(lumas)]
-    votes = Counter(curve.transfer for curve in curves if curve.transfer is not None)
-    return votes.most_common(1)[0][0] if votes else SRGB
 
 
 def _exif_ev(tags: Mapping[int, Any]) -> float | None:

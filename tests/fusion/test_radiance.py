@@ -135,6 +135,19 @@ def test_what_clips_in_every_exposure_has_a_value():
     np.testing.assert_allclose(found, 1.0, rtol=1e-3)
 
 
+def test_what_a_brighter_exposure_shows_white_is_not_black():
+    black, white = np.zeros((*SIZE, 3)), np.ones((*SIZE, 3))
+    _, found = merge(
+        [exposed(black, 0.0), exposed(white, 0.0)], (0.0, 3.0)
+    )  # a camera that crushes its blacks
+    np.testing.assert_allclose(found, 1 / 8, rtol=0.01)
+    seen = np.full((*SIZE, 3), 0.05)
+    _, found = merge(
+        [exposed(seen, 0.0), exposed(white, 0.0)], (0.0, 3.0)
+    )  # it moved away: the darker one saw it
+    np.testing.assert_allclose(found, 0.05, rtol=0.02)
+
+
 def test_nothing_exceeds_the_peak():
     target = HdrTarget("pq", peak=600.0)
     radiance = scene()
