@@ -38,13 +38,18 @@ def settled(config: Config, output: str) -> Config:
         if hdr in ("hlg", "pq"):
             raise UsageError(f"{output} holds linear light: leave --hdr {hdr} out, which is for video.")
         return config.with_overrides(hdr="linear")
-    if hdr == "linear" and output != _NULL:
-        raise UsageError(f"{output} cannot hold linear light: name a pattern such as frames/%05d.exr.")
+    if hdr == "linear":
+        _check_linear(output)
     if hdr in ("hlg", "pq") and output != _NULL and suffix not in CONTAINERS:
         raise UsageError(
             f"{output} cannot tell that it is {hdr.upper()}: with --hdr name a video file ({', '.join(CONTAINERS)})."
         )
     return config
+
+
+def _check_linear(output: str) -> None:
+    if not is_linear(output) and output != _NULL:
+        raise UsageError(f"{output} cannot hold linear light: name a pattern such as frames/%05d.exr.")
 
 
 def target(config: Config) -> HdrTarget | None:
@@ -117,7 +122,13 @@ def check_plain(config: Config, what: str) -> None:
 def output_of(
     output: str | Path, info: SourceInfo, settings: OutputConfig
 ) -> tuple[SourceInfo, OutputConfig, Mastering | None]:
-    """What the sink of a run in high dynamic range is told: the frames to come, how to store them, their metadata."""
+    """What the sink of a run in high dynamic range is told: the frames to come, how to store them, their metadata.
+
+    Raises:
+        UsageError: the output cannot hold linear light.
+    """
+    if settings.hdr == "linear":
+        _check_linear(str(output))
     if settings.hdr in ("off", "linear"):
         return info, settings, None
     found = HdrTarget("hlg" if settings.hdr == "hlg" else "pq", peak=settings.peak_nits or PEAK)

@@ -30,6 +30,16 @@ def test_settings_that_ask_live_runs_for_it_are_refused(run):
         run()
 
 
+def test_linear_light_does_not_go_into_video():
+    linear = Config().with_overrides(hdr="linear")
+    for refused in (
+        lambda: hdr.settled(linear, "a.mp4"),
+        lambda: hdr.output_of("a.mp4", source_info(), linear.output),
+    ):
+        with pytest.raises(UsageError, match="cannot hold linear light"):
+            refused()
+
+
 def test_the_chain_merges_instead_of_fusing():
     chain = build_chain(PQ)
     assert [stage.name for stage in chain.stages] == ["label", "pair", "align", "merge"]
