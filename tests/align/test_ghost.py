@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from align_clips import exposed, scene, shifted
 
 from streamfuse.align import ghost
@@ -78,6 +79,13 @@ def test_a_noisy_dark_reference_leaves_the_pixels_to_brighter_neighbours_that_ag
     shadows[25:65, 35:85] = False
     assert share[shadows].mean() > 0.8
     assert share[35:55, 45:75].mean() < 0.2
+
+
+@pytest.mark.parametrize(("luma", "wanted"), [(0.1, 1.0), (0.3, 1.0), (0.6, 0.0)])
+def test_shadows_of_a_bright_reference_come_from_darker_neighbours(luma: float, wanted: float) -> None:
+    bright = np.full((40, 40), luma, np.float32)
+    share = ghost.darker_share(Picture(bright, None, np.ones((1, 3), np.float32)))
+    assert share[4:-4, 4:-4] == pytest.approx(wanted)
 
 
 def test_a_clipped_reference_leaves_the_pixels_to_darker_neighbours() -> None:
