@@ -1,18 +1,18 @@
-"""Put the parts together by hand: source, stages and sink, each in its own thread."""
+"""Put the parts together by hand: source, stages and sink, with as many threads as the machine has CPUs."""
 
 import sys
 
 from streamfuse import Pipeline, open_sink, open_source
 from streamfuse.config import load_config
-from streamfuse.runtime.chain import build_chain
+from streamfuse.runtime.chain import chain_of_run
 
 
 def main(clip: str, out: str) -> int:
     config = load_config("fast").with_overrides(align="global")
     with open_source(clip) as source:
-        chain = build_chain(config, source.info.simultaneous)
+        chain = chain_of_run(config, source.info)
         with open_sink(out, source.info, overwrite=True) as sink:
-            statistics = Pipeline(source, chain.stages, [sink]).run()
+            statistics = Pipeline(source, chain.stages, [sink], threads=chain.threads).run()
     found = chain.front.classifier.report  # None if there was no frame
     order = found.order if found else ()
     print(f"{statistics.frames_out} frames, {order}, slowest: {statistics.bottleneck}")

@@ -93,11 +93,14 @@ def build_front(config: Config, simultaneous: int = 1) -> Front:
 def chain_of_run(config: Config, info: SourceInfo, finish: Sequence[Finish] = ()) -> Chain:
     """The chain for a run over a source, with as many threads as the settings or else the machine have for it.
 
+    Of a live source brackets are worked on one by one: more of them on their way would only be older.
+
     Raises:
         UsageError, WeightsError, DeviceError: as `build_chain`; `DeviceError`, too, where memory does not do.
     """
     check_memory_limit(info.width, info.height)
-    threads = config.fuse.threads or min(cpus(), brackets_at_once(info.width, info.height))
+    most = config.fuse.threads or min(cpus(), brackets_at_once(info.width, info.height))
+    threads = None if info.live else most
     return build_chain(config, info.simultaneous, finish, on_device=True, threads=threads)
 
 

@@ -6,11 +6,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from align_clips import FULL, alternating, exposed, grey_frame, scene, shifted
+from at_once import at_once
 
 from streamfuse.align import Aligner
 from streamfuse.align.flow import Mode, Preset
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import AlignedBracket, ClassifiedFrame, ColorInfo, Exposure, Frame
+from streamfuse.core.frame import AlignedBracket, ClassifiedFrame, ColorInfo, Exposure, Frame, Plane
 from streamfuse.exposure import Pairer
 
 
@@ -184,10 +185,10 @@ def test_light_that_brightens_and_fades_is_not_the_ratio() -> None:
     assert align(frames, ranks, Aligner())[2].gaps_ev == pytest.approx((0.0, 3.0), abs=0.02)
 
 
-def test_a_reference_that_takes_over_has_the_white_balance_of_the_other_exposure() -> None:
-    ranks = [i % 2 for i in range(5)]
+def tinted(ranks: list[int]) -> tuple[list[Frame], list[tuple[Plane, ...]]]:
+    """A clip whose bright exposures are redder, and the bright exposure of each of its instants."""
     size, color = (96, 160), ColorInfo(1, 1, 1, full_range=False)
-    frames, truth = [], ()
+    frames, truth = [], []
     for i, rank in enumerate(ranks):
         light = np.dstack([scene(*size[::-1], seed=n) * 0.05 + 0.012 for n in range(3)])
         light[40:60, 8 + 30 * i : 24 + 30 * i] = 0.11  # too fast to follow
@@ -198,12 +199,32 @@ def test_a_reference_that_takes_over_has_the_white_balance_of_the_other_exposure
             codes = np.round(rgb * 65535).astype(np.uint16)
             seen.append(rgb_to_planes(codes, bits=8, subsampling=(1, 1), color=color))
         frames.append(Frame(seen[rank], 8, (1, 1), color, i, Fraction(1, 30), i))
-        truth = seen[1] if i == 2 else truth
+        truth.append(seen[1])
+    return frames, truth
+
+
+def test_a_reference_that_takes_over_has_the_white_balance_of_the_other_exposure() -> None:
+    ranks = [i % 2 for i in range(5)]
+    frames, truth = tinted(ranks)
     made = align(frames, ranks, Aligner())[2].exposures[1]
-    for plane, wanted in zip(made, truth, strict=True):
-        step = wanted.shape[0] / size[0]
+    for plane, wanted in zip(made, truth[2], strict=True):
+        step = wanted.shape[0] / frames[0].height
         there = tuple(slice(int(a * step), int(b * step)) for a, b in ((44, 56), (72, 80)))
         assert np.abs(plane[there].astype(float) - wanted[there]).mean() < 2.5
+
+
+def test_brackets_that_are_worked_on_at_once_come_out_as_one_by_one() -> None:
+    ranks = [i % 2 for i in range(9)]
+    frames, _ = tinted(ranks)
+    pairer = Pairer()
+    labelled = [ClassifiedFrame(frame, rank, 2) for frame, rank in zip(frames, ranks, strict=True)]
+    brackets = [bracket for item in labelled for bracket in pairer.push(item)] + list(pairer.flush())
+    aligner = Aligner()
+    one_by_one = [aligned for bracket in brackets for aligned in aligner.push(bracket)]
+    for mine, wanted in zip(at_once(Aligner(), brackets), one_by_one, strict=True):
+        for one, other in zip(mine.exposures, wanted.exposures, strict=True):
+            for plane, same in zip(one, other, strict=True):
+                np.testing.assert_array_equal(plane, same)
 
 
 def test_simultaneous_exposures_pass_unwarped() -> None:

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from at_once import at_once
 from pictures import plane_exposures
 
 from streamfuse.core.frame import AlignedBracket, Bracket, ColorInfo, Frame, Neighbours, luma_range
@@ -153,3 +154,23 @@ def test_a_level_is_added_before_luma_is_rounded(size):
         inside = (plain[0] > 3) & (plain[0] < 252)
         assert moved[inside].mean() == pytest.approx(more, abs=0.03)
         assert np.abs(moved).max() <= np.ceil(abs(more))
+
+
+def test_the_level_of_frames_that_are_blended_at_once_is_asked_for_in_order():
+    fuser = create_fuser("mertens")
+    planes, asked = plane_exposures(48, 64, 2, 8, (1, 1), FULL), []
+    weighed = []
+    for index in range(8):
+        frame = Frame(planes[0], 8, (1, 1), FULL, index, Fraction(1, 25), index)
+        # The one in the middle has no partner: it has no level, and passes as it is.
+        missing = {} if index == 4 else {1: Neighbours(None, frame)}
+        aligned = AlignedBracket(Bracket(frame, 0, 2, missing), tuple(planes), (0.0, 3.0), (None, None))
+        weighed += WeighStage(fuser).push(aligned)
+
+    def level(of, picture):
+        asked.append(of.bracket.reference.index)
+        return 0.0
+
+    fused = at_once(BlendStage(fuser, level), weighed)
+    assert [frame.index for frame in fused] == [*range(8)]
+    assert asked == [0, 1, 2, 3, 5, 6, 7]

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -14,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamfuse import Config, open_source
+from streamfuse.core import memory_limit
 from streamfuse.core.protocols import Feed, ParallelStage, Sink, Stage
 from streamfuse.core.turns import Turn, Turns
 from streamfuse.errors import UsageError
+from streamfuse.runtime import chain
 from streamfuse.runtime.chain import chain_of_run
 from streamfuse.runtime.line import Line, NamedStage, Seen
 from streamfuse.runtime.pipeline import Pipeline
@@ -196,9 +199,9 @@ class Digest(Sink):
 def fused(clip: str, threads: int, **options: object) -> tuple[list[int], str]:
     config, sink = Config().with_overrides(threads=threads, device="cpu", **options), Digest()
     with open_source(clip) as source:
-        chain = chain_of_run(config, source.info)
-        assert chain.threads == threads
-        Pipeline(source, chain.stages, [sink], threads=chain.threads).run()
+        run = chain_of_run(config, source.info)
+        assert run.threads == threads
+        Pipeline(source, run.stages, [sink], threads=run.threads).run()
     return sink.numbers, sink.digest.hexdigest()
 
 
@@ -217,3 +220,16 @@ def test_frames_are_the_same_whatever_the_number_of_threads(clip, options):
     assert one[0]
     for threads in (2, 3, 8):
         assert fused(clip, threads, **options) == one
+
+
+def test_a_run_has_a_thread_for_each_cpu_as_far_as_memory_goes_and_a_live_one_keeps_its_line(monkeypatch):
+    monkeypatch.setattr(chain, "cpus", lambda: 12)
+    with open_source("sample:?frames=4&size=64x48") as source:
+        info = source.info
+    config = Config().with_overrides(device="cpu", fuser="mertens")
+    assert chain_of_run(config, info).threads == 12
+    assert chain_of_run(config, replace(info, live=True)).threads is None
+    assert chain_of_run(config.with_overrides(threads=3), info).threads == 3
+    monkeypatch.setattr(memory_limit.os, "sysconf", lambda name: 1 << (20 if "PAGES" in name else 12))
+    assert chain_of_run(config, replace(info, width=7680, height=4320)).threads == 1
+    assert chain_of_run(config, replace(info, width=1920, height=1080)).threads == 8

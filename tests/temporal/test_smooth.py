@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from at_once import at_once
 
 from streamfuse.core.frame import (
     AlignedBracket,
@@ -249,3 +250,16 @@ def test_without_looking_ahead_no_later_instant_counts():
 
     for one, other in zip(weights(maps)[:3], weights(others)[:3], strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_instants_that_are_worked_on_at_once_come_out_as_one_by_one(ahead):
+    rng = np.random.default_rng(4)
+    items = [instant(t, maps_of(rng.uniform(0.3, 0.5, MAP) + 0.2 * (t % 2))) for t in range(9)]
+    smoother = Smoother(ahead)
+    one_by_one = [result for item in items for result in smoother.push(item)]
+    one_by_one += smoother.flush()
+    for mine, wanted in zip(at_once(Smoother(ahead), items), one_by_one, strict=True):
+        assert mine.aligned is wanted.aligned
+        for one, other in zip(mine.maps.priors, wanted.maps.priors, strict=True):
+            np.testing.assert_array_equal(one, other)
