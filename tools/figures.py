@@ -328,6 +328,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "bench-profile": speed.bench_profile,
     "bench-ratios": speed.bench_ratios,
     "video-fast": video_fast,
+    "one-flow": speed.one_flow,
     "formats-sound": formats.sound,
     "formats-extras": formats.extras,
     "formats-not-made": formats.not_made,
