@@ -75,8 +75,8 @@ def live() -> str:
 
 def one_flow() -> str:
     """What it costs to estimate the flow between two frames once, and the way back by its inverse."""
-    rows = []
-    for part in read("video-one-flow")["sets"]:
+    rows, found = [], read("video-one-flow")
+    for part in found["sets"]:
         for before, after in zip(part["before"], part["after"], strict=True):
             options = part["command"].partition(".mp4 --")[2] or part["command"].partition(".hdr --")[2]
             kept = [word for word in ("flicker", "white-balance", "step") if f"{word} " in options]
@@ -85,7 +85,8 @@ def one_flow() -> str:
                 f"{before[name]:.{digits}f} / {after[name]:.{digits}f}" if name in before else "-"
                 for name, digits in (("psnr", 2), ("motion_psnr", 2), ("afo_mean", 3), ("epe", 2))
             ]
-            rows.append([part["kind"], f"`{part['preset']}`", before["clip"], what, *cells])
+            kind = "chosen on" if before["clip"] in found["chosen_on"] else "result"
+            rows.append([kind, f"`{part['preset']}`", before["clip"], what, *cells])
     head = ["", "preset", "clip", "", "PSNR", "PSNR in motion", "AFo mean", "end-point error"]
     return table(head, rows)
 
