@@ -345,6 +345,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "bench-ratios": speed.bench_ratios,
     "video-fast": video_fast,
     "look": look,
+    "one-flow": speed.one_flow,
     "formats-sound": formats.sound,
     "formats-extras": formats.extras,
     "formats-not-made": formats.not_made,

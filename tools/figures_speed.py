@@ -91,6 +91,24 @@ def how_long() -> str:
     return table([f"frames per second ({machine})", *head], cells)
 
 
+def one_flow() -> str:
+    """What it costs to estimate the flow between two frames once, and the way back by its inverse."""
+    rows, found = [], read("video-one-flow")
+    for part in found["sets"]:
+        for before, after in zip(part["before"], part["after"], strict=True):
+            options = part["command"].partition(".mp4 --")[2] or part["command"].partition(".hdr --")[2]
+            kept = [word for word in ("flicker", "white-balance", "step") if f"{word} " in options]
+            what = ", ".join([f"{before['gap_ev']:.0f} EV", *kept])
+            cells = [
+                f"{before[name]:.{digits}f} / {after[name]:.{digits}f}" if name in before else "-"
+                for name, digits in (("psnr", 2), ("motion_psnr", 2), ("afo_mean", 3), ("epe", 2))
+            ]
+            kind = "chosen on" if before["clip"] in found["chosen_on"] else "result"
+            rows.append([kind, f"`{part['preset']}`", before["clip"], what, *cells])
+    head = ["", "preset", "clip", "", "PSNR", "PSNR in motion", "AFo mean", "end-point error"]
+    return table(head, rows)
+
+
 def bench_fusion() -> str:
     """Fusion alone, against OpenCV's Mertens in the same call."""
     rows = read("bench-cpu")["fusion"]

@@ -105,6 +105,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
         self._histograms: Recent[Levels] = Recent(12)
         self._blocks: Recent[Blocks | None] = Recent(12)
         self._flows: Recent[F] = Recent(8)
+        self._matches: Recent[F] = Recent(8)
         self._balance = BalanceTracker()
         self._turns = Turns()
         self._open = 0  # brackets that are worked on at once
@@ -199,10 +200,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
             return photometric.ratio_curve(UNKNOWN_GAP_EV * abs(rank - bracket.rank))
         here, there = self._levels_around(bracket, others), sum(self._levels(frame) for frame in others)
         dark, bright = ([reference], others) if brighter else (others, [reference])
-        levels = (here, there) if brighter else (there, here)
-        measured = photometric.curve_of_histograms(*levels)
-        known = photometric.known_gap(dark[0], bright[0])
-        curve = measured if known is None else photometric.with_known_gap(measured, known)
+        curve = _between(dark[0], bright[0], *((here, there) if brighter else (there, here)))
         pair = bracket.cycle * min(rank, bracket.rank) + max(rank, bracket.rank)
         low, high = ([self._block_means(frame) for frame in frames] for frames in (dark, bright))
         return replace(curve, balance=self._balance(pair, low, high, curve))
@@ -224,7 +222,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
         there = [ops.luma(other) if brighter else ops.brightened(other, tone) for other in others]
         flows: Sequence[F | None] = [None] * len(frames)
         if self._settings.mode != "off":
-            flows = self._motion(bracket, frames, here, there, tone)
+            flows = self._motion(bracket, frames, here, there, tone, brighter)
         return ops.compared(here, others, there, flows, tone, brighter)
 
     def _shares(
@@ -241,7 +239,13 @@ class Alignment(Generic[P, F, M, T, Planes]):
     # Motion
 
     def _motion(
-        self, bracket: Bracket, frames: Sequence[Frame], reference: M, neighbours: Sequence[M], tone: T
+        self,
+        bracket: Bracket,
+        frames: Sequence[Frame],
+        reference: M,
+        neighbours: Sequence[M],
+        tone: T,
+        brighter: bool,
     ) -> Sequence[F]:
         """Flow of the reference towards each neighbour, both in the brighter exposure's scale.
 
@@ -249,11 +253,15 @@ class Alignment(Generic[P, F, M, T, Planes]):
         camera explains the pictures as well, it is that.
         """
         ops = self._ops
-        matching = ops.matched(reference, neighbours)
         if self._settings.mode != "flow":
-            return matching.result()
-        along = self._even_motion(bracket, frames)  # meanwhile
-        across = matching.result()
+            return ops.matched(reference, neighbours).result()
+        if len(frames) == 2:
+            across: Sequence[F] = [self._matched(bracket.reference, frame, brighter) for frame in frames]
+            along = self._even_motion(bracket, frames)
+        else:  # a neighbour that is alone is followed the way it is asked for: nothing makes up for an error
+            matching = ops.matched(reference, neighbours)
+            along = self._even_motion(bracket, frames)  # meanwhile
+            across = matching.result()
         here, there = ops.on_grid(reference), [ops.on_grid(luma) for luma in neighbours]
         share = ops.usable(here, tone)
         lumas = None
@@ -309,6 +317,27 @@ class Alignment(Generic[P, F, M, T, Planes]):
             lambda: self._ops.moved(self.picture(source), self.picture(target)), source, target
         )
 
+    def _matched(self, reference: Frame, neighbour: Frame, brighter: bool) -> F:
+        """Flow of a reference towards a neighbour, which is the `brighter` exposure or not.
+
+        Two frames that follow each other ask for it both, each for its way. It is found once, from the earlier frame
+        towards the later one and by nothing but these two, so that any segment of a film has the same; the way back
+        is its inverse.
+        """
+        earlier, later = sorted((reference, neighbour), key=lambda frame: frame.index)
+        found = self._matches.get(earlier, later)
+        if found is None:
+            dark, bright = (reference, neighbour) if brighter else (neighbour, reference)
+            tone = self._ops.tone(_between(dark, bright, self._levels(dark), self._levels(bright)))
+            raised, luma = (
+                self._ops.brightened(self.picture(dark), tone),
+                self._ops.luma(self.picture(bright)),
+            )
+            source, target = (raised, luma) if dark is earlier else (luma, raised)
+            (found,) = self._ops.matched(source, [target]).result()
+            self._matches.put(found, earlier, later)
+        return found if reference is earlier else self._ops.halfway(found, 1.0)[0]
+
     def _levels(self, frame: Frame) -> Levels:
         return self._histograms.of(lambda: self._ops.histogram(self.picture(frame)), frame)
 
@@ -318,6 +347,13 @@ class Alignment(Generic[P, F, M, T, Planes]):
     def picture(self, frame: Frame) -> P:
         """Give a frame where it is computed with."""
         return self._pictures.of(lambda: self._ops.picture(frame), frame)
+
+
+def _between(dark: Frame, bright: Frame, dark_levels: Levels, bright_levels: Levels) -> IntensityMapping:
+    """The curve from one exposure to another: known of the frames, else measured from histograms."""
+    measured = photometric.curve_of_histograms(dark_levels, bright_levels)
+    known = photometric.known_gap(dark, bright)
+    return measured if known is None else photometric.with_known_gap(measured, known)
 
 
 def part_of_the_way(first: Frame, middle: Frame, last: Frame) -> float:

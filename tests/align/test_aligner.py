@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -9,9 +10,11 @@ from align_clips import FULL, alternating, exposed, grey_frame, scene, shifted
 from at_once import at_once
 
 from streamfuse.align import Aligner
+from streamfuse.align.cpu import CpuOperations
 from streamfuse.align.flow import Mode, Preset
+from streamfuse.align.operations import Pending
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import AlignedBracket, ClassifiedFrame, ColorInfo, Exposure, Frame, Plane
+from streamfuse.core.frame import AlignedBracket, ClassifiedFrame, ColorInfo, Exposure, Frame, Map, Plane
 from streamfuse.exposure import Pairer
 
 
@@ -263,6 +266,22 @@ def test_a_frame_depends_on_a_bounded_window_only(preset: Preset) -> None:
         for planes, others in zip(one.exposures, other.exposures, strict=True):
             np.testing.assert_array_equal(planes[0], others[0])
         np.testing.assert_array_equal(one.flow_before, other.flow_before)
+
+
+def test_the_motion_between_two_frames_is_estimated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    matched: list[int] = []
+    estimate = CpuOperations.matched
+
+    def counted(self: CpuOperations, source: Map, targets: Sequence[Map]) -> Pending[Sequence[Map]]:
+        matched.append(len(targets))
+        return estimate(self, source, targets)
+
+    monkeypatch.setattr(CpuOperations, "matched", counted)
+    ranks = [i % 2 for i in range(8)]
+    aligned = align(alternating(ranks, (0, 3)), ranks, Aligner())
+    assert len(aligned) == 8
+    # Seven pairs; the first and the last frame have one neighbour, and ask for themselves.
+    assert sum(matched) == 7 + 2
 
 
 def test_sides_that_disagree_where_the_bright_reference_is_clipped_are_not_mixed() -> None:

@@ -50,6 +50,14 @@ def test_halfway_between_two_pictures(part: float) -> None:
     np.testing.assert_allclose(after, (1 - part) * field, atol=1e-5)
 
 
+def test_all_of_the_way_is_the_way_back() -> None:
+    y, x = np.mgrid[:60, :80].astype(np.float32)
+    field = np.dstack([4 + np.sin(y / 9), np.cos(x / 11) - 2]).astype(np.float32)
+    back = motion.halfway(field, 1.0)[0]
+    there = motion.warp(field, back)  # what is at x here came from x + back
+    np.testing.assert_allclose((back + there)[8:-8, 8:-8], 0, atol=0.05)
+
+
 def test_nothing_can_be_matched_in_black_or_white() -> None:
     assert motion.usable(np.zeros((40, 40), np.float32), CURVE).max() == 0
     assert motion.usable(np.ones((40, 40), np.float32), CURVE).max() == 0
