@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from streamfuse.core.arrays import Picture
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.options import FuseOptions, PublishOptions
 from streamfuse.core.protocols import Closable
+from streamfuse.core.queue import END, Queue
 from streamfuse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from streamfuse.runtime.statistics import Statistics
 
 _FRAMES_THAT_WAIT = 8  # for the caller of `fuse_live`
-_POLL_SECONDS = 0.1
 _END_SECONDS = 30.0
 
 
@@ -188,46 +187,33 @@ def _live_frames(config: Config, duration: float | None) -> Iterator[FusedFrame]
     from streamfuse.runtime.live.live_config import camera_options
     from streamfuse.runtime.live.live_run import LiveRun
 
-    waiting: queue.Queue[FusedFrame] = queue.Queue(_FRAMES_THAT_WAIT)
-    failed: list[BaseException] = []
-
-    def offer(frame: FusedFrame) -> None:
-        while True:
-            try:
-                waiting.put_nowait(frame)
-                return
-            except queue.Full:
-                try:
-                    waiting.get_nowait()
-                except queue.Empty:
-                    continue
+    waiting: Queue[FusedFrame] = Queue(_FRAMES_THAT_WAIT, "drop-oldest")
 
     def work() -> None:
         try:
             run.run(duration)
         except BaseException as error:
-            failed.append(error)
+            waiting.end(error)
+        finally:
+            waiting.end()
 
     lanes = Lanes(config)  # before the camera gives frames that nobody could fuse yet
     lanes.compile_ahead(lambda: None)
     assert config.live.camera is not None
     run = LiveRun(
-        open_camera(config.live.camera, camera_options(config.live)), config, lanes=lanes, listener=offer
+        open_camera(config.live.camera, camera_options(config.live)),
+        config,
+        lanes=lanes,
+        listener=waiting.put,
     )
     thread = threading.Thread(target=work, name="streamfuse live", daemon=True)
     thread.start()
     try:
-        while thread.is_alive() or not waiting.empty():
-            try:
-                frame = waiting.get(timeout=_POLL_SECONDS)
-            except queue.Empty:
-                continue
+        while (frame := waiting.get()) is not END:
             yield frame
     finally:
         run.stop()
         thread.join(_END_SECONDS)
-    if failed:
-        raise failed[0]
 
 
 class FramePublisher(Closable):

@@ -107,7 +107,8 @@ class FuseConfig(_Section):
     )
     threads: Annotated[int, Field(ge=1)] | None = Field(
         default=None,
-        description="of the network and of OpenCV; null: half of the CPUs, as the stages run side by side",
+        description="that work at once in a run; null: one for each CPU. Live: of the network and of OpenCV; null: "
+        "half of the CPUs",
     )
 
 
@@ -176,6 +177,19 @@ class OutputConfig(_Section):
     audio: Literal["auto", "copy", "none"] = Field(
         default="auto",
         description="auto: copy sound, convert what the container cannot hold; copy: never convert; none: leave it out",
+    )
+    hdr: Literal["off", "hlg", "pq", "linear"] = Field(
+        default="off",
+        description="off: fused for ordinary screens; hlg, pq: the exposures merged into radiance, as HDR video; "
+        "linear: as it is, for .exr and .hdr pictures",
+    )
+    peak_nits: Annotated[float, Field(ge=203, le=10000)] | None = Field(
+        default=None, description="of hdr: pq, the luminance in cd/m2 that nothing exceeds; null: 1000"
+    )
+    white: Annotated[float, Field(ge=-6, le=16)] | None = Field(
+        default=None,
+        description="of hdr: how many EV diffuse white lies below what clips in the darkest exposure; "
+        "null: two thirds of what is between the exposures",
     )
     overwrite: bool = Field(default=False, description="replace an output that is there already")
 

@@ -338,6 +338,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "zmq-live": speed.zmq_live,
     "soak": speed.soak,
     "live": speed.live,
+    "how-long": speed.how_long,
     "bench-fusion": speed.bench_fusion,
     "bench-stages": speed.bench_stages,
     "bench-profile": speed.bench_profile,

@@ -73,6 +73,24 @@ def live() -> str:
     return table([*head, "fps in / fused", "dropped", "age p50 / p95 / p99, ms"], rows)
 
 
+def how_long() -> str:
+    """Frames per second from file to file, by size, and the minutes that five minutes of film take."""
+    found = read("how-long")
+    rates = {(run["size"], run["method"]): run["fps"] for run in found["runs"] if run["output"] == "disk"}
+    methods = [f"streamfuse {preset}" for preset in ("fast", "balanced", "best")] + [
+        "AlignMTB + MergeMertens"
+    ]
+    cells = []
+    for size in dict.fromkeys(size for size, _ in rates):
+        known = [rates.get((size, method)) for method in methods]
+        cells.append(
+            [size, *("-" if fps is None else f"{fps:.1f} ({5 * 24 / fps:.0f} min)" for fps in known)]
+        )
+    machine = found["calls"][0]["environment"]["machine"]
+    head = [name.replace("streamfuse ", "`") + "`" if "streamfuse" in name else name for name in methods]
+    return table([f"frames per second ({machine})", *head], cells)
+
+
 def bench_fusion() -> str:
     """Fusion alone, against OpenCV's Mertens in the same call."""
     rows = read("bench-cpu")["fusion"]

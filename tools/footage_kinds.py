@@ -31,6 +31,7 @@ from streamfuse.config import Config, load_config
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.frame import Plane
 from streamfuse.encode.video_sink import av_frame
+from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.stage import fuse_planes
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.film import film
@@ -165,6 +166,7 @@ def measure(kind: str, clip: str, data: Path, config: Config) -> dict[str, Any]:
     both = [tuple(frame.planes for frame in scene.exposures(instant)) for instant in range(scene.instants)]
     footage = made(kind, both)
     chain = build_chain(config)
+    fuser = create_fuser(config.fuser_name, preset=config.fuse.preset)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "footage.mp4"
         store(path, footage)
@@ -173,7 +175,7 @@ def measure(kind: str, clip: str, data: Path, config: Config) -> dict[str, Any]:
         with open_source(path) as source:
             frames = list(through(chain.line, source))
     assert len(frames) == len(footage.pictures), (len(frames), len(footage.pictures))
-    wanted = {n: fuse_planes(chain.fuser, exposures, 8, BT709) for n, exposures in footage.wanted.items()}
+    wanted = {n: fuse_planes(fuser, exposures, 8, BT709) for n, exposures in footage.wanted.items()}
     wanted = {n: dimmed(planes, footage.shares.get(n, 1.0)) for n, planes in wanted.items()}
     numbers = sorted(wanted)
     apart = [

@@ -173,7 +173,7 @@ def _picture(number: int, layout: str) -> av.VideoFrame:
     level = DARK if number % 2 == 0 else BRIGHT
     rgb = np.repeat((np.clip(ramp * level, 0, 255)).astype(np.uint8)[..., None], 3, axis=2)
     rgb[:, number % width] = int(200 * level)
-    picture = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(format=layout)
+    picture = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(format=layout, threads=1)
     picture.pts, picture.time_base = number, Fraction(1, RATE)
     return picture
 

@@ -27,7 +27,7 @@ from streamfuse.config import Config, load_config
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.film import film_scene, scene_of
 from streamfuse.lab.evaluate.meter import ClipScore
-from streamfuse.lab.evaluate.radiance import Radiance, RadianceFrames
+from streamfuse.lab.evaluate.radiance_clips import Radiance, RadianceFrames
 from streamfuse.lab.evaluate.simulate import Simulation
 from streamfuse.lab.evaluate.videos import Oracle, score_config
 from streamfuse.lab.evaluate.virtual_camera import virtual_camera

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from functools import partial
 from typing import Literal
 
 from streamfuse.align import flow as motion
-from streamfuse.align.cpu import CpuOperations
-from streamfuse.align.policy import Alignment, AlignSettings
-from streamfuse.core.frame import AlignedBracket, Bracket
-from streamfuse.core.protocols import Stage
+from streamfuse.align.cpu import CpuOperations, Planes
+from streamfuse.align.policy import Alignment, AlignSettings, Instant
+from streamfuse.core.frame import AlignedBracket, Bracket, Map
+from streamfuse.core.protocols import ParallelStage
+from streamfuse.core.turns import InLine
 from streamfuse.core.values import Preset
 
+CpuInstant = Instant[Map, Map, Planes]
+_IN_LINE = InLine()
 
-class Aligner(Stage[Bracket, AlignedBracket]):
+
+class Aligner(ParallelStage[Bracket, AlignedBracket]):
     """Turns `Bracket` into `AlignedBracket`, one for one; see `Alignment` for how.
+
+    One bracket at a time is worked on in several threads, for its sake; of several at once each keeps to its own.
 
     Args:
         preset, mode, ghost, rate, denoise, coarse: see `AlignSettings`.
@@ -47,7 +54,15 @@ class Aligner(Stage[Bracket, AlignedBracket]):
 
     def push(self, item: Bracket) -> Iterable[AlignedBracket]:
         """Align one bracket."""
-        instant = self._alignment.align(item)
+        return self._aligned(item, self._alignment.begin(item))
+
+    def begin(self, item: Bracket) -> Callable[[], Iterable[AlignedBracket]]:
+        """One in, one out; the white balance of each is found in order."""
+        self._operations.executor = _IN_LINE
+        return partial(self._aligned, item, self._alignment.begin(item))
+
+    def _aligned(self, item: Bracket, align: Callable[[], CpuInstant]) -> Iterable[AlignedBracket]:
+        instant = align()
         made = instant.made
         trusts = [1.0 if one.trust is None else float(one.trust.mean()) for one in made.values()]
         self.untrusted_share = 1.0 - sum(trusts) / max(len(trusts), 1)

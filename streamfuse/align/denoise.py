@@ -18,12 +18,17 @@ import numpy.typing as npt
 from streamfuse.align.denoise_rows import Parts, filter_parts
 from streamfuse.core.frame import Frame, Map, Plane, chroma_range, luma_range
 from streamfuse.imaging.enlarging import two_columns
-from streamfuse.imaging.photometric import IntensityMapping
+from streamfuse.imaging.photometric import GAMMA, IntensityMapping
 
 SEEN = (
     0.003  # luma: standard deviation, times the share of the reference, from which on noise is worth the time
 )
 LEFT = 0.002  # luma: so much noise is left in, so that what has less stays bit for bit
+# Noise is even in linear light, and the mean of its code values x ** (1 / gamma) lies below that of the mean light: by
+# (gamma - 1) / 2 times variance / value (Jensen's inequality to the second order). Without this what is made of dark
+# frames is darker than bright frames are, and the film alternates. The kernel's denominator makes it hold within a
+# tenth down to light as weak as the noise, which cannot be less than black.
+LIFT = (GAMMA - 1) / 2
 CHROMA = 0.8  # variance of Cb and Cr / that of luma, for independent noise in R', G' and B'
 _CELL = 32  # pixels at working size: the picture is treated in such cells
 _STEP = 4  # every how many pixels it is asked whether there is noise
@@ -75,9 +80,11 @@ def denoised(mapped: Sequence[Plane], frame: Frame, noise: RaisedNoise, share: M
     black, white = luma_range(frame.bits, frame.color.full_range)
     chroma = CHROMA / (1 << (across + down)) * (2 * chroma_range(frame.bits, frame.color.full_range)[1]) ** 2
     made = tuple(plane.copy() for plane in mapped)
-    for plane, out, scale in zip(mapped, made, ((white - black) ** 2, chroma, chroma), strict=False):
+    kinds = ((white - black) ** 2, LIFT), (chroma, 0.0), (chroma, 0.0)
+    for plane, out, (scale, lift) in zip(mapped, made, kinds, strict=False):
         parts = _parts(cells, plane, share.shape)
-        filter_parts(plane, variance, np.float32(scale), parts, np.float32(limit), out)
+        levels = np.float32(scale), np.float32(black), np.float32(lift)
+        filter_parts(plane, variance, *levels, parts, np.float32(limit), out)
     return made
 
 

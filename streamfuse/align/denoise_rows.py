@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.frame import Map, Plane
+from streamfuse.core.jit import kernel
 from streamfuse.imaging.enlarging import Kept, Places, bring_up, lines_kept, places
-from streamfuse.imaging.jit import kernel
 
 Parts = npt.NDArray[np.int64]
 MARGIN = 2  # pixels around a part that decide on it
 _RING = 3
-_ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
+_ZERO, _ONE, _TWO, _HALF = np.float32(0), np.float32(1), np.float32(2), np.float32(0.5)
 _NINTH = np.float32(1 / 9)
 _MIN_VALUE = np.float32(1e-3)  # squared code values
 
@@ -61,12 +61,22 @@ def _sums(framed: Map, sums: Map, squares: Map) -> None:
 
 
 @kernel
-def _weigh(sums: Map, squares: Map, noise: Map, scale: np.float32, kept: Map, mean: Map) -> None:
-    """Share of a pixel's own value, and the mean times what is left.
+def _weigh(
+    sums: Map,
+    squares: Map,
+    noise: Map,
+    scale: np.float32,
+    black: np.float32,
+    lift: np.float32,
+    kept: Map,
+    mean: Map,
+) -> None:
+    """Share of a pixel's own value, and the mean times what is left, plus what noise has taken.
 
     Args:
         sums, squares: three lines each, (3, n).
         noise: variance, (n,), times `scale`.
+        black, lift: see `filter_parts`.
         kept, mean: (n,).
     """
     s0, s1, s2, q0, q1, q2 = sums[0], sums[1], sums[2], squares[0], squares[1], squares[2]
@@ -77,7 +87,9 @@ def _weigh(sums: Map, squares: Map, noise: Map, scale: np.float32, kept: Map, me
         share = max(spread - less, _ZERO) / max(spread, _MIN_VALUE)
         share = share if less > _ZERO else _ONE
         kept[i] = share
-        mean[i] = average * (_ONE - share)
+        value = max(average - black, _ZERO)
+        taken = less * value / (value * value + _TWO * less + _MIN_VALUE)
+        mean[i] = average * (_ONE - share) + lift * taken
 
 
 @kernel
@@ -102,6 +114,8 @@ def _filter_part(
     plane: Plane,
     variance: Map,
     scale: np.float32,
+    black: np.float32,
+    lift: np.float32,
     part: Parts,
     where: Places,
     high: np.float32,
@@ -131,7 +145,7 @@ def _filter_part(
             _copy(brought[0], noise[0, begin - left + 1 :])
             noise[0, 0] = noise[0, 1] if begin == left else noise[0, 0]
             noise[0, inner - 1] = noise[0, inner - 2] if end == right else noise[0, inner - 1]
-        _weigh(sums, squares, noise[0], scale, own, rest)
+        _weigh(sums, squares, noise[0], scale, black, lift, own, rest)
         around = (centre + _RING) % _RING
         _three(own, kept[around])
         _three(rest, mean[around])
@@ -141,7 +155,14 @@ def _filter_part(
 
 @kernel
 def filter_parts(
-    plane: Plane, variance: Map, scale: np.float32, parts: Parts, high: np.float32, out: Plane
+    plane: Plane,
+    variance: Map,
+    scale: np.float32,
+    black: np.float32,
+    lift: np.float32,
+    parts: Parts,
+    high: np.float32,
+    out: Plane,
 ) -> None:
     """Take noise out of parts of a plane.
 
@@ -149,10 +170,13 @@ def filter_parts(
         plane: (H, W).
         variance: of the noise, (1, h, w) of a reduced size with two columns at least; 0 = leave the pixel as it is.
         scale: of the variance, to squared code values.
+        black: code value of black.
+        lift: times variance x value / (value^2 + 2 x variance), value over black: what noise has taken, and is added
+            (see `denoise.LIFT`).
         parts: (N, 4): top, bottom, left and right of each.
         high: largest code value.
         out: (H, W); only the parts are written.
     """
     where = places(plane.shape, variance.shape)
     for number in range(len(parts)):
-        _filter_part(plane, variance, scale, parts[number], where, high, out)
+        _filter_part(plane, variance, scale, black, lift, parts[number], where, high, out)

@@ -6,6 +6,7 @@ pixels of the working grid: what is at (x, y) there is at (x + dx, y + dy) here.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -69,8 +70,15 @@ SETTINGS: dict[Preset, FlowSettings] = {
 }
 
 
+class _OfThread(threading.local):
+    """What each thread has of its own: an instance of DIS works on one pair of pictures at a time."""
+
+    dis: Any = None
+    shape: tuple[int, ...] = ()
+
+
 class FlowEstimator:
-    """Motion between two luma pictures of one scale of exposure, both (h, w) float32 in [0, 1].
+    """Motion between two luma pictures of one scale of exposure, both (h, w) float32 in [0, 1]; in any thread.
 
     Args:
         mode: "global" = a homography; anything else is dense flow.
@@ -91,8 +99,7 @@ class FlowEstimator:
         self._grid = grid
         self._finest_scale = finest_scale
         self._refinements = refinements
-        self._dis: Any = None
-        self._shape: tuple[int, ...] = ()
+        self._own = _OfThread()
 
     def __call__(self, source: Map, target: Map) -> Map:
         """The flow field (h // grid, w // grid, 2) float32 of `source` towards `target`."""
@@ -104,14 +111,15 @@ class FlowEstimator:
             return _global_motion(a, b)
         if min(a.shape) < 16:  # less than two patches: DIS refuses it
             return np.zeros((*a.shape, 2), np.float32)
-        if self._shape != a.shape:  # an instance that sees another size crashes (OpenCV 5.0)
-            self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-            self._dis.setFinestScale(self._finest_scale)
-            self._dis.setVariationalRefinementIterations(self._refinements)
-            self._dis.setVariationalRefinementAlpha(_SMOOTHNESS)
-            self._dis.setGradientDescentIterations(self._descents)
-            self._shape = a.shape
-        return np.asarray(self._dis.calc(a, b, None), np.float32)
+        own = self._own
+        if own.shape != a.shape:  # an instance that sees another size crashes (OpenCV 5.0)
+            own.dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+            own.dis.setFinestScale(self._finest_scale)
+            own.dis.setVariationalRefinementIterations(self._refinements)
+            own.dis.setVariationalRefinementAlpha(_SMOOTHNESS)
+            own.dis.setGradientDescentIterations(self._descents)
+            own.shape = a.shape
+        return np.asarray(own.dis.calc(a, b, None), np.float32)
 
 
 def to_bytes(luma: Map) -> Plane:

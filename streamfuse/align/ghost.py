@@ -27,7 +27,7 @@ APART = (0.08, 0.16)  # luma by which two sides differ from where on one is pref
 # The same in their own scale, where the brighter exposure is clipped and cannot tell: an arm before a sky, but not an
 # edge that is followed a little wrongly, of which the mean of both is the better guess.
 APART_UNSEEN = (0.25, 0.37)
-CLIPPED, SHADOW = 0.97, 0.25  # R'G'B' and luma of a bright reference
+CLIPPED, SHADOW = 0.97, 0.35  # R'G'B' and luma of a bright reference
 
 
 def deviation(dark: Map, bright: Map, curve: IntensityMapping) -> Map:

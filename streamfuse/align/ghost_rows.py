@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from streamfuse.core.frame import Map
-from streamfuse.imaging.jit import kernel
+from streamfuse.core.jit import kernel
 
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
 _HALF, _EIGHTH = np.float32(0.5), np.float32(0.125)

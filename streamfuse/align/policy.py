@@ -9,14 +9,18 @@ It is written once; `Operations` do the arithmetic, on whatever they compute wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from typing import Generic, Literal
 
 from streamfuse.align.balance import BalanceTracker, Blocks
 from streamfuse.align.flow import SETTINGS, Mode
 from streamfuse.align.operations import F, M, Operations, P, Planes, Shares, Side, T
 from streamfuse.core.frame import Bracket, Frame
+from streamfuse.core.turns import Turn, Turns
 from streamfuse.core.values import Preset
 from streamfuse.imaging import photometric
 from streamfuse.imaging.photometric import IntensityMapping, Levels
@@ -102,25 +106,65 @@ class Alignment(Generic[P, F, M, T, Planes]):
         self._blocks: Recent[Blocks | None] = Recent(12)
         self._flows: Recent[F] = Recent(8)
         self._balance = BalanceTracker()
+        self._turns = Turns()
+        self._open = 0  # brackets that are worked on at once
+        self._counting = threading.Lock()
 
     def align(self, bracket: Bracket) -> Instant[F, M, Planes]:
         """Align one bracket; a reference without any partner stands for every exposure, and passes as it is."""
+        return self.begin(bracket)()
+
+    def begin(self, bracket: Bracket) -> Callable[[], Instant[F, M, Planes]]:
+        """Take the next bracket, in order; what is returned aligns it, in any thread, beside others."""
+        self._count(1)
+        return partial(self._aligned, bracket, self._turns.next())
+
+    def _aligned(self, bracket: Bracket, turn: Turn) -> Instant[F, M, Planes]:
+        try:
+            return self._align(bracket, turn)
+        finally:
+            turn.skip()
+            self._count(-1)
+
+    def _count(self, more: int) -> None:
+        """Keep what is known of the frames of all brackets that are worked on."""
+        with self._counting:
+            self._open += more
+            for recent, size in (
+                (self._pictures, 12),
+                (self._histograms, 12),
+                (self._blocks, 12),
+                (self._flows, 8),
+            ):
+                recent.size = max(recent.size, size + 2 * self._open)
+
+    def _align(self, bracket: Bracket, turn: Turn) -> Instant[F, M, Planes]:
         others = [rank for rank in range(bracket.cycle) if rank != bracket.rank]
         if bracket.alone:
             planes = self._ops.taken(self.picture(bracket.reference))
             alone: dict[int, Made[F, M, Planes]] = {rank: Made(planes, 0.0) for rank in others}
             return Instant(alone, (0.0,) * bracket.cycle, None, None)
-        made = {rank: self._make(bracket, rank) for rank in others}
+        sides = {rank: self._neighbours(bracket, rank) for rank in others}
+        for frame in (bracket.reference, *chain(*sides.values())):  # beside other brackets, whose turn it is
+            self._levels(frame)
+            self._block_means(frame)
+        with turn:  # of the white balance, which the brackets before this one have a say in
+            curves = {rank: self._curve(bracket, frames, rank) for rank, frames in sides.items()}
+        made = {rank: self._make(bracket, rank, sides[rank], curves[rank]) for rank in others}
         before, after = self._instant_flows(bracket, made)
         return Instant(made, _gaps(bracket, {rank: one.gap_ev for rank, one in made.items()}), before, after)
 
-    def _make(self, bracket: Bracket, rank: int) -> Made[F, M, Planes]:
-        """One missing exposure."""
-        ops, brighter = self._ops, rank > bracket.rank
+    def _neighbours(self, bracket: Bracket, rank: int) -> list[Frame]:
+        """The frames that one missing exposure is made from."""
         pair = bracket.missing.get(rank)
         frames = [] if pair is None else [frame for frame in (pair.before, pair.after) if frame is not None]
-        frames = frames[: self._effort.sides]
-        curve = self._curve(bracket, frames, rank)
+        return frames[: self._effort.sides]
+
+    def _make(
+        self, bracket: Bracket, rank: int, frames: Sequence[Frame], curve: IntensityMapping
+    ) -> Made[F, M, Planes]:
+        """One missing exposure."""
+        ops, brighter = self._ops, rank > bracket.rank
         if bracket.simultaneous and frames:
             return Made(ops.taken(self.picture(frames[0])), curve.gap_ev)
         reference, tone = self.picture(bracket.reference), ops.tone(curve)
@@ -261,30 +305,19 @@ class Alignment(Generic[P, F, M, T, Planes]):
 
     def _same_flow(self, source: Frame, target: Frame) -> F:
         """Flow between two frames of one exposure."""
-        found = self._flows.get(source, target)
-        if found is None:
-            found = self._ops.moved(self.picture(source), self.picture(target))
-            self._flows.put(found, source, target)
-        return found
+        return self._flows.of(
+            lambda: self._ops.moved(self.picture(source), self.picture(target)), source, target
+        )
 
     def _levels(self, frame: Frame) -> Levels:
-        found = self._histograms.get(frame)
-        if found is None:
-            found = self._histograms.put(self._ops.histogram(self.picture(frame)), frame)
-        return found
+        return self._histograms.of(lambda: self._ops.histogram(self.picture(frame)), frame)
 
     def _block_means(self, frame: Frame) -> Blocks | None:
-        found = self._blocks.get(frame)
-        if found is None:
-            found = self._blocks.put(self._ops.blocks(self.picture(frame)), frame)
-        return found
+        return self._blocks.of(lambda: self._ops.blocks(self.picture(frame)), frame)
 
     def picture(self, frame: Frame) -> P:
         """Give a frame where it is computed with."""
-        found = self._pictures.get(frame)
-        if found is None:
-            found = self._pictures.put(self._ops.picture(frame), frame)
-        return found
+        return self._pictures.of(lambda: self._ops.picture(frame), frame)
 
 
 def part_of_the_way(first: Frame, middle: Frame, last: Frame) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -22,6 +21,7 @@ from streamfuse.camera.stream_door import Door, reason
 from streamfuse.camera.whole import WholePictures
 from streamfuse.capture.avframe import picture_of
 from streamfuse.core.frame import Exposure, Frame
+from streamfuse.core.queue import Queue
 from streamfuse.errors import CameraError, without_credentials
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "tcp", "srt", "rtmp", "rtmps")
@@ -54,11 +54,8 @@ class NetworkCamera:
     def __init__(self, door: Door) -> None:
         self.name = door.name
         self._door = door
-        self._dropped = 0
-        self._frames: deque[Frame] = deque()
-        self._changed = threading.Condition()
+        self._frames: Queue[Frame] = Queue(_WAITING, "drop-oldest")
         self._closed = False
-        self._error: str | None = None
         self._whole = WholePictures(door.options.damaged, door.options.keyframe_timeout)
         self._container = door.open()
         try:
@@ -72,7 +69,7 @@ class NetworkCamera:
     @property
     def lost(self) -> int:
         """Frames that were damaged, or came faster than they were taken."""
-        return self._dropped + self._whole.lost
+        return self._frames.drops + self._whole.lost
 
     def set_exposure(self, exposure: Exposure) -> None:
         """Not possible from here.
@@ -90,20 +87,14 @@ class NetworkCamera:
         Raises:
             CameraError: the stream ended or broke off, or has sent no picture that stands for itself.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._frames or self._error or self._closed, timeout)
-            if self._frames:
-                return self._frames.popleft()
-            if self._error:
-                raise CameraError(self._error)
-            return None
+        frame = self._frames.get(timeout)
+        return frame if isinstance(frame, Frame) else None
 
     def close(self) -> None:
         """Stop reading; a read that is under way ends by itself, at the latest with its timeout."""
-        with self._changed:
-            self._closed = True
-            self._frames.clear()
-            self._changed.notify_all()
+        self._closed = True
+        self._frames.cancel()
+        self._frames.end()
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout=1.0)
 
@@ -150,19 +141,14 @@ class NetworkCamera:
         except (av.error.ExitError, av.error.TimeoutError):
             failure = "fell silent"
         except CameraError as error:
-            self._fail(str(error))
+            self._frames.end(error)
         except (av.FFmpegError, OSError) as error:
             failure = f"broke off ({reason(error)})"
         except Exception as error:  # whatever goes wrong in a thread has to reach the consumer
             failure = f"cannot be used ({without_credentials(str(error))})"
         finally:
             self._container.close()
-        self._fail(f"The stream {self.name} {failure}.")
-
-    def _fail(self, sentence: str) -> None:
-        with self._changed:
-            self._error = self._error or sentence
-            self._changed.notify_all()
+        self._frames.end(CameraError(f"The stream {self.name} {failure}."))
 
     def _decode_all(self) -> None:
         began: float | None = None
@@ -203,16 +189,8 @@ class NetworkCamera:
             index=0,
             captured_at=arrived,
         )
-        if not self._is_measured(frame, arrived):
-            return
-        with self._changed:
-            if self._closed:
-                return
-            if len(self._frames) == _WAITING:
-                self._frames.popleft()
-                self._dropped += 1
-            self._frames.append(frame)
-            self._changed.notify_all()
+        if self._is_measured(frame, arrived):
+            self._frames.put(frame)
 
     def _is_measured(self, frame: Frame, arrived: float) -> bool:
         """Whether the mode is known; frames before that only tell it."""

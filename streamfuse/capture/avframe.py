@@ -79,9 +79,14 @@ def _planar_name(layout: av.VideoFormat) -> str:
 
 
 def _reformat(frame: av.VideoFrame, name: str) -> av.VideoFrame:
-    """Convert to another pixel format of the same colour family."""
+    """Convert to another pixel format of the same colour family, in one thread.
+
+    With several, libswscale gives each a band of rows, and what it writes past the end of a band's last row races with
+    the first row of the next (two rows of a `y210le` came out wrong in one picture of ten). One thread gives the same
+    picture every time.
+    """
     try:
-        return frame.reformat(format=name)
+        return frame.reformat(format=name, threads=1)
     except (av.FFmpegError, ValueError) as error:
         raise InputError(
             f"The pixel format {frame.format.name} cannot be converted to {name} ({error}); convert the "

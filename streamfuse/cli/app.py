@@ -132,7 +132,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--threads",
                 type=click.IntRange(min=1),
                 metavar="N",
-                help="Of the network and OpenCV; default: half of the CPUs.",
+                help="That work at once in a run; default: one for each CPU.",
             ),
             click.option(
                 "--bits",
@@ -209,6 +209,20 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     type=click.Choice(["auto", "copy", "none"]),
     help="auto: copy sound, convert what the container cannot hold; copy: never convert; none: leave it out.",
 )
+@click.option(
+    "--hdr",
+    type=click.Choice(["off", "hlg", "pq"]),
+    help="Write real dynamic range, for HDR screens: HLG or HDR10 (PQ); default: off.",
+)
+@click.option(
+    "--peak-nits", type=float, metavar="NITS", help="Of --hdr pq: nothing is brighter; default: 1000."
+)
+@click.option(
+    "--white",
+    type=float,
+    metavar="EV",
+    help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: 2/3 of the gap.",
+)
 @click.option("--side-by-side", is_flag=True, default=None, help="Write under | over | fused.")
 @click.option(
     "--dump-stages",
@@ -235,14 +249,15 @@ def fuse(
     streamfuse fuse clip.mov -o fused.mp4
     streamfuse fuse frames/ -o fused.mkv --fps 24 --codec hevc --bits 10
     streamfuse fuse sample: -o sample.mp4 --side-by-side
+    streamfuse fuse clip.mov -o fused.mp4 --hdr hlg    for HDR screens; frames/%05d.exr: linear light
     streamfuse fuse bracket/ -o fused.jpg              one picture: as `streamfuse still`
 
     What is found (exposures, order, gap) is printed; --cycle, --first and --exposures are hints, and what
     speaks against them is told.
     """
     from streamfuse.config import load_config
+    from streamfuse.core.jit import when_compiling
     from streamfuse.encode.image_sink import is_one_picture
-    from streamfuse.imaging.jit import when_compiling
     from streamfuse.runtime.file_run import FileFusion
     from streamfuse.runtime.progress import Reporter
 
@@ -250,7 +265,7 @@ def fuse(
         click.get_current_context().invoke(
             cli_stills.still, inputs=inputs, output=Path(output), preset=options["preset"] or "best",
             fuser=options["fuser"], device=options["device"] or "auto", align=options["align"] or "auto",
-            bits=bits, overwrite=bool(options["overwrite"]), as_json=as_json, quiet=quiet,
+            bits=bits, white=options["white"], overwrite=bool(options["overwrite"]), as_json=as_json, quiet=quiet,
             **{key: options[key] for key in LOOK_KEYS},
         )  # fmt: skip
         return
@@ -282,6 +297,7 @@ def fuse(
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_video)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_labels)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_ablation)
+cli_stills.evaluate.add_command(cli_evaluate.evaluate_hdr)
 for command in (cli_batch.batch, cli_stills.still, cli_stills.evaluate, cli_stills.export):
     main.add_command(command)
 

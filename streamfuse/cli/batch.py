@@ -48,7 +48,10 @@ PRESETS = ("fast", "balanced", "best")
 @click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
 @click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs.")
 @click.option(
-    "--threads", type=click.IntRange(min=1), metavar="N", help="Of each process, for the network and OpenCV."
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of each process; default: all CPUs, shared out.",
 )
 @click.option(
     "--deinterlace",
@@ -63,6 +66,20 @@ PRESETS = ("fast", "balanced", "best")
 )
 @click.option(
     "--audio", type=click.Choice(["auto", "copy", "none"]), help="Copy, convert or leave out sound."
+)
+@click.option(
+    "--hdr",
+    type=click.Choice(["off", "hlg", "pq"]),
+    help="Write real dynamic range, for HDR screens: HLG or HDR10 (PQ); default: off.",
+)
+@click.option(
+    "--peak-nits", type=float, metavar="NITS", help="Of --hdr pq: nothing is brighter; default: 1000."
+)
+@click.option(
+    "--white",
+    type=float,
+    metavar="EV",
+    help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: 2/3 of the gap.",
 )
 @click.option("--overwrite", is_flag=True, default=None, help="Replace existing outputs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on standard output.")

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from streamfuse.core.values import Preset
+
 
 @click.command(name="video")
 @click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CLIP...")
@@ -141,6 +143,63 @@ def evaluate_video(
                 page.fact(name, value)
         click.echo(f"Report written to {click.format_filename(report_file)}.")
     _write(json_file, figures)
+
+
+@click.command(name="hdr")
+@click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CLIP...")
+@click.option(
+    "--preset",
+    "presets",
+    type=click.Choice(["fast", "balanced", "best"]),
+    multiple=True,
+    default=("balanced",),
+    show_default=True,
+    help="Repeatable.",
+)
+@click.option(
+    "--gap",
+    "gaps",
+    type=click.FloatRange(0.5, 16),
+    multiple=True,
+    default=(3.0,),
+    show_default=True,
+    help="EV between exposures; repeatable.",
+)
+@click.option("--cycle", type=click.IntRange(2, 5), default=2, show_default=True, help="Number of exposures.")
+@click.option("--start", type=click.IntRange(min=0), default=0, show_default=True, help="First frame.")
+@click.option("--frames", "count", type=click.IntRange(min=3), help="Frames of each clip; default: all.")
+@click.option("--width", type=click.IntRange(min=32), help="Scale videos to this width; of panoramas: 320.")
+@click.option(
+    "--noise",
+    type=click.FloatRange(min=0),
+    default=2e-3,
+    show_default=True,
+    help="Sigma in linear light, on the dark frames.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the noise.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures."
+)
+def evaluate_hdr(
+    clips: tuple[Path, ...],
+    presets: tuple[Preset, ...],
+    gaps: tuple[float, ...],
+    json_file: Path | None,
+    **filming: Any,
+) -> None:
+    """Simulate alternating exposures from CLIPs, merge them into radiance, and compare with the true one.
+
+    CLIP is a folder of .hdr frames, a video, or an .hdr panorama. Beside it: the merge of all exposures of the very
+    instant, and pairing with and without dense flow, merged after Debevec.
+
+    \b
+    streamfuse evaluate hdr hdr_frames/ --gap 3 --gap 5 --preset fast --preset balanced --json hdr.json
+    """
+    from streamfuse.lab.evaluate import hdr
+
+    _check(json_file)
+    trials = [hdr.HdrTrial(clip, gap, **filming) for clip in clips for gap in gaps]
+    _write(json_file, hdr.evaluate_hdr(trials, presets, say=click.echo))
 
 
 @click.command(name="ablation")

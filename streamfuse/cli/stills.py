@@ -23,7 +23,7 @@ PRESETS = ("fast", "balanced", "best")
     required=True,
     type=click.Path(path_type=Path),
     metavar="OUT",
-    help="JPEG, PNG or TIFF to write.",
+    help="JPEG, PNG or TIFF to write; .exr or .hdr: linear light.",
 )
 @click.option(
     "--preset", type=click.Choice(PRESETS), default="best", show_default=True, help="Speed against quality."
@@ -37,6 +37,12 @@ PRESETS = ("fast", "balanced", "best")
 @look_options
 @click.option("--bits", type=click.Choice(["8", "16"]), help="Output depth; default: the input's.")
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG.")
+@click.option(
+    "--white",
+    type=float,
+    metavar="EV",
+    help="Of linear light: how far diffuse white (1.0) lies below what clips in the darkest exposure.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on standard output.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
@@ -49,6 +55,7 @@ def still(
     align: str,
     bits: str | None,
     quality: int,
+    white: float | None,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -60,13 +67,14 @@ def still(
     streamfuse still dark.jpg middle.jpg bright.jpg -o fused.jpg
     streamfuse still bracket/ -o fused.tif --bits 16 --align off
     streamfuse still bracket/ -o fused.jpg --look vivid --shadows 0.3
+    streamfuse still bracket/ -o scene.exr             linear light of the scene; .hdr too
 
     Exif and colour profile are kept, and transparency in PNG and TIFF.
     """
     from dataclasses import asdict
 
     from streamfuse.config import Config
-    from streamfuse.imaging.jit import when_compiling
+    from streamfuse.core.jit import when_compiling
     from streamfuse.photo.still_fusion import fuse_stills
     from streamfuse.runtime.progress import Reporter
 
@@ -74,7 +82,7 @@ def still(
         summary = fuse_stills(
             inputs, output, preset=preset, fuser=fuser, device=device, align=align,  # type: ignore[arg-type]
             bits=int(bits) if bits else None, quality=quality, overwrite=overwrite,
-            look=Config().with_overrides(**look).look.look,
+            look=Config().with_overrides(**look).look.look, white=white,
         )  # fmt: skip
     if as_json:
         click.echo(json.dumps(asdict(summary)))
@@ -90,7 +98,7 @@ def still(
 @click.pass_context
 def evaluate(context: click.Context) -> None:
     """Measure quality, beside other tools."""
-    from streamfuse.imaging.jit import when_compiling
+    from streamfuse.core.jit import when_compiling
     from streamfuse.runtime.progress import Reporter
 
     context.with_resource(when_compiling(Reporter().compiling))

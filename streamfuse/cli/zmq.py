@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamfuse.cli.camera_options import STREAM
+from streamfuse.cli.camera_options import NO_HDR, STREAM
 from streamfuse.cli.look_options import LOOK
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _with(*options: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@_with(_PUBLISHING)
+@_with(_PUBLISHING, NO_HDR)
 @click.option(
     "--pixels", type=click.Choice(["native", "nv12", "rgb24", "bgr24", "gray"]), help="Layout of raw frames."
 )
@@ -94,7 +94,7 @@ def _with(*options: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], 
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Of network and OpenCV; default: half of the CPUs.",
+    help="That work at once; default: one for each CPU.",
 )
 @click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures, as a hint; default: found.")
 @click.option("--first", type=click.Choice(["under", "over"]), help="The first exposure, as a hint.")
@@ -309,7 +309,7 @@ def _stopping(stop: Callable[[], None]) -> Iterator[None]:
 
 
 def _run(relay: Relay, as_json: bool, quiet: bool) -> None:
-    from streamfuse.imaging.jit import when_compiling
+    from streamfuse.core.jit import when_compiling
     from streamfuse.runtime.progress import Reporter
 
     if not quiet:

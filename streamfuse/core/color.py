@@ -17,7 +17,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from streamfuse.core.arguments import described
 from streamfuse.core.frame import ColorInfo, Plane, chroma_range, luma_range
+from streamfuse.errors import UsageError
 
 Pixels = npt.NDArray[Any]  # (H, W, 3) R'G'B', full range: uint8, or uint16 over the whole 16-bit range
 _Float = npt.NDArray[np.float32]
@@ -31,25 +33,58 @@ def chroma_shape(height: int, width: int, subsampling: tuple[int, int]) -> tuple
 
 
 def planes_to_rgb(
-    planes: tuple[Plane, ...], bits: int, subsampling: tuple[int, int], color: ColorInfo
+    planes: tuple[Plane, ...],
+    bits: int,
+    subsampling: tuple[int, int],
+    color: ColorInfo,
+    *,
+    blue_first: bool = False,
+    out: Pixels | None = None,
 ) -> Pixels:
     """Convert planes to R'G'B'.
 
     Args:
         planes: (Y,) or (Y, Cb, Cr) as in `Frame`; a grey picture gives three equal channels.
         bits, subsampling, color: as in `Frame`.
+        blue_first: B'G'R', as OpenCV has it.
+        out: where to put it, in place of a new array.
 
     Returns:
-        (H, W, 3), full range: uint8 for 8-bit planes, uint16 over the whole 16-bit range above.
+        (H, W, 3), full range: uint8 for 8-bit planes, uint16 over the whole 16-bit range above; `out`, if given.
+
+    Raises:
+        UsageError: `out` is not such an array in C order that can be written to, or chroma does not fit luma.
     """
-    out_bits = 8 if bits == 8 else 16
-    if len(planes) == 1:
-        grey = _linear(planes[0], *_luma_line(bits, color.full_range, out_bits, True), out_bits)
-        return np.asarray(cv2.merge([grey, grey, grey]))
-    height = planes[0].shape[0]
-    ycc = _stack_444(planes, subsampling)
-    rgb = _transform(ycc, _ycc_to_rgb(bits, color, height, float((1 << out_bits) - 1)))
-    return _quantise(rgb, out_bits)
+    from streamfuse.core.rgb_rows import grey_lines, picture_lines  # Numba takes long to load
+
+    height, width = planes[0].shape
+    dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
+    made = _target(out, (height, width, 3), dtype)
+    out_bits = 8 * dtype.itemsize
+    lines, top = made.reshape(height, 3 * width), np.float32((1 << out_bits) - 1)
+    luma, *chroma = (_readable(plane) for plane in planes)
+    if not chroma:
+        scale, offset = _luma_line(bits, color.full_range, out_bits, True)
+        grey_lines(luma, np.float32(scale), np.float32(offset), top, lines)
+        return made
+    wanted = chroma_shape(height, width, subsampling)
+    if any(plane.shape != wanted for plane in chroma):
+        shapes = " and ".join(str(plane.shape) for plane in chroma)
+        raise UsageError(
+            f"Chroma planes of {shapes} do not fit a luma plane of {(height, width)} with a subsampling of "
+            f"{subsampling}: give planes of {wanted}, or another subsampling."
+        )
+    matrix = _ycc_to_rgb(bits, color, height, float(top)).astype(np.float32)
+    matrix = np.ascontiguousarray(matrix[::-1] if blue_first else matrix)
+    picture_lines(luma, chroma[0], chroma[1], 1 << subsampling[0], 1 << subsampling[1], matrix, top, lines)
+    return made
+
+
+def copied_rgb(rgb: Pixels, *, blue_first: bool = False, out: Pixels | None = None) -> Pixels:
+    """A copy of pixels (H, W, 3) that are R'G'B' already; arguments and errors are those of `planes_to_rgb`."""
+    made = _target(out, rgb.shape, rgb.dtype)
+    made[...] = rgb[..., ::-1] if blue_first else rgb
+    return made
 
 
 def rgb_to_planes(
@@ -137,6 +172,29 @@ def neutral_chroma(height: int, width: int, bits: int, subsampling: tuple[int, i
     neutral = chroma_range(bits, False)[0]
     plane = np.full(chroma_shape(height, width, subsampling), neutral, np.uint8 if bits == 8 else np.uint16)
     return plane, plane
+
+
+def _target(out: Pixels | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Pixels:
+    """The array to write pixels into: the one that is given, or a new one.
+
+    Raises:
+        UsageError: as in `planes_to_rgb`.
+    """
+    if out is None:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype:
+        raise UsageError(f"`out` has to be an array of shape {shape}, {dtype}, and is {described(out)}.")
+    if not (out.flags.c_contiguous and out.flags.writeable):
+        lacking = "one that can be written to" if out.flags.c_contiguous else "in C order"
+        raise UsageError(f"`out` has to be an array {lacking}, such as np.empty({shape}, np.{dtype}).")
+    return out
+
+
+def _readable(plane: Plane) -> Plane:
+    """A plane as the loops take it: in C order, and not to be written to, so that one form of them does for all."""
+    view = np.require(plane, requirements=["C", "A"]).view()
+    view.flags.writeable = False
+    return view
 
 
 def _ycc_to_rgb(bits: int, color: ColorInfo, height: int, white: float) -> _Affine:

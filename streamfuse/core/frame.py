@@ -140,15 +140,24 @@ class Picture:
         """Presentation time in seconds; None where the source has none."""
         return None if self.pts is None else float(self.pts * self.time_base)
 
-    def rgb(self) -> npt.NDArray[Any]:
-        """(H, W, 3) R'G'B', full range: uint8 for 8-bit frames, uint16 over the whole 16-bit range above."""
+    def rgb(self, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+        """(H, W, 3) R'G'B', full range: uint8 for 8-bit frames, uint16 over the whole 16-bit range above.
+
+        Args:
+            out: an array of that shape and dtype in C order to write to, in place of a new one.
+
+        Raises:
+            UsageError: `out` is another kind of array.
+        """
         from streamfuse.core.color import planes_to_rgb
 
-        return planes_to_rgb(self.planes, self.bits, self.subsampling, self.color)
+        return planes_to_rgb(self.planes, self.bits, self.subsampling, self.color, out=out)
 
-    def bgr(self) -> npt.NDArray[Any]:
+    def bgr(self, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
         """As `rgb` with the channels in OpenCV's order, contiguous."""
-        return np.ascontiguousarray(self.rgb()[..., ::-1])
+        from streamfuse.core.color import planes_to_rgb
+
+        return planes_to_rgb(self.planes, self.bits, self.subsampling, self.color, blue_first=True, out=out)
 
     def tensor(self) -> Tensor:
         """(3, H, W) R'G'B' as a torch tensor on the CPU: uint8 for 8-bit frames, else float32 in 0..1.
@@ -326,12 +335,14 @@ class FusedFrame(Picture):
         captured_at: `time.monotonic()` of this process at capture of the reference, for live sources; see
             `captured_unix`.
         maps: pictures that ride along on request, by name, such as `weights`; see `streamfuse.runtime.maps`.
+        radiance: scene-linear R, G, B of BT.709's primaries, (H, W, 3) float32, 1 = diffuse white; on request.
     """
 
     exposures: tuple[int, ...] = ()
     stats: Mapping[str, float] = field(default_factory=dict)
     captured_at: float | None = None
     maps: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    radiance: Map | None = None
 
     @property
     def captured_unix(self) -> float | None:

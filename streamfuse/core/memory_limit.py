@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 
 from streamfuse.errors import DeviceError
@@ -11,6 +12,11 @@ BASE_BYTES = 2_300_000_000
 
 BYTES_PER_PIXEL = 300
 """What each pixel of a frame adds to that, measured at 1920x1080."""
+
+BYTES_PER_THREAD, BYTES_PER_PIXEL_OF_THREAD = 240_000_000, 60
+"""What each further bracket that is worked on at once takes at most, three threads and their heaps among it."""
+
+_SHARE = 0.25  # of the machine's memory, for what is worked on at once
 
 
 def check_memory_limit(width: int = 0, height: int = 0) -> None:
@@ -32,3 +38,15 @@ def check_memory_limit(width: int = 0, height: int = 0) -> None:
             f"The limit on memory, {limit / 1e9:.1f} GB of addresses (ulimit -v {limit // 1024}), is too low{size}: "
             f"raise it to {needed / 1e9:.1f} GB (ulimit -v {-(-needed // 1024)})."
         )
+
+
+def brackets_at_once(width: int, height: int) -> int:
+    """Tell how many brackets may be worked on at once, 1 or more, so that memory lasts; sizes are in pixels."""
+    pixels = width * height
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    many = whole * _SHARE / max(1, pixels * BYTES_PER_PIXEL_OF_THREAD)
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY:
+        spare = limit - BASE_BYTES - pixels * BYTES_PER_PIXEL
+        many = min(many, 1 + spare / (BYTES_PER_THREAD + pixels * BYTES_PER_PIXEL_OF_THREAD))
+    return max(1, int(many))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
+    from streamfuse.core.mastering import Mastering
     from streamfuse.zmq.message import Limits
 
 
@@ -44,6 +45,9 @@ class FuseOptions(TypedDict, total=False):
     pix_fmt: str | None
     side_by_side: bool
     audio: Literal["auto", "copy", "none"]
+    hdr: Literal["off", "hlg", "pq", "linear"]
+    peak_nits: float | None
+    white: float | None
     overwrite: bool
 
 
@@ -70,6 +74,7 @@ class SinkOptions(TypedDict, total=False):
     bitrate: int | None
     speed: str | None
     segment_seconds: float
+    mastering: Mastering | None
 
 
 class FileOptions(TypedDict, total=False):
@@ -84,6 +89,7 @@ class FileOptions(TypedDict, total=False):
     overwrite: bool
     threads: int
     audio: Literal["auto", "copy", "none"]
+    mastering: Mastering | None
 
 
 class SubscribeOptions(TypedDict, total=False):

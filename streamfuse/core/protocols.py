@@ -15,7 +15,7 @@ A class of your own becomes one by deriving from it: what it does not have to do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -159,6 +159,27 @@ class Stage(Protocol[In, Out]):
     def close(self) -> None:
         """Let go of what it holds beside items; called once, after the last item or an error."""
         return
+
+
+@runtime_checkable
+class ParallelStage(Stage[In, Out], Protocol):
+    """A stage that can work on several items at once, each in a thread of its own.
+
+    What it gives must not depend on how many that are: what one item needs of those before it is taken in `begin`, or
+    in a `Turn` that was given out there.
+    """
+
+    def begin(self, item: In) -> Callable[[], Iterable[Out]]:
+        """Take the next item, in order and at once.
+
+        Returns:
+            Does the work, in any thread, beside that of other items. Each has to be called, once.
+        """
+        ...
+
+    def push(self, item: In) -> Iterable[Out]:
+        """Take one item; give those that are ready now (none, one or several)."""
+        return self.begin(item)()
 
 
 @runtime_checkable

@@ -11,7 +11,9 @@ from typing import NamedTuple, cast
 
 import av
 
+from streamfuse.core.mastering import Mastering
 from streamfuse.core.protocols import SourceInfo
+from streamfuse.encode.hdr_params import svtav1_params, x265_params
 from streamfuse.errors import EncoderError
 
 # The first encoder of a codec that opens is taken.
@@ -81,6 +83,7 @@ def choose(
     pix_fmt: str | None = None,
     rate: Fraction | None = None,
     threads: int = 0,
+    mastering: Mastering | None = None,
 ) -> EncoderSettings:
     """Settings with which the codec's first working encoder opens for pictures like `info`.
 
@@ -89,6 +92,7 @@ def choose(
         crf: constant rate factor on the encoder's scale (0 is lossless for x264).
         speed: the encoder's preset.
         bits, pix_fmt: what to store; by default what comes in, as far as the encoder can.
+        mastering: metadata of HDR10, which HEVC and AV1 hold.
 
     Raises:
         EncoderError: no such codec, or no encoder that takes such pictures.
@@ -107,7 +111,7 @@ def choose(
             encoder=name,
             pixels=pixels,
             full_range=_full_range(name, info, pix_fmt),
-            options=_options(name, crf, speed),
+            options=_options(name, crf, speed, mastering),
             gop=1 if name == "ffv1" else max(1, min(300, round(rate or info.rate))),
             threads=threads,
         )
@@ -233,8 +237,10 @@ def _full_range(encoder: str, info: SourceInfo, wanted: str | None) -> bool:
     return (info.color.full_range or (wanted or "").startswith("yuvj")) and encoder != "prores_ks"
 
 
-def _options(encoder: str, crf: float | None, speed: str | None) -> dict[str, str]:
-    """The encoder's own options for quality and speed."""
+def _options(
+    encoder: str, crf: float | None, speed: str | None, mastering: Mastering | None = None
+) -> dict[str, str]:
+    """The encoder's own options for quality, speed and metadata."""
     options: dict[str, str] = {}
     if encoder == "libx264" and crf == 0:
         options["qp"] = "0"  # at 10 bit its crf 0 is not lossless
@@ -249,6 +255,11 @@ def _options(encoder: str, crf: float | None, speed: str | None) -> dict[str, st
         options["x265-params"] = "log-level=error" + (":lossless=1" if crf == 0 else "")
     if encoder == "libsvtav1" and crf == 0:
         options |= {"crf": "1", "svtav1-params": "lossless=1"}
+    if mastering is not None and encoder == "libx265":
+        options["x265-params"] += f":{x265_params(mastering)}"
+    if mastering is not None and encoder == "libsvtav1":
+        told = (options.get("svtav1-params"), svtav1_params(mastering))
+        options["svtav1-params"] = ":".join(filter(None, told))
     if encoder == "libvpx-vp9":
         options |= {"b": "0", "row-mt": "1", "deadline": "good"} | ({"lossless": "1"} if crf == 0 else {})
     if encoder == "ffv1":

@@ -1,4 +1,4 @@
-"""Numbered PNG, TIFF or JPEG files."""
+"""Numbered PNG, TIFF or JPEG files, and EXR or Radiance files of linear light."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from streamfuse.core.frame import FusedFrame
 from streamfuse.core.output_file import write_bytes_file
 from streamfuse.core.protocols import Sink
 from streamfuse.core.reports import SinkReport
+from streamfuse.encode import exr
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
@@ -30,7 +31,7 @@ _JPEG_QUALITY = 95
 
 def is_one_picture(name: str) -> bool:
     """Whether this names one picture file, and not a numbered sequence."""
-    return Path(name).suffix.lower() in SUFFIXES and "%" not in name
+    return Path(name).suffix.lower() in (*SUFFIXES, *exr.SUFFIXES) and "%" not in name
 
 
 class ImageSink(Sink):
@@ -39,8 +40,9 @@ class ImageSink(Sink):
 
     Args:
         target: a folder (`frame_00000.png` ... in it), a pattern such as `out_%05d.png`, or the name of one
-            image for a single frame. The suffix chooses PNG, TIFF or JPEG.
-        bits: 8 or 16; by default 8 for 8-bit frames and 16 above. JPEG has 8.
+            image for a single frame. The suffix chooses PNG, TIFF or JPEG; .exr and .hdr hold the radiance of
+            frames that have it.
+        bits: 8 or 16; by default 8 for 8-bit frames and 16 above. JPEG has 8, linear light a depth of its own.
         overwrite: replace existing files.
 
     Numbers begin with the first frame's number in its source and have no gaps. Where images of that name are there,
@@ -51,7 +53,7 @@ class ImageSink(Sink):
         OutputExistsError: an image of that name is there and `overwrite` is not set.
         OutputError: the folder cannot be made or written to, the disk is full, a second frame for a single
             image.
-        EncoderError: a suffix that is none of the three, or a depth that the format does not have.
+        EncoderError: a suffix that is none of these, a depth that the format does not have, a frame without radiance.
     """
 
     def __init__(self, target: str | Path, *, bits: int | None = None, overwrite: bool = False) -> None:
@@ -70,9 +72,12 @@ class ImageSink(Sink):
         self._complete = True
         self.outputs: list[str] = []
         self.warnings: list[str] = []
-        if path.suffix.lower() not in SUFFIXES:
+        self._linear = path.suffix.lower() in exr.SUFFIXES
+        if self._linear:
+            exr.require(path)
+        elif path.suffix.lower() not in SUFFIXES:
             raise EncoderError(f"{path} does not name an image: end it with one of {', '.join(SUFFIXES)}.")
-        if bits not in (None, 8, 16) or (bits == 16 and path.suffix.lower() in _JPEG):
+        elif bits not in (None, 8, 16) or (bits == 16 and path.suffix.lower() in _JPEG):
             raise EncoderError(f"{path} cannot store {bits} bit: images have 8 or, as PNG and TIFF, 16.")
         if not path.parent.is_dir():
             raise OutputError(f"There is no folder {path.parent}: make it first.")
@@ -97,7 +102,14 @@ class ImageSink(Sink):
         if self._replaces:
             self._unfinished = self._unfinished or _new_folder(path.parent)
             path = self._unfinished / path.name
-        _save(path, self._pixels(frame))
+        if not self._linear:
+            _save(path, self._pixels(frame))
+        elif frame.radiance is not None:
+            exr.write_linear(path, frame.radiance)
+        else:
+            raise EncoderError(
+                f"{path} holds linear light, and the frames have none: fuse them with hdr=linear."
+            )
         self.outputs.append(str(path))
 
     def report(self) -> SinkReport:

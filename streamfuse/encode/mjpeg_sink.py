@@ -15,6 +15,7 @@ import numpy as np
 
 from streamfuse.core.arguments import expect_frame
 from streamfuse.core.frame import FusedFrame
+from streamfuse.core.latest import Latest, Made
 from streamfuse.core.protocols import Sink
 from streamfuse.errors import OutputError, UsageError, without_credentials
 
@@ -22,7 +23,6 @@ SCHEME = "mjpeg"
 _BOUNDARY = "frame"
 _QUALITY = 80
 _SEND_SECONDS = 5.0
-_WAIT_SECONDS = 1.0
 _MAX_CLIENTS = 16
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -43,7 +43,7 @@ class MjpegSink(Sink):
     """
 
     def __init__(self, url: str) -> None:
-        host, port, self._quality, token = _parse(url)
+        host, port, quality, token = _parse(url)
         name = without_credentials(url)
         try:
             self._server = _Server((host, port), self._handler(token))
@@ -53,13 +53,10 @@ class MjpegSink(Sink):
             ) from error
         self.port = int(self._server.server_address[1])
         self.outputs = [f"http://{host}:{self.port}/"]
-        self._newest: FusedFrame | None = None
-        self._number = 0
-        self._jpeg: tuple[int, bytes] = (-1, b"")
-        self._clients = 0
+        self._newest: Latest[FusedFrame] = Latest()
+        self._jpegs = Made(self._newest, lambda frame: _jpeg(frame, quality))
+        self._places = threading.BoundedSemaphore(_MAX_CLIENTS)
         self._closed = False
-        self._changed = threading.Condition()
-        self._encoding = threading.Lock()
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="streamfuse mjpeg", daemon=True
         )
@@ -68,47 +65,29 @@ class MjpegSink(Sink):
     def write(self, frame: FusedFrame) -> None:
         """Make this the newest picture."""
         expect_frame(frame)
-        with self._changed:
-            self._newest = frame
-            self._number += 1
-            self._changed.notify_all()
+        self._newest.put(frame)
 
     def close(self) -> None:
         """Hang up; may be called more than once."""
-        with self._changed:
-            if self._closed:
-                return
-            self._closed = True
-            self._changed.notify_all()
+        if self._closed:
+            return
+        self._closed = True
+        self._newest.close()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(2)
 
     def after(self, number: int) -> tuple[int, bytes] | None:
         """(number, JPEG) of the newest picture above `number`; None if the sink was closed."""
-        with self._changed:
-            while not self._closed and (self._newest is None or self._number <= number):
-                self._changed.wait(_WAIT_SECONDS)
-            if self._closed or self._newest is None:
-                return None
-            newest, count = self._newest, self._number
-        with self._encoding:
-            if self._jpeg[0] < count:
-                self._jpeg = count, _jpeg(newest, self._quality)
-            return self._jpeg
+        return self._jpegs.after(number)
 
     def enter(self) -> bool:
         """Count a client in; False if there are too many."""
-        with self._changed:
-            if self._clients >= _MAX_CLIENTS:
-                return False
-            self._clients += 1
-            return True
+        return self._places.acquire(blocking=False)
 
     def leave(self) -> None:
         """Count it out."""
-        with self._changed:
-            self._clients -= 1
+        self._places.release()
 
     def _handler(self, token: str | None) -> type[BaseHTTPRequestHandler]:
         return type("MjpegHandler", (_Handler,), {"sink": self, "token": token, "timeout": _SEND_SECONDS})
@@ -185,10 +164,8 @@ def check_url(url: str) -> None:
 
 
 def _jpeg(frame: FusedFrame, quality: int) -> bytes:
-    rgb = frame.rgb()
-    if rgb.dtype != np.uint8:
-        rgb = (rgb >> 8).astype(np.uint8)
-    done, data = cv2.imencode(
-        ".jpg", np.ascontiguousarray(rgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]
-    )
+    bgr = frame.bgr()
+    if bgr.dtype != np.uint8:
+        bgr = (bgr >> 8).astype(np.uint8)
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes() if done else b""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import cv2
-import numpy as np
 
 from streamfuse.core.arguments import expect_frame
 from streamfuse.core.frame import FusedFrame
@@ -44,7 +43,7 @@ class PreviewSink(Sink):
         expect_frame(frame)
         if self._closed or cv2.getWindowProperty(_WINDOW, cv2.WND_PROP_VISIBLE) < 1:
             raise OutputError("The preview window was closed.")
-        cv2.imshow(_WINDOW, np.ascontiguousarray(frame.rgb()[..., ::-1]))
+        cv2.imshow(_WINDOW, frame.bgr())
         cv2.waitKey(1)
 
     def close(self) -> None:

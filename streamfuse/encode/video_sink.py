@@ -17,6 +17,7 @@ import numpy as np
 from streamfuse.core.arguments import expect_frame
 from streamfuse.core.color import convert_planes, neutral_chroma
 from streamfuse.core.frame import FusedFrame, Plane
+from streamfuse.core.mastering import Mastering
 from streamfuse.core.output_file import Replacement, check_output_file
 from streamfuse.core.protocols import Sink, SourceInfo
 from streamfuse.core.reports import SinkReport
@@ -56,6 +57,7 @@ class VideoFileSink(Sink):
         threads: encoder threads; 0 = the encoder decides.
         audio: 'auto' copies sound and converts what the container cannot hold, 'copy' never converts, 'none' leaves
             sound out.
+        mastering: metadata of HDR10, which HEVC and AV1 hold.
 
     Attributes:
         outputs: the path; as long as it waits to replace another file, the name that it has until then.
@@ -82,6 +84,7 @@ class VideoFileSink(Sink):
         overwrite: bool = False,
         threads: int = 0,
         audio: Audio = "auto",
+        mastering: Mastering | None = None,
     ) -> None:
         self._path = Path(path)
         self.outputs = [str(path)]
@@ -97,8 +100,9 @@ class VideoFileSink(Sink):
             )
         codec = codec or ("vp9" if self._path.suffix.lower() == ".webm" else "h264")
         self._settings = choose(
-            codec, info, crf=crf, speed=preset, bits=bits, pix_fmt=pix_fmt, rate=rate, threads=threads
-        )
+            codec, info, crf=crf, speed=preset, bits=bits, pix_fmt=pix_fmt, rate=rate, threads=threads,
+            mastering=mastering,
+        )  # fmt: skip
         self._color = replace(info.color, full_range=self._settings.full_range)
         self._last: int | None = None
         self._closed = False

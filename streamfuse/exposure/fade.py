@@ -66,10 +66,14 @@ class Fades:
 
     def dim(self, frame: FusedFrame) -> FusedFrame:
         """The fused frame of a bracket that was lifted, as dark as the film is there."""
-        share = self._shares.pop(frame.index, 1.0)
+        share = self.taken(frame.index)
         if share == 1.0:
             return frame
         return replace(frame, planes=_scaled(frame, share))
+
+    def taken(self, index: int) -> float:
+        """To what share of its R'G'B' the film is dimmed at a reference, for who dims by himself; asked for once."""
+        return self._shares.pop(index, 1.0)
 
     def _level(self, frame: Frame) -> float:
         found = self._levels.get(frame)

@@ -44,9 +44,17 @@ _BLACK_NOISE = 0.01  # by how much noise, which cannot be less than black, lifts
 _STILL_NOISE, _STILL_MEAN_NOISE = 0.02, 0.0005  # the same of frames that show the same
 _STEADY = 0.02  # sigma by which brightness, its speed and offsets change from frame to frame
 _UNSTEADY = 0.3  # the same as a share of the speed
+# Sigma of the speed at the start of a shot, which may fade in from black, fast at first; and in another light.
+_UNKNOWN_SPEED, _LIGHT_SPEED = 0.3, 0.1
+_OFFSET_KNOWN, _OFFSET_UNSURE = (
+    0.3,
+    0.2,
+)  # sigma of the first offsets, and what a cut or a jump adds, as shares of them
+_OFFSET_MOVES = 0.5  # sigma by which offsets change where editors fade, as a share of the speed, at most
 _UNKNOWN = 9.0  # variance of a brightness that nothing is known of
 _MIN_OFFSET = 0.03  # between exposures next to each other
-_OFFSET_RANGE = (0.35, 3.0)  # times its first value: what clipping or darkness makes of an offset
+_BRIGHTEST = 6.3  # level above which there is none
+_OFFSET_RANGE = (0.1, 8.0)  # times its first value: what clipping, darkness or a fade makes of an offset
 _FASTEST = 0.4  # share of the smallest offset by which brightness moves from one frame to the next
 
 
@@ -82,8 +90,8 @@ class Tracker:
     def __init__(self, offsets: Items[float], sequence: Sequence) -> None:
         self._count = len(offsets)
         state = np.array([0.0, 0.0, *offsets[1:]])
-        spread = [(0.3 * offset) ** 2 for offset in offsets[1:]]
-        covariance = np.diag([_UNKNOWN, _STEADY**2, *spread])
+        spread = [(_OFFSET_KNOWN * offset) ** 2 for offset in offsets[1:]]
+        covariance = np.diag([_UNKNOWN, _UNKNOWN_SPEED**2, *spread])
         self._explanations = [_Explanation(0.0, (), sequence, state, covariance)]
         self._decided_last: int | None = None
         self._past: tuple[float, ...] = ()  # levels of the last two frames of this shot
@@ -177,7 +185,7 @@ class Tracker:
             state[1] = np.clip(state[1], -self._fastest, self._fastest)
             state[2:] = np.clip(state[2:], *self._limits)
         else:
-            state, covariance = _forgotten(state, covariance)
+            state, covariance = _forgotten(state, covariance, new=False)
             state[0] = level - (state[1 + rank] if rank else 0.0)
             covariance[0, 0] = noise
         return _Explanation(
@@ -262,7 +270,8 @@ def _jump_cost(error: float, noise: float) -> float:
 
 
 def _at_cut(old: _Explanation) -> _Explanation:
-    state, covariance = _forgotten(old.state, old.covariance)
+    """A new shot: it may be another scene, or fade in."""
+    state, covariance = _forgotten(old.state, old.covariance, new=True)
     covariance[0, 0] = _UNKNOWN
     return replace(old, state=state, covariance=covariance)
 
@@ -273,14 +282,17 @@ def _moved(state: Vector, covariance: Vector) -> tuple[Vector, Vector]:
     step[0, 1] = 1.0
     noise = np.full(len(state), _STEADY**2)
     noise[1] += (_UNSTEADY * state[1]) ** 2
-    noise[2:] *= 0.25
+    # A factor on all means moves the logit of a mean m by 1 / (1 - m) as much: where it is bright the offsets follow.
+    odds = np.exp(np.minimum(state[0] + np.array([0.0, *state[2:]]), _BRIGHTEST))
+    moves = np.minimum((odds[1:] - odds[0]) / (1.0 + odds[0]), _OFFSET_MOVES)
+    noise[2:] = noise[2:] * 0.25 + (moves * state[1]) ** 2
     return step @ state, step @ covariance @ step.T + np.diag(noise)
 
 
-def _forgotten(state: Vector, covariance: Vector) -> tuple[Vector, Vector]:
-    """Without brightness and speed; the offsets stay, less certain."""
+def _forgotten(state: Vector, covariance: Vector, new: bool) -> tuple[Vector, Vector]:
+    """Without brightness and speed; the offsets stay, less certain. A `new` shot may begin with a fade."""
     state, kept = state.copy(), np.zeros_like(covariance)
-    kept[2:, 2:] = covariance[2:, 2:] + np.diag((0.2 * state[2:]) ** 2)
+    kept[2:, 2:] = covariance[2:, 2:] + np.diag((_OFFSET_UNSURE * state[2:]) ** 2)
     state[1] = 0.0
-    kept[1, 1] = _STEADY**2
+    kept[1, 1] = (_UNKNOWN_SPEED if new else _LIGHT_SPEED) ** 2
     return state, kept

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from streamfuse.core.frame import Map, Plane
-from streamfuse.imaging.jit import kernel
+from streamfuse.core.jit import kernel
 
 NEAR, FAR = np.float32(0.75), np.float32(0.25)
 _ONE = np.float32(1)

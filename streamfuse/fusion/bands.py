@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamfuse.core.frame import Map, Plane
+from streamfuse.core.jit import kernel
 from streamfuse.fusion.band_rows import (
     band,
     between,
@@ -20,7 +21,6 @@ from streamfuse.fusion.band_rows import (
     sum_of_bands,
     three_lines,
 )
-from streamfuse.imaging.jit import kernel
 
 _KEPT = 4  # lines of the coarse picture whose bands and shares are kept: two ahead, one behind
 _CENTRE = np.float32(0.5)

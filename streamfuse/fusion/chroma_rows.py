@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from streamfuse.core.frame import Map, Plane
+from streamfuse.core.jit import kernel
 from streamfuse.fusion.band_rows import FAR, NEAR, between
-from streamfuse.imaging.jit import kernel
 
 _ZERO, _ONE, _TWO, _HALF = np.float32(0), np.float32(1), np.float32(2), np.float32(0.5)
 _MIN_VALUE = np.float32(1e-6)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -49,6 +50,7 @@ class LcndrFuser:
         steady: pictures come in one size again and again, so that preparing for a size pays.
         threads: as `limit_threads` takes it.
         coarse: the network sees pictures at half the size that it was trained for: a quarter of its time.
+        one_thread: the network takes one thread for a picture; its numbers are the same then on every machine.
 
     Raises:
         WeightsError: no such network.
@@ -63,6 +65,7 @@ class LcndrFuser:
         steady: bool = False,
         threads: int | None = None,
         coarse: bool = False,
+        one_thread: bool = False,
     ) -> None:
         import torch
 
@@ -70,7 +73,9 @@ class LcndrFuser:
         from streamfuse.fusion.models import load_network
 
         self.name = name
-        self._threads = limit_threads(threads)
+        limited = limit_threads(threads)
+        self._threads = 1 if one_thread else limited
+        self._lent = one_thread and limited > 1  # the thread that asks has more use for them than the network
         self._device = resolve_device(device)
         self.device = str(self._device)
         self._network = load_network(name).to(self._device)
@@ -108,15 +113,25 @@ class LcndrFuser:
         from streamfuse.fusion.pyramid import pad_to_multiple
 
         extra = self.octaves(shape)
-        if torch.get_num_threads() > self._threads:  # another thread than the one that made this fuser
-            torch.set_num_threads(self._threads)
-        with torch.inference_mode():
+        with self._limited(), torch.inference_mode():
             stack = pad_to_multiple(torch.from_numpy(np.stack(small))[None].to(self._device), 1 << LEVELS)
             maps = self._maps(stack)
             priors = tuple(p[0].float().cpu().numpy() for p in maps.priors)
             gains = tuple(g[0, 0].float().cpu().numpy() for g in maps.gains)
         rows, columns = (side * 2.0**extra for side in stack.shape[-2:])
         return FusionMaps(priors, gains, (rows / shape[0], columns / shape[1]))
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        """With as few threads as was wanted, also in another thread than the one that made this fuser."""
+        import torch
+
+        before = torch.get_num_threads()
+        if before > self._threads:
+            torch.set_num_threads(self._threads)
+        yield
+        if self._lent and before > self._threads:
+            torch.set_num_threads(before)
 
     def blend(self, lumas: Sequence[Map], maps: FusionMaps) -> Map:
         """As `Fuser.blend`: in OpenCV on the CPU, in torch on a GPU."""
@@ -193,6 +208,7 @@ def create_fuser(
     steady: bool = False,
     threads: int | None = None,
     coarse: bool = False,
+    one_thread: bool = False,
 ) -> Fuser:
     """The fuser called `name`: `mertens`, one of `NETWORKS`, a .safetensors file, or one of another package
     (see `streamfuse.core.plugins`); None takes the preset's network.
@@ -201,7 +217,7 @@ def create_fuser(
 
     Args:
         name, preset: which fuser.
-        device, steady, threads, coarse: as in `LcndrFuser`.
+        device, steady, threads, coarse, one_thread: as in `LcndrFuser`.
 
     Raises:
         UsageError: no such fuser or preset, or `threads` below 1.
@@ -217,9 +233,9 @@ def create_fuser(
         limit_threads(threads)
         return MertensFuser()
     if name is None or name == "auto":
-        return LcndrFuser(PRESET_NETWORK[preset], device, steady, threads, coarse)
+        return LcndrFuser(PRESET_NETWORK[preset], device, steady, threads, coarse, one_thread)
     if name in NETWORKS or name.endswith(".safetensors"):
-        return LcndrFuser(name, device, steady, threads, coarse)
+        return LcndrFuser(name, device, steady, threads, coarse, one_thread)
     others = installed("streamfuse.fusers")
     if name in others:
         limit_threads(threads)

@@ -19,7 +19,8 @@ from streamfuse.core.frame import (
     empty_planes,
     in_one_buffer,
 )
-from streamfuse.core.protocols import Stage
+from streamfuse.core.protocols import ParallelStage
+from streamfuse.core.turns import Turn, Turns
 from streamfuse.errors import UsageError
 from streamfuse.fusion.chroma import fuse_chroma
 from streamfuse.fusion.fast_chroma import fuse_chroma_fast
@@ -131,19 +132,23 @@ def _darkest_first(exposures: Sequence[Planes]) -> list[Planes]:
     return [exposures[n] for n in order]
 
 
-class WeighStage(Stage[AlignedBracket, WeighedBracket]):
+class WeighStage(ParallelStage[AlignedBracket, WeighedBracket]):
     """AlignedBracket -> WeighedBracket: the network's view of each bracket."""
 
     def __init__(self, fuser: Fuser) -> None:
         self._fuser = fuser
 
-    def push(self, item: AlignedBracket) -> Iterable[WeighedBracket]:
-        """One in, one out."""
+    def begin(self, item: AlignedBracket) -> Callable[[], Iterable[WeighedBracket]]:
+        """One in, one out; nothing is known of the others."""
+        return partial(self._weighed, item)
+
+    def _weighed(self, item: AlignedBracket) -> Iterable[WeighedBracket]:
         reference = item.bracket.reference
-        yield WeighedBracket(item, weigh_planes(self._fuser, item.exposures, reference.bits, reference.color))
+        maps = weigh_planes(self._fuser, item.exposures, reference.bits, reference.color)
+        return (WeighedBracket(item, maps),)
 
 
-class BlendStage(Stage[WeighedBracket, FusedFrame]):
+class BlendStage(ParallelStage[WeighedBracket, FusedFrame]):
     """WeighedBracket -> FusedFrame: the pixels.
 
     Args:
@@ -154,22 +159,40 @@ class BlendStage(Stage[WeighedBracket, FusedFrame]):
     def __init__(self, fuser: Fuser, level: Level | None = None) -> None:
         self._fuser = fuser
         self._level = level
+        self._turns = Turns()
 
-    def push(self, item: WeighedBracket) -> Iterable[FusedFrame]:
-        """One in, one out."""
+    def begin(self, item: WeighedBracket) -> Callable[[], Iterable[FusedFrame]]:
+        """One in, one out; the level of each is asked for in order."""
+        return partial(self._blended, item, self._turns.next())
+
+    def _blended(self, item: WeighedBracket, turn: Turn) -> Iterable[FusedFrame]:
+        try:
+            return (self._fused(item, turn),)
+        finally:
+            turn.skip()
+
+    def _fused(self, item: WeighedBracket, turn: Turn) -> FusedFrame:
+        def level(luma: Map) -> float:
+            with turn:
+                return 0.0 if self._level is None else self._level(aligned, luma)
+
         aligned = item.aligned
         bracket = aligned.bracket
         reference = bracket.reference
         planes = reference.planes
         if not bracket.alone:
-            level = None if self._level is None else partial(self._level, aligned)
             planes = blend_planes(
-                self._fuser, aligned.exposures, item.maps, reference.bits, reference.color, level
+                self._fuser,
+                aligned.exposures,
+                item.maps,
+                reference.bits,
+                reference.color,
+                None if self._level is None else level,
             )
-        yield FusedFrame.of_bracket(bracket, planes, _untrusted(aligned))
+        return FusedFrame.of_bracket(bracket, planes, untrusted_share(aligned))
 
 
-def _untrusted(aligned: AlignedBracket) -> float:
+def untrusted_share(aligned: AlignedBracket) -> float:
     """Share of the aligned pixels that disagree with the reference."""
     maps = [t for t in aligned.trust if t is not None]
     return float(np.mean([1 - float(t.mean()) for t in maps])) if maps else 0.0

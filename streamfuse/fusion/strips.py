@@ -7,13 +7,16 @@ few lines around it. So strips with a margin of one cell of those maps give, to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
-from streamfuse.core.frame import ColorInfo, FusionMaps, Map
+from streamfuse.core.frame import ColorInfo, FusionMaps, Map, Plane
 from streamfuse.fusion.blend import enlarge, fuse_band
 from streamfuse.fusion.fuser import Fuser, LcndrFuser
 from streamfuse.fusion.luma import normalise
@@ -26,6 +29,8 @@ Rows = Callable[
 STRIP_PIXELS = (
     1_000_000  # float32 planes of 4 MB each stay near the caches: three times faster than in one piece
 )
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 _FINEST = 3  # the maps that lie at a quarter of the network's scale: the bands 0 to 2
 
 
@@ -37,6 +42,7 @@ def fuse_strips(
     color: ColorInfo,
     *,
     strip_pixels: int = STRIP_PIXELS,
+    workers: int = 1,
 ) -> Iterator[tuple[int, Planes]]:
     """Fuse N >= 2 exposures of one instant, in any order, from top to bottom.
 
@@ -44,10 +50,11 @@ def fuse_strips(
 
     Args:
         fuser: any.
-        exposures: a reader of lines per exposure; it is called twice for each line, and for margins.
+        exposures: a reader of lines per exposure; it is called twice for each line, and for margins, by any thread.
         size: (H, W).
         bits, color: as in `Frame`.
-        strip_pixels: about how many pixels to hold as float32 at a time.
+        strip_pixels: about how many pixels to hold as float32 at a time, by each worker.
+        workers: strips that are made at a time; the picture does not depend on it.
 
     Yields:
         (first line, fused planes of that and the following lines).
@@ -59,19 +66,45 @@ def fuse_strips(
         return
     grid = _Grid(height, width, extra, 1 << (extra + len(fuser.exponents)))
     lines = max(grid.multiple, strip_pixels // width // grid.multiple * grid.multiple)
-    small = [_shrink(rows, grid, lines, bits, color) for rows in exposures]
+    pieces = [(rows, first) for rows in exposures for first in range(0, height, lines)]
+
+    def shrink(piece: tuple[Rows, int]) -> Map:
+        rows, first = piece
+        return _shrink(rows(first, min(first + lines, height))[0], grid, bits, color)
+
+    parts = list(_in_order(shrink, pieces, workers))
+    each = len(parts) // len(exposures)
+    small = [np.concatenate(parts[n * each : (n + 1) * each]) for n in range(len(exposures))]
     order = sorted(range(len(small)), key=lambda n: float(small[n].mean()))
     stack = [small[n] for n in order]
     maps = fuser.weigh(stack)
     base = fuser.blend(stack, maps)
-    lines = max(grid.cell, strip_pixels // width // grid.cell * grid.cell)
-    for first in range(0, height, lines):
-        end = min(first + lines, height)
+    strip = max(grid.cell, strip_pixels // width // grid.cell * grid.cell)
+
+    def fuse(first: int) -> tuple[int, Planes]:
+        end = min(first + strip, height)
         top, bottom = max(first - grid.cell, 0), min(end + grid.cell, height)
-        strip = _Strip(fuser, grid, maps, base, top)
+        part = _Strip(fuser, grid, maps, base, top)
         read = [exposures[n](top, bottom) for n in order]
-        planes = blend_planes(strip, read, strip.maps(bottom), bits, color)
-        yield first, tuple(plane[first - top : end - top] for plane in planes)
+        planes = blend_planes(part, read, part.maps(bottom), bits, color)
+        return first, tuple(plane[first - top : end - top] for plane in planes)
+
+    yield from _in_order(fuse, range(0, height, strip), workers)
+
+
+def _in_order(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """The results of `work`, in the order of the items; at most `workers` + 1 of them are there at a time."""
+    if workers == 1:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(workers, "strip") as pool:
+        waiting: deque[Future[Result]] = deque()
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +128,12 @@ class _Grid:
         return np.asarray(padded, np.float32)
 
 
-def _shrink(rows: Rows, grid: _Grid, lines: int, bits: int, color: ColorInfo) -> Map:
-    """Luma at the network's scale, padded as the blend pads: means of 2**extra x 2**extra pixels."""
-    parts = []
-    for first in range(0, grid.height, lines):
-        planes = rows(first, min(first + lines, grid.height))
-        luma = normalise(planes[0], bits, color)
-        padded = grid.pad(luma, -(-luma.shape[0] // grid.multiple) * grid.multiple)
-        size = (padded.shape[1] >> grid.extra, padded.shape[0] >> grid.extra)
-        parts.append(cv2.resize(padded, size, interpolation=cv2.INTER_AREA))
-    return np.concatenate(parts)
+def _shrink(plane: Plane, grid: _Grid, bits: int, color: ColorInfo) -> Map:
+    """Lines of luma at the network's scale, padded as the blend pads: means of 2**extra x 2**extra pixels."""
+    luma = normalise(plane, bits, color)
+    padded = grid.pad(luma, -(-luma.shape[0] // grid.multiple) * grid.multiple)
+    size = (padded.shape[1] >> grid.extra, padded.shape[0] >> grid.extra)
+    return np.asarray(cv2.resize(padded, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 class _Strip:

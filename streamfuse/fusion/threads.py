@@ -11,6 +11,9 @@ from streamfuse.core.arguments import described
 from streamfuse.core.forking import is_forked
 from streamfuse.errors import UsageError
 
+_set_here: dict[str, tuple[int, int]] = {}
+"""By library, what was set here last, and what somebody else had set before."""
+
 
 def limit_threads(threads: int | None = None) -> int:
     """Leave half of the CPUs to decoding, alignment and encoding: torch's threads would spin against theirs.
@@ -31,14 +34,24 @@ def limit_threads(threads: int | None = None) -> int:
     if threads is not None and not (isinstance(threads, int) and threads >= 1):
         raise UsageError(f"threads is {described(threads)} and has to be a whole number, 1 or more.")
     half = max(1, cpus() // 2)
-    cv2_count = threads or min(half, max(1, cv2.getNumThreads()))
-    cv2.setNumThreads(1 if is_forked() else cv2_count)
+    cv2_before = _before("cv2", max(1, cv2.getNumThreads()))
+    cv2_count = 1 if is_forked() else threads or min(half, cv2_before)
+    cv2.setNumThreads(cv2_count)
+    _set_here["cv2"] = cv2_count, cv2_before
     torch = sys.modules.get("torch")  # without a network it is not needed, and takes a second to import
-    count = threads or (half if torch is None else min(half, torch.get_num_threads()))
-    count = 1 if is_forked() else count
-    if torch is not None:
-        torch.set_num_threads(count)
+    if torch is None:
+        return 1 if is_forked() else threads or half
+    torch_before = _before("torch", torch.get_num_threads())
+    count = 1 if is_forked() else threads or min(half, torch_before)
+    torch.set_num_threads(count)
+    _set_here["torch"] = count, torch_before
     return count
+
+
+def _before(library: str, now: int) -> int:
+    """What somebody else has set: a number that a run was given is for that run, and not for those after it."""
+    ours, before = _set_here.get(library, (now, now))
+    return before if now == ours else now
 
 
 def cpus() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable
 
@@ -34,15 +35,17 @@ class TracedMaps:
     def __init__(self, network: Lcndr) -> None:
         self._network = network
         self._graphs: dict[tuple[int, ...], Callable[[Tensor], tuple[Tensor, ...]]] = {}
+        self._tracing = threading.Lock()  # one thread does, for all
 
     def __call__(self, stack: Tensor) -> NetworkMaps:
         """As `Lcndr.maps`: (B, N, H, W)."""
         shape = tuple(stack.shape)
-        graph = self._graphs.get(shape)
-        if graph is None:
-            if len(self._graphs) >= _MAX_SIZES:
-                self._graphs.clear()
-            graph = self._graphs[shape] = self._traced(stack)
+        with self._tracing:
+            graph = self._graphs.get(shape)
+            if graph is None:
+                if len(self._graphs) >= _MAX_SIZES:
+                    self._graphs.clear()
+                graph = self._graphs[shape] = self._traced(stack)
         maps = graph(stack)
         bands = len(self._network.sharpness) + 1
         return NetworkMaps(tuple(maps[:bands]), tuple(maps[bands:]))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.frame import Map, Plane
-from streamfuse.imaging.jit import kernel
+from streamfuse.core.jit import kernel
 
 Indices = npt.NDArray[np.uint32]
 _ZERO, _HALF = np.float32(0), np.float32(0.5)

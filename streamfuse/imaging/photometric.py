@@ -21,9 +21,10 @@ GAMMA = 2.2
 NODES = 1024  # of a tone curve over [0, 1]
 HISTOGRAM_END = 1.0 + 1e-6  # so that 1.0 lies in the last bin
 Levels = npt.NDArray[np.float64]
-Transfer = tuple[float, float]  # a, gamma; see `_decoded`
+Transfer = tuple[float, float]  # a, gamma; see `decoded`
 SRGB: Transfer = (0.055, 2.4)  # IEC 61966-2-1
 BT709: Transfer = (0.099, 1 / 0.45)  # ITU-R BT.709
+PLAIN: Transfer = (0.0, GAMMA)
 
 _DARK = 0.03  # below this luma a frame is noise and quantisation
 _BRIGHT = 0.96  # above this luma a frame may be clipped
@@ -52,6 +53,7 @@ class IntensityMapping:
         rough: a curve from quantiles.
         balance: what R' and B' of the darker frame are multiplied by, before all else, where the white balance of the
             two differs; see `align.balance`.
+        transfer: what makes linear light of luma in both, where the frames tell.
     """
 
     up: Map
@@ -60,6 +62,7 @@ class IntensityMapping:
     exact: bool
     rough: bool = False
     balance: tuple[float, float] = (1.0, 1.0)
+    transfer: Transfer | None = None
 
     def brighten(self, values: Map) -> Map:
         """Normalised values (luma, R', G' or B') of the darker frame, any shape, in the brighter frame's scale."""
@@ -136,22 +139,24 @@ def ratio_curve(gap_ev: float) -> IntensityMapping:
     """The curve of a known exposure difference."""
     x = np.linspace(0.0, 1.0, NODES, dtype=np.float32)
     factor = np.float32(2.0 ** (gap_ev / GAMMA))
-    return IntensityMapping(np.minimum(x * factor, 1.0), x / factor, gap_ev, True)
+    return IntensityMapping(np.minimum(x * factor, 1.0), x / factor, gap_ev, True, transfer=PLAIN)
 
 
 def transfer_curve(gap_ev: float, transfer: Transfer) -> IntensityMapping:
     """The curve of an exposure difference for a camera with this transfer function."""
-    light = _decoded(np.linspace(0.0, 1.0, NODES), transfer)
+    light = decoded(np.linspace(0.0, 1.0, NODES), transfer)
     up, down = (
         _encoded(np.minimum(light * ratio, 1.0), transfer).astype(np.float32)
         for ratio in (2.0**gap_ev, 2.0**-gap_ev)
     )
-    return IntensityMapping(up, down, gap_ev, False)
+    return IntensityMapping(up, down, gap_ev, False, transfer=transfer)
 
 
-def _decoded(luma: Levels, transfer: Transfer) -> Levels:
+def decoded(luma: Levels, transfer: Transfer) -> Levels:
     """Linear light of luma in [0, 1]: ((luma + a) / (1 + a)) ** gamma, continued by its tangent through 0."""
     a, gamma = transfer
+    if a == 0:
+        return luma**gamma
     toe, knee = _join(transfer)
     power = ((np.maximum(luma, toe) + a) / (1 + a)) ** gamma
     return np.where(luma < toe, luma * knee / toe, power)
@@ -219,8 +224,8 @@ def _ratio(low: Levels, high: Levels) -> float:
 
 def _fitted(low: Levels, high: Levels, transfer: Transfer) -> tuple[float, float]:
     """(Mean deviation in luma, exposure difference in EV) of levels that belong together."""
-    light = _decoded(low, transfer)
-    ratio = float(np.median(_decoded(high, transfer) / light))
+    light = decoded(low, transfer)
+    ratio = float(np.median(decoded(high, transfer) / light))
     return float(np.abs(_encoded(light * ratio, transfer) - high).mean()), float(np.log2(ratio))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from streamfuse.core.frame import Map, Plane
-from streamfuse.imaging.jit import kernel
+from streamfuse.core.jit import kernel
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _LITTLE = np.float32(1e-4)  # chroma

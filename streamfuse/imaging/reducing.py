@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.frame import Map, Plane
-from streamfuse.imaging.jit import kernel
+from streamfuse.core.jit import kernel
 
 Places = npt.NDArray[np.int64]
 _ZERO, _HALF = np.float32(0), np.float32(0.5)
@@ -58,7 +58,9 @@ def _mean_of_areas(plane: Plane, out: Plane) -> None:
 
 
 def reduced(plane: Plane, size: tuple[int, int]) -> Plane:
-    """A plane (H, W) at a smaller `size` (width, height), rounded."""
+    """A plane (H, W) at a smaller `size` (width, height), rounded; where that is larger, by OpenCV."""
+    if size[0] > plane.shape[1] or size[1] > plane.shape[0]:
+        return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
     while plane.shape[0] % 2 == plane.shape[1] % 2 == 0 and _by_halves(
         plane, size
     ):  # OpenCV is fastest at that

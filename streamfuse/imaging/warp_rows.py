@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.frame import Map, Plane
-from streamfuse.imaging.jit import kernel
+from streamfuse.core.jit import kernel
 
 Wholes = npt.NDArray[np.int32]
 BLOCK = 8  # pixels that are made at a time

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from streamfuse.core.frame import Map, Plane
+from streamfuse.core.jit import kernel
 from streamfuse.imaging.enlarging import bring_up, lines_kept, places, two_columns
-from streamfuse.imaging.jit import kernel
 from streamfuse.imaging.warp_rows import BLOCK, MARGIN, find_runs, read_line, split, store
 
 _ONE = np.float32(1)

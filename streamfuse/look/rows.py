@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamfuse.core.frame import Map, Plane
-from streamfuse.imaging.jit import kernel
+from streamfuse.core.jit import kernel
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _NARROW = np.float32(

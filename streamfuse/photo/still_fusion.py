@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args, overload
+from typing import TYPE_CHECKING, get_args, overload
 
+import cv2
 import numpy as np
 
 from streamfuse.core.arrays import Picture, checked_pictures
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.frame import ColorInfo
+from streamfuse.encode import exr
 from streamfuse.errors import InputError, UsageError
 from streamfuse.fusion.fuser import create_fuser
-from streamfuse.fusion.strips import Rows, fuse_strips
+from streamfuse.fusion.threads import cpus
 from streamfuse.imaging.tensors import fused_tensor, is_tensor
 from streamfuse.imaging.transparency import common, filled
 from streamfuse.look.dither import SIDE, for_planes
 from streamfuse.look.look import Look
 from streamfuse.look.stage import Grader
+from streamfuse.photo import still_radiance
+from streamfuse.photo.aligned import Align, brought_together
 from streamfuse.photo.reading import Photo, expand_photos, read_photo
 from streamfuse.photo.writing import check_target, holds_alpha, write_photo
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Align = Literal["auto", "off", "global", "flow"]
+    from streamfuse.fusion.strips import Rows
+
 
 # Inside, pictures are 16-bit Y'CbCr 4:4:4: converting costs less than half a code value of 8 bits.
 _BITS = 16
@@ -43,7 +50,8 @@ class Fuser:
         preset: fast, balanced or best; chooses the network.
         fuser: lcndr, lcndr-s, lcndr-xs, mertens, or a .safetensors file; overrides the preset's.
         device: auto, cpu, cuda or cuda:i.
-        threads: of torch and OpenCV, 1 or more; half of the CPUs if None, or fewer if they were limited before.
+        threads: of torch and OpenCV, 1 or more; half of the CPUs if None, or fewer if they were limited before. Of a
+            large picture, that many parts are made at a time; as many as there are CPUs if None.
         look: how the fused picture is graded: a `Look`, or the name of one; None: not at all.
 
     Raises:
@@ -66,7 +74,10 @@ class Fuser:
         threads: int | None = None,
         look: Look | str | None = None,
     ) -> None:
+        from streamfuse.fusion import strips  # which loads torch
+
         self._fuser = create_fuser(fuser, preset=preset, device=device, threads=threads)
+        self._strips = partial(strips.fuse_strips, self._fuser, workers=threads or cpus())
         wanted = Look.named(look) if isinstance(look, str) else look or Look()
         self._grade = Grader(wanted) if wanted.active else None
 
@@ -97,14 +108,14 @@ class Fuser:
         first = pictures[0]
         fused = np.empty_like(first, order="C")
         readers = [_reader(picture) for picture in pictures]
-        strips = fuse_strips(self._fuser, readers, first.shape[:2], _BITS, _COLOR)
+        made = self._strips(readers, first.shape[:2], _BITS, _COLOR)
         if self._grade is not None:
             whole = tuple(np.empty(first.shape[:2], np.uint16) for _ in range(3 if first.ndim == 3 else 1))
-            for top, planes in strips:
+            for top, planes in made:
                 for plane, part in zip(whole, planes, strict=True):
                     plane[top : top + len(part)] = part
             return _graded(self._grade(whole, _BITS, _SUBSAMPLING, _COLOR), fused)
-        for top, planes in strips:
+        for top, planes in made:
             wide = planes[0] if len(planes) == 1 else planes_to_rgb(planes, _BITS, _SUBSAMPLING, _COLOR)
             fused[top : top + len(wide)] = wide if first.dtype == np.uint16 else _narrow(wide)
         return fused
@@ -154,7 +165,7 @@ def _to_planes(lines: Picture) -> tuple[Picture, ...]:
 
 
 def _narrow(wide: Picture) -> Picture:
-    return ((wide.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return np.asarray(cv2.convertScaleAbs(wide, alpha=1 / 257)).reshape(wide.shape)
 
 
 def _graded(planes: tuple[Picture, ...], out: Picture) -> Picture:
@@ -212,6 +223,7 @@ def fuse_stills(
     quality: int = 95,
     overwrite: bool = False,
     look: Look | str | None = None,
+    white: float | None = None,
 ) -> StillSummary:
     """Fuse photographs of one scene, in any order, into one picture file.
 
@@ -221,7 +233,8 @@ def fuse_stills(
 
     Args:
         inputs: 2..N JPEG, PNG or TIFF files of one size and depth, a folder or a pattern.
-        output: a JPEG, PNG or TIFF file.
+        output: a JPEG, PNG or TIFF file; or .exr or .hdr: the exposures are then merged into linear light, and no
+            network fuses them.
         preset, fuser, device: as `Fuser`.
         align: "auto" measures by how much the camera moved between the photographs, and brings those that lie more
             than half a pixel off to the best exposed one, the others are not touched; "global" and "flow" do it to
@@ -231,6 +244,8 @@ def fuse_stills(
         quality: of JPEG, 1..100.
         overwrite: replace an existing file.
         look: as `Fuser`.
+        white: of linear light: how many EV diffuse white lies below what clips in the darkest exposure; two thirds of
+            what is between the exposures if None.
 
     Raises:
         StreamfuseError: as the message says.
@@ -238,14 +253,23 @@ def fuse_stills(
     if align not in get_args(Align):
         raise UsageError(f"There is no alignment {align!r}; choose from {', '.join(get_args(Align))}.")
     target = Path(output)
+    if target.suffix.lower() in exr.SUFFIXES:
+        still_radiance.refuse_fuser(fuser, bits)
+        if look is not None and (Look.named(look) if isinstance(look, str) else look).active:
+            raise UsageError(
+                f"A look is of pictures for ordinary screens and {target} holds linear light: leave it out."
+            )
+        return _merge_stills(inputs, target, align, white, overwrite)
+    if white is not None:
+        raise UsageError("--white is for linear light: leave it out, or name an .exr or .hdr file.")
     check_target(target, bits, overwrite)
     paths = expand_photos(inputs)
-    for path in paths:
-        if target.exists() and path.samefile(target):
-            raise UsageError(f"{target} is one of the exposures; name another output.")
+    _refuse_input(target, paths)
     if len(paths) < 2:
         raise UsageError(f"{_names(paths)} is one picture; fusion needs at least two exposures.")
-    engine = Fuser(preset, device, fuser=fuser, look=look)
+    pool = ThreadPoolExecutor(1, "network")  # torch takes longer to load than photographs to be read
+    loading = pool.submit(Fuser, preset, device, fuser=fuser, look=look)
+    pool.shutdown(wait=False)
     photos = [read_photo(path) for path in paths]
     _check_alike(photos)
     alphas = [photo.alpha for photo in photos]
@@ -256,33 +280,15 @@ def fuse_stills(
     tags = next((photo.tags for photo in photos if photo.tags), {})
     icc = next((photo.icc for photo in photos if photo.icc), None)
     del photos
-    notes: list[str] = []
-    done, moved, pixels = align, 0, 0.0
+    aligned = brought_together(pictures, align)
+    pictures = aligned.pictures
     if align == "auto":
-        from streamfuse.photo.handheld import align_moved
-
-        found = align_moved(pictures)
-        pictures, done, moved, pixels = found.pictures, found.mode, found.moved, round(found.pixels, 2)
         # What was moved has the best exposed one in its empty parts.
         kept = {id(picture) for picture in pictures}
         alphas = [alpha for name, alpha in zip(given, alphas, strict=True) if name in kept]
-        if moved:
-            how = "a homography each" if done == "global" else "a homography each and by dense motion"
-            notes.append(
-                f"The camera moved between the photographs: {moved} of {len(paths)} lay up to {pixels:.1f} pixels off "
-                f"and {'was' if moved == 1 else 'were'} aligned by {how} (--align off leaves them)."
-            )
-        if found.unknown:
-            notes.append(
-                f"{found.unknown} of {len(paths)} photographs show too little in common with the others to measure "
-                "whether the camera moved, and stayed as they are."
-            )
-    elif align != "off":
-        from streamfuse.photo.handheld import align_pictures
-
-        pictures = align_pictures(pictures, align)
+    engine = loading.result()
     fused = engine(pictures)
-    del pictures
+    pictures.clear()  # out of memory, before the result is written
     alpha = common(alphas)
     warnings = []
     if alpha is not None and not holds_alpha(target):
@@ -297,16 +303,58 @@ def fuse_stills(
         len(paths),
         engine.name,
         engine.device,
-        done,
-        moved,
-        pixels,
+        aligned.mode,
+        aligned.moved,
+        aligned.pixels,
         width,
         height,
         depth,
         (str(target),),
-        tuple(notes),
+        aligned.notes,
         tuple(warnings),
     )
+
+
+def _merge_stills(
+    inputs: Sequence[str | Path], target: Path, align: Align, white: float | None, overwrite: bool
+) -> StillSummary:
+    """`fuse_stills` into linear light."""
+    photos = still_radiance.read_darkest_first(inputs, target, overwrite)
+    _refuse_input(target, [photo.path for photo in photos])
+    _check_alike(photos)
+    icc = next((photo.icc for photo in photos if photo.icc), None)
+    primaries = still_radiance.primaries_of(icc)
+    warnings = []
+    if primaries is None:
+        warnings.append(
+            f"The colour profile of {photos[0].path} is not known here: its colours are taken for those of sRGB."
+        )
+    if any(photo.alpha is not None for photo in photos):
+        warnings.append(
+            f"{target} cannot hold the transparency (alpha) of the photographs: they are merged whole."
+        )
+    aligned = brought_together([photo.pixels for photo in photos], align)
+    exposures = still_radiance.exif_exposures(photos)
+    count = len(photos)
+    del photos
+    found = still_radiance.merge_pictures(aligned.pictures, exposures, white, primaries or 1)
+    exr.write_linear(target, found.radiance)
+    height, width = found.radiance.shape[:2]
+    gaps = ", ".join(f"{gap:.1f}" for gap in found.gaps_ev)
+    note = (
+        f"Exposures at {gaps} EV ({'as Exif tells' if found.told else 'measured'}); diffuse white is 1.0, "
+        f"{found.white_ev:g} EV below what the darkest one clips at (--white changes it)."
+    )
+    return StillSummary(
+        count, "radiance", "cpu", aligned.mode, aligned.moved, aligned.pixels, width, height, 16, (str(target),),
+        (*aligned.notes, note), tuple(warnings),
+    )  # fmt: skip
+
+
+def _refuse_input(target: Path, paths: Sequence[Path]) -> None:
+    for path in paths:
+        if target.exists() and path.samefile(target):
+            raise UsageError(f"{target} is one of the exposures; name another output.")
 
 
 def _check_alike(photos: Sequence[Photo]) -> None:

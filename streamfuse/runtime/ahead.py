@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from streamfuse.config import Config
+from streamfuse.core import rgb_rows  # noqa: F401 (its loops, too)
 from streamfuse.core.frame import Frame, Plane
+from streamfuse.core.jit import when_compiling
+from streamfuse.core.loop_cache import Note
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.fusion import bands, fast_chroma  # noqa: F401 (their loops belong to what a note is of)
-from streamfuse.imaging.jit import when_compiling
-from streamfuse.imaging.loop_cache import Note
 from streamfuse.runtime.chain import build_chain
 from streamfuse.runtime.line import through
 from streamfuse.synthetic.sample_source import SampleSource
@@ -62,7 +63,8 @@ def compile_ahead(config: Config, kind: Kind | None = None, tell: Callable[[], N
         UsageError, WeightsError, DeviceError: as `build_chain`.
     """
     kind = kind or Kind()
-    note = Note((kind, config.align, config.fuse, config.smooth, config.look, config.input.rate))
+    merged = () if config.output.hdr == "off" else ("hdr",)
+    note = Note((kind, config.align, config.fuse, config.smooth, config.look, config.input.rate, *merged))
     if note.is_there:
         return False
     compiled = [0]
@@ -74,8 +76,8 @@ def compile_ahead(config: Config, kind: Kind | None = None, tell: Callable[[], N
 
     chain = build_chain(_plain(config, kind), kind.simultaneous, on_device=True)
     with when_compiling(count):
-        for _ in through(chain.line, _frames(kind)):
-            pass
+        for fused in through(chain.line, _frames(kind)):
+            fused.rgb()  # as a page, a preview or a loop of one's own asks for
     note.leave()
     return compiled[0] > 0
 

@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from streamfuse.align.aligner import Aligner
 from streamfuse.config import Config
 from streamfuse.core.frame import Bracket, ClassifiedFrame, Frame, FusedFrame, WeighedBracket
-from streamfuse.core.protocols import Stage
+from streamfuse.core.memory_limit import brackets_at_once, check_memory_limit
+from streamfuse.core.protocols import SourceInfo, Stage
 from streamfuse.exposure.classifier import ExposureClassifier
 from streamfuse.exposure.doubled import AgainStage, Doubles, OnceStage
 from streamfuse.exposure.fade import DimStage, Fades, LiftStage
 from streamfuse.exposure.pair import Pairer
 from streamfuse.fusion.fuser import Fuser, LcndrFuser, create_fuser
+from streamfuse.fusion.radiance import HdrTarget, RadianceStage
 from streamfuse.fusion.stage import BlendStage, WeighStage
+from streamfuse.fusion.threads import cpus, limit_threads
 from streamfuse.look.stage import LookStage
+from streamfuse.runtime import hdr
 from streamfuse.runtime.line import Line, NamedStage
 from streamfuse.temporal.flicker import Deflicker
 from streamfuse.temporal.level import Leveller
@@ -45,9 +49,11 @@ class Chain:
 
     front: Front
     fusion: Line[Bracket, FusedFrame]
-    fuser: Fuser
+    fuser: Fuser | RadianceStage
     smooth: bool
     deflicker: bool = False
+    threads: int | None = None
+    """For `Pipeline`."""
 
     @property
     def line(self) -> Line[Frame, FusedFrame]:
@@ -84,8 +90,23 @@ def build_front(config: Config, simultaneous: int = 1) -> Front:
     return Front(label.then("pair", pairer).ending_in(LiftStage(fades)), classifier, pairer, doubles, fades)
 
 
+def chain_of_run(config: Config, info: SourceInfo, finish: Sequence[Finish] = ()) -> Chain:
+    """The chain for a run over a source, with as many threads as the settings or else the machine have for it.
+
+    Raises:
+        UsageError, WeightsError, DeviceError: as `build_chain`; `DeviceError`, too, where memory does not do.
+    """
+    check_memory_limit(info.width, info.height)
+    threads = config.fuse.threads or min(cpus(), brackets_at_once(info.width, info.height))
+    return build_chain(config, info.simultaneous, finish, on_device=True, threads=threads)
+
+
 def build_chain(
-    config: Config, simultaneous: int = 1, finish: Sequence[Finish] = (), on_device: bool = False
+    config: Config,
+    simultaneous: int = 1,
+    finish: Sequence[Finish] = (),
+    on_device: bool = False,
+    threads: int | None = None,
 ) -> Chain:
     """label -> pair -> align -> weigh -> smooth -> blend -> flicker -> look.
 
@@ -94,16 +115,24 @@ def build_chain(
         simultaneous: as in `SourceInfo`.
         finish: called in order with each weighed bracket and its fused frame; what they return goes on.
         on_device: on a GPU one stage "fuse" stands for all from align to blend.
+        threads: brackets that a `Pipeline` may work on at once, each in one thread; None: one by one, in several.
+
+    In high dynamic range: label -> pair -> align -> merge. There is no network and nothing to smooth: the merge sees to
+    it that nothing breathes.
 
     Raises:
         UsageError, WeightsError, DeviceError, InputNotFoundError: as the parts.
     """
+    target = hdr.target(config)
+    if target is not None:
+        return _build_radiance(config, simultaneous, target, threads)
     fuser = create_fuser(
         config.fuser_name,
         preset=config.fuse.preset,
         device=config.fuse.device,
         steady=True,
-        threads=config.fuse.threads,
+        threads=config.fuse.threads if threads is None else 1,
+        one_thread=True,
     )
     front, finishing = build_front(config, simultaneous), _Finishing(finish)
     show = finishing.made_of.append if finish else None
@@ -111,9 +140,7 @@ def build_chain(
     if fuse is not None:
         fusion = Line("fuse", fuse).ending_in(DimStage(front.fades))
     else:
-        align = config.align
-        aligner = Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
-        weighed = Line("align", aligner).then("weigh", WeighStage(fuser))
+        weighed = Line("align", _aligner(config)).then("weigh", WeighStage(fuser))
         if config.smooth.enabled:
             weighed = weighed.then("smooth", Smoother())
         if show is not None:
@@ -127,7 +154,21 @@ def build_chain(
     if finish:
         fusion = fusion.ending_in(finishing)
     fusion = fusion.ending_in(AgainStage(front.doubles))
-    return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.flicker)
+    return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.flicker, threads)
+
+
+def _build_radiance(config: Config, simultaneous: int, target: HdrTarget, threads: int | None) -> Chain:
+    """label -> pair -> align -> merge."""
+    limit_threads(config.fuse.threads if threads is None else 1)
+    front = build_front(config, simultaneous)
+    merge = RadianceStage(target, front.fades.taken)
+    fusion = Line("align", _aligner(config)).then("merge", merge).ending_in(AgainStage(front.doubles))
+    return Chain(front, fusion, merge, smooth=False, threads=threads)
+
+
+def _aligner(config: Config) -> Aligner:
+    align = config.align
+    return Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
 
 
 def _on_device(

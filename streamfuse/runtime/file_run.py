@@ -18,7 +18,8 @@ from streamfuse.core.options import FuseOptions
 from streamfuse.core.protocols import Sink, Source, SourceInfo
 from streamfuse.encode.image_sink import is_one_picture
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
-from streamfuse.runtime.chain import Chain, Finish, build_chain
+from streamfuse.runtime import hdr
+from streamfuse.runtime.chain import Chain, Finish, build_chain, chain_of_run
 from streamfuse.runtime.findings import are_few_pictures, contradictions, damage, one_bracket
 from streamfuse.runtime.line import through
 from streamfuse.runtime.pipeline import Pipeline
@@ -110,6 +111,9 @@ class FileFusion:
     ) -> None:
         _refuse_input_as_output(inputs, output)
         _refuse_the_same_twice(inputs)
+        config = hdr.settled(config, output)
+        if dump is not None and config.output.hdr != "off":
+            raise UsageError("--dump-stages shows what the network sees: leave it out, or leave --hdr out.")
         self._inputs = inputs
         self._config = config
         self._output = output
@@ -118,11 +122,11 @@ class FileFusion:
         self._source = _open(inputs, config, fps)
         try:
             info = self._source.info
-            check_memory_limit(info.width, info.height)
+            hdr.check_source(info, config)
             _refuse_one_picture(output, info)
             self._dump = StageDump(dump, overwrite=config.output.overwrite) if dump is not None else None
             finish = finishers(config, self._dump)
-            self._chain = build_chain(config, info.simultaneous, finish, on_device=True)
+            self._chain = chain_of_run(config, info, finish)
             self._sink = open_output(output, info, config.output)
         except BaseException:
             self._source.close()
@@ -132,6 +136,7 @@ class FileFusion:
             self._chain.stages,
             [self._sink],
             on_progress=self._report if progress else None,
+            threads=self._chain.threads,
             whole=True,
         )
 
@@ -256,6 +261,7 @@ def open_output(output: str | Path, info: SourceInfo, settings: OutputConfig) ->
         StreamfuseError: as `open_sink`.
     """
     rate = info.rate / info.simultaneous
+    info, settings, mastering = hdr.output_of(output, info, settings)
     if settings.side_by_side:
         info = replace(info, width=side_by_side_width(info))
     # What has neither a length nor sound has run for a while before: nothing else tells where it begins.
@@ -263,7 +269,7 @@ def open_output(output: str | Path, info: SourceInfo, settings: OutputConfig) ->
     return opened(
         output, info, codec=settings.codec, crf=settings.crf, preset=settings.speed, bits=settings.bits,
         pix_fmt=settings.pix_fmt, rate=rate, overwrite=settings.overwrite,
-        audio=settings.audio,
+        audio=settings.audio, mastering=mastering,
     )  # fmt: skip
 
 
@@ -348,6 +354,7 @@ def fused(source: Source, settings: Config) -> Iterator[FusedFrame]:
     owner = Owner(f"The fusion of {source.info.name}")
     try:
         check_memory_limit(source.info.width, source.info.height)
+        hdr.check_source(source.info, settings)
         chain = build_chain(settings, source.info.simultaneous, on_device=True)
         for frame in through(chain.line, source):
             yield frame

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
-from streamfuse.core.protocols import Stage
+from streamfuse.core.protocols import ParallelStage, Stage
 
 First = TypeVar("First")
 Last = TypeVar("Last")
@@ -52,23 +52,25 @@ class Line(Stage[First, Last], Generic[First, Last]):
         joined: Line[Any, Next] = Line(last.name, cast(Stage[Any, Last], last.stage)).then(last.name, stage)
         return self._of((*before, NamedStage(last.name, joined)))
 
-    def seen(self, name: str, see: Callable[[Any], None]) -> Line[First, Last]:
-        """Give a line like this one, which shows everything that leaves the stage of this name."""
+    def seen(self, name: str, see: Callable[[Any], object]) -> Line[First, Last]:
+        """Give a line like this one, which shows everything that leaves the stage of this name, in order."""
         return self._of(
             tuple(
-                NamedStage(name, _Seen(named.stage, see)) if named.name == name else named
+                NamedStage(name, Line(name, named.stage).then(name, Seen(see)))
+                if named.name == name
+                else named
                 for named in self.stages
             )
         )
 
     def push(self, item: First) -> Iterator[Last]:
         """Take one item through all stages, in this thread."""
-        return _passed(self.stages, (item,))
+        return passed(self.stages, (item,))
 
     def flush(self) -> Iterator[Last]:
         """Give what the stages still hold, first that of the first one."""
         for place, named in enumerate(self.stages, start=1):
-            yield from _passed(self.stages[place:], named.stage.flush())
+            yield from passed(self.stages[place:], named.stage.flush())
 
     def close(self) -> None:
         """Close all stages, in order."""
@@ -81,34 +83,37 @@ class Line(Stage[First, Last], Generic[First, Last]):
         return line
 
 
-class _Seen(Stage[First, Last], Generic[First, Last]):
-    """A stage, and somebody who looks at what comes out of it."""
+class Seen(Stage[First, First], Generic[First]):
+    """Passes items on as they are, and shows each to somebody."""
 
-    def __init__(self, stage: Stage[First, Last], see: Callable[[Last], None]) -> None:
-        self._stage, self._see = stage, see
+    def __init__(self, see: Callable[[First], object]) -> None:
+        self._see = see
 
-    def push(self, item: First) -> Iterator[Last]:
-        return self._shown(self._stage.push(item))
-
-    def flush(self) -> Iterator[Last]:
-        return self._shown(self._stage.flush())
-
-    def close(self) -> None:
-        self._stage.close()
-
-    def _shown(self, items: Iterable[Last]) -> Iterator[Last]:
-        for item in items:
-            self._see(item)
-            yield item
+    def push(self, item: First) -> Iterator[First]:
+        """One in, one out."""
+        self._see(item)
+        yield item
 
 
-def _passed(stages: tuple[NamedStage, ...], items: Iterable[Any]) -> Iterator[Any]:
+def parted(stage: Stage[Any, Any]) -> tuple[ParallelStage[Any, Any] | None, tuple[NamedStage, ...]]:
+    """Give what of a stage, or of a line of them, can work on several items at once, and what must follow it in order.
+
+    Returns:
+        The first stage, if it is such a one, else None; and those behind it.
+    """
+    if isinstance(stage, Line):
+        first, behind = parted(stage.stages[0].stage)
+        return first, (*behind, *stage.stages[1:])
+    return (stage if isinstance(stage, ParallelStage) else None), ()
+
+
+def passed(stages: tuple[NamedStage, ...], items: Iterable[Any]) -> Iterator[Any]:
     """Take items through stages, one at a time; nothing is flushed."""
     if not stages:
         yield from items
         return
     for item in items:
-        yield from _passed(stages[1:], stages[0].stage.push(item))
+        yield from passed(stages[1:], stages[0].stage.push(item))
 
 
 def through(stage: Stage[First, Last], items: Iterable[First]) -> Iterator[Last]:

@@ -1,4 +1,4 @@
-"""The stage runner: a source, stages and sinks, each in its own thread, with bounded queues between them.
+"""The stage runner: a source, stages and sinks, in threads of their own, with bounded queues between them.
 
 Frames keep their order. Whatever happens, everything is closed exactly once, source first and sinks last, so
 that what was written can be played. The first error reaches the caller of `Pipeline.run`.
@@ -6,17 +6,18 @@ that what was written can be played. The first error reaches the caller of `Pipe
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from streamfuse.core.arguments import described
 from streamfuse.core.protocols import Feed, Sink, Stage
+from streamfuse.core.queue import Policy, Queue
 from streamfuse.errors import StageTimeoutError, UsageError
-from streamfuse.runtime.channel import Channel, Policy
-from streamfuse.runtime.line import NamedStage
-from streamfuse.runtime.statistics import Statistics
-from streamfuse.runtime.workers import RunState, SinksWorker, SourceWorker, StageWorker, Worker
+from streamfuse.runtime.line import NamedStage, parted
+from streamfuse.runtime.statistics import Statistics, snapshot
+from streamfuse.runtime.workers import PoolWorker, RunState, SinksWorker, SourceWorker, StageWorker, Worker
 
 _POLL_SECONDS = 0.05
 _PROGRESS_SECONDS = 0.2
@@ -41,6 +42,8 @@ class Pipeline:
         stop_timeout: seconds that a call whose result is not wanted any more (a source told to stop; a stage
             after an error) may take before the run goes on without it.
         finish_timeout: the same for calls whose result is wanted: a stage after `stop`, closing a sink.
+        threads: how many threads may work at once in the stages that can work on several items: each of these gets as
+            many, and frames are the same whatever their number. None: each has one of its own.
         whole: a run that is stopped before its source has ended is not what was wanted. Sinks are then left with a
             KeyboardInterrupt, as after an error with the error, and what they would have replaced stays.
 
@@ -68,14 +71,17 @@ class Pipeline:
         on_progress: Callable[[Statistics], None] | None = None,
         stop_timeout: float = 5.0,
         finish_timeout: float = 60.0,
+        threads: int | None = None,
         whole: bool = False,
     ) -> None:
         _check_parts(source, stages, sinks)
-        self._channels = [Channel(queue_size, policy), *(Channel(queue_size) for _ in stages)]
+        if threads is not None and threads < 1:
+            raise UsageError(f"A run needs at least 1 thread, not {threads}.")
+        self._channels = [Queue[Any](queue_size, policy), *(Queue[Any](queue_size) for _ in stages)]
         self._state = RunState(self._channels)
         self._source = SourceWorker(source, "source", self._state, self._channels[0])
         self._sinks = SinksWorker(sinks, "sinks", self._state, self._channels[-1], whole)
-        self._workers: list[Worker] = [self._source, *self._stage_workers(stages), self._sinks]
+        self._workers: list[Worker] = [self._source, *self._stage_workers(stages, threads), self._sinks]
         self._on_progress = on_progress
         self._stop_timeout = stop_timeout
         self._finish_timeout = finish_timeout
@@ -128,15 +134,21 @@ class Pipeline:
             elapsed=0.0 if self._began is None else end - self._began,
             interrupted=self._interrupted,
             stages=tuple(
-                worker.meter.snapshot(peak) for worker, peak in zip(self._workers, peaks, strict=True)
+                snapshot(worker.meters, peak) for worker, peak in zip(self._workers, peaks, strict=True)
             ),
         )
 
-    def _stage_workers(self, stages: Sequence[AnyStage]) -> list[Worker]:
+    def _stage_workers(self, stages: Sequence[AnyStage], threads: int | None) -> list[Worker]:
         workers: list[Worker] = []
+        cores = threading.Semaphore(threads or 1)
         for stage, inlet, outlet in zip(stages, self._channels, self._channels[1:], strict=False):
             named = stage if isinstance(stage, NamedStage) else NamedStage(type(stage).__name__, stage)
-            workers.append(StageWorker(named.stage, named.name, self._state, inlet, outlet))
+            parallel, behind = parted(named.stage)
+            if parallel is None or threads is None:
+                workers.append(StageWorker(named.stage, named.name, self._state, inlet, outlet))
+            else:
+                pool = PoolWorker(named, parallel, behind, self._state, inlet, outlet, threads, cores)
+                workers.append(pool)
         return workers
 
     def _supervised(self) -> bool:
@@ -172,7 +184,7 @@ class Pipeline:
         if self._ending_since is None:
             self._ending_since = time.monotonic()
         for worker in self._workers:
-            busy = worker.busy_for(self._ending_since)
+            busy = max(meter.call.seconds(self._ending_since) for meter in worker.meters)
             if worker is self._source and busy > _UNBLOCK_SECONDS:
                 self._source.unblock()
             if not worker.done and busy > self._patience(worker):

@@ -14,13 +14,13 @@ from streamfuse.camera import open_camera
 from streamfuse.camera.open import is_camera
 from streamfuse.config import Config
 from streamfuse.core.frame import Frame
-from streamfuse.core.memory_limit import check_memory_limit
 from streamfuse.core.options import SinkOptions
 from streamfuse.core.protocols import Sink, Source, SourceWrapper
+from streamfuse.core.queue import Policy
 from streamfuse.core.secret import revealed
 from streamfuse.errors import UsageError
-from streamfuse.runtime.chain import build_chain
-from streamfuse.runtime.channel import Policy
+from streamfuse.runtime.chain import chain_of_run
+from streamfuse.runtime.hdr import check_plain
 from streamfuse.runtime.line import NamedStage
 from streamfuse.runtime.live.live_config import LiveConfig, camera_options
 from streamfuse.runtime.maps import AttachMaps
@@ -72,21 +72,27 @@ class Relay:
         source: closed at the end.
         sinks: closed at the end.
         stages: none passes the frames on as they are.
-        policy: see `Pipeline`.
+        threads, policy: see `Pipeline`.
         wait_for: subscribers to wait for before the first frame, at each sink that publishes live.
         progress: called a few times a second.
     """
 
     def __init__(
         self, source: Source, sinks: Sequence[Sink], stages: Sequence[NamedStage] = (), *,
-        policy: Policy = "wait", wait_for: int = 0, progress: Progress | None = None,
+        threads: int | None = None, policy: Policy = "wait", wait_for: int = 0, progress: Progress | None = None,
     ) -> None:  # fmt: skip
         self.sinks = tuple(sinks)
         self._source = source
         self._wait_for = wait_for
         self._stopped = False
         self._pipeline = Pipeline(
-            source, stages, sinks, policy=policy, on_progress=progress, finish_timeout=_FINISH_SECONDS
+            source,
+            stages,
+            sinks,
+            threads=threads,
+            policy=policy,
+            on_progress=progress,
+            finish_timeout=_FINISH_SECONDS,
         )
 
     @property
@@ -150,11 +156,11 @@ def publish(
         StreamfuseError: as the message says.
     """
     _check(endpoints)
+    check_plain(config, "publish")
     source = _open(inputs, config.live, config.input.frame_range, config.input.exposures)
     try:
         info = source.info
-        check_memory_limit(info.width, info.height)
-        chain = build_chain(config, info.simultaneous, [AttachMaps(maps)] if maps else (), on_device=True)
+        chain = chain_of_run(config, info, [AttachMaps(maps)] if maps else ())
         sinks = _open_sinks(endpoints, source, info.rate / info.simultaneous, "fused")
     except BaseException:
         source.close()
@@ -164,6 +170,7 @@ def publish(
         _Paced(source) if pace else source,
         sinks,
         chain.stages,
+        threads=chain.threads,
         policy=policy,
         wait_for=wait_for,
         progress=progress,

@@ -12,6 +12,7 @@ from streamfuse.core.arguments import described
 from streamfuse.core.options import EncodeOptions, FileOptions, SinkOptions
 from streamfuse.core.output_file import is_special
 from streamfuse.core.protocols import Sink, SourceInfo
+from streamfuse.encode import exr
 from streamfuse.encode.container import CONTAINERS
 from streamfuse.encode.image_sink import SUFFIXES, ImageSink
 from streamfuse.encode.null_sink import NullSink
@@ -22,6 +23,7 @@ from streamfuse.zmq.endpoint import is_endpoint, parse_endpoint
 NULL = "null:"
 NETWORK = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt")
 MJPEG = "mjpeg"
+_FILES = (*CONTAINERS, *SUFFIXES, *exr.SUFFIXES)
 _PREFIXES = ("hls:", "virtual:", "preview:")
 _OPTIONS = (*SinkOptions.__annotations__, "rate")
 
@@ -158,15 +160,14 @@ def check_target(target: str) -> None:
 
 def _check_path(path: Path) -> None:
     suffix = path.suffix.lower()
-    if suffix not in (*CONTAINERS, *SUFFIXES) and _is_there_and_special(path):
+    if suffix not in _FILES and _is_there_and_special(path):
         raise UsageError(
             f"{path} is no file but a device or a pipe, and a video is not written to one: name a file, or write "
             "null: to fuse and keep nothing."
         )
-    if not (path.is_dir() or not suffix or suffix in (*CONTAINERS, *SUFFIXES)):
+    if not (path.is_dir() or not suffix or suffix in _FILES):
         raise EncoderError(
-            f"{path} does not name an output: end it with one of {', '.join((*CONTAINERS, *SUFFIXES))}, "
-            "or name a folder."
+            f"{path} does not name an output: end it with one of {', '.join(_FILES)}, or name a folder."
         )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from streamfuse.core.watchdog import Watchdog
+
 
 @dataclass(frozen=True, slots=True)
 class StageStatistics:
-    """One thread of the pipeline.
+    """One stage of the pipeline, in one thread or several; times are those of all its threads together.
 
     Args:
         name: the source, a stage, or the sinks.
@@ -21,6 +23,7 @@ class StageStatistics:
         waiting_seconds: time spent waiting for an item.
         blocked_seconds: time spent waiting for room in the next queue.
         queue_peak: most items that ever waited in the queue before it.
+        threads: that work on its items.
     """
 
     name: str
@@ -30,6 +33,7 @@ class StageStatistics:
     waiting_seconds: float
     blocked_seconds: float
     queue_peak: int
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,8 @@ class Statistics:
 
     @property
     def bottleneck(self) -> str:
-        """Name of the stage that was busy longest."""
-        return max(self.stages, key=lambda stage: stage.busy_seconds).name
+        """Name of the stage whose threads were busy longest."""
+        return max(self.stages, key=lambda stage: stage.busy_seconds / stage.threads).name
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers, strings and lists, ready for JSON."""
@@ -77,16 +81,16 @@ class Meter:
         self.busy_seconds = 0.0
         self.waiting_seconds = 0.0
         self.blocked_seconds = 0.0
-        self.busy_since: float | None = None
+        self.call = Watchdog()
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """Time spent in the stage's own code; `busy_since` tells a watcher since when it has been there."""
-        self.busy_since = begin = time.monotonic()
+        """Time spent in the stage's own code, which `call` watches."""
+        begin = time.monotonic()
         try:
-            yield
+            with self.call:
+                yield
         finally:
-            self.busy_since = None
             self.busy_seconds += time.monotonic() - begin
 
     @contextmanager
@@ -107,14 +111,16 @@ class Meter:
         finally:
             self.blocked_seconds += time.monotonic() - begin
 
-    def snapshot(self, queue_peak: int) -> StageStatistics:
-        """The figures of this moment."""
-        return StageStatistics(
-            self.name,
-            self.items_in,
-            self.items_out,
-            self.busy_seconds,
-            self.waiting_seconds,
-            self.blocked_seconds,
-            queue_peak,
-        )
+
+def snapshot(meters: Sequence[Meter], queue_peak: int) -> StageStatistics:
+    """Give the figures of this moment of all threads of a stage."""
+    return StageStatistics(
+        meters[0].name,
+        sum(meter.items_in for meter in meters),
+        sum(meter.items_out for meter in meters),
+        sum(meter.busy_seconds for meter in meters),
+        sum(meter.waiting_seconds for meter in meters),
+        sum(meter.blocked_seconds for meter in meters),
+        queue_peak,
+        len(meters),
+    )

@@ -129,7 +129,7 @@ class StageDump:
         for level, gain in enumerate(weighed.maps.gains):
             picture = resample(gain, size, coverage=weighed.maps.coverage) - np.float32(0.5)
             self._save(fused.index, f"gain-level{level}", _grey(picture))
-        self._save(fused.index, "fused", fused.rgb()[..., ::-1])
+        self._save(fused.index, "fused", fused.bgr())
 
     def _save(self, index: int, name: str, picture: Plane) -> None:
         path = self._folder / f"{index:06d}-{name}.png"

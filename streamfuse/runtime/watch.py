@@ -185,8 +185,7 @@ class _Window:
     """A window of OpenCV's."""
 
     def show(self, frame: ReceivedFrame) -> bool:
-        pixels = frame.rgb()[..., ::-1]
-        cv2.imshow(_WINDOW, np.ascontiguousarray(pixels))
+        cv2.imshow(_WINDOW, frame.bgr())
         cv2.waitKey(1)
         return bool(cv2.getWindowProperty(_WINDOW, cv2.WND_PROP_VISIBLE) >= 1)
 

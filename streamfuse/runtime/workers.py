@@ -1,4 +1,4 @@
-"""The threads of a pipeline: one for the source, one for each stage, one for all sinks.
+"""The threads of a pipeline: one for the source, one or several for each stage, one for all sinks.
 
 Each closes what it drives and only then ends its queue, so things close in the order in which a frame passes
 them.
@@ -7,13 +7,14 @@ them.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from streamfuse.core.protocols import Feed, Sink, Stage
-from streamfuse.runtime.channel import END, Channel
+from streamfuse.core.protocols import Feed, ParallelStage, Sink, Stage
+from streamfuse.core.queue import END, Queue
+from streamfuse.core.turns import Turn, Turns
+from streamfuse.runtime.line import NamedStage, passed
 from streamfuse.runtime.statistics import Meter
 
 
@@ -23,7 +24,7 @@ class RunState:
     `stopping` is a plain attribute, set without a lock, so that a signal handler may set it at any moment.
     """
 
-    def __init__(self, channels: Sequence[Channel]) -> None:
+    def __init__(self, channels: Sequence[Queue[Any]]) -> None:
         self.stopping = False
         self.aborted = False
         self.error: BaseException | None = None
@@ -57,12 +58,16 @@ class Worker(threading.Thread):
         inlet, outlet: the queues before and after it; None at the ends of the pipeline.
     """
 
-    def __init__(self, name: str, state: RunState, inlet: Channel | None, outlet: Channel | None) -> None:
+    def __init__(
+        self, name: str, state: RunState, inlet: Queue[Any] | None, outlet: Queue[Any] | None
+    ) -> None:
         # Daemon: a stage that hangs for good must not keep the process from ending.
         super().__init__(name=f"streamfuse {name}", daemon=True)
         self.inlet = inlet
         self.outlet = outlet
         self.meter = Meter(name)
+        self.meters = [self.meter]
+        """Of each of its threads."""
         self.done = False  # finished, or given up by the supervisor
         self._state = state
 
@@ -85,11 +90,6 @@ class Worker(threading.Thread):
             self.inlet.cancel()
         if self.outlet:
             self.outlet.end()
-
-    def busy_for(self, since: float) -> float:
-        """Seconds, counted from `since` at the earliest, for which the stage's own code has not returned."""
-        begin = self.meter.busy_since
-        return 0.0 if begin is None else time.monotonic() - max(begin, since)
 
     def _process(self) -> None:
         raise NotImplementedError
@@ -142,7 +142,7 @@ class Worker(threading.Thread):
 class SourceWorker(Worker):
     """Reads the source until it ends or the run stops."""
 
-    def __init__(self, source: Feed[object], name: str, state: RunState, outlet: Channel) -> None:
+    def __init__(self, source: Feed[object], name: str, state: RunState, outlet: Queue[Any]) -> None:
         super().__init__(name, state, None, outlet)
         self._source = source
         self._closed = False
@@ -183,7 +183,7 @@ class StageWorker(Worker):
     """Feeds one stage, then flushes it."""
 
     def __init__(
-        self, stage: Stage[Any, Any], name: str, state: RunState, inlet: Channel, outlet: Channel
+        self, stage: Stage[Any, Any], name: str, state: RunState, inlet: Queue[Any], outlet: Queue[Any]
     ) -> None:
         super().__init__(name, state, inlet, outlet)
         self._stage = stage
@@ -199,6 +199,112 @@ class StageWorker(Worker):
         self._guarded(self._stage.close)
 
 
+class PoolWorker(StageWorker):
+    """Feeds a stage in several threads at once, and passes on what comes out in the order in which it went in.
+
+    Each thread takes an item, works on it, and holds what comes out until its turn: so there are never more items on
+    their way than threads, and none waits for others to come.
+
+    Args:
+        stage: closed and flushed as any other.
+        parallel: what of it may work on several items at once.
+        behind: what of it follows that, in order.
+        threads: how many items at once, at most.
+        cores: is taken for as long as the stage works on an item, and shared by all stages of the run.
+    """
+
+    def __init__(
+        self,
+        stage: NamedStage,
+        parallel: ParallelStage[Any, Any],
+        behind: tuple[NamedStage, ...],
+        state: RunState,
+        inlet: Queue[Any],
+        outlet: Queue[Any],
+        threads: int,
+        cores: threading.Semaphore,
+    ) -> None:
+        super().__init__(stage.stage, stage.name, state, inlet, outlet)
+        self.meters = [self.meter, *(Meter(stage.name) for _ in range(threads - 1))]
+        self._parallel, self._behind, self._cores = parallel, behind, cores
+        self._taking = threading.Lock()
+        self._turns = Turns()
+
+    def _process(self) -> None:
+        helpers = [
+            threading.Thread(target=self._work, args=(meter,), name=self.name, daemon=True)
+            for meter in self.meters[1:]
+        ]
+        for helper in helpers:
+            helper.start()
+        self._work(self.meter)
+        for helper in helpers:
+            helper.join()
+        if not self._state.aborted:
+            self._send(self._stage.flush)
+
+    def _work(self, meter: Meter) -> None:
+        wanted = True
+        while wanted and (taken := self._take(meter)) is not None:
+            work, turn = taken
+            try:
+                wanted = self._worked(work, turn, meter)
+            except BaseException as error:
+                self._state.fail(error, self.meter.name)  # before anything that comes after it is passed on
+                wanted = False
+            finally:
+                turn.skip()
+
+    def _worked(self, work: Callable[[], Iterable[Any]], turn: Turn, meter: Meter) -> bool:
+        """Work on one item and pass on what it gives; False if nobody wants it any more."""
+        assert self.outlet is not None
+        try:
+            with meter.busy():
+                items = list(work())
+        finally:
+            self._cores.release()
+        with meter.waiting():
+            turn.wait()
+        for item in self._ordered(items, meter):
+            with meter.blocked():
+                wanted = self.outlet.put(item)
+            if not wanted:
+                return False
+            meter.items_out += 1
+        return True
+
+    def _take(self, meter: Meter) -> tuple[Callable[[], Iterable[Any]], Turn] | None:
+        """Begin with the next item; None if there is none.
+
+        A core is taken before anybody else may begin: else those that began later might have all of them, and wait for
+        their turn behind this one.
+        """
+        assert self.inlet is not None
+        with self._taking:
+            with meter.waiting():
+                item = self.inlet.get()
+                if item is END or self._state.aborted:
+                    return None
+                self._cores.acquire()
+            meter.items_in += 1
+            try:
+                return self._parallel.begin(item), self._turns.next()
+            except BaseException as error:
+                self._state.fail(error, self.meter.name)
+                self._cores.release()
+                return None
+
+    def _ordered(self, items: list[Any], meter: Meter) -> Iterator[Any]:
+        """Take items through the stages behind, in this thread, whose turn it is."""
+        through = passed(self._behind, items)
+        while True:
+            with meter.busy():
+                item = next(through, END)
+            if item is END:
+                return
+            yield item
+
+
 class SinksWorker(Worker):
     """Writes every frame to every sink.
 
@@ -207,7 +313,7 @@ class SinksWorker(Worker):
     """
 
     def __init__(
-        self, sinks: Sequence[Sink], name: str, state: RunState, inlet: Channel, whole: bool
+        self, sinks: Sequence[Sink], name: str, state: RunState, inlet: Queue[Any], whole: bool
     ) -> None:
         super().__init__(name, state, inlet, None)
         self._sinks = sinks

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.imaging.jit import kernel
+from streamfuse.core.jit import kernel
 from streamfuse.synthetic.paint import Image
 
 _ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)

@@ -17,16 +17,20 @@ Pixels are not averaged: that would cost sharpness and leave trails.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
 
 from streamfuse.core.frame import FusionMaps, Map, WeighedBracket, luma_range
-from streamfuse.core.protocols import Stage
+from streamfuse.core.protocols import ParallelStage
+from streamfuse.core.turns import Turn, Turns
 from streamfuse.imaging.grid import resample, resample_flow, sampling_positions
+from streamfuse.imaging.reducing import reduced
 from streamfuse.temporal import smooth_rows as rows
 
 ALTERNATION = 0.5  # of a deviation is taken back: then both sides meet in the middle
@@ -46,12 +50,21 @@ def window(level: int) -> int:
     return 5 if level == 0 else 3
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _Instant:
-    """A weighed bracket, and luma of all its exposures on the grid of the finest map, (N, h, w) in [0, 1]."""
+    """A weighed bracket, as it is seen from those beside it."""
 
-    item: WeighedBracket
-    picture: Map
+    def __init__(self, item: WeighedBracket) -> None:
+        self.item = item
+        self._picture: Map | None = None
+        self._reducing = threading.Lock()
+
+    @property
+    def picture(self) -> Map:
+        """Luma of all its exposures on the grid of the finest map, (N, h, w) in [0, 1]."""
+        with self._reducing:
+            if self._picture is None:
+                self._picture = _picture(self.item)
+            return self._picture
 
     @property
     def maps(self) -> tuple[Map, ...]:
@@ -77,7 +90,19 @@ class _Neighbour:
         return out
 
 
-class Smoother(Stage[WeighedBracket, WeighedBracket]):
+@dataclass(frozen=True, slots=True, eq=False)
+class _Deviation:
+    """How far a map lies off those of the instants beside it: near each pixel, (N, h, w), and as a whole, (N, 1, 1).
+
+    `share` is where the motion was followed surely, 0..1, (h, w).
+    """
+
+    near: Map
+    whole: Map
+    share: Map
+
+
+class Smoother(ParallelStage[WeighedBracket, WeighedBracket]):
     """WeighedBracket -> WeighedBracket, one instant later; at once where it may not look ahead.
 
     Args:
@@ -94,30 +119,41 @@ class Smoother(Stage[WeighedBracket, WeighedBracket]):
         # the last one; with the sign that they would have now if they alternated.
         self._near: list[Map] = []
         self._whole: list[Map] = []
+        self._turns = Turns()
 
-    def push(self, item: WeighedBracket) -> Iterable[WeighedBracket]:
-        """Take instant t, give t - 1; without looking ahead, give t."""
-        self._window.append(_Instant(item, _picture(item)))
+    def begin(self, item: WeighedBracket) -> Callable[[], Iterable[WeighedBracket]]:
+        """Take instant t, give t - 1; without looking ahead, give t. What alternated before is asked for in order."""
+        self._window.append(_Instant(item))
+        before, now, after = (None, None, *self._window)[-3:]
         if not self._ahead:
-            yield self._smooth(self._window[-2] if len(self._window) > 1 else None, self._window[-1], None)
-        elif len(self._window) == 2:
-            yield self._smooth(None, self._window[0], self._window[1])
-        elif len(self._window) == 3:
-            yield self._smooth(*self._window)
+            before, now, after = now, after, None
+        if now is None:
+            return tuple
+        return partial(self._smoothed, before, now, after, self._turns.next())
 
     def flush(self) -> Iterable[WeighedBracket]:
         """Give the last instant, if it is still held."""
         if self._ahead and len(self._window) == 1:
             yield self._window[0].item
         elif self._ahead and self._window:
-            yield self._smooth(self._window[-2], self._window[-1], None)
+            yield from self._smoothed(self._window[-2], self._window[-1], None, self._turns.next())
         self._window.clear()
         self._forget()
 
     def _forget(self) -> None:
         self._near, self._whole = [], []
 
-    def _smooth(self, before: _Instant | None, now: _Instant, after: _Instant | None) -> WeighedBracket:
+    def _smoothed(
+        self, before: _Instant | None, now: _Instant, after: _Instant | None, turn: Turn
+    ) -> Iterable[WeighedBracket]:
+        try:
+            return (self._smooth(before, now, after, turn),)
+        finally:
+            turn.skip()
+
+    def _smooth(
+        self, before: _Instant | None, now: _Instant, after: _Instant | None, turn: Turn
+    ) -> WeighedBracket:
         aligned, maps, count = now.item.aligned, now.maps, len(now.item.maps.priors)
         earlier, later = (
             _neighbour(before, now, aligned.flow_before),
@@ -125,13 +161,21 @@ class Smoother(Stage[WeighedBracket, WeighedBracket]):
         )
         sides = [side for side in (earlier, later) if side is not None]
         if not sides:
-            self._forget()
+            with turn:
+                self._forget()
             return now.item
         sure = _sure(now, sides)
-        self._follow(earlier, maps)
-        out = [
-            self._without(number, own, sides, sure, number % count, aligned.bracket.cycle)
+        deviations = [
+            _deviation(own, [side.look(side.instant.maps[number]) for side in sides], sure, number % count)
             for number, own in enumerate(maps)
+        ]
+        with turn:
+            self._follow(earlier, maps)
+            found = [
+                self._alternating(number, one, aligned.bracket.cycle) for number, one in enumerate(deviations)
+            ]
+        out = [
+            _without(own, *what, one.share) for own, what, one in zip(maps, found, deviations, strict=True)
         ]
         gains = tuple(one[0] for one in out[count:])
         smoothed = FusionMaps(tuple(out[:count]), gains, now.item.maps.coverage)
@@ -148,15 +192,9 @@ class Smoother(Stage[WeighedBracket, WeighedBracket]):
         ]
         self._whole = [-past for past in self._whole]
 
-    def _without(
-        self, number: int, own: Map, sides: Sequence[_Neighbour], sure: Map, level: int, cycle: int
-    ) -> Map:
-        """Map `number` less what alternates: near each pixel, and of the whole picture where that is more."""
-        share = resample(sure, (own.shape[-2], own.shape[-1]))
-        pooled = _pooled(own, level)
-        seen = [_pooled(side.look(side.instant.maps[number]), level) for side in sides]
-        near, whole = np.empty_like(own), np.empty((len(own), 1, 1), np.float32)
-        rows.deviate(pooled, seen[0], seen[-1], share, near, whole)
+    def _alternating(self, number: int, deviation: _Deviation, cycle: int) -> tuple[Map, Map]:
+        """What of the deviation of map `number` alternates: near each pixel, and as a whole where that is more."""
+        near, whole, share = deviation.near, deviation.whole, deviation.share
         found, rest = near, np.zeros_like(whole)
         if cycle == 2:  # else nothing turns its sign from instant to instant: what deviates counts at once
             found = np.zeros_like(near)
@@ -169,9 +207,23 @@ class Smoother(Stage[WeighedBracket, WeighedBracket]):
                 rest /= np.float32(max(float(share.mean()), MIN_SURE))
         self._near[number] = np.concatenate((near[None], self._near[number][: NEAR - 2]))
         self._whole[number] = np.concatenate((whole[None], self._whole[number][: WHOLE - 2]))
-        out = np.empty_like(own)
-        rows.without(own, found, rest, share, np.float32(ALTERNATION), np.float32(MIN_WEIGHT), out)
-        return out
+        return found, rest
+
+
+def _deviation(own: Map, beside: Sequence[Map], sure: Map, level: int) -> _Deviation:
+    """Of a map from those of the instants beside it, which are seen along the motion."""
+    share = resample(sure, (own.shape[-2], own.shape[-1]))
+    seen = [_pooled(one, level) for one in beside]
+    near, whole = np.empty_like(own), np.empty((len(own), 1, 1), np.float32)
+    rows.deviate(_pooled(own, level), seen[0], seen[-1], share, near, whole)
+    return _Deviation(near, whole, share)
+
+
+def _without(own: Map, found: Map, rest: Map, share: Map) -> Map:
+    """A map less what alternates."""
+    out = np.empty_like(own)
+    rows.without(own, found, rest, share, np.float32(ALTERNATION), np.float32(MIN_WEIGHT), out)
+    return out
 
 
 def _sure(now: _Instant, sides: Sequence[_Neighbour]) -> Map:
@@ -201,7 +253,7 @@ def _picture(item: WeighedBracket) -> Map:
     black, white = luma_range(reference.bits, reference.color.full_range)
     out = []
     for planes in item.aligned.exposures:
-        small = cv2.resize(planes[0], size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        small = reduced(planes[0], size).astype(np.float32)
         small = (small - np.float32(black)) / np.float32(white - black)
         margin = max(0, rows - size[1]), max(0, columns - size[0])
         out.append(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,6 @@ from streamfuse.zmq.received import ReceivedFrame
 if TYPE_CHECKING:
     import av
 
-END: Final = "end"  # stands in a frame's place when a stream is complete
 _DECODERS = {"jpeg": "mjpeg", "h264": "h264", "hevc": "hevc"}
 _SOF = {0xC0, 0xC1, 0xC2}  # baseline, extended and progressive Huffman JPEG
 

@@ -9,9 +9,10 @@ from typing import Any, Final, cast
 
 import zmq
 
+from streamfuse.core.queue import END, End
 from streamfuse.core.reports import ReceiverStatistics
 from streamfuse.errors import InputError, StreamAccessError, StreamTimeoutError, UsageError, WireError
-from streamfuse.zmq.decode import END, Arrived, FrameDecoder
+from streamfuse.zmq.decode import Arrived, FrameDecoder
 from streamfuse.zmq.endpoint import Endpoint
 from streamfuse.zmq.memory import keep_freed_memory
 from streamfuse.zmq.message import DEFAULT_LIMITS, FrameHeader, Limits, PictureHeader
@@ -107,7 +108,7 @@ class Intake:
         """What to call the stream in messages."""
         return self._endpoint.address
 
-    def next(self) -> Arrived | str | None:
+    def next(self) -> Arrived | End | None:
         """Read one message: a frame, `END`, or None if it was another one, or none came within `WAIT_SECONDS`.
 
         Raises:
@@ -196,7 +197,7 @@ class Intake:
                 parts.append(frame.buffer)
         return parts
 
-    def _take(self, parts: list[memoryview]) -> Arrived | str | None:
+    def _take(self, parts: list[memoryview]) -> Arrived | End | None:
         try:
             message = self._reader.read(parts)
         except WireError as error:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.core.color import convert_planes, neutral_chroma, planes_to_rgb
+from streamfuse.core.color import convert_planes, neutral_chroma
 from streamfuse.core.frame import ColorInfo, Frame, FusedFrame, Plane
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.encode.codecs import choose, configure
@@ -107,10 +107,10 @@ class JpegEncoder:
 
     def encode(self, frame: Frame | FusedFrame, *, keyframe: bool) -> Payload:
         """Convert to 8-bit R'G'B' or grey and encode."""
-        rgb = planes_to_rgb(frame.planes, frame.bits, frame.subsampling, frame.color)
-        if rgb.dtype == np.uint16:
-            rgb = np.asarray(cv2.convertScaleAbs(rgb, alpha=1 / 257))
-        pixels = rgb[..., 0] if len(frame.planes) == 1 else rgb[..., ::-1]
+        bgr = frame.bgr()
+        if bgr.dtype == np.uint16:
+            bgr = np.asarray(cv2.convertScaleAbs(bgr, alpha=1 / 257))
+        pixels = bgr[..., 0] if len(frame.planes) == 1 else bgr
         done, data = cv2.imencode(
             ".jpg", np.ascontiguousarray(pixels), [cv2.IMWRITE_JPEG_QUALITY, self._quality]
         )

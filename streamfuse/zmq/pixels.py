@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.core.color import chroma_shape, convert_planes, planes_to_rgb, rgb_to_planes
+from streamfuse.core.color import chroma_shape, convert_planes, rgb_to_planes
 from streamfuse.core.frame import ColorInfo, Frame, FusedFrame, Plane
 from streamfuse.errors import UsageError
 
@@ -107,8 +107,7 @@ def pack(frame: Frame | FusedFrame, name: str) -> list[Plane]:
     if kind == "planar" and frame.bits == bits and frame.subsampling == subsampling:
         return list(frame.planes)
     if kind in {"rgb", "bgr"}:
-        rgb = planes_to_rgb(frame.planes, frame.bits, frame.subsampling, frame.color)
-        return [rgb if kind == "rgb" else np.ascontiguousarray(rgb[..., ::-1])]
+        return [frame.rgb() if kind == "rgb" else frame.bgr()]
     if kind == "gray":
         return [frame.planes[0]]
     planes = convert_planes(

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import Protocol
 
 from streamfuse.core.forking import Owner
 from streamfuse.core.protocols import SourceInfo
+from streamfuse.core.queue import END, End, Queue
 from streamfuse.core.reports import ReceiverStatistics
 from streamfuse.errors import InputError
-from streamfuse.zmq.decode import END, Arrived, FrameDecoder, source_info
+from streamfuse.zmq.decode import Arrived, FrameDecoder, source_info
 from streamfuse.zmq.endpoint import Endpoint
 from streamfuse.zmq.intake import WAIT_SECONDS, Intake, ReceiveSettings
-from streamfuse.zmq.receive_queue import Item, ReceiveQueue
 from streamfuse.zmq.received import ReceivedFrame
+
+Item = Arrived | ReceivedFrame
+_MOST_THAT_WAIT = 64  # frames, however young they are
 
 
 class Receiver:
@@ -64,7 +68,7 @@ class Receiver:
         asked = time.monotonic()
         while self._intake.header is None:
             item = self._feed.get()
-            if isinstance(item, str):
+            if item is END:
                 raise InputError(f"The stream at {self._intake.name} ended before its first frame.")
             if item is None:
                 self._check_silence(asked)
@@ -87,7 +91,7 @@ class Receiver:
             item, self._first = self._first or self._feed.get(), None
             if item is None:
                 self._check_silence(self._asked)
-            elif isinstance(item, str):
+            elif item is END:
                 return None
             elif (frame := self._frame(item)) is not None:
                 self._asked = None
@@ -130,7 +134,7 @@ class _Feed(Protocol):
     @property
     def skipped(self) -> int: ...
 
-    def get(self) -> Item | str | None:
+    def get(self) -> Item | End | None:
         """A frame, `END`, or None if there was neither for a short while."""
 
     def close(self) -> None:
@@ -147,11 +151,11 @@ class _Direct:
         self._reading = threading.Lock()
         self._over = False
 
-    def get(self) -> Item | str | None:
+    def get(self) -> Item | End | None:
         try:
             with self._reading:
                 item = END if self._over else self._intake.next()
-                if item == END and self._follow and not self._over:
+                if item is END and self._follow and not self._over:
                     self._intake.reopen()
                     item = None
         except BaseException:
@@ -159,7 +163,7 @@ class _Direct:
             raise
         finally:
             self._hang_up_if_over()
-        if item == END:
+        if item is END:
             self.close()
         return item
 
@@ -181,21 +185,22 @@ class _Ahead:
 
     def __init__(self, intake: Intake, follow: bool, max_age: float) -> None:
         self._intake, self._follow = intake, follow
-        self._inbox = ReceiveQueue(max_age)
+        self._inbox: Queue[Item] = Queue(_MOST_THAT_WAIT, "drop-oldest", _older_than(max_age))
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"receive {intake.name}", daemon=True)
         self._thread.start()
 
     @property
     def skipped(self) -> int:
-        return self._inbox.skipped
+        return self._inbox.drops
 
-    def get(self) -> Item | str | None:
+    def get(self) -> Item | End | None:
         return self._inbox.get(WAIT_SECONDS)
 
     def close(self) -> None:
         self._stop.set()
-        self._inbox.close()
+        self._inbox.cancel()
+        self._inbox.end()
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
@@ -214,7 +219,7 @@ class _Ahead:
         """Receive until the end of a stream; False if the next one is wanted."""
         while not self._stop.is_set():
             item = self._intake.next()
-            if item == END:
+            if item is END:
                 return not self._follow
             if isinstance(item, Arrived):
                 self._pass_on(item)
@@ -225,3 +230,13 @@ class _Ahead:
             self._inbox.put(arrived)  # decoded when it is taken: one that is left out costs nothing
         elif (frame := self._intake.decode(arrived)) is not None:
             self._inbox.put(frame)
+
+
+def _older_than(max_age: float) -> Callable[[Sequence[Item]], int]:
+    """Give the rule by which frames that have waited for longer are left out, while newer ones are there."""
+
+    def excess(waiting: Sequence[Item]) -> int:
+        oldest = time.monotonic() - max_age
+        return sum(1 for _ in takewhile(lambda item: item.received_at <= oldest, waiting))
+
+    return excess

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from streamfuse.core.color import copied_rgb
 from streamfuse.core.frame import Exposure, FusedFrame
 
 if TYPE_CHECKING:
@@ -49,9 +50,17 @@ class ReceivedFrame(FusedFrame):
         """Seconds since it was sent (by the clocks of both machines)."""
         return time.time() - self.published_at
 
-    def rgb(self) -> npt.NDArray[Any]:
-        """(H, W, 3) R'G'B', full range: uint8 for 8-bit frames, uint16 over the whole 16-bit range above."""
-        return self._rgb if self._rgb is not None else FusedFrame.rgb(self)
+    def rgb(self, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+        """As `FusedFrame.rgb`; what came as R'G'B' is given as it came, and may be read-only."""
+        if self._rgb is None:
+            return FusedFrame.rgb(self, out)
+        return self._rgb if out is None else copied_rgb(self._rgb, out=out)
+
+    def bgr(self, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+        """As `FusedFrame.bgr`."""
+        if self._rgb is None:
+            return FusedFrame.bgr(self, out)
+        return copied_rgb(self._rgb, blue_first=True, out=out)
 
     def tensor(self, device: str = "cpu") -> torch.Tensor:
         """(3, H, W) R'G'B' as a torch tensor: uint8, or uint16 above 8 bit."""

@@ -49,6 +49,20 @@ def test_noise_of_luma_and_chroma_is_halved_where_the_reference_stands_in() -> N
         assert rms(after, truth) < 0.6 * rms(before, truth)
 
 
+@pytest.mark.parametrize("noise", [2 * SIGMA, 3 * SIGMA])
+def test_what_noise_takes_from_the_mean_is_given_back(noise: float) -> None:
+    # The mean of x ** (1 / 2.2) is less than that of x to this power: made frames would be darker than bright ones are.
+    light = scene(256, 160) * 0.004 + 0.004
+    random = np.random.default_rng(0).standard_normal(light.shape, np.float32)
+    noisy, clean = (grey_frame(exposed(light + np.float32(sigma) * random, 0), 0) for sigma in (noise, 0.0))
+    mapped, wanted = map_planes(noisy, CURVE, True)[0], map_planes(clean, CURVE, True)[0]
+    level = RaisedNoise(raised_of(noisy).raised, CURVE, (noise / (2 * SIGMA)) ** 2)
+    made = denoised((mapped,), noisy, level, np.zeros((160, 256), np.float32))[0]
+    lost, left = (float(plane.mean()) - float(wanted.mean()) for plane in (mapped, made))
+    assert lost < -0.3
+    assert abs(left) < 0.5 * abs(lost)
+
+
 def test_edges_stay_sharp() -> None:
     noisy, clean = dark_frame(SIGMA, edge=True)
     mapped, wanted = map_planes(noisy, CURVE, True), map_planes(clean, CURVE, True)
@@ -87,8 +101,9 @@ def test_parts_make_no_difference() -> None:
         assert np.abs(one[rows, columns].astype(int) - other[rows, columns]).max() <= 1
 
 
+@pytest.mark.parametrize("lift", [0.0, 0.6])
 @pytest.mark.parametrize("size", [(97, 130), (64, 66), (3, 40), (1, 33)])
-def test_the_loops_do_what_the_formula_says(size: tuple[int, int]) -> None:
+def test_the_loops_do_what_the_formula_says(size: tuple[int, int], lift: float) -> None:
     random = np.random.default_rng(1)
     plane = random.integers(0, 1024, size).astype(np.uint16)
     height, width = size
@@ -97,14 +112,17 @@ def test_the_loops_do_what_the_formula_says(size: tuple[int, int]) -> None:
     variance[:, : width // 16] = 0.0
     parts = np.array([[0, height, 0, width // 2], [height // 3, height, width // 2, width]])
     out = plane.copy()
-    filter_parts(plane, variance[None], np.float32(1023**2), parts, np.float32(1023), out)
+    levels = np.float32(1023**2), np.float32(64), np.float32(lift)
+    filter_parts(plane, variance[None], *levels, parts, np.float32(1023), out)
 
     values = plane.astype(np.float32)
     noise = cv2.resize(variance, (width, height)) * np.float32(1023**2)
     mean = cv2.blur(values, (3, 3))
     spread = cv2.blur(values * values, (3, 3)) - mean * mean
     kept = np.where(noise > 0, np.maximum(spread - noise, 0) / np.maximum(spread, 1e-3), 1)
-    smooth = cv2.blur(mean * (1 - kept), (3, 3)) + cv2.blur(kept, (3, 3)) * values
+    value = np.maximum(mean - 64, 0)
+    rest = mean * (1 - kept) + lift * noise * value / (value**2 + 2 * noise + 1e-3)
+    smooth = cv2.blur(rest, (3, 3)) + cv2.blur(kept, (3, 3)) * values
     wanted = np.clip(np.floor(smooth + 0.5), 0, 1023)
     wanted[: height // 3, width // 2 :] = plane[: height // 3, width // 2 :]
     assert np.abs(out - wanted).max() <= 3

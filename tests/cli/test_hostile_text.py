@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from runs import streamfuse
 
 from streamfuse.config import Config, load_config
+from streamfuse.core.loop_cache import Note
 from streamfuse.core.rates import read_rate
 from streamfuse.errors import ConfigError, shortened
-from streamfuse.imaging.loop_cache import Note
 
 DIGITS = "9" * 5000
 SAMPLE = "sample:?frames=4&size=64x48"

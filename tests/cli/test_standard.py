@@ -85,7 +85,7 @@ def test_no_memory_is_not_called_an_internal_error(monkeypatch):
     def broken(*_):
         raise MemoryError("Unable to allocate 9.00 GiB")
 
-    monkeypatch.setattr(BlendStage, "push", broken)
+    monkeypatch.setattr(BlendStage, "_blended", broken)
     result = streamfuse("fuse", SAMPLE, "-o", "null:")
     assert result.exit_code == 1
     assert "Error: There is not enough memory" in result.stderr

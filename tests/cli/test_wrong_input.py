@@ -192,7 +192,7 @@ def test_a_program_error_is_told_without_a_traceback(folder, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("surprise")
 
-    monkeypatch.setattr(BlendStage, "push", broken)
+    monkeypatch.setattr(BlendStage, "begin", broken)
     result = streamfuse("fuse", SAMPLE, "-o", "o.mkv")
     assert result.exit_code == 1
     assert "Internal error, please report it" in result.stderr

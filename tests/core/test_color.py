@@ -5,8 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamfuse.core.color import chroma_shape, convert_planes, neutral_chroma, planes_to_rgb, rgb_to_planes
-from streamfuse.core.frame import ColorInfo, luma_range
+from streamfuse.core.color import (
+    chroma_shape,
+    convert_planes,
+    copied_rgb,
+    neutral_chroma,
+    planes_to_rgb,
+    rgb_to_planes,
+)
+from streamfuse.core.frame import ColorInfo, chroma_range, luma_range
+from streamfuse.errors import UsageError
 
 MATRICES = (1, 6, 9)
 # Studio-range code values of the colour bars of 8 bit, from the published tables of BT.601 and BT.709.
@@ -161,3 +169,107 @@ def test_neutral_chroma_is_grey():
     luma = np.full((3, 5), 300, np.uint16)
     rgb = planes_to_rgb((luma, *neutral_chroma(3, 5, 10, (1, 1))), 10, (1, 1), color)
     assert np.ptp(rgb) == 0
+
+
+def exact_rgb(planes, bits, subsampling, color):
+    """R'G'B' of H.273 in float64, not rounded; chroma on the left luma column and between two luma lines."""
+    height, width = planes[0].shape
+    kr, kb = color.luma_coefficients(height)
+    black, white = luma_range(bits, color.full_range)
+    neutral, half = chroma_range(bits, color.full_range)
+    light = (planes[0].astype(float) - black) / (white - black)
+    blue, red = (
+        (between(plane, subsampling, (height, width)) - neutral) / (2 * half) for plane in planes[1:]
+    )
+    r, b = light + 2 * (1 - kr) * red, light + 2 * (1 - kb) * blue
+    return np.stack([r, (light - kr * r - kb * b) / (1 - kr - kb), b], axis=-1)
+
+
+def between(plane, subsampling, size):
+    """A chroma plane at the places of luma."""
+    rows = (np.arange(size[0]) + 0.5) / 2 ** subsampling[1] - 0.5
+    columns = np.arange(size[1]) / 2 ** subsampling[0]
+    down = [np.interp(rows, np.arange(plane.shape[0]), line) for line in plane.T.astype(float)]
+    return np.array([np.interp(columns, np.arange(plane.shape[1]), line) for line in np.transpose(down)])
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    bits=st.sampled_from([8, 10, 12, 16]),
+    full=st.booleans(),
+    matrix=st.sampled_from((*MATRICES, 2)),
+    subsampling=st.sampled_from([(1, 1), (1, 0), (0, 1), (0, 0), (2, 0), (2, 2)]),
+    size=st.tuples(st.integers(1, 40), st.integers(1, 70)),
+    blue_first=st.booleans(),
+)
+@settings(max_examples=80, deadline=None)
+def test_rgb_is_that_of_the_formula_to_a_rounding(seed, bits, full, matrix, subsampling, size, blue_first):
+    rng = np.random.default_rng(seed)
+    dtype = np.uint8 if bits == 8 else np.uint16
+    top = np.iinfo(dtype).max
+    shapes = [size, *[chroma_shape(*size, subsampling)] * 2]
+    planes = tuple(rng.integers(0, 1 << bits, shape).astype(dtype) for shape in shapes)
+    color = ColorInfo(matrix=matrix, full_range=full)
+    rgb = planes_to_rgb(planes, bits, subsampling, color, blue_first=blue_first)
+    exact = np.clip(exact_rgb(planes, bits, subsampling, color), 0, 1) * top
+    assert rgb.dtype == dtype
+    assert np.abs((rgb[..., ::-1] if blue_first else rgb) - exact).max() <= 0.52
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+def test_pixels_are_put_where_they_are_wanted(bits):
+    rng = np.random.default_rng(1)
+    planes = rgb_to_planes(
+        rng.integers(0, 256, (6, 8, 3)).astype(np.uint8), bits=bits, subsampling=(1, 1), color=ColorInfo(1)
+    )
+    rgb = planes_to_rgb(planes, bits, (1, 1), ColorInfo(1))
+    out = np.zeros_like(rgb)
+    assert planes_to_rgb(planes, bits, (1, 1), ColorInfo(1), out=out) is out
+    assert np.array_equal(out, rgb)
+    assert np.array_equal(planes_to_rgb(planes, bits, (1, 1), ColorInfo(1), blue_first=True), rgb[..., ::-1])
+    assert copied_rgb(rgb, blue_first=True, out=out) is out
+    assert np.array_equal(out, rgb[..., ::-1])
+
+
+def test_planes_may_be_parts_of_larger_ones_and_read_only():
+    rng = np.random.default_rng(2)
+    wide = tuple(rng.integers(0, 256, shape, np.uint8) for shape in ((8, 24), (4, 12), (4, 12)))
+    parts = tuple(plane[:, : plane.shape[1] // 2] for plane in wide)
+    alone = tuple(plane.copy() for plane in parts)
+    for plane in alone:
+        plane.flags.writeable = False
+    color = ColorInfo(1)
+    assert np.array_equal(planes_to_rgb(parts, 8, (1, 1), color), planes_to_rgb(alone, 8, (1, 1), color))
+
+
+def read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        (
+            np.zeros((6, 8, 3), np.uint16),
+            r"shape \(6, 8, 3\), uint8, and is an array of shape \(6, 8, 3\), uint16",
+        ),
+        (
+            np.zeros((6, 8, 4), np.uint8),
+            r"shape \(6, 8, 3\), uint8, and is an array of shape \(6, 8, 4\), uint8",
+        ),
+        (np.zeros((6, 16, 3), np.uint8)[:, ::2], "in C order"),
+        (read_only(np.zeros((6, 8, 3), np.uint8)), "can be written to"),
+        ([0], "a list of 1"),
+    ],
+)
+def test_another_kind_of_array_cannot_be_written_to(out, words):
+    planes = (np.zeros((6, 8), np.uint8), *neutral_chroma(6, 8, 8, (1, 1)))
+    with pytest.raises(UsageError, match=words):
+        planes_to_rgb(planes, 8, (1, 1), ColorInfo(), out=out)
+
+
+def test_chroma_that_does_not_fit_is_refused():
+    planes = (np.zeros((6, 8), np.uint8), *neutral_chroma(6, 8, 8, (1, 1)))
+    with pytest.raises(UsageError, match=r"do not fit a luma plane of \(6, 8\)"):
+        planes_to_rgb(planes, 8, (0, 0), ColorInfo())

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import start, streamfuse
 
+from streamfuse.core.loop_cache import Note
 from streamfuse.core.secret import holds_secret, is_reference, revealed
 from streamfuse.errors import StreamfuseError, without_credentials
-from streamfuse.imaging.loop_cache import Note
 from streamfuse.runtime.live.events import Events, log_to_stderr, stop_logging
 
 SECRET = "s3cr3t-k3y"

@@ -119,3 +119,17 @@ def test_a_fade_that_ends_on_a_bright_scene_leaves_no_frame_alone(gap):
     means = [share * (0.717, 0.977)[n % 2] for n, share in enumerate(shares)]
     levels = [float(np.log(mean / (1 - mean))) for mean in means]
     assert track(levels, (0.0, gap)) == [n % 2 for n in range(len(levels))]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("means", [(0.717, 0.977), (0.4, 0.8), (0.22, 0.48)])
+@pytest.mark.parametrize("black", [0, 8])
+def test_a_fade_from_black_that_is_faster_than_the_exposures_are_apart(first, means, black):
+    # Of what is dimmed only the logarithm of the ratio is left, and its first step is a factor of two.
+    ranks = [(n + first) % 2 for n in range(36)]
+    shares = [min(1.0, (n + 1) / 12) for n in range(36)]
+    seen = [0.002] * black + [share * means[rank] for share, rank in zip(shares, ranks, strict=True)]
+    levels = [float(np.log(mean / (1 - mean))) for mean in seen]
+    full = [float(np.log(mean / (1 - mean))) for mean in means]
+    found = track(levels, (0.0, full[1] - full[0]), order=ranks[:4])
+    assert found[black:] == ranks

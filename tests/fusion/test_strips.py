@@ -26,9 +26,10 @@ def readers(exposures):
     return [lambda first, end, planes=planes: tuple(p[first:end] for p in planes) for planes in exposures]
 
 
-def in_strips(fuser, exposures, strip_pixels):
+def in_strips(fuser, exposures, strip_pixels, workers=1):
     size = exposures[0][0].shape
-    parts = list(fuse_strips(fuser, readers(exposures), size, BITS, COLOR, strip_pixels=strip_pixels))
+    kinds = {"strip_pixels": strip_pixels, "workers": workers}
+    parts = list(fuse_strips(fuser, readers(exposures), size, BITS, COLOR, **kinds))
     tops = [top for top, _ in parts]
     heights = [len(planes[0]) for _, planes in parts]
     assert tops == [sum(heights[:n]) for n in range(len(parts))]
@@ -54,6 +55,26 @@ def test_order_of_the_exposures_does_not_matter(fuser):
     _, backward = in_strips(fuser, exposures[::-1], 1)
     for a, b in zip(forward, backward, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_several_at_a_time_give_the_same_picture_in_order(fuser):
+    exposures = plane_exposures(500, 200, 3, BITS, (0, 0), COLOR)
+    _, alone = in_strips(fuser, exposures, 1)
+    for workers in (2, 5):
+        _, together = in_strips(fuser, exposures, 1, workers)
+        for a, b in zip(alone, together, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_strip_that_cannot_be_read_ends_the_others(fuser):
+    def reader(first, end):
+        if first > 100:
+            raise OSError("gone")
+        return tuple(p[first:end] for p in exposures[0])
+
+    exposures = plane_exposures(500, 200, 2, BITS, (0, 0), COLOR)
+    with pytest.raises(OSError, match="gone"):
+        list(fuse_strips(fuser, [reader, reader], (500, 200), BITS, COLOR, strip_pixels=1, workers=3))
 
 
 def test_grey(fuser):

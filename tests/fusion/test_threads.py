@@ -70,7 +70,22 @@ def by_stream(**options):
     publish([SAMPLE], ["pub+bind:tcp://127.0.0.1:*"], config).run()
 
 
-WAYS = [by_pair, by_fuser, by_video, by_command, by_stages, by_stream]
+WAYS = [by_pair, by_fuser, by_video, by_stages]
+RUNS = [by_command, by_stream]
+
+
+@pytest.mark.parametrize("fuse", RUNS)
+@pytest.mark.parametrize("options", [{}, {"threads": 3}])
+def test_a_run_works_on_many_brackets_in_one_thread_each(many, fuse, options):
+    fuse(**options)
+    assert counts() == (1, 1)
+
+
+@pytest.mark.parametrize("fuse", [*WAYS, *RUNS])
+def test_what_a_run_was_given_is_not_for_the_next_one(many, fuse):
+    fuse(threads=2)
+    by_pair()
+    assert counts() == (4, 4)
 
 
 @pytest.mark.parametrize("fuse", WAYS)

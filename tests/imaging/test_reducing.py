@@ -22,7 +22,7 @@ def test_it_is_the_mean_over_the_extent_of_each_new_pixel(dtype: type, size: tup
 
 @given(
     shape=st.tuples(st.integers(1, 70), st.integers(1, 70)),
-    parts=st.tuples(st.floats(0.01, 1), st.floats(0.01, 1)),
+    parts=st.tuples(st.floats(0.01, 2), st.floats(0.01, 2)),
     level=st.integers(0, 255),
 )
 def test_a_constant_stays_what_it_is(shape: tuple[int, int], parts: tuple[float, float], level: int) -> None:

@@ -5,8 +5,8 @@ import pytest
 from runs import start
 
 from streamfuse.config import Config
-from streamfuse.imaging.jit import kernel, kernels, when_compiling
-from streamfuse.imaging.loop_cache import Note
+from streamfuse.core.jit import kernel, kernels, when_compiling
+from streamfuse.core.loop_cache import Note
 from streamfuse.runtime import ahead
 from streamfuse.runtime.ahead import Kind, compile_ahead
 from streamfuse.runtime.chain import build_chain

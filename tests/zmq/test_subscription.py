@@ -47,6 +47,27 @@ def test_the_loop_ends_with_the_stream(sink):
     )  # no module of that name hides it
 
 
+@pytest.mark.parametrize("layout", ["native", "rgb24", "bgr24"])
+def test_pixels_come_in_either_order_and_into_an_array_that_is_given(layout):
+    with (
+        open_sink(f"zmq+pub://:*?pixels={layout}", stream_info()) as sink,
+        streamfuse.subscribe(sink.outputs[0], timeout=5) as frames,
+    ):
+        sink.wait_for_subscribers(1, 5)
+        sink.write(fused_frame(0))
+        frame = next(frames)
+    expected = fused_frame(0).rgb()
+    out = np.empty_like(expected)
+    assert frame.rgb(out) is out
+    assert np.array_equal(out, expected)
+    assert np.array_equal(frame.rgb(), expected)
+    assert frame.bgr(out) is out
+    assert np.array_equal(out, expected[..., ::-1])
+    assert frame.bgr().flags.c_contiguous
+    with pytest.raises(UsageError, match="uint8, and is"):
+        frame.rgb(np.empty((2, 2, 3), np.uint8))
+
+
 def test_it_can_begin_before_the_publisher(tmp_path):
     address = f"ipc://{tmp_path}/frames"
     frames = streamfuse.subscribe(address, timeout=5)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import cProfile
 import pstats
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from typing import Any
 from streamfuse.align.aligner import Aligner
 from streamfuse.config import Config
 from streamfuse.core.frame import Bracket, Frame, FusedFrame
-from streamfuse.imaging.jit import kernels
+from streamfuse.core.jit import kernels
+from streamfuse.core.turns import InLine
 from streamfuse.lab.bench.stages import decoded, one_thread, written
 from streamfuse.runtime.chain import build_chain
 from streamfuse.runtime.line import through
@@ -114,7 +115,7 @@ def _profiled(frames: Sequence[Frame], preset: str) -> tuple[list[FusedFrame], C
     chain = build_chain(Config().with_overrides(preset=preset, device="cpu"))
     for named in chain.stages:
         if isinstance(named.stage, Aligner):
-            named.stage.executor = _InLine()
+            named.stage.executor = InLine()  # the thread that asks is the only one that `cProfile` sees
     front, rest = cProfile.Profile(), cProfile.Profile()
     brackets = front.runcall(lambda: list(through(chain.front.line, frames)))
     warm_up = min(_WARM_UP, len(brackets) // 2)
@@ -137,15 +138,6 @@ def _kinds(profile: cProfile.Profile, frames: int) -> Counter[str]:
     for function, (_, _, own_seconds, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
         kinds[_kind(function, compiled)] += own_seconds * 1e3 / frames
     return kinds
-
-
-class _InLine(Executor):
-    """Does all at once, in the thread that asks: the only one that `cProfile` sees."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        done: Future[Any] = Future()
-        done.set_result(fn(*args, **kwargs))
-        return done
 
 
 def _kind(function: Function, compiled: set[tuple[str, str]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streamfuse.lab.evaluate.radiance import RadianceFrames, VideoRadiance, load_hdr_frames
+from streamfuse.lab.evaluate.radiance_clips import RadianceFrames, VideoRadiance, load_hdr_frames
 from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
 from streamfuse.lab.evaluate.virtual_camera import virtual_camera
 

@@ -20,7 +20,7 @@ from streamfuse.errors import ExposureError
 from streamfuse.exposure.classifier import ExposureClassifier
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.film import scene_of
-from streamfuse.lab.evaluate.radiance import Radiance, RadianceFrames
+from streamfuse.lab.evaluate.radiance_clips import Radiance, RadianceFrames
 from streamfuse.lab.evaluate.simulate import WHITE_PERCENTILE, SimulatedClip, Simulation
 
 _LOOP = 90  # frames of a clip that are played to and fro

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.lab.evaluate.radiance import GAMMA
+from streamfuse.lab.evaluate.radiance_clips import GAMMA
 
 Rgb = npt.NDArray[np.uint8]  # (H, W, 3); OpenCV's Mertens, MTB and DIS all are for 8 bit only
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # BT.709

@@ -21,7 +21,7 @@ from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.frame import ColorInfo, Exposure, Frame, Plane
 from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.errors import InputError, UsageError
-from streamfuse.lab.evaluate.radiance import GAMMA, Radiance, luminance
+from streamfuse.lab.evaluate.radiance_clips import GAMMA, Radiance, luminance
 
 BT709 = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=False)
 WHITE_PERCENTILE = 99.5
@@ -224,6 +224,10 @@ class SimulatedClip(Source):
         if calm and self.simulation.flicker > 0:
             return tuple(self._make_picture(instant, rank, calm=True) for rank in range(self.cycle))
         return tuple(self._picture(instant, rank) for rank in range(self.cycle))
+
+    def radiance(self, instant: int) -> Radiance:
+        """(H, W, 3) float32 of one instant: 1 just saturates the darkest exposure, and there is more."""
+        return self._scene(instant)
 
     def scene_lumas(self, instant: int) -> tuple[npt.NDArray[np.float32], ...]:
         """(H, W) luma in [0, 1] of every exposure without noise and drift: for motion masks and flow."""

@@ -92,7 +92,7 @@ def evaluate_peer(
         watch: called with every frame after it has been scored.
     """
     meter = Meter(clip, watch)
-    for index, fused, oracle in _peer_frames(clip, align, fuse):
+    for index, fused, oracle in peer_frames(clip, align, fuse):
         meter.add(index, fused, oracle, 0)
     return meter.score(name)
 
@@ -112,7 +112,7 @@ def evaluate_peers(clip: SimulatedClip, watch: Mapping[str, Watch] | None = None
         if name == list(PEERS)[-1]:
             meters[averaged] = Meter(clip, watching.get(averaged))
         mean: Luma | None = None
-        for index, fused, oracle in _peer_frames(clip, align, merge_mertens):
+        for index, fused, oracle in peer_frames(clip, align, merge_mertens):
             meters[name].add(index, fused, oracle, 0)
             if averaged in meters:
                 mean = fused if mean is None else mean + np.float32(RECURSIVE_SHARE) * (fused - mean)
@@ -121,8 +121,8 @@ def evaluate_peers(clip: SimulatedClip, watch: Mapping[str, Watch] | None = None
     return scores
 
 
-def _peer_frames(clip: SimulatedClip, align: PeerAligner, fuse: PeerFuse) -> Iterator[tuple[int, Luma, Luma]]:
-    """Index, fused luma and the oracle's."""
+def peer_frames(clip: SimulatedClip, align: PeerAligner, fuse: PeerFuse) -> Iterator[tuple[int, Luma, Luma]]:
+    """Index, what `fuse` makes of each frame with the latest of every other exposure, and of all of that instant."""
     gaps = clip.simulation.gaps_ev
     latest: dict[int, Rgb] = {}
     for frame in clip:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from streamfuse.errors import UsageError
 from streamfuse.lab.evaluate.metrics import Flow, Mask
-from streamfuse.lab.evaluate.radiance import Radiance, RadianceFrames, read_hdr
+from streamfuse.lab.evaluate.radiance_clips import Radiance, RadianceFrames, read_hdr
 
 Pose = tuple[float, float, float]  # yaw (right), pitch (up), roll (clockwise), degrees
 _Points = npt.NDArray[np.float64]

@@ -129,7 +129,7 @@ class Batch:
             self._report(result, finished, wanted)
 
     def _results(self, tasks: Sequence[Task]) -> Generator[tuple[Task, Piece], None, None]:
-        threads = max(1, (os.cpu_count() or 1) // (2 * self._workers))
+        threads = max(1, (os.cpu_count() or 1) // self._workers)
         if tasks and self._ray is not None:
             yield from run_on_ray(tasks, self._ray, threads)
         elif tasks:

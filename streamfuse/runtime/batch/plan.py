@@ -127,10 +127,15 @@ def plan_jobs(
         suffix: of the outputs, such as '.mkv'; None: that of the source where videos are written so, else '.mkv'.
 
     Raises:
-        UsageError: two sources with one output, a source that is an output, segments of brackets, a wrong suffix.
+        UsageError: two sources with one output, a source that is an output, segments of brackets or with a white of
+            their own, a wrong suffix.
     """
     if segments > 1 and config.input.rate == "half":
         raise UsageError("Segments need --rate full: where brackets begin depends on all frames before.")
+    if segments > 1 and config.output.hdr != "off" and config.output.white is None:
+        raise UsageError(
+            "Segments in high dynamic range need --white EV: where white is would be found in each of them anew."
+        )
     if suffix is not None and (suffix := f".{suffix.lower().removeprefix('.')}") not in CONTAINERS:
         raise UsageError(f"--suffix {suffix} is no kind of video: choose one of {', '.join(CONTAINERS)}.")
     jobs: dict[Path, Job] = {}

@@ -75,7 +75,7 @@ def work(job: Job, number: int, threads: int, made_of: str) -> Piece:
 
     Args:
         job, number: the part.
-        threads: of the network and OpenCV.
+        threads: of the part, where the settings name no number.
         made_of: digest of the job's fingerprint, which the record bears.
     """
     part = job.parts[number]
@@ -105,8 +105,8 @@ def _remove(path: Path) -> None:
 
 
 def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
-    from streamfuse.core.memory_limit import check_memory_limit
-    from streamfuse.runtime.chain import build_chain
+    from streamfuse.runtime import hdr
+    from streamfuse.runtime.chain import chain_of_run
     from streamfuse.runtime.file_run import finishers, open_output
     from streamfuse.runtime.findings import contradictions, damage
     from streamfuse.runtime.pipeline import Pipeline
@@ -119,11 +119,11 @@ def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
         job.source, frames=frames_to_read(job, part), deinterlace=config.input.deinterlace
     ) as source:
         info = source.info if whole else replace(source.info, media=None)
-        check_memory_limit(info.width, info.height)
-        chain = build_chain(config, info.simultaneous, finishers(config), on_device=True)
+        hdr.check_source(info, config)
+        chain = chain_of_run(config, info, finishers(config))
         sink = open_output(path, info, config.output)
         only = Only(sink, part.first, part.end)
-        statistics = Pipeline(source, chain.stages, [only]).run()
+        statistics = Pipeline(source, chain.stages, [only], threads=chain.threads).run()
         if not only.written:
             raise InputError(
                 f"{job.source} gave no frame to fuse from frame {part.first} on; check the file."

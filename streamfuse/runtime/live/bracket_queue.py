@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
+import math
+from collections.abc import Sequence
 
 from streamfuse.core.frame import Bracket
+from streamfuse.core.queue import Queue
 
 _WAITING_SECONDS = 0.2
 _MAX_CYCLES = 4
+_MOST = 1024  # brackets, which are never reached
 
 
-class BracketQueue:
+class BracketQueue(Queue[Bracket]):
     """Holds the newest instants for fusion; `put` never waits.
 
     Frames are paired before they come here, so nothing that is dropped changes what another instant is made of. As
@@ -24,54 +26,27 @@ class BracketQueue:
     """
 
     def __init__(self, cycles: int = 2, unit: int | None = None) -> None:
+        super().__init__(_MOST, "drop-oldest", self._too_many)
         self.arrived = 0
-        """Instants that were to be fused."""
-        self.drops = 0
-        """Those of them that were dropped, since they did not fit."""
+        """Instants that were to be fused; `drops` are those of them that did not fit."""
         self.skipped = 0
         """Further instants that were left out, since only one of each cycle is wanted."""
         self.thinned = False
         """Whether one instant of each cycle is wanted only: that of the middle exposure, the darker of two."""
         self._cycles = cycles
         self._unit = unit
-        self._items: deque[Bracket] = deque()
-        self._ended = False
-        self._changed = threading.Condition()
 
-    def put(self, bracket: Bracket) -> None:
+    def put(self, item: Bracket) -> bool:
         """Add the newest instant; what is too much goes, oldest first."""
-        unit = self._unit or bracket.cycle
-        with self._changed:
-            if self.thinned and self._unit is None:
-                unit = 1
-                if bracket.rank != (bracket.cycle - 1) // 2:
-                    self.skipped += 1
-                    return
-            self.arrived += 1
-            self._items.append(bracket)
-            while len(self._items) > self._cycles * unit:
-                for _ in range(unit):
-                    self._items.popleft()
-                self.drops += unit
-            self._changed.notify()
+        if self.thinned and self._unit is None and item.rank != (item.cycle - 1) // 2:
+            self.skipped += 1
+            return True
+        self.arrived += 1
+        return super().put(item)
 
-    def get(self, timeout: float) -> Bracket | None:
-        """The oldest instant that waits; None if none came in time, or none will come any more."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._items or self._ended, timeout)
-            return self._items.popleft() if self._items else None
-
-    def end(self) -> None:
-        """Nothing more will be put."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    @property
-    def ended(self) -> bool:
-        """Whether all has been taken and nothing more will come."""
-        with self._changed:
-            return self._ended and not self._items
+    def _too_many(self, waiting: Sequence[Bracket]) -> int:
+        unit = self._unit or (1 if self.thinned else waiting[-1].cycle)
+        return max(0, math.ceil(len(waiting) / unit) - self._cycles) * unit
 
 
 def brackets_that_wait(rate: float, unit: int) -> int:

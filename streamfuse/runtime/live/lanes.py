@@ -23,6 +23,7 @@ from streamfuse.exposure.pair import Pairer
 from streamfuse.fusion.fuser import Fuser, create_fuser
 from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.runtime.ahead import compile_ahead
+from streamfuse.runtime.hdr import check_plain
 from streamfuse.runtime.live.live_config import fixed_preset, stride
 from streamfuse.temporal.level import Leveller
 
@@ -84,6 +85,7 @@ class Lanes:
     """
 
     def __init__(self, config: Config) -> None:
+        check_plain(config, "live")
         self._config = config
         self._wanted = _wanted(config)
         self._lanes: dict[Rung, Lane] = {}

@@ -11,9 +11,9 @@ from typing import Literal
 
 from streamfuse.config import Config
 from streamfuse.core.frame import Bracket, FusedFrame
+from streamfuse.core.jit import when_compiling
 from streamfuse.core.protocols import DrivenSource, Source
 from streamfuse.errors import DeviceError, UsageError, WeightsError
-from streamfuse.imaging.jit import when_compiling
 from streamfuse.look.stage import LookStage
 from streamfuse.runtime.live.bracket_queue import BracketQueue, brackets_that_wait
 from streamfuse.runtime.live.events import Events
@@ -61,7 +61,7 @@ class LiveRun:
         *,
         events: Events | None = None,
         lanes: Lanes | None = None,
-        listener: Callable[[FusedFrame], None] | None = None,
+        listener: Callable[[FusedFrame], object] | None = None,
     ) -> None:
         self._source = source
         self._config = config

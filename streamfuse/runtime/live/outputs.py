@@ -12,8 +12,9 @@ from typing import Literal
 
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.protocols import Sink
+from streamfuse.core.queue import END, Queue
+from streamfuse.core.watchdog import Watchdog
 from streamfuse.errors import EncoderError, OutputExistsError, UsageError, without_credentials
-from streamfuse.runtime.channel import END, Channel
 from streamfuse.runtime.live.events import Events
 from streamfuse.runtime.live.status import OutputStatus
 
@@ -81,7 +82,11 @@ class GuardedOutput:
     def check(self) -> None:
         """Leave behind a call that hangs; to be called a few times a second."""
         worker = self._worker
-        if self._closing.is_set() or self._state == "failed" or worker.busy < self._guard.hang_seconds:
+        if (
+            self._closing.is_set()
+            or self._state == "failed"
+            or worker.call.seconds() < self._guard.hang_seconds
+        ):
             return
         with self._lock:
             self._abandon(worker)
@@ -122,7 +127,7 @@ class GuardedOutput:
     # In the thread of a worker
 
     def _start(self) -> None:
-        self._worker = _Worker(self, Channel(self._guard.queue, "drop-oldest"))
+        self._worker = _Worker(self, Queue[FusedFrame](self._guard.queue, "drop-oldest"))
         self._worker.start()
 
     def work(self, worker: _Worker) -> None:
@@ -152,7 +157,7 @@ class GuardedOutput:
                     self._close(sink, worker)
                     sink = self._open(frame, worker)
                     form = _format(frame)
-                with worker.timed():
+                with worker.call:
                     sink.write(frame)
                 self._wrote(sink, worker)
         except Exception as error:
@@ -169,7 +174,7 @@ class GuardedOutput:
         return None
 
     def _open(self, frame: FusedFrame, worker: _Worker) -> Sink:
-        with worker.timed():
+        with worker.call:
             sink = self._opener(frame, self._opened)
         if worker is not self._worker:
             sink.close()
@@ -179,7 +184,7 @@ class GuardedOutput:
 
     def _close(self, sink: Sink | None, worker: _Worker) -> None:
         if sink is not None:
-            with worker.timed():
+            with worker.call:
                 sink.close()
             if self._state == "running":
                 self._remember(sink)
@@ -225,46 +230,21 @@ class GuardedOutput:
         self._dropped += worker.channel.drops
         worker.channel.cancel()
         worker.channel.end()
-        self._worker = _Worker(self, Channel(1, "drop-oldest"))
+        self._worker = _Worker(self, Queue[FusedFrame](1, "drop-oldest"))
 
 
 class _Worker(threading.Thread):
     """A thread that drives an output, and the frames that wait for it."""
 
-    def __init__(self, output: GuardedOutput, channel: Channel) -> None:
+    def __init__(self, output: GuardedOutput, channel: Queue[FusedFrame]) -> None:
         # Daemon: an output that hangs for good must not keep the process from ending.
         super().__init__(name=f"streamfuse output {output.name}", daemon=True)
         self.channel = channel
+        self.call = Watchdog()
         self._output = output
-        self._since: float | None = None
 
     def run(self) -> None:
         self._output.work(self)
-
-    @property
-    def busy(self) -> float:
-        """Seconds for which the present call has not returned."""
-        since = self._since
-        return 0.0 if since is None else time.monotonic() - since
-
-    def timed(self) -> _Timed:
-        return _Timed(self)
-
-    def mark(self, since: float | None) -> None:
-        self._since = since
-
-
-class _Timed:
-    """Notes when a call began, for as long as it lasts."""
-
-    def __init__(self, worker: _Worker) -> None:
-        self._worker = worker
-
-    def __enter__(self) -> None:
-        self._worker.mark(time.monotonic())
-
-    def __exit__(self, *_: object) -> None:
-        self._worker.mark(None)
 
 
 def _format(frame: FusedFrame) -> tuple[object, ...]:

@@ -99,7 +99,7 @@ class _Feed(Feed[Bracket]):
             if not self._room():
                 continue
             bracket = self._queue.get(_POLL_SECONDS)
-            if bracket is not None:
+            if isinstance(bracket, Bracket):
                 with self._changed:
                     self._in_flight += 1
                 yield bracket

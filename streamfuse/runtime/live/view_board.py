@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from typing import Any
+from functools import partial
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from streamfuse.core.color import planes_to_rgb
 from streamfuse.core.frame import FusedFrame, WeighedBracket
+from streamfuse.core.latest import Latest, Made
 from streamfuse.imaging.grid import resample
 from streamfuse.runtime.live.status import Picture, View
 
@@ -23,37 +23,22 @@ class ViewBoard:
     """Keeps the newest bracket and its fused frame; whoever asks for a picture makes it, in their own thread."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._number = -1
-        self._newest: tuple[WeighedBracket, FusedFrame] | None = None
-        self._made: dict[View, tuple[int, Picture]] = {}
-        self._making: dict[View, threading.Lock] = {
-            view: threading.Lock() for view in ("fused", "under", "over", "weights")
+        self._newest: Latest[tuple[WeighedBracket, FusedFrame]] = Latest()
+        self._drawn: dict[View, Made[tuple[WeighedBracket, FusedFrame], Picture]] = {
+            view: Made(self._newest, partial(_draw, view)) for view in get_args(View)
         }
 
     def show(self, weighed: WeighedBracket, fused: FusedFrame) -> None:
         """This is the newest now."""
-        with self._changed:
-            self._number += 1
-            self._newest = weighed, fused
-            self._changed.notify_all()
+        self._newest.put((weighed, fused))
 
     def picture(self, view: View, after: int = -1, timeout: float = 0.0) -> tuple[int, Picture] | None:
         """As `LiveControl.picture`."""
-        until = time.monotonic() + timeout
-        with self._changed:
-            while self._newest is None or self._number <= after:
-                if not self._changed.wait(max(0.0, until - time.monotonic())) and time.monotonic() >= until:
-                    return None
-            number, (weighed, fused) = self._number, self._newest
-        with self._making[view]:
-            made = self._made.get(view)
-            if made is None or made[0] < number:
-                made = self._made[view] = number, _draw(view, weighed, fused)
-            return made if made[0] > after else None
+        return self._drawn[view].after(after, timeout)
 
 
-def _draw(view: View, weighed: WeighedBracket, fused: FusedFrame) -> Picture:
+def _draw(view: View, newest: tuple[WeighedBracket, FusedFrame]) -> Picture:
+    weighed, fused = newest
     exposures = weighed.aligned.exposures
     if view == "weights":
         return _weights(weighed, (fused.height, fused.width))

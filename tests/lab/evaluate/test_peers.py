@@ -6,7 +6,7 @@ import pytest
 
 from streamfuse.lab.evaluate import peers
 from streamfuse.lab.evaluate.peers import Exposed
-from streamfuse.lab.evaluate.radiance import GAMMA
+from streamfuse.lab.evaluate.radiance_clips import GAMMA
 
 
 def exposure(light, ev):

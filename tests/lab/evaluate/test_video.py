@@ -13,7 +13,7 @@ from runs import streamfuse
 from streamfuse.core.frame import AlignedBracket, Bracket, Frame, FusedFrame
 from streamfuse.core.protocols import Stage
 from streamfuse.lab.evaluate.peers import as_taken, dis_matched
-from streamfuse.lab.evaluate.radiance import load_hdr_frames
+from streamfuse.lab.evaluate.radiance_clips import load_hdr_frames
 from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
 from streamfuse.lab.evaluate.video import evaluate_clip, evaluate_flow, evaluate_peer, evaluate_peers
 from streamfuse.lab.evaluate.virtual_camera import MovingObject, VirtualCamera

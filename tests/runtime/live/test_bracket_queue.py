@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamfuse.core.queue import END
 from streamfuse.runtime.live.bracket_queue import BracketQueue, brackets_that_wait
 
 
@@ -17,7 +18,7 @@ def bracket(number, cycle=2):
 
 def taken(queue):
     items = []
-    while (item := queue.get(0.0)) is not None:
+    while (item := queue.get(0.0)) not in (None, END):
         items.append(item)
     return items
 
@@ -59,7 +60,7 @@ def test_the_end_comes_after_what_waits():
     assert not queue.ended
     assert queue.get(0.0).number == 0
     assert queue.ended
-    assert queue.get(10.0) is None  # at once
+    assert queue.get(10.0) is END  # at once
 
 
 def test_a_reader_that_waits_is_woken():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamfuse.errors import InputError, InputNotFoundError
-from streamfuse.lab.evaluate.radiance import (
+from streamfuse.lab.evaluate.radiance_clips import (
     VideoRadiance,
     clip_to_radiance,
     load_hdr_frames,

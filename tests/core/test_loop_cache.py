@@ -8,12 +8,12 @@ import time
 import numpy as np
 import pytest
 
-from streamfuse.imaging import loop_cache
-from streamfuse.imaging.jit import kernel, when_compiling
-from streamfuse.imaging.loop_cache import Note, stamp
+from streamfuse.core import loop_cache
+from streamfuse.core.jit import kernel, when_compiling
+from streamfuse.core.loop_cache import Note, stamp
 
 LOOP = """
-from streamfuse.imaging.jit import kernel
+from streamfuse.core.jit import kernel
 import numpy as np
 {before}
 @kernel
@@ -27,7 +27,7 @@ def outer(values):
 """
 RUN = """
 import sys, numpy as np, loop
-from streamfuse.imaging.jit import when_compiling
+from streamfuse.core.jit import when_compiling
 told = []
 values = np.zeros(2)
 with when_compiling(lambda: told.append(1)):

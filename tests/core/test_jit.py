@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from streamfuse.imaging.jit import kernel
+from streamfuse.core.jit import kernel
 
 PROGRAM = """
 import numpy as np

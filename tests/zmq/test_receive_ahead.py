@@ -7,8 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from streamfuse.zmq.decode import END
-from streamfuse.zmq.receive_queue import ReceiveQueue
+from streamfuse.core.queue import END, Queue
+from streamfuse.zmq.receive import _older_than
+
+
+def inbox_of(max_age):
+    return Queue(64, "drop-oldest", _older_than(max_age))
 
 
 def item(number, age=0.0):
@@ -23,35 +27,35 @@ def taken(inbox):
 
 
 def test_old_frames_are_left_out_if_there_are_newer_ones():
-    inbox = ReceiveQueue(0.5)
+    inbox = inbox_of(0.5)
     for number, age in enumerate([3.0, 2.0, 0.1, 0.0]):
         inbox.put(item(number, age))
     assert taken(inbox) == [2, 3]
-    assert inbox.skipped == 2
+    assert inbox.drops == 2
 
 
 def test_the_only_frame_is_kept_however_old():
-    inbox = ReceiveQueue(0.5)
+    inbox = inbox_of(0.5)
     inbox.put(item(0, 60.0))
     assert taken(inbox) == [0]
 
 
 def test_latest_only():
-    inbox = ReceiveQueue(0.0)
+    inbox = inbox_of(0.0)
     for number in range(5):
         inbox.put(item(number))
     assert taken(inbox) == [4]
 
 
 def test_it_never_grows_without_end():
-    inbox = ReceiveQueue(3600.0)
+    inbox = inbox_of(3600.0)
     for number in range(1000):
         inbox.put(item(number))
     assert len(taken(inbox)) <= 64
 
 
 def test_what_was_put_before_the_end_still_comes():
-    inbox = ReceiveQueue(1.0)
+    inbox = inbox_of(1.0)
     inbox.put(item(0))
     inbox.end(ValueError("broken"))
     assert inbox.get(0).number == 0

@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 import numba
 from numba.core.registry import CPUDispatcher
 
-from streamfuse.imaging.loop_cache import LoopCache
+from streamfuse.core.loop_cache import LoopCache
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 

@@ -1,0 +1,252 @@
+"""Compiled loops that merge exposures into radiance and code it for a display, one line of pixels at a time.
+
+All that is no plain arithmetic is looked up: linear light and weights by R'G'B' in [0, 1] (`NODES` values), codes and
+roll-off by luminance, `PER_OCTAVE` values for each doubling from 2^`LOWEST` on (see `luminances`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from streamfuse.core.frame import Map, Plane
+from streamfuse.core.jit import kernel
+
+NODES = 4096
+PER_OCTAVE, LOWEST, HIGHEST = 512, -14, 14
+_SHIFT = np.int32(14)  # bits of a float32 that are finer than one of PER_OCTAVE: 23 - 9
+_FIRST = np.int32((127 + LOWEST) * PER_OCTAVE)
+_LAST = np.int32((HIGHEST - LOWEST) * PER_OCTAVE - 1)
+_ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
+_TOP = np.float32(NODES - 1)
+
+
+def luminances() -> npt.NDArray[np.float64]:
+    """Luminance in the middle of each step of the tables that are looked up by it."""
+    step = np.arange((HIGHEST - LOWEST) * PER_OCTAVE)
+    return 2.0 ** (step // PER_OCTAVE + LOWEST) * (1 + (step % PER_OCTAVE + 0.5) / PER_OCTAVE)
+
+
+@kernel
+def _node(value: np.float32) -> np.uint32:
+    """Place of a value in tables over [0, 1]."""
+    return np.uint32(min(max(value, _ZERO), _ONE) * _TOP + _HALF)
+
+
+@kernel
+def _step(value: np.float32) -> np.uint32:
+    """Place of a luminance in tables over it."""
+    bits = np.int32(np.float32(value).view(np.int32) >> _SHIFT)
+    return np.uint32(min(max(bits - _FIRST, np.int32(0)), _LAST))
+
+
+@kernel
+def _luma(line: Plane, black: np.float32, scale: np.float32, out: Map) -> None:
+    for i in range(len(out)):
+        out[i] = (np.float32(line[i]) - black) * scale
+
+
+@kernel
+def _chroma(
+    near: Plane,
+    far: Plane,
+    part: np.float32,
+    neutral: np.float32,
+    scale: np.float32,
+    index: npt.NDArray[np.uint32],
+    weight: Map,
+    framed: Map,
+    out: Map,
+) -> None:
+    """A line of chroma at the width of luma, from two coarse ones."""
+    width = len(near)
+    for i in range(width):
+        a, b = np.float32(near[i]), np.float32(far[i])
+        framed[i] = (a + part * (b - a) - neutral) * scale
+    framed[width] = framed[width - 1]
+    for i in range(len(out)):
+        left = index[i]
+        out[i] = framed[left] + weight[i] * (framed[left + np.uint32(1)] - framed[left])
+
+
+@kernel
+def _add(
+    luma: Map,
+    cb: Map,
+    cr: Map,
+    to_rgb: Map,
+    light: Map,
+    weight: Map,
+    unclipped: Map,
+    floor: np.float32,
+    scale: np.float32,
+    total: Map,
+    sums: Map,
+    least: Map,
+) -> None:
+    """Add one exposure: of each channel its weight to the total, weight x radiance to the sums, all (3, w).
+
+    `least` (3, w) rises to what a channel must have that clips.
+    """
+    for i in range(luma.shape[0]):
+        r = _node(luma[i] + to_rgb[0] * cr[i])
+        g = _node(luma[i] - to_rgb[1] * cb[i] - to_rgb[2] * cr[i])
+        b = _node(luma[i] + to_rgb[3] * cb[i])
+        share = weight[_node(luma[i])]
+        kept_r, kept_g, kept_b = unclipped[r], unclipped[g], unclipped[b]
+        red, green, blue = share * kept_r + floor, share * kept_g + floor, share * kept_b + floor
+        total[0, i] += red
+        total[1, i] += green
+        total[2, i] += blue
+        light_r, light_g, light_b = light[r] * scale, light[g] * scale, light[b] * scale
+        sums[0, i] += red * light_r
+        sums[1, i] += green * light_g
+        sums[2, i] += blue * light_b
+        if kept_r * kept_g * kept_b < _ONE:
+            least[0, i] = max(least[0, i], (_ONE - kept_r) * light_r)
+            least[1, i] = max(least[1, i], (_ONE - kept_g) * light_g)
+            least[2, i] = max(least[2, i], (_ONE - kept_b) * light_b)
+
+
+@kernel
+def _hidden(luma: Map, dim: Map, out: Map) -> None:
+    """How far the darkest exposure is lost in the dark: 1 up to dim[0], 0 from dim[1] on."""
+    per = _ONE / (dim[1] - dim[0])
+    for i in range(len(out)):
+        out[i] = min(max((dim[1] - luma[i]) * per, _ZERO), _ONE)
+
+
+@kernel
+def _divide(total: Map, hidden: Map, least: Map, sums: Map) -> None:
+    for i in range(len(hidden)):
+        for c in range(3):
+            sums[c, i] = max(sums[c, i] / total[c, i], least[c, i] * hidden[i])
+
+
+@kernel
+def _code(
+    light: Map, matrix: Map, gain: Map, signal: Map, luma: Map, line: Plane, codes: Map, cb: Map, cr: Map
+) -> None:
+    """Y' of a line, stored; Cb and Cr, added.
+
+    Args:
+        light: (3, w).
+        matrix: (3, 3), from it to luminance of the output's R, G and B.
+        gain: roll-off by the largest of them, which keeps the colour.
+        signal: R'G'B' by luminance.
+        luma: weights of R', G' and B', then what Cb and Cr are divided by.
+        codes: (2,), what Y' is multiplied by and gets added.
+    """
+    for i in range(len(line)):
+        one, two, three = light[0, i], light[1, i], light[2, i]
+        red = matrix[0, 0] * one + matrix[0, 1] * two + matrix[0, 2] * three
+        green = matrix[1, 0] * one + matrix[1, 1] * two + matrix[1, 2] * three
+        blue = matrix[2, 0] * one + matrix[2, 1] * two + matrix[2, 2] * three
+        fit = gain[_step(max(red, green, blue))]
+        r, g, b = signal[_step(red * fit)], signal[_step(green * fit)], signal[_step(blue * fit)]
+        y = luma[0] * r + luma[1] * g + luma[2] * b
+        line[i] = y * codes[0] + codes[1]
+        cb[i] += (b - y) * luma[3]
+        cr[i] += (r - y) * luma[4]
+
+
+@kernel
+def _store_chroma(
+    sums: Map, across: int, per: np.float32, scale: np.float32, neutral: np.float32, out: Plane
+) -> None:
+    """A line of chroma reduced by a triangle around each sample; the ends are repeated."""
+    last = len(sums) - 1
+    for i in range(len(out)):
+        total = _ZERO
+        for offset in range(1 - across, across):
+            at = min(max(i * across + offset, 0), last)
+            total += np.float32(across - abs(offset)) * sums[at]
+        out[i] = total * per * scale + neutral
+
+
+@kernel
+def merge(
+    lumas: Plane,
+    chroma: Plane,
+    levels: Map,
+    subsampling: tuple[int, int],
+    index: npt.NDArray[np.uint32],
+    part: Map,
+    to_rgb: Map,
+    light: Map,
+    weights: Map,
+    unclipped: Map,
+    floors: Map,
+    scales: Map,
+    dim: Map,
+    matrix: Map,
+    gain: Map,
+    signal: Map,
+    luma: Map,
+    codes: Map,
+    out: tuple[Plane, Plane, Plane],
+    linear: Map,
+) -> None:
+    """Merge N exposures of one instant and code the radiance.
+
+    Args:
+        lumas, chroma: code values (N, H, W) and (N, 2, h, w).
+        levels: black and scale of luma, neutral and scale of chroma.
+        subsampling: log2, across and down.
+        index, part: where the columns of luma lie in a line of chroma: the left one, and the way to the next.
+        to_rgb: what Cr adds to R', Cb and Cr take from G', Cb adds to B'.
+        light, unclipped: by the nodes of R'G'B'.
+        weights: (N, NODES), by luma.
+        floors, scales: of each exposure, added to its weight, and radiance of its full scale.
+        dim: see `_hidden`.
+        matrix, gain, signal, luma: see `_code`.
+        codes: scale and offset of Y', scale and neutral of chroma, the offset with what rounds.
+        out: Y (H, W), Cb and Cr (h, w).
+        linear: (H, W, 3) for the radiance, or of no rows.
+    """
+    count, height, width = lumas.shape
+    columns, rows = chroma.shape[3], chroma.shape[2]
+    across, down = 1 << subsampling[0], 1 << subsampling[1]
+    y_line, cb, cr = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
+    framed, total = np.empty(columns + 1, np.float32), np.empty((3, width), np.float32)
+    sums, coarse = np.empty((3, width), np.float32), np.zeros((2, width), np.float32)
+    least, hidden = np.empty((3, width), np.float32), np.empty(width, np.float32)
+    for y in range(height):
+        total[:] = _ZERO
+        sums[:] = _ZERO
+        least[:] = _ZERO
+        place = np.float32(y + 0.5) / np.float32(down) - _HALF
+        above = int(np.floor(place))
+        way = place - np.float32(above)
+        near, far = min(max(above, 0), rows - 1), min(max(above + 1, 0), rows - 1)
+        for k in range(count):
+            _luma(lumas[k, y], levels[0], levels[1], y_line)
+            _chroma(chroma[k, 0, near], chroma[k, 0, far], way, levels[2], levels[3], index, part, framed, cb)
+            _chroma(chroma[k, 1, near], chroma[k, 1, far], way, levels[2], levels[3], index, part, framed, cr)
+            _add(
+                y_line,
+                cb,
+                cr,
+                to_rgb,
+                light,
+                weights[k],
+                unclipped,
+                floors[k],
+                scales[k],
+                total,
+                sums,
+                least,
+            )
+            if k == 0:
+                _hidden(y_line, dim, hidden)
+        _divide(total, hidden, least, sums)
+        if len(linear) > 0:
+            for c in range(3):
+                linear[y, :, c] = sums[c]
+        _code(sums, matrix, gain, signal, luma, out[0][y], codes, coarse[0], coarse[1])
+        if (y + 1) % down == 0 or y == height - 1:
+            here = np.float32(y % down + 1)
+            per = _ONE / (here * np.float32(across * across))
+            _store_chroma(coarse[0], across, per, codes[2], codes[3], out[1][y // down])
+            _store_chroma(coarse[1], across, per, codes[2], codes[3], out[2][y // down])
+            coarse[:] = _ZERO

@@ -1,0 +1,150 @@
+"""Photographs of one scene merged into radiance: OpenEXR and Radiance .hdr files of linear light."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, ImageCms
+
+from streamfuse.core.arrays import Picture
+from streamfuse.core.color import rgb_to_planes
+from streamfuse.core.frame import ColorInfo, Map
+from streamfuse.core.output_file import check_output_file
+from streamfuse.encode import exr
+from streamfuse.errors import InputError, UsageError
+from streamfuse.fusion.radiance import HdrTarget, default_white_ev, in_units, merged, rendering
+from streamfuse.fusion.radiance_scale import measured_step, sampled
+from streamfuse.imaging import photometric
+from streamfuse.imaging.hdr_transfer import BT709, P3_D65, between_primaries
+from streamfuse.imaging.photometric import SRGB
+from streamfuse.photo.reading import Photo, expand_photos, read_photo
+
+_BITS = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merged:
+    """Radiance of a scene, and how it was found.
+
+    Args:
+        radiance: (H, W, 3) float32 linear R, G, B of BT.709's primaries, 1 = diffuse white.
+        gaps_ev: exposure of each photograph, darkest first, relative to the darkest.
+        told: they are those of the Exif.
+        white_ev: how far diffuse white lies below what the darkest exposure clips at.
+    """
+
+    radiance: Map
+    gaps_ev: tuple[float, ...]
+    told: bool
+    white_ev: float
+
+
+def read_darkest_first(inputs: Sequence[str | Path], output: Path, overwrite: bool) -> list[Photo]:
+    """The photographs to merge into a file of linear light, which can be written.
+
+    Raises:
+        StreamfuseError: as the message says.
+    """
+    exr.require(output)
+    check_output_file(output, overwrite=overwrite)
+    paths = expand_photos(inputs)
+    if len(paths) < 2:
+        raise InputError(
+            f"{', '.join(map(str, paths))} is one picture; merging needs at least two exposures."
+        )
+    return sorted((read_photo(path) for path in paths), key=lambda photo: float(photo.pixels.mean()))
+
+
+def merge_pictures(
+    pictures: Sequence[Picture],
+    exif_ev: Sequence[float] | None,
+    white_ev: float | None,
+    primaries: int = BT709,
+) -> Merged:
+    """Merge N >= 2 aligned exposures of one scene; they are all in memory at once.
+
+    Args:
+        pictures: (H, W, 3) R'G'B' or (H, W) grey, uint8 or uint16, darkest first.
+        exif_ev: exposure of each where it is known; else it is measured.
+        white_ev: as in `Merged`; None: two thirds of the way to what the brightest one clips at.
+        primaries: of R', G' and B', an H.273 code point.
+    """
+    color = ColorInfo(matrix=6, primaries=primaries, transfer=1, full_range=True)
+    planes = [_planes(picture, color) for picture in pictures]
+    lumas = sampled(planes, _BITS, color)
+    curves = [photometric.estimate_curve([dark], [bright]) for dark, bright in pairwise(lumas)]
+    votes = Counter(curve.transfer for curve in curves if curve.transfer is not None)
+    transfer = votes.most_common(1)[0][0] if votes else SRGB  # as photographs are
+    if exif_ev is not None:
+        gaps = tuple(ev - exif_ev[0] for ev in exif_ev)
+    else:
+        measured = [measured_step(dark, bright, transfer) for dark, bright in pairwise(lumas)]
+        steps = [curve.gap_ev if ev is None else ev for ev, curve in zip(measured, curves, strict=True)]
+        gaps = tuple(float(gap) for gap in np.cumsum([0.0, *steps]))
+    found_white = default_white_ev(gaps) if white_ev is None else white_ev
+    coded = rendering(HdrTarget(), primaries, 2.0**-found_white)
+    _, radiance = merged(planes, gaps, transfer, _BITS, (0, 0), color, coded, keep=True)
+    assert radiance is not None
+    radiance = in_units(radiance, between_primaries(primaries, BT709) * 2.0**found_white)
+    return Merged(radiance, gaps, exif_ev is not None, found_white)
+
+
+def exif_exposures(photos: Sequence[Photo]) -> list[float] | None:
+    """log2 of what each photograph took of the light, by its Exif, if all tell and rise from one to the next."""
+    found = [_exif_ev(photo.tags) for photo in photos]
+    evs = [ev for ev in found if ev is not None]
+    rising = all(low < high for low, high in pairwise(evs))
+    return evs if len(evs) == len(photos) and rising else None
+
+
+def primaries_of(icc: bytes | None) -> int | None:
+    """H.273 code point of a colour profile's primaries; BT.709's where there is none, None of one that is not known."""
+    if icc is None:
+        return BT709
+    try:
+        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc)))
+    except (OSError, ImageCms.PyCMSError):
+        return None
+    return BT709 if "sRGB" in name else P3_D65 if "Display P3" in name else None
+
+
+def refuse_fuser(fuser: str | None, bits: int | None) -> None:
+    """Refuse what linear light has no use for.
+
+    Raises:
+        UsageError: it is given.
+    """
+    for name, given in (("--fuser", fuser), ("--bits", bits)):
+        if given is not None:
+            raise UsageError(
+                f"{name} is not for linear light, which is merged, and stored in half float: leave it out."
+            )
+
+
+def _planes(picture: Picture, color: ColorInfo) -> tuple[Picture, ...]:
+    wide = picture.astype(np.uint16) * np.uint16(257) if picture.dtype == np.uint8 else picture
+    if wide.ndim == 2:
+        return (np.ascontiguousarray(wide),)
+    return rgb_to_planes(np.ascontiguousarray(wide), bits=_BITS, subsampling=(0, 0), color=color)
+
+
+def _exif_ev(tags: Mapping[int, Any]) -> float | None:
+    details = tags.get(ExifTags.IFD.Exif)
+    if not isinstance(details, Mapping):
+        return None
+    try:
+        seconds = float(details[ExifTags.Base.ExposureTime])
+        aperture = float(details.get(ExifTags.Base.FNumber, 1.0))
+        speed = details.get(ExifTags.Base.ISOSpeedRatings, 100)
+        sensitivity = float(speed[0] if isinstance(speed, tuple) else speed)
+        light = seconds * sensitivity / aperture**2
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, IndexError):
+        return None
+    return float(np.log2(light)) if light > 0 and np.isfinite(light) else None

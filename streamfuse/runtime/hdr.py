@@ -1,0 +1,145 @@
+"""What a run in high dynamic range writes, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from streamfuse.config import Config, OutputConfig
+from streamfuse.core.mastering import Mastering
+from streamfuse.core.protocols import SourceInfo
+from streamfuse.encode.container import CONTAINERS
+from streamfuse.encode.exr import SUFFIXES as LINEAR_SUFFIXES
+from streamfuse.errors import UsageError
+from streamfuse.fusion.radiance import HdrTarget
+from streamfuse.imaging.hdr_transfer import BT2020, P3_D65
+
+PEAK = 1000.0  # cd/m2 of PQ where none is asked for
+_CODECS = ("hevc", "av1", "libx265", "libsvtav1")
+_BITS = (None, 10)
+_NOT_LIGHT = {16: "PQ", 18: "HLG", 9: "a logarithm", 10: "a logarithm"}
+_NULL = "null:"
+
+
+def is_linear(output: str) -> bool:
+    """Whether pictures of linear light are named: .exr, .hdr."""
+    return Path(output).suffix.lower() in LINEAR_SUFFIXES and "://" not in output
+
+
+def settled(config: Config, output: str) -> Config:
+    """The settings of a run whose output is named; pictures of linear light need no --hdr.
+
+    Raises:
+        UsageError: settings that do not go together.
+    """
+    hdr, suffix = config.output.hdr, Path(output).suffix.lower()
+    if is_linear(output):
+        if hdr in ("hlg", "pq"):
+            raise UsageError(f"{output} holds linear light: leave --hdr {hdr} out, which is for video.")
+        return config.with_overrides(hdr="linear")
+    if hdr == "linear":
+        _check_linear(output)
+    if hdr in ("hlg", "pq") and output != _NULL and suffix not in CONTAINERS:
+        raise UsageError(
+            f"{output} cannot tell that it is {hdr.upper()}: with --hdr name a video file ({', '.join(CONTAINERS)})."
+        )
+    return config
+
+
+def _check_linear(output: str) -> None:
+    if not is_linear(output) and output != _NULL:
+        raise UsageError(f"{output} cannot hold linear light: name a pattern such as frames/%05d.exr.")
+
+
+def target(config: Config) -> HdrTarget | None:
+    """What frames are coded as; None: they are fused for ordinary screens.
+
+    Raises:
+        UsageError: settings that do not go together.
+    """
+    out = config.output
+    if out.hdr == "off":
+        for name, given in (("peak-nits", out.peak_nits), ("white", out.white)):
+            if given is not None:
+                raise UsageError(f"--{name} is for high dynamic range: add --hdr pq, or leave it out.")
+        return None
+    _refuse(config)
+    return HdrTarget(
+        "hlg" if out.hdr == "hlg" else "pq", out.white, out.peak_nits or PEAK, keep=out.hdr == "linear"
+    )
+
+
+def _refuse(config: Config) -> None:
+    out = config.output
+    if out.hdr == "hlg" and out.peak_nits is not None:
+        raise UsageError("HLG has no peak in cd/m2, a display has: leave --peak-nits out, or write --hdr pq.")
+    for name, given in (
+        ("--fuser", config.fuse.fuser is not None),
+        ("--side-by-side", out.side_by_side),
+        ("--flicker on", config.smooth.flicker),
+        ("--device cuda", config.fuse.device.startswith("cuda")),
+        ("A look", config.look.look.active),
+    ):
+        if given:
+            raise UsageError(f"{name} is not done in high dynamic range: leave it out, or leave --hdr out.")
+    if out.hdr == "linear":
+        return
+    if out.codec is not None and out.codec not in _CODECS:
+        raise UsageError(
+            f"--hdr {out.hdr} needs a codec of 10 bit that holds its metadata: hevc or av1, not {out.codec}."
+        )
+    if out.bits not in _BITS or not re.search(r"p10(le)?$|^p010", out.pix_fmt or "p10"):
+        raise UsageError(
+            f"--hdr {out.hdr} is stored in 10 bit: leave --bits and --pix-fmt out, or write --bits 10."
+        )
+
+
+def check_source(info: SourceInfo, config: Config) -> None:
+    """Refuse, for high dynamic range, a source whose code values no ordinary transfer function has made of light.
+
+    Raises:
+        UsageError: it is PQ, HLG or logarithmic.
+    """
+    name = _NOT_LIGHT.get(info.color.transfer)
+    if name is not None and config.output.hdr != "off":
+        raise UsageError(
+            f"{info.name} is coded as {name}, and --hdr takes footage with an ordinary transfer function (BT.709, "
+            "sRGB): convert it first."
+        )
+
+
+def check_plain(config: Config, what: str) -> None:
+    """Refuse high dynamic range where it is not done.
+
+    Raises:
+        UsageError: it is asked for.
+    """
+    if config.output.hdr != "off":
+        raise UsageError(f"{what} has no HDR yet: set output.hdr to off, or fuse a recording.")
+
+
+def output_of(
+    output: str | Path, info: SourceInfo, settings: OutputConfig
+) -> tuple[SourceInfo, OutputConfig, Mastering | None]:
+    """What the sink of a run in high dynamic range is told: the frames to come, how to store them, their metadata.
+
+    Raises:
+        UsageError: the output cannot hold linear light.
+    """
+    if settings.hdr == "linear":
+        _check_linear(str(output))
+    if settings.hdr in ("off", "linear"):
+        return info, settings, None
+    found = HdrTarget("hlg" if settings.hdr == "hlg" else "pq", peak=settings.peak_nits or PEAK)
+    primaries = BT2020 if info.color.primaries == BT2020 else P3_D65
+    codec = settings.codec or ("av1" if Path(output).suffix.lower() == ".webm" else "hevc")
+    changes: dict[str, object] = {"codec": codec}
+    even = info.width % 2 == 0 and info.height % 2 == 0
+    if settings.pix_fmt is None and info.subsampling == (0, 0) and even:
+        changes["pix_fmt"] = "yuv420p10le"  # photographs and screens: what players take
+    mastering = None
+    if settings.hdr == "pq":
+        mastering = Mastering(primaries, peak=found.peak, average=found.peak)
+    told = replace(info, bits=found.bits, color=found.color)
+    return told, settings.model_copy(update=changes), mastering

@@ -1,0 +1,73 @@
+"""CPU time of high dynamic range beside that of ordinary fusion, on the built-in scene at 1080p.
+
+    python tools/hdr_cost.py --json benchmarks/hdr-cost.json
+
+Each is run twice with few and with more frames, in turn; the difference is what frames cost, without the start.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from streamfuse.core.frame import FusedFrame
+from streamfuse.lab.evaluate.environment import describe_environment
+from streamfuse.runtime.sinks import open_sink
+from streamfuse.synthetic.sample_source import open_sample
+
+FEW, MORE, ROUNDS = 6, 36, 2
+OUTPUTS = {"nothing": ("null:", ()), "hevc, 10 bit": ("out.mp4", ("--codec", "hevc", "--bits", "10"))}
+
+
+@click.command(help=__doc__)
+@click.option("--json", "json_file", type=click.Path(path_type=Path))
+@click.option("--preset", type=click.Choice(["fast", "balanced", "best"]), default="fast", show_default=True)
+def main(json_file: Path | None, preset: str) -> None:
+    """Measure, print and write."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "clip.mkv"
+        with (
+            open_sample(f"sample:?frames={MORE}&size=1920x1080") as source,
+            open_sink(clip, source.info, codec="h264", crf=14) as sink,
+        ):
+            for f in source:
+                sink.write(FusedFrame(f.planes, f.bits, f.subsampling, f.color, f.pts, f.time_base, f.index))
+        for name, (output, codec) in OUTPUTS.items():
+            target = output if output == "null:" else str(Path(folder) / output)
+            kinds = {"ordinary": codec, "hdr": ("--hdr", "pq")}
+            spent: dict[str, list[float]] = {kind: [] for kind in kinds}
+            for _ in range(ROUNDS):
+                for kind, options in kinds.items():
+                    arguments = [str(clip), "-o", target, "--preset", preset, *options]
+                    few, more = (_seconds(arguments, frames) for frames in (FEW, MORE))
+                    spent[kind].append((more - few) / (MORE - FEW))
+            ordinary, hdr = (min(spent[kind]) for kind in ("ordinary", "hdr"))
+            rows.append(
+                {"output": name, "ordinary_ms": 1e3 * ordinary, "hdr_ms": 1e3 * hdr, "ratio": hdr / ordinary}
+            )
+            click.echo(
+                f"{name:14s} ordinary {1e3 * ordinary:.0f} ms, hdr {1e3 * hdr:.0f} ms: {hdr / ordinary:.2f} x"
+            )
+    if json_file is not None:
+        figures = {"environment": describe_environment(), "preset": preset, "size": "1920x1080", "rows": rows}
+        json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def _seconds(arguments: list[str], frames: int) -> float:
+    """CPU time of a run over the first so many frames."""
+    command = [sys.executable, "-m", "streamfuse", "fuse", *arguments, "--frames", f"0:{frames}"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([*command, "--overwrite", "--quiet"], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+if __name__ == "__main__":
+    main()
