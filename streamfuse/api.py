@@ -226,7 +226,7 @@ class FramePublisher(Closable):
         if not isinstance(endpoint, str) or not is_endpoint(endpoint):
             raise UsageError(
                 f"{endpoint if isinstance(endpoint, str) else described(endpoint)} is no endpoint to publish at: "
-                "write pub+bind:tcp://127.0.0.1:5556."
+                "write pub:tcp://127.0.0.1:5556."
             )
         mark = "&" if "?" in endpoint else "?"
         query = "&".join(f"{name}={value}" for name, value in options.items() if value is not None)
@@ -251,7 +251,7 @@ def publish(
     """Publish frames over ZeroMQ, for `streamfuse.subscribe` and others (docs/zmq.md); opens with the first frame.
 
     Args:
-        endpoint: such as pub+bind:tcp://127.0.0.1:5556.
+        endpoint: such as pub:tcp://127.0.0.1:5556.
         rate: nominal frames per second.
         options: `encoding`, `quality`, `topic`, `wait` ... as in the endpoint's query.
 

@@ -1,12 +1,16 @@
 """The examples run as they are."""
 
 import importlib.util
+import json
+import threading
 from pathlib import Path
 from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
+
+import streamfuse
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SAMPLE = "sample:?frames=6&size=160x96"
@@ -46,3 +50,38 @@ def test_own_source_and_sink(capsys: pytest.CaptureFixture[str]) -> None:
     # Dark and bright frames by turns, and one brightness of what is fused.
     assert abs(np.mean(means[::2]) - np.mean(means[1::2])) < 1
     assert capsys.readouterr().out.startswith("24 frames")
+
+
+def test_frames_for_opencv(tmp_path: Path) -> None:
+    taken: list[np.ndarray] = []
+
+    def take(picture: np.ndarray) -> bool:
+        taken.append(picture)
+        return len(taken) < 3
+
+    with streamfuse.publish(f"pub:ipc://{tmp_path}/frames") as publisher:
+        ended = threading.Event()
+
+        def send() -> None:
+            while not ended.wait(0.02):
+                publisher.send(np.full((48, 64, 3), (250, 20, 10), np.uint8))
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        try:
+            assert load("subscribe_opencv").main(f"ipc://{tmp_path}/frames", take) == 3
+        finally:
+            ended.set()
+            thread.join()
+    assert taken[0].shape == (48, 64, 3)
+    assert abs(int(taken[0][0, 0, 2]) - 250) < 3  # red comes last
+
+
+def test_the_notebook_runs() -> None:
+    notebook = json.loads((EXAMPLES / "fuse_in_a_notebook.ipynb").read_text())
+    names: dict[str, object] = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+    assert isinstance(names["frames"], list)
+    assert len(names["frames"]) == 8

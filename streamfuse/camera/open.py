@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
+from typing import cast
 
 from streamfuse.camera.camera_protocol import Camera
 from streamfuse.camera.camera_settings import CameraOptions
 from streamfuse.camera.camera_source import CameraSource
 from streamfuse.camera.network_camera import SCHEMES, NetworkCamera
 from streamfuse.camera.stream_door import Door
+from streamfuse.core.plugins import installed, load
 from streamfuse.core.secret import revealed
 from streamfuse.errors import UsageError, without_credentials
 from streamfuse.synthetic.film_camera import SampleCamera
@@ -20,9 +23,17 @@ from streamfuse.synthetic.simulated_camera import SimulatedCamera, SimulatedSens
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://.+", re.IGNORECASE)
 _INDEX = re.compile(r"\d{1,4}")
 _LATE = re.compile(r"sim:\?(.*&)?camera=late(&|$)")
-_KINDS = ("simcam:", "picamera2:", "pylon:", "genicam:")
-_DEVICE = re.compile(rf"\d{{1,4}}|/dev/video\d+|({'|'.join(_KINDS)}).*")
+_KIND = re.compile(r"([a-z][a-z0-9_-]*):.*", re.DOTALL)
 _DEFAULTS = CameraOptions()
+_DRIVERS: Mapping[str, str] = {
+    "picamera2": "streamfuse.camera.picamera:PiCamera",
+    "pylon": "streamfuse.camera.pylon:PylonCamera",
+    "genicam": "streamfuse.camera.genicam:GenICamCamera",
+}
+"""Name -> module:class of the cameras that need a package of their own; those of others come by `core.plugins`."""
+
+Driver = Callable[[str, CameraOptions], Camera]
+"""Opens a camera: what stands behind the colon of its name, and how to drive it."""
 
 
 def is_camera(spec: str) -> bool:
@@ -30,12 +41,12 @@ def is_camera(spec: str) -> bool:
     url = _URL.fullmatch(spec)
     if url:
         return url[1].lower() in SCHEMES
-    return bool(_INDEX.fullmatch(spec)) or spec.startswith(("/dev/", "sim:", *_KINDS))
+    return bool(_INDEX.fullmatch(spec)) or spec.startswith(("/dev/", "sim:")) or _kind(spec) is not None
 
 
 def is_device(spec: str) -> bool:
     """Whether this is the name of a local camera, and hardly that of a file."""
-    return _DEVICE.fullmatch(spec) is not None
+    return re.fullmatch(r"\d{1,4}|/dev/video\d+", spec) is not None or _kind(spec) is not None
 
 
 def open_camera(spec: str, options: CameraOptions = _DEFAULTS) -> CameraSource:
@@ -44,7 +55,8 @@ def open_camera(spec: str, options: CameraOptions = _DEFAULTS) -> CameraSource:
     Args:
         spec: an index or /dev/videoN; a URL (rtsp, rtsps, http, https, udp, tcp, srt, rtmp); `sim:` (the built-in
             scene in real time), `simcam:` (a simulated camera that obeys late, see `parse_simulated`); `picamera2:`,
-            `pylon:` or `genicam:`, each with the number or the serial number of the camera behind it; or `@FILE` and
+            `pylon:` or `genicam:`, each with the number or the serial number of the camera behind it; a driver of
+            another package (see `streamfuse.core.plugins`), as NAME:WHICH; or `@FILE` and
             `env:NAME`, which hold one of these (see `streamfuse.core.secret`).
         options: how to drive it.
 
@@ -81,7 +93,7 @@ def connector(spec: str, options: CameraOptions = _DEFAULTS) -> Callable[[], Cam
         return lambda: SampleCamera(spec)
     if _INDEX.fullmatch(spec) or spec.startswith("/dev/"):
         return _local(spec, options)
-    return _industrial(spec, options)
+    return _with_driver(spec, options)
 
 
 def _local(spec: str, options: CameraOptions) -> Callable[[], Camera]:
@@ -98,22 +110,27 @@ def _local(spec: str, options: CameraOptions) -> Callable[[], Camera]:
     return lambda: OpenCVCamera(int(spec), options)
 
 
-def _industrial(spec: str, options: CameraOptions) -> Callable[[], Camera]:
-    """A camera that needs a package of its own."""
-    kind, _, which = spec.partition(":")
-    if kind == "picamera2":
-        from streamfuse.camera.picamera import PiCamera
+def _kind(spec: str) -> str | None:
+    """The name before the colon, where it is that of a driver."""
+    named = _KIND.fullmatch(spec)
+    if named is None:
+        return None
+    known = named[1] == "simcam" or named[1] in _DRIVERS or named[1] in installed("streamfuse.cameras")
+    return named[1] if known else None
 
-        return lambda: PiCamera(which, options)
-    if kind == "pylon":
-        from streamfuse.camera.pylon import PylonCamera
 
-        return lambda: PylonCamera(which, options)
-    if kind == "genicam":
-        from streamfuse.camera.genicam import GenICamCamera
-
-        return lambda: GenICamCamera(which, options)
-    raise UsageError(
-        f"{without_credentials(spec)!r} is no camera: give an index such as 0, /dev/videoN, a URL "
-        f"({', '.join(SCHEMES)}), or one of {', '.join(_KINDS)}."
-    )
+def _with_driver(spec: str, options: CameraOptions) -> Callable[[], Camera]:
+    """A camera that needs a package of its own, or whose driver is in one."""
+    kind, which = _kind(spec), spec.partition(":")[2]
+    if kind is None:
+        kinds = ("simcam", *_DRIVERS, *installed("streamfuse.cameras"))
+        raise UsageError(
+            f"{without_credentials(spec)!r} is no camera: give an index such as 0, /dev/videoN, a URL "
+            f"({', '.join(SCHEMES)}), or one of {', '.join(f'{name}:' for name in kinds)}."
+        )
+    if kind in _DRIVERS:
+        module, _, name = _DRIVERS[kind].partition(":")
+        driver: Driver = getattr(import_module(module), name)
+    else:
+        driver = cast(Driver, load("streamfuse.cameras", kind))
+    return lambda: driver(which, options)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from streamfuse._version import __version__
+from streamfuse.core.plugins import installed
 
 _PACKAGES = (
     "torch",
@@ -46,6 +47,10 @@ def examine() -> dict[str, Any]:
         "networks": _networks(),
         "encoders": _encoders(),
         "cameras": sorted(str(path) for path in Path("/dev").glob("video*")),
+        "plugins": {
+            "cameras": list(installed("streamfuse.cameras")),
+            "fusers": list(installed("streamfuse.fusers")),
+        },
         "checks": _checks(),
         "hints": _hints(),
     }
@@ -74,6 +79,7 @@ def render(findings: dict[str, Any]) -> str:
         _FIGURES,
         f"encoders   {working or 'none'}" + (f" (do not open here: {failing})" if failing else ""),
         "cameras    " + (", ".join(findings["cameras"]) or "none found under /dev/video*"),
+        *(f"plugin     {kind}: {', '.join(names)}" for kind, names in findings["plugins"].items() if names),
         *(f"check      {name}: {text}" for name, text in findings["checks"].items()),
         *(f"hint       {text}" for text in findings["hints"]),
     ]

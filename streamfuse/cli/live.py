@@ -82,7 +82,7 @@ _OUTPUTS = [
     click.option(
         "--sink", "sinks", multiple=True, metavar="URL",
         help="Where fused frames go; repeatable: rtsp://, rtmp://, udp://, tcp://, srt://, hls:FOLDER, "
-        "mjpeg://HOST:PORT, zmq+pub://HOST:PORT, virtual:, preview:; or @FILE or env:NAME that holds one.",
+        "mjpeg://HOST:PORT, pub:tcp://HOST:PORT (ZeroMQ), virtual:, preview:; or @FILE or env:NAME that holds one.",
     ),
     click.option("-o", "--output", "files", multiple=True, metavar="FILE", help="Write a file; repeatable."),
     click.option("--segment", type=_SECONDS, metavar="SECONDS", help="Begin a new file so often."),
@@ -97,7 +97,8 @@ _OUTPUTS = [
     ),
     click.option(
         "--web", metavar="[HOST]:PORT",
-        help="Serve a page with picture, figures and controls; without a host for this machine only.",
+        help="Serve a page with picture, figures and controls (to record from it: --record-dir); without a host for "
+        "this machine only.",
     ),
     click.option(
         "--web-token", metavar="TOKEN", envvar=_TOKEN, show_envvar=True,
@@ -148,7 +149,7 @@ def live(
     \b
     streamfuse live 0 --web 127.0.0.1:8080
     streamfuse live rtsp://10.0.0.5/cam --sink rtsp://10.0.0.9:8554/fused -o day.mp4 --segment 600
-    streamfuse live sim:?size=320x180 --sink zmq+pub://127.0.0.1:5556 --duration 60 --json
+    streamfuse live sim:?size=320x180 --sink pub:tcp://127.0.0.1:5556 --duration 60 --json
 
     An address or a token that nobody else should read: @FILE stands for the first line of a file, env:NAME for an
     environment variable (CAMERA, --sink, --web-token, and the same in --config).

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from streamfuse.runtime.relay import Relay
 
 _INTERRUPTED = 130
+_HINT_SECONDS = 3.0
 _KEY = click.Path(path_type=Path)
 
 _PUBLISHING = [
@@ -106,10 +108,10 @@ def publish(
     """Fuse a file or a camera, and publish the fused frames over ZeroMQ.
 
     \b
-    streamfuse publish clip.mov --to zmq+pub://127.0.0.1:5556
-    streamfuse publish rtsp://10.0.0.5/cam --to zmq+pub://127.0.0.1:5556
-    streamfuse publish sim: --to pub+bind:tcp://127.0.0.1:5556 --encoding jpeg
-    streamfuse publish clip.mov --to zmq+push+ipc:///tmp/frames     (loss-free, one receiver)
+    streamfuse publish clip.mov --to tcp://127.0.0.1:5556
+    streamfuse publish rtsp://10.0.0.5/cam --to tcp://127.0.0.1:5556
+    streamfuse publish sim: --to tcp://127.0.0.1:5556 --encoding jpeg
+    streamfuse publish clip.mov --to push:ipc:///tmp/frames     (loss-free, one receiver)
     """
     from streamfuse.config import load_config
     from streamfuse.runtime.relay import publish as run
@@ -135,8 +137,8 @@ def capture_publish(
     """Publish a camera's or a file's single exposures, to be fused by another process or machine.
 
     \b
-    streamfuse capture-publish sim: --to push+bind:tcp://127.0.0.1:5557
-    streamfuse fuse pull:tcp://127.0.0.1:5557 -o push+bind:tcp://127.0.0.1:5558
+    streamfuse capture-publish sim: --to push:tcp://127.0.0.1:5557
+    streamfuse fuse pull:tcp://127.0.0.1:5557 -o push:tcp://127.0.0.1:5558
     streamfuse record pull:tcp://127.0.0.1:5558 -o fused.mp4
     """
     from streamfuse.runtime.live.live_config import LiveConfig
@@ -163,7 +165,7 @@ def record(
     """Write a published stream to a file.
 
     \b
-    streamfuse record zmq://127.0.0.1:5556 -o fused.mp4
+    streamfuse record tcp://127.0.0.1:5556 -o fused.mp4
     streamfuse record pull:tcp://127.0.0.1:5558 -o fused.mkv --codec ffv1
     """
     from streamfuse.runtime.relay import record as run
@@ -171,7 +173,9 @@ def record(
 
     asked = with_options(endpoint, {"topic": topic, "timeout": timeout, "server": server, "keys": keys})
     asked = asked if asked.startswith(("zmq", "sub", "pull")) else f"zmq:{asked}"
-    _run(run(asked, output, bits=int(bits) if bits else None, **options), as_json, quiet)
+    with nullcontext() if quiet else _hint(endpoint):
+        relay = run(asked, output, bits=int(bits) if bits else None, **options)
+    _run(relay, as_json, quiet)
 
 
 @click.command()
@@ -196,6 +200,9 @@ def subscribe(
     streamfuse subscribe tcp://127.0.0.1:5556
     streamfuse subscribe tcp://127.0.0.1:5556 --record fused.mp4 --count 300
 
+    A frame that waited longer than 50 ms is left out where a newer one is there, and counted as skipped; --record keeps
+    all (ENDPOINT?max_age=SECONDS or none says otherwise).
+
     Frames a second, megabytes a second, the time from publishing to here and, where the publisher knows it, from
     capture, and what was lost. In --json these times are `age_ms` and `delay_ms`.
     """
@@ -211,7 +218,8 @@ def subscribe(
     if not quiet:
         _warn(subscription.warnings)
     report = None
-    with _stopping(subscription.close):
+    hint = nullcontext() if quiet else _hint(endpoint, lambda: subscription.statistics.received == 0)
+    with _stopping(subscription.close), hint:
         for report in watch(
             subscription, output=output, view=view, frames=count, seconds=duration, **options
         ):
@@ -233,7 +241,7 @@ def keys_new(name: Path) -> None:
 
     \b
     streamfuse keys new camera
-    streamfuse publish sim: --to zmq+pub://*:5556 --keys camera.key_secret
+    streamfuse publish sim: --to tcp://*:5556 --keys camera.key_secret
     streamfuse subscribe tcp://HOST:5556 --server camera.key
     """
     from streamfuse.zmq.security import new_keys
@@ -266,6 +274,28 @@ def _camera(live: LiveConfig, options: dict[str, Any]) -> LiveConfig:
 
     taken = {name: options.pop(name, None) for name in STREAM_KEYS}
     return LiveConfig.checked(live, {name: value for name, value in taken.items() if value is not None})
+
+
+@contextmanager
+def _hint(endpoint: str, silent: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Say after a while what may be wrong where nothing comes."""
+    from streamfuse.errors import without_credentials
+
+    def tell() -> None:
+        if silent():
+            click.echo(
+                f"Nothing has come from {without_credentials(endpoint)} for {_HINT_SECONDS:.0f} s: is a publisher "
+                "running there (`streamfuse publish clip.mov --to ADDRESS`), and is the address right? Still waiting.",
+                err=True,
+            )
+
+    timer = threading.Timer(_HINT_SECONDS, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ them: Y'CbCr planes at native chroma subsampling and bit depth.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -196,17 +197,28 @@ class Picture:
         return f"{type(self).__name__}({self.index}, {self.width}x{self.height}, {self.bits} bit, pts={self.pts})"
 
 
+def wall_clock(monotonic: float | None) -> float | None:
+    """Unix time (seconds since 1970 UTC, by this machine's clock now) of a moment of `time.monotonic()`."""
+    return None if monotonic is None else time.time() - (time.monotonic() - monotonic)
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Frame(Picture):
     """One picture as it came in.
 
     Args:
         exposure: known exposure, where there is metadata or a sidecar.
-        captured_at: `time.monotonic()` at capture, for live sources.
+        captured_at: `time.monotonic()` of this process at capture, for live sources; it never jumps, and means nothing
+            elsewhere: see `captured_unix`.
     """
 
     exposure: Exposure | None = None
     captured_at: float | None = None
+
+    @property
+    def captured_unix(self) -> float | None:
+        """Unix time of capture, for logs and other machines; None where `captured_at` is."""
+        return wall_clock(self.captured_at)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -320,7 +332,8 @@ class FusedFrame(Picture):
     Args:
         exposures: index (in the source) of the frames that it was made of.
         stats: measurements of this frame by name, such as `ghost_share`.
-        captured_at: `time.monotonic()` at capture of the reference, for live sources.
+        captured_at: `time.monotonic()` of this process at capture of the reference, for live sources; see
+            `captured_unix`.
         maps: pictures that ride along on request, by name, such as `weights`; see `streamfuse.runtime.maps`.
         radiance: scene-linear R, G, B of BT.709's primaries, (H, W, 3) float32, 1 = diffuse white; on request.
     """
@@ -330,6 +343,11 @@ class FusedFrame(Picture):
     captured_at: float | None = None
     maps: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     radiance: Map | None = None
+
+    @property
+    def captured_unix(self) -> float | None:
+        """Unix time of capture of the reference, for logs and other machines; None where `captured_at` is."""
+        return wall_clock(self.captured_at)
 
     @classmethod
     def of_bracket(cls, bracket: Bracket, planes: tuple[Plane, ...], untrusted_share: float) -> FusedFrame:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from streamfuse.core.plugins import installed
+
 Preset = Literal["fast", "balanced", "best"]
 PRESET_NETWORK: Mapping[str, str] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
 FUSERS = (*list(PRESET_NETWORK.values())[::-1], "mertens")
@@ -40,7 +42,11 @@ def checked_codec(name: str) -> str:
 
 def checked_fuser(name: str) -> str:
     """The name of a fuser, or of a file of weights."""
-    if name not in FUSERS and not name.endswith(".safetensors"):
+    if (
+        name not in FUSERS
+        and not name.endswith(".safetensors")
+        and name not in installed("streamfuse.fusers")
+    ):
         raise ValueError(f"it has to be one of {', '.join(FUSERS)}, or a .safetensors file")
     return name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from streamfuse.core.arguments import described
 from streamfuse.core.frame import FusionMaps, Map
 from streamfuse.core.memory_limit import check_memory_limit
+from streamfuse.core.plugins import installed, load
 from streamfuse.core.values import PRESET_NETWORK
 from streamfuse.errors import UsageError
 from streamfuse.fusion.models import NETWORKS
@@ -209,7 +210,8 @@ def create_fuser(
     coarse: bool = False,
     one_thread: bool = False,
 ) -> Fuser:
-    """The fuser called `name`: `mertens`, one of `NETWORKS` or a .safetensors file; None takes the preset's network.
+    """The fuser called `name`: `mertens`, one of `NETWORKS`, a .safetensors file, or one of another package
+    (see `streamfuse.core.plugins`); None takes the preset's network.
 
     Every way to fuse comes through here, so this is where the threads of torch and OpenCV are limited.
 
@@ -234,7 +236,11 @@ def create_fuser(
         return LcndrFuser(PRESET_NETWORK[preset], device, steady, threads, coarse, one_thread)
     if name in NETWORKS or name.endswith(".safetensors"):
         return LcndrFuser(name, device, steady, threads, coarse, one_thread)
-    raise UsageError(f"There is no fuser {name!r}; choose from {', '.join((*NETWORKS, 'mertens'))}.")
+    others = installed("streamfuse.fusers")
+    if name in others:
+        limit_threads(threads)
+        return cast(Callable[[str], Fuser], load("streamfuse.fusers", name))(device)
+    raise UsageError(f"There is no fuser {name!r}; choose from {', '.join((*NETWORKS, 'mertens', *others))}.")
 
 
 def _quoted(value: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import fields
 from fractions import Fraction
@@ -88,7 +87,7 @@ class HeaderMaker:
             "dropped": known["dropped"],
             "index": frame.index,
             "pts": frame.pts,
-            "captured_at": _unix_time(frame.captured_at),
+            "captured_at": frame.captured_unix,
             "keyframe": payload.keyframe,
             "exposures": exposures,
             "exposure": exposure,
@@ -141,7 +140,3 @@ def _exposure(exposure: Exposure | None) -> ExposureInfo | None:
     if exposure is None:
         return None
     return ExposureInfo(time_us=exposure.time_us, gain=exposure.gain, rank=exposure.rank)
-
-
-def _unix_time(monotonic: float | None) -> float | None:
-    return None if monotonic is None else time.time() - (time.monotonic() - monotonic)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class ReceivedFrame(FusedFrame):
     """A `FusedFrame` and what its message says besides; also a single exposure, if `content` says so.
 
-    `captured_at` is on this machine's `time.monotonic()`, as far as the clocks of both machines agree.
+    Times that end in `_at` are on this machine's `time.monotonic()`, but for `published_at`, which is Unix time as it
+    was sent; `captured_unix` is the Unix time of capture. Both are right as far as the clocks of both machines agree.
 
     Args:
         seq: its number in the stream; a gap means that frames were lost.

@@ -122,3 +122,11 @@ def test_a_window_needs_a_player(player):
         done = command("subscribe", sink.outputs[0], "--view")
     assert done.exit_code == 2
     assert "--view needs ffplay" in done.stderr
+
+
+def test_subscribe_says_soon_that_nobody_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("streamfuse.cli.zmq._HINT_SECONDS", 0.2)
+    done = command("subscribe", f"ipc://{tmp_path}/nobody", "--duration", "1")
+    assert "is a publisher running there" in done.stderr
+    quiet = command("subscribe", f"ipc://{tmp_path}/nobody", "--duration", "1", "--quiet")
+    assert "publisher" not in quiet.stderr

@@ -28,6 +28,7 @@ NOT_RUN = {
     "python tools/ablation.py *": f"{_DATA}, and networks that were trained on them",
     "python tools/tone_by_size.py *": _DATA,
     "python tools/gpu_suite.py *": "needs a GPU; tests/tools/test_gpu_suite.py does a dry run",
+    "python tools/look.py --json *": "takes minutes; it writes a table of times",
     "python tools/soak_live.py *": "runs for minutes; tests/runtime/live runs the same for seconds",
     "python tools/bench_live.py *": "runs for forty minutes; tests/tools runs the same for seconds",
     "python tools/hard_set.py *": f"takes a quarter of an hour, and {_DATA}",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from networks import random_network
 from pictures import exposures
 
-from streamfuse.errors import DeviceError, UsageError, WeightsError
+from streamfuse.errors import UsageError, WeightsError
 from streamfuse.fusion.fuser import LcndrFuser, MertensFuser, chroma_weights, create_fuser
 from streamfuse.fusion.models import NETWORKS, save_weights
 
@@ -197,7 +197,7 @@ def test_names_and_presets():
         ({"name": "lcndrr"}, UsageError, "no fuser 'lcndrr'"),
         ({"preset": "turbo"}, UsageError, "no preset 'turbo'"),
         ({"name": "missing.safetensors"}, WeightsError, "no network"),
-        ({"name": "lcndr", "device": "tpu"}, DeviceError, "no device 'tpu'"),
+        ({"name": "lcndr", "device": "tpu"}, UsageError, "no device 'tpu'"),
     ],
 )
 def test_wrong_names_are_told(arguments, error, says):

@@ -43,5 +43,6 @@ def make_material(folder: Path) -> None:
     for name in ("hdr/a.hdr", "panoramas/a.hdr", *(f"bridge_hdr/{n}.hdr" for n in range(4))):
         (folder / name).parent.mkdir(exist_ok=True)
         assert cv2.imwrite(str(folder / name), light)
+    (folder / "grade.cube").write_text("LUT_1D_SIZE 2\n0 0 0\n1 0.9 0.8\n")
     for name in ("configs", "tools"):
         (folder / name).symlink_to(REPOSITORY / name)
