@@ -8,12 +8,13 @@ only the coarser of the network's levels, and uses their maps.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import cv2
 import numpy as np
 
 from streamfuse.core.frame import FusionMaps, Map
-from streamfuse.fusion.pyramid import ENERGY_FLOOR, ENERGY_WINDOW
+from streamfuse.fusion.pyramid import CLIPPED, ENERGY_FLOOR, ENERGY_WINDOW, HELD, ROLL_OFF, ROLLED, SLACK
 
 _BORDER = cv2.BORDER_REPLICATE
 _ONE = (1.0, 0, 0, 0)  # OpenCV's way to write a scalar
@@ -39,6 +40,7 @@ def blend_luma(lumas: Sequence[Map], maps: FusionMaps, exponents: Sequence[float
     bottom, right = -height % multiple, -width % multiple
     current = [cv2.copyMakeBorder(y, 0, bottom, 0, right, _BORDER) if bottom or right else y for y in lumas]
     fused: list[Map] = []
+    pictures = [current]
     for level in range(levels):
         coarser = [
             cv2.resize(g, (g.shape[1] // 2, g.shape[0] // 2), interpolation=cv2.INTER_AREA) for g in current
@@ -48,11 +50,31 @@ def blend_luma(lumas: Sequence[Map], maps: FusionMaps, exponents: Sequence[float
         if network_level < len(maps.gains):
             cv2.multiply(band, enlarge(maps.gains[network_level], band), dst=band)
         fused.append(band)
-        current = coarser
+        pictures.append(current := coarser)
     picture = _weighted_sum(current, [enlarge(p, current[0]) for p in maps.priors[-1]])
-    for band in reversed(fused):
-        picture = cv2.add(enlarge(picture, band), band, dst=band)
+    picture = within(picture, current, levels - extra)
+    for level in reversed(range(levels)):
+        picture = cv2.add(enlarge(picture, fused[level]), fused[level], dst=fused[level])
+        picture = within(picture, pictures[level], level - extra)
     return picture[:height, :width]
+
+
+def within(picture: Map, exposures: Sequence[Map], level: int) -> Map:
+    """As `pyramid.within`, of one picture (H, W); finer levels than it holds come back as they are."""
+    if level < HELD:
+        return picture
+    low = reduce(cv2.min, exposures)
+    if level >= ROLLED:
+        clipped = [
+            np.clip(
+                (e - np.float32(CLIPPED[0])) * np.float32(ROLL_OFF / (CLIPPED[1] - CLIPPED[0])), 0, ROLL_OFF
+            )
+            for e in exposures
+        ]
+        exposures = [e - share * (e - low) for e, share in zip(exposures, clipped, strict=True)]
+    inside = cv2.max(cv2.min(picture, reduce(cv2.max, exposures)), low)
+    out = picture - inside
+    return np.asarray(inside + out * np.float32(SLACK) / (np.abs(out) + np.float32(SLACK)), np.float32)
 
 
 def fuse_band(finer: Sequence[Map], coarser: Sequence[Map], priors: Map, exponent: float) -> Map:

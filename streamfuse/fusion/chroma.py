@@ -6,7 +6,8 @@ with the fusion weights w_k and a visibility v_k that leaves out clipped exposur
 in noise. Scaling linear light scales gamma-coded luma and chroma alike, so an exposure that is darker than the fused
 picture lacks colour; the square root of the ratio came nearest to the labels of the SICE stacks (mean CIEDE2000 7.5 on
 eight of them, against 9.4 with the ratio itself, and 7.9 against 9.3 on three that no choice was made on). A brighter
-exposure keeps its chroma. At last R'G'B' is brought inside [0, 1] at constant luma (`within_gamut`).
+exposure keeps its chroma. At last R'G'B' is brought inside [0, 1] at constant luma (`within_gamut`), and kept
+below `WHITE` where the exposures that the colour is of are: what none of them clips is not to be clipped.
 
 An exposure that equals the fused picture is left as it is. So both rules bear what rounding to codes does: in a dark,
 saturated colour (blue has a luma of 15 of 255 in BT.2020) one code of luma is a fifteenth of it, and chroma would have
@@ -28,6 +29,7 @@ CLIP_START, CLIP_END = 0.85, 1.0  # of the largest of R'G'B': where an exposure'
 NOISE_START, NOISE_END = 0.02, 0.25  # of luma: where it fades in
 GAIN_LIMIT = 2.5  # on the chroma of an exposure that is darker than the fused picture
 BRIGHTENING_LIMIT = 2.0  # on the channels that take over the luma of one that is clipped
+WHITE = 0.98  # of a channel: more only where the exposures have more
 FLOOR = 0.1  # visibility of an exposure when nothing better is there
 ROUNDING = (
     2.0  # codes of luma by which rounding Y, Cb, Cr and the fused luma takes R', G' or B' out of the gamut
@@ -60,21 +62,25 @@ def fuse_chroma(
     code = np.float32(luma_code(bits, color))
     small = [_fit(y, height, width) for y in lumas]
     target = np.clip(_fit(fused, height, width), 0, 1)
-    sums = np.zeros((3, height, width), np.float32)
+    sums = np.zeros((4, height, width), np.float32)
     for planes, luma, weight in zip(chroma, small, weights, strict=True):
         cb, cr = ((p.astype(np.float32) - np.float32(neutral)) * np.float32(0.5 / half) for p in planes)
-        share = visibility(luma, cb, cr, kr, kb) * weight
+        brightest = luma + _above(cb, cr, kr, kb)
+        share = visibility(luma, brightest) * weight
         sums[2] += share
+        sums[3] += share * brightest
         ratio = np.maximum(target - code, 0) / np.maximum(luma, 1e-4)
         share *= np.clip(np.sqrt(ratio), 1.0, GAIN_LIMIT)
         sums[0] += share * cb
         sums[1] += share * cr
-    cb, cr = sums[:2] / np.maximum(sums[2], 1e-6)
-    dtype = chroma[0][0].dtype
+    sums /= np.maximum(sums[2], 1e-6)
+    top = np.clip(sums[3], WHITE, 1)
+    dtype, slack = chroma[0][0].dtype, ROUNDING * float(code)
     low, high = nominal_chroma(bits, color)
+    pair = within_gamut(target, sums[0], sums[1], kr, kb, slack)
     out = [
         np.clip(np.rint(c * np.float32(2 * half) + neutral), low, high).astype(dtype)
-        for c in within_gamut(target, cb, cr, kr, kb, ROUNDING * float(code))
+        for c in below_white(target, *pair, top, kr, kb, slack)
     ]
     return out[0], out[1]
 
@@ -104,10 +110,17 @@ def _differences(cb: Map, cr: Map, kr: float, kb: float) -> tuple[Map, Map, Map]
     return red, green, blue
 
 
-def visibility(luma: Map, cb: Map, cr: Map, kr: float, kb: float) -> Map:
-    """Near 1 where an exposure's colour can be trusted, near `FLOOR` where it is clipped or in the noise."""
+def _above(cb: Map, cr: Map, kr: float, kb: float) -> Map:
+    """The largest of R', G' and B', less luma."""
     red, green, blue = _differences(cb, cr, kr, kb)
-    brightest = luma + cv2.max(cv2.max(red, green), blue)
+    return np.asarray(cv2.max(cv2.max(red, green), blue), np.float32)
+
+
+def visibility(luma: Map, brightest: Map) -> Map:
+    """Near 1 where an exposure's colour can be trusted, near `FLOOR` where it is clipped or in the noise.
+
+    `brightest`: the largest of R', G' and B'.
+    """
     unclipped = np.clip((CLIP_END - brightest) * np.float32(1 / (CLIP_END - CLIP_START)), 0, 1)
     above_noise = np.clip((luma - NOISE_START) * np.float32(1 / (NOISE_END - NOISE_START)), 0, 1)
     return np.asarray(unclipped * above_noise + np.float32(FLOOR), np.float32)
@@ -151,3 +164,17 @@ def within_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float, slack: float
     cb[over] = (seen[2] - wanted) * np.float32(0.5 / (1 - kb))
     cr[over] = (seen[0] - wanted) * np.float32(0.5 / (1 - kr))
     return cb, cr
+
+
+def below_white(
+    luma: Map, cb: Map, cr: Map, top: Map, kr: float, kb: float, slack: float = 0.0
+) -> tuple[Map, Map]:
+    """Chroma, scaled so that no channel is above the top, or half of the way from luma to 1 where that is more.
+
+    Args:
+        luma, top: (H, W) in [0, 1].
+        cb, cr, kr, kb, slack: as in `within_gamut`.
+    """
+    room = np.maximum(top - luma, (1 - luma) / 2) + np.float32(slack)
+    scale = np.minimum(room / np.maximum(_above(cb, cr, kr, kb), np.float32(1e-6)), 1)
+    return cb * scale, cr * scale

@@ -24,13 +24,25 @@ def _brightest(cb: np.float32, cr: np.float32, kr: np.float32, kb: np.float32) -
 
 
 @kernel
-def visible_share(
-    luma: Map, cb: Map, cr: Map, weight: Map, kr: np.float32, kb: np.float32, rule: Map, out: Map
+def raised_share(
+    luma: Map,
+    cb: Map,
+    cr: Map,
+    weight: Map,
+    target: Map,
+    kr: np.float32,
+    kb: np.float32,
+    rule: Map,
+    total: Map,
+    top: Map,
+    out: Map,
 ) -> None:
-    """Weight x visibility of one exposure, see `chroma.visibility`.
+    """Weight x visibility of one exposure, see `chroma.visibility`, times what its chroma is raised by.
 
     Args:
-        rule: where an exposure's colour begins to fade as it clips, and is gone; the same for noise; the floor.
+        rule: where an exposure's colour begins to fade as it clips, and is gone; the same for noise; the floor; the
+            limit of what chroma is raised by; luma of one code.
+        total, top: the share, and its product with the largest channel, are added to them.
     """
     clip_end, per_clip = rule[1], _ONE / (rule[1] - rule[0])
     noise_start, per_noise = rule[2], _ONE / (rule[3] - rule[2])
@@ -38,16 +50,11 @@ def visible_share(
         peak = luma[i] + _brightest(cb[i], cr[i], kr, kb)
         unclipped = min(max((clip_end - peak) * per_clip, _ZERO), _ONE)
         above_noise = min(max((luma[i] - noise_start) * per_noise, _ZERO), _ONE)
-        out[i] = (unclipped * above_noise + rule[4]) * weight[i]
-
-
-@kernel
-def raise_share(share: Map, luma: Map, target: Map, code: np.float32, limit: np.float32, total: Map) -> None:
-    """Add a share to the total, then scale it by what its exposure's chroma is raised by; `code`: luma of one."""
-    for i in range(len(share)):
-        total[i] += share[i]
-        ratio = max(target[i] - code, _ZERO) / max(luma[i], np.float32(1e-4))
-        share[i] *= min(max(np.sqrt(ratio), _ONE), limit)
+        share = (unclipped * above_noise + rule[4]) * weight[i]
+        total[i] += share
+        top[i] += share * peak
+        ratio = max(target[i] - rule[6], _ZERO) / max(luma[i], np.float32(1e-4))
+        out[i] = share * min(max(np.sqrt(ratio), _ONE), rule[5])
 
 
 @kernel
@@ -66,24 +73,34 @@ def _fitting(difference: np.float32, room: np.float32) -> np.float32:
 @kernel
 def gamut_scale(
     target: Map,
-    cb: Map,
-    cr: Map,
+    sums: Map,
     total: Map,
     kr: np.float32,
     kb: np.float32,
-    slack: np.float32,
+    rule: Map,
+    top: Map,
     scale: Map,
     brightest: Map,
 ) -> None:
-    """What keeps all channels of cb / total, cr / total above -slack, / total; and the largest channel then."""
+    """What keeps all channels of the sums of Cb and Cr (2, w) / total above -slack, / total; the largest channel then.
+
+    Args:
+        rule: as `chroma_factors`.
+        top: sum of the exposures' largest channels; becomes by how much a channel may be above luma.
+    """
+    white, slack = rule[8], rule[9]
     for i in range(len(scale)):
         per = _ONE / total[i]
-        red, blue = cr[i] * per * _TWO * (_ONE - kr), cb[i] * per * _TWO * (_ONE - kb)
+        red, blue = sums[1, i] * per * _TWO * (_ONE - kr), sums[0, i] * per * _TWO * (_ONE - kb)
         green = -(red * kr + blue * kb) / (_ONE - kr - kb)
         room = target[i] + slack
         fit = min(_fitting(red, room), _fitting(green, room), _fitting(blue, room), _ONE)
         brightest[i] = target[i] + fit * max(red, green, blue)
         scale[i] = fit * per
+        room = max(min(max(top[i] * per, white), _ONE), (target[i] + _ONE) * _HALF) - target[i] + slack
+        if brightest[i] <= _ONE + slack:
+            scale[i] *= min(room / max(brightest[i] - target[i], _MIN_VALUE), _ONE)
+        top[i] = room
 
 
 @kernel
@@ -135,15 +152,20 @@ def gamut_shift(
     kb: np.float32,
     limit: np.float32,
     top: np.float32,
+    room: Map,
     out: Map,
 ) -> None:
-    """What has to be added to scale x sums, Cb and Cr (2, w), where a channel would be above the top."""
+    """What has to be added to scale x sums, Cb and Cr (2, w), where a channel would be above the top.
+
+    `room`: by how much the channels may be above luma, see `chroma.below_white`.
+    """
     for i in range(len(scale)):
         out[0, i], out[1, i] = _ZERO, _ZERO
         if brightest[i] > top:
             cb, cr = sums[0, i] * scale[i], sums[1, i] * scale[i]
             new_cb, new_cr = _cut_off(target[i], cb, cr, kr, kb, limit, top)
-            out[0, i], out[1, i] = new_cb - cb, new_cr - cr
+            fit = min(room[i] / max(_brightest(new_cb, new_cr, kr, kb), _MIN_VALUE), _ONE)
+            out[0, i], out[1, i] = fit * new_cb - cb, fit * new_cr - cr
 
 
 @kernel
@@ -231,28 +253,25 @@ def chroma_factors(
         chroma: (N, 2, h, w), Cb and Cr.
         target: fused luma (h, w).
         weights: (N, h, w).
-        rule: as `visible_share`, the limit of `raise_share`, that of brightening in `chroma.within_gamut`, luma of
-            one code, and how far beyond [0, 1] a channel may be.
+        rule: as `raised_share`, the limit of brightening in `chroma.within_gamut`, what a channel may have in any case,
+            and how far beyond its range it may be.
         out: (N, h, w).
         shifts: out, (2, h, w).
     """
     count, height, width = lumas.shape
-    total, scale, brightest = (
-        np.empty(width, np.float32),
-        np.empty(width, np.float32),
-        np.empty(width, np.float32),
-    )
+    total, top = np.empty(width, np.float32), np.empty(width, np.float32)
+    scale, brightest = np.empty(width, np.float32), np.empty(width, np.float32)
     sums = np.empty((2, width), np.float32)
     for j in range(height):
         total[:] = _MIN_VALUE
+        top[:] = _ZERO
         sums[:] = _ZERO
         for k in range(count):
             cb, cr = chroma[k, 0, j], chroma[k, 1, j]
-            visible_share(lumas[k, j], cb, cr, weights[k, j], kr, kb, rule, out[k, j])
-            raise_share(out[k, j], lumas[k, j], target[j], rule[7], rule[5], total)
+            raised_share(lumas[k, j], cb, cr, weights[k, j], target[j], kr, kb, rule, total, top, out[k, j])
             add_product(out[k, j], cb, sums[0])
             add_product(out[k, j], cr, sums[1])
-        gamut_scale(target[j], sums[0], sums[1], total, kr, kb, rule[8], scale, brightest)
-        gamut_shift(target[j], sums, scale, brightest, kr, kb, rule[6], _ONE + rule[8], shifts[:, j])
+        gamut_scale(target[j], sums, total, kr, kb, rule, top, scale, brightest)
+        gamut_shift(target[j], sums, scale, brightest, kr, kb, rule[7], _ONE + rule[9], top, shifts[:, j])
         for k in range(count):
             multiply(out[k, j], scale)

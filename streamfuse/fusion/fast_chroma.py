@@ -21,13 +21,14 @@ from streamfuse.fusion.chroma import (
     NOISE_END,
     NOISE_START,
     ROUNDING,
+    WHITE,
     luma_code,
     nominal_chroma,
 )
 from streamfuse.fusion.chroma_rows import chroma_factors, weighted_chroma
 from streamfuse.fusion.luma import normalise
 
-_RULE = (CLIP_START, CLIP_END, NOISE_START, NOISE_END, FLOOR, GAIN_LIMIT, BRIGHTENING_LIMIT)
+_RULE = (CLIP_START, CLIP_END, NOISE_START, NOISE_END, FLOOR, GAIN_LIMIT)
 
 
 def fuse_chroma_fast(
@@ -68,7 +69,7 @@ def fuse_chroma_fast(
         np.ascontiguousarray(weights),
         kr,
         kb,
-        np.array([*_RULE, code, ROUNDING * code], np.float32),
+        np.array([*_RULE, code, BRIGHTENING_LIMIT, WHITE, ROUNDING * code], np.float32),
         factors,
         shifts,
     )

@@ -349,7 +349,7 @@ class Lcndr(nn.Module):
     ) -> Tensor:
         assert self.revision is not None
         quarter = fused[2].shape[-2:]
-        coarse = collapse(base, fused[2:])
+        coarse = collapse(base, fused[2:], gaussian[2:], extra=-2)
 
         def pooled(energy: Tensor) -> Tensor:
             return (
@@ -386,4 +386,4 @@ class Lcndr(nn.Module):
             gains = self._gains(base, fused, energies, gaussian)
             for n in range(REVISED):
                 fused[n] = fused[n] * upsample(gains[:, n : n + 1], fused[n].shape[-2:])
-        return collapse(base, fused)[..., :height, :width]
+        return collapse(base, fused, gaussian)[..., :height, :width]

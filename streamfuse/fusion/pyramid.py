@@ -9,11 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 ENERGY_WINDOW = 5  # pixels of a level over which the local contrast is measured
 ENERGY_FLOOR = 1e-5  # variance of about 0.8 code values of 255: below it is quantisation, not detail
+HELD = 1  # the finest level of the network's pyramid whose sum is kept within the exposures
+ROLLED = 3  # the finest where a clipped exposure is given less room
+SLACK = 4 / 255  # how far a sum may leave what it is kept within
+CLIPPED = (0.85, 0.98)  # of luma: where an exposure begins to clip, and says nothing any more
+ROLL_OFF = 0.25  # share of the way from a clipped exposure to the darkest that is not to be used
 
 
 def pad_to_multiple(stack: Tensor, multiple: int) -> Tensor:
@@ -77,9 +83,44 @@ def band_weights(prior: Tensor, energy: Tensor, exponent: Tensor | float) -> Ten
     return raw / raw.sum(dim=1, keepdim=True).clamp_min(1e-12)
 
 
-def collapse(base: Tensor, bands: Sequence[Tensor]) -> Tensor:
-    """Sum a blended pyramid, coarsest `base` (B, 1, h, w) and `bands` from fine to coarse, to (B, 1, H, W)."""
+def collapse(
+    base: Tensor, bands: Sequence[Tensor], exposures: Sequence[Tensor] = (), extra: int = 0
+) -> Tensor:
+    """Sum a blended pyramid, coarsest `base` (B, 1, h, w) and `bands` from fine to coarse, to (B, 1, H, W).
+
+    Args:
+        base, bands: as said.
+        exposures: Gaussian levels (B, N, h, w) of what was blended, one for each band and for the base, within which
+            the coarser sums are kept; () for a plain sum.
+        extra: level of the pyramid that is the network's finest; below 0: its finest levels are missing.
+    """
     picture = base
-    for band in reversed(bands):
-        picture = upsample(picture, band.shape[-2:]) + band
+    for level in reversed(range(len(bands) + 1)):
+        if level < len(bands):
+            picture = upsample(picture, bands[level].shape[-2:]) + bands[level]
+        if exposures and level - extra >= HELD:
+            picture = within(picture, exposures[level], level - extra)
     return picture
+
+
+def within(picture: Tensor, exposures: Tensor, level: int) -> Tensor:
+    """A level of a fused picture, nowhere darker or brighter than all its exposures but for `SLACK`.
+
+    Bands are weighted apart from each other, so their sum can leave what it was made of: a shadow blacker than in any
+    exposure, a light area that is white where the dark exposure has a sky. What leaves is taken back smoothly, which
+    keeps the order of brightness; what does not leave is not touched. From the level `ROLLED` on an exposure that is
+    clipped counts as darker than it is, the more the darker the darkest one is there, so that white is left for the
+    detail of the exposure that shows something.
+
+    Args:
+        picture: (B, 1, h, w).
+        exposures: (B, N, h, w).
+        level: of the network's pyramid.
+    """
+    low, high = exposures.amin(1, keepdim=True), exposures.amax(1, keepdim=True)
+    if level >= ROLLED:
+        clipped = ((exposures - CLIPPED[0]) * (1 / (CLIPPED[1] - CLIPPED[0]))).clamp(0, 1)
+        high = (exposures - ROLL_OFF * clipped * (exposures - low)).amax(1, keepdim=True)
+    inside = torch.maximum(torch.minimum(picture, high), low)
+    beyond = picture - inside
+    return inside + beyond * (SLACK / (beyond.abs() + SLACK))

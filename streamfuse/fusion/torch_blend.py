@@ -34,4 +34,4 @@ def blend_luma_torch(lumas: Tensor, maps: FusionMaps, exponents: Sequence[float]
             detail = detail * upsample(gains[network_level], detail.shape[-2:])
         fused.append(detail)
     base = (upsample(priors[-1], gaussian[-1].shape[-2:]) * gaussian[-1]).sum(1, keepdim=True)
-    return collapse(base, fused)[0, 0, :height, :width]
+    return collapse(base, fused, gaussian, extra)[0, 0, :height, :width]

@@ -97,7 +97,7 @@ def exportable(network: Lcndr) -> nn.Module:
                     detail = detail * upsample(maps.gains[level], detail.shape[-2:])
                 fused.append(detail)
             base = (maps.priors[-1] * gaussian[-1]).sum(1, keepdim=True)
-            return (collapse(base, fused).clamp(0, 1), *maps.priors, *maps.gains)
+            return (collapse(base, fused, gaussian).clamp(0, 1), *maps.priors, *maps.gains)
 
     return Exportable().eval()
 

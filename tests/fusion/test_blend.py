@@ -1,5 +1,6 @@
 """The two implementations of the full-size blend agree, and blend as a pyramid blend must."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -9,6 +10,7 @@ from pictures import exposures
 
 from streamfuse.core.frame import FusionMaps
 from streamfuse.fusion.blend import blend_luma
+from streamfuse.fusion.pyramid import HELD, ROLL_OFF, ROLLED, SLACK, within
 from streamfuse.fusion.torch_blend import blend_luma_torch
 
 EXPONENTS = (0.3, 0.1, 0.25, 0.0, 0.4)
@@ -66,8 +68,46 @@ def test_the_gpu_agrees_with_opencv(shape, extra):
 @pytest.mark.parametrize("blend", [blend_luma, in_torch])
 def test_a_picture_that_was_enlarged_has_the_coarser_bands_only(blend):
     lumas, maps = exposures(32, 48), random_maps(32, 48, 2, -2, 7)
-    own = FusionMaps(maps.priors[2:], maps.gains[2:])
-    np.testing.assert_array_equal(blend(lumas, maps, EXPONENTS, -2), blend(lumas, own, EXPONENTS[2:], 0))
+    wild = (
+        [np.full_like(p, np.nan) for p in maps.priors[:2]],
+        [np.full_like(g, np.nan) for g in maps.gains[:2]],
+    )
+    own = FusionMaps((*wild[0], *maps.priors[2:]), (*wild[1], *maps.gains[2:]))
+    np.testing.assert_array_equal(blend(lumas, maps, EXPONENTS, -2), blend(lumas, own, EXPONENTS, -2))
+
+
+@pytest.mark.parametrize("blend", [blend_luma, in_torch])
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+@pytest.mark.parametrize("count", [2, 3])
+def test_no_area_is_darker_or_brighter_than_in_every_exposure(blend, extra, count):
+    """Whatever the weights, which are each level's own."""
+    lumas = exposures(128, 192, count)
+    fused = blend(lumas, random_maps(128, 192, count, extra, 3), EXPONENTS, extra)
+    cells = [cv2.resize(y, (24, 16), interpolation=cv2.INTER_AREA) for y in (fused, *lumas)]
+    assert (cells[0] - np.min(cells[1:], axis=0)).min() > -2.5 * SLACK
+    assert (cells[0] - np.max(cells[1:], axis=0)).max() < 2.5 * SLACK
+
+
+@pytest.mark.parametrize("level", range(HELD, 5))
+def test_what_is_within_the_exposures_is_not_touched(level):
+    stack = torch.tensor([0.2, 0.8]).view(1, 2, 1, 1).expand(1, 2, 1, 7)
+    picture = torch.linspace(0.2, 0.8, 7).view(1, 1, 1, 7)
+    torch.testing.assert_close(within(picture, stack, level), picture)
+
+
+def test_what_leaves_the_exposures_keeps_its_order_and_comes_near():
+    stack = torch.tensor([0.3, 0.6]).view(1, 2, 1, 1).expand(1, 2, 1, 101)
+    held = within(torch.linspace(-0.5, 1.5, 101).view(1, 1, 1, -1), stack, HELD).flatten()
+    assert (held.diff() > 0).all()
+    assert held[0] > 0.3 - SLACK
+    assert held[-1] < 0.6 + SLACK
+
+
+@pytest.mark.parametrize("dark", [0.2, 0.5, 0.8])
+def test_coarsely_a_clipped_exposure_leaves_room_for_what_the_dark_one_shows(dark):
+    stack, white = torch.tensor([dark, 1.0]).view(1, 2, 1, 1), torch.ones(1, 1, 1, 1)
+    assert float(within(white, stack, HELD)) == 1
+    assert float(within(white, stack, ROLLED)) < 1 - ROLL_OFF * (1 - dark) + SLACK
 
 
 @pytest.mark.parametrize("blend", [blend_luma, in_torch])
@@ -90,8 +130,8 @@ def test_even_weights_without_sharpening_are_the_mean(blend):
 def test_one_sided_weights_pick_that_exposure(blend):
     lumas = exposures(50, 70)
     maps = equal_maps(50, 70, 2)
-    chosen = FusionMaps(tuple(np.stack([np.zeros_like(p[0]), np.ones_like(p[0])]) for p in maps.priors))
-    np.testing.assert_allclose(blend(lumas, chosen, EXPONENTS, 0), lumas[1], atol=1e-5)
+    chosen = FusionMaps(tuple(np.stack([np.ones_like(p[0]), np.zeros_like(p[0])]) for p in maps.priors))
+    np.testing.assert_allclose(blend(lumas, chosen, EXPONENTS, 0), lumas[0], atol=1e-5)
 
 
 def test_gains_scale_the_detail_and_leave_the_tone():

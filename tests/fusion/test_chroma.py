@@ -8,7 +8,7 @@ from pictures import saturated
 
 from streamfuse.core.color import chroma_shape
 from streamfuse.core.frame import ColorInfo, chroma_range, luma_range
-from streamfuse.fusion.chroma import ROUNDING, fuse_chroma, luma_code, within_gamut
+from streamfuse.fusion.chroma import ROUNDING, WHITE, fuse_chroma, luma_code, within_gamut
 from streamfuse.fusion.luma import normalise, quantise
 
 BT601, BT709, BT2020 = (ColorInfo(m, m, m, False) for m in (6, 1, 9))
@@ -98,9 +98,18 @@ def test_orange_light_that_is_too_bright_turns_yellow_and_not_pink(color):
     fused = np.full((4, 4), 0.75, np.float32)
     cb, cr = fuse_chroma([lamp[0]] * 2, [lamp[1]] * 2, fused, even(2, (4, 4)), 16, color)
     red, green, blue = decoded(quantise(fused, 16, color), cb, cr, 16, color)[0, 0]
-    assert red == pytest.approx(1, abs=1e-3)
+    assert red == pytest.approx(WHITE, abs=1e-3)
     assert 0.6 < green < 0.95
     assert blue < 0.5 * green
+
+
+@pytest.mark.parametrize("clipped", [False, True])
+def test_white_is_reached_where_the_exposures_reach_it(clipped):
+    yellow = coded((1.0, 1.0, 0.4) if clipped else (0.9, 0.9, 0.3), 16, BT709, (4, 4))
+    fused = yellow[1] * np.float32(1.0 if clipped else 1.1)
+    cb, cr = fuse_chroma([yellow[0]] * 2, [yellow[1]] * 2, fused, even(2, (4, 4)), 16, BT709)
+    rgb = decoded(quantise(fused, 16, BT709), cb, cr, 16, BT709)[0, 0]
+    assert rgb.max() == pytest.approx(1.0 if clipped else WHITE, abs=1e-3)
 
 
 @pytest.mark.parametrize("luma", [0.3, 0.5, 0.9, 1.0])

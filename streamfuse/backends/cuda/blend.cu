@@ -18,9 +18,35 @@ __device__ void halve(const T* finer, int height, int width, float scale, float 
     out[((size_t)blockIdx.z * rows + y) * columns + x] = 0.25f * sum;
 }
 
+#define HELD 1      // as in streamfuse.fusion.pyramid, with what follows
+#define ROLLED 3
+#define SLACK (4.0f / 255.0f)
+#define CLIP_START 0.85f
+#define CLIP_END 0.98f
+#define ROLL_OFF 0.25f
+
+// A fused value, kept within the exposures' own at (y, x), as within of streamfuse.fusion.pyramid says.
+// exposures (N, height, width); level: of the network's pyramid.
+template <class T>
+__device__ float within(float fused, const T* exposures, int count, int height, int width, int y, int x, float scale,
+                        float offset, int level) {
+    if (level < HELD) return fused;
+    const T* here = exposures + (size_t)clamp_index(y, height) * width + clamp_index(x, width);
+    size_t plane = (size_t)height * width;
+    float low = value_of(here[0], scale, offset), high = low;
+    for (int k = 1; k < count; ++k) low = fminf(low, value_of(here[k * plane], scale, offset));
+    for (int k = 0; k < count; ++k) {
+        float v = value_of(here[k * plane], scale, offset);
+        if (level >= ROLLED) v -= ROLL_OFF * clamp01((v - CLIP_START) / (CLIP_END - CLIP_START)) * (v - low);
+        high = k ? fmaxf(high, v) : v;
+    }
+    float inside = fmaxf(fminf(fused, high), low), beyond = fused - inside;
+    return inside + beyond * (SLACK / (fabsf(beyond) + SLACK));
+}
+
 // Coarsest level: sum over exposures of prior x picture, (N, h, w) each -> (h, w).
 extern "C" __global__ void blend_base(const float* coarsest, const float* prior, int prior_rows, int prior_columns,
-                                      int count, float* out, int rows, int columns) {
+                                      int count, int level, float* out, int rows, int columns) {
     int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
     if (x >= columns || y >= rows) return;
     Tap down = tap_of(y, (float)prior_rows / rows, prior_rows);
@@ -29,7 +55,7 @@ extern "C" __global__ void blend_base(const float* coarsest, const float* prior,
     for (int k = 0; k < count; ++k)
         sum += bilinear(prior + (size_t)k * prior_rows * prior_columns, prior_columns, down, across) *
                coarsest[((size_t)k * rows + y) * columns + x];
-    out[(size_t)y * columns + x] = sum;
+    out[(size_t)y * columns + x] = within(sum, coarsest, count, rows, columns, y, x, 1.0f, 0.0f, level);
 }
 
 #define TILE 32     // output pixels of a block, along each axis
@@ -43,12 +69,12 @@ extern "C" __global__ void blend_base(const float* coarsest, const float* prior,
 // the fused coarser picture; so the last level's output is the fused picture.
 // fine (N, height, width) lies in the padded level (ph, pw); coarse (N, ph / 2, pw / 2); prior (N, prior_rows,
 // prior_columns) over the padded level; gain (gain_rows, gain_columns) or null; coarser_fused (ph / 2, pw / 2);
-// out (height, width). Grid: (width / TILE, height / TILE) blocks of 256 threads.
+// level: of the network's pyramid; out (height, width). Grid: (width / TILE, height / TILE) blocks of 256 threads.
 template <class T>
 __device__ void fuse_band(const T* fine, int height, int width, float scale, float offset, const float* coarse,
                           int padded_height, int padded_width, const float* prior, int prior_rows,
                           int prior_columns, const float* gain, int gain_rows, int gain_columns, float exponent,
-                          int count, const float* coarser_fused, float* out) {
+                          int count, const float* coarser_fused, int level, float* out) {
     __shared__ float band[SIDE * SIDE];
     __shared__ float along[SIDE * TILE];  // squares summed over five columns
     int left = blockIdx.x * TILE, top = blockIdx.y * TILE;
@@ -90,8 +116,8 @@ __device__ void fuse_band(const T* fine, int height, int width, float scale, flo
         if (gain)
             detail *= bilinear(gain, gain_columns, tap_of(y, (float)gain_rows / padded_height, gain_rows),
                                tap_of(x, (float)gain_columns / padded_width, gain_columns));
-        out[(size_t)y * width + x] = detail + bilinear(coarser_fused, coarse_width, tap_of(y, 0.5f, coarse_height),
-                                                       tap_of(x, 0.5f, coarse_width));
+        detail += bilinear(coarser_fused, coarse_width, tap_of(y, 0.5f, coarse_height), tap_of(x, 0.5f, coarse_width));
+        out[(size_t)y * width + x] = within(detail, fine, count, height, width, y, x, scale, offset, level);
     }
 }
 
@@ -103,9 +129,9 @@ __device__ void fuse_band(const T* fine, int height, int width, float scale, flo
     extern "C" __global__ void __launch_bounds__(THREADS) fuse_band_##suffix(                                        \
         const T* fine, int height, int width, float scale, float offset, const float* coarse, int padded_height,     \
         int padded_width, const float* prior, int prior_rows, int prior_columns, const float* gain, int gain_rows,   \
-        int gain_columns, float exponent, int count, const float* coarser_fused, float* out) {                       \
+        int gain_columns, float exponent, int count, const float* coarser_fused, int level, float* out) {            \
         fuse_band(fine, height, width, scale, offset, coarse, padded_height, padded_width, prior, prior_rows,        \
-                  prior_columns, gain, gain_rows, gain_columns, exponent, count, coarser_fused, out);                \
+                  prior_columns, gain, gain_rows, gain_columns, exponent, count, coarser_fused, level, out);         \
     }
 FOR_TYPE(f32, float)
 FOR_TYPE(u8, unsigned char)

@@ -89,14 +89,14 @@ def blend(
     levels = extra + len(exponents)
     coarser = list(pyramid) or gaussian(lumas, coding, levels, launcher)
     coarsest = coarser[-1] if coarser else _normalised(lumas, coding)
-    picture = _base(coarsest, maps.priors[-1], launcher)
+    picture = _base(coarsest, maps.priors[-1], levels - extra, launcher)
     for level in reversed(range(levels)):
         band = max(0, level - extra)
         gain = maps.gains[band] if band < len(maps.gains) else None
         fine, how = (coarser[level - 1], None) if level else (lumas, coding)
         below = coarser[level]
         arguments = (maps.priors[band], gain, exponents[band], picture)
-        picture = _fuse_band(fine, how, below, *arguments, launcher)
+        picture = _fuse_band(fine, how, below, *arguments, level - extra, launcher)
     return picture
 
 
@@ -105,10 +105,10 @@ def _normalised(lumas: Tensor, coding: Coding, dtype: torch.dtype = torch.float3
     return (lumas.to(dtype) * coding.scale + coding.offset).clamp(0, 1)
 
 
-def _base(coarsest: Tensor, prior: Tensor, launcher: Launcher) -> Tensor:
+def _base(coarsest: Tensor, prior: Tensor, level: int, launcher: Launcher) -> Tensor:
     count, rows, columns = coarsest.shape
     out = torch.empty((rows, columns), dtype=torch.float32, device=coarsest.device)
-    arguments = (coarsest, prior, *prior.shape[1:], count, out, rows, columns)
+    arguments = (coarsest, prior, *prior.shape[1:], count, level, out, rows, columns)
     launcher("blend", "blend_base", blocks(rows, columns), BLOCK, arguments)
     return out
 
@@ -121,6 +121,7 @@ def _fuse_band(
     gain: Tensor | None,
     exponent: float,
     coarser_fused: Tensor,
+    level: int,
     launcher: Launcher,
 ) -> Tensor:
     count, height, width = fine.shape
@@ -128,7 +129,7 @@ def _fuse_band(
     arguments = (
         fine, height, width, *_line(coding), coarse, 2 * coarse.shape[1], 2 * coarse.shape[2],
         prior, *prior.shape[1:], gain, *((0, 0) if gain is None else gain.shape), float(exponent), count,
-        coarser_fused, out,
+        coarser_fused, level, out,
     )  # fmt: skip
     grid = blocks(height, width, tile=(_TILE, _TILE))
     launcher("blend", f"fuse_band_{suffix(fine)}", grid, (256, 1, 1), arguments)
@@ -162,4 +163,4 @@ def blend_reference(
         fused.append(detail)
     prior = upsample(maps.priors[-1][None].to(dtype), pictures[-1].shape[-2:])
     base = (prior * pictures[-1]).sum(1, keepdim=True)
-    return collapse(base, fused)[0, 0, :height, :width]
+    return collapse(base, fused, pictures, extra)[0, 0, :height, :width]

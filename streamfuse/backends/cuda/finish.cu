@@ -6,6 +6,7 @@
 #define NOISE_END 0.25f
 #define GAIN_LIMIT 2.5f
 #define BRIGHTENING_LIMIT 2.0f
+#define WHITE 0.98f  // of a channel: more only where the exposures have more
 #define FLOOR 0.1f  // visibility of an exposure when nothing better is there
 #define ROUNDING 2.0f  // codes of luma by which rounding can take a channel out of the gamut
 
@@ -16,10 +17,13 @@ __device__ inline void differences(float cb, float cr, float kr, float kb, float
     out[1] = -(out[0] * kr + out[2] * kb) / (1.0f - kr - kb);
 }
 
-__device__ inline float visibility(float luma, float cb, float cr, float kr, float kb) {
+__device__ inline float brightest_of(float luma, float cb, float cr, float kr, float kb) {
     float difference[3];
     differences(cb, cr, kr, kb, difference);
-    float brightest = luma + fmaxf(fmaxf(difference[0], difference[1]), difference[2]);
+    return luma + fmaxf(fmaxf(difference[0], difference[1]), difference[2]);
+}
+
+__device__ inline float visibility(float luma, float brightest) {
     float unclipped = clamp01((CLIP_END - brightest) / (CLIP_END - CLIP_START));
     float above_noise = clamp01((luma - NOISE_START) / (NOISE_END - NOISE_START));
     return unclipped * above_noise + FLOOR;
@@ -56,6 +60,14 @@ __device__ inline void within_gamut(float luma, float* cb, float* cr, float kr, 
     *cr = (seen[0] - luma) * 0.5f / (1.0f - kr);
 }
 
+// Scales chroma so that no channel is above the top, as below_white of streamfuse.fusion.chroma says.
+__device__ inline void below_white(float luma, float* cb, float* cr, float top, float kr, float kb, float slack) {
+    float room = fmaxf(top - luma, (1.0f - luma) * 0.5f) + slack;
+    float scale = fminf(room / fmaxf(brightest_of(0.0f, *cb, *cr, kr, kb), 1e-6f), 1.0f);
+    *cb *= scale;
+    *cr *= scale;
+}
+
 // Threshold in (-0.5, 0.5) of an 8 x 8 Bayer matrix.
 __device__ inline float bayer(int y, int x) {
     int value = 0, mixed = x ^ y;
@@ -90,14 +102,16 @@ __device__ void fuse_chroma(const T* lumas, const float* fused, int height, int 
     Tap prior_y = tap_of(y, step_y, prior_rows), prior_x = tap_of(x, step_x, prior_columns);
     size_t plane = (size_t)rows * columns, here = (size_t)y * columns + x;
     float target = clamp01(area_mean(fused, width, down, across, 1.0f, 0.0f, true));
-    float blue = 0.0f, red = 0.0f, total = 0.0f;
+    float blue = 0.0f, red = 0.0f, total = 0.0f, seen = 0.0f;
     for (int k = 0; k < count; ++k) {
         float luma = area_mean(lumas + (size_t)k * height * width, width, down, across, scale, offset, false);
         float cb = (chroma[k * plane + here] - neutral) * (0.5f / half_range);
         float cr = (chroma[(count + k) * plane + here] - neutral) * (0.5f / half_range);
         float weight = bilinear(prior + (size_t)k * prior_rows * prior_columns, prior_columns, prior_y, prior_x);
-        float share = visibility(luma, cb, cr, kr, kb) * weight;
+        float brightest = brightest_of(luma, cb, cr, kr, kb);
+        float share = visibility(luma, brightest) * weight;
         total += share;
+        seen += share * brightest;
         share *= fminf(fmaxf(sqrtf(fmaxf(target - scale, 0.0f) / fmaxf(luma, 1e-4f)), 1.0f), GAIN_LIMIT);
         blue += share * cb;
         red += share * cr;
@@ -106,6 +120,7 @@ __device__ void fuse_chroma(const T* lumas, const float* fused, int height, int 
     blue /= total;
     red /= total;
     within_gamut(target, &blue, &red, kr, kb, ROUNDING * scale);
+    below_white(target, &blue, &red, fminf(fmaxf(seen / total, WHITE), 1.0f), kr, kb, ROUNDING * scale);
     // The nominal range: what is rounded may lie a little outside of the gamut.
     const float low = floorf(neutral - half_range), high = fminf(floorf(neutral + half_range), top);
     out[here] = (T)packed(blue * 2.0f * half_range + neutral, low, high, dither, y, x);

@@ -103,7 +103,11 @@ def fuse_chroma_reference(
     scaled = share * ratio.sqrt().clamp(1.0, rule.GAIN_LIMIT)
     total = share.sum(0).clamp_min(1e-6)
     pair = torch.stack([(scaled * cb).sum(0) / total, (scaled * cr).sum(0) / total])
-    codes = _within_gamut(target, pair, coding) * (2 * coding.chroma_half) + coding.neutral
+    top = ((share * brightest).sum(0) / total).clamp(rule.WHITE, 1.0)
+    codes = (
+        _below_white(target, _within_gamut(target, pair, coding), top, coding) * (2 * coding.chroma_half)
+        + coding.neutral
+    )
     low, high = (
         math.floor(coding.neutral - coding.chroma_half),
         math.floor(coding.neutral + coding.chroma_half),
@@ -132,6 +136,13 @@ def _within_gamut(luma: Tensor, pair: Tensor, coding: Coding) -> Tensor:
         [(seen[2] - luma) * (0.5 / (1 - coding.kb)), (seen[0] - luma) * (0.5 / (1 - coding.kr))]
     )
     return torch.where(over, moved, pair * scale)
+
+
+def _below_white(luma: Tensor, pair: Tensor, top: Tensor, coding: Coding) -> Tensor:
+    """As `streamfuse.fusion.chroma.below_white`, of Cb and Cr (2, h, w)."""
+    room = torch.maximum(top - luma, (1 - luma) / 2) + rule.ROUNDING * coding.scale
+    above = _differences(pair[0], pair[1], coding).amax(0)
+    return pair * (room / above.clamp_min(1e-6)).clamp(max=1.0)
 
 
 def _steps(prior: Tensor, size: tuple[int, int], coverage: tuple[float, float]) -> tuple[float, float]:

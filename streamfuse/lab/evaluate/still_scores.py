@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from streamfuse.capture.image_source import SUFFIXES, natural_key
 from streamfuse.errors import InputError, InputNotFoundError
 from streamfuse.lab.evaluate import still_measures
 from streamfuse.lab.evaluate.ciede2000 import ciede2000, srgb_to_lab
+from streamfuse.lab.evaluate.extremes import ExtremesMeter
 from streamfuse.lab.evaluate.mef_ssim import WINDOW, MefSsim
 from streamfuse.lab.evaluate.metrics import psnr, ssim
 from streamfuse.lab.evaluate.peers import to_8_bit
@@ -29,6 +30,14 @@ MEASURES: Mapping[str, tuple[str, bool, int]] = {  # name -> (heading, higher is
     "delta_color": ("colour", False, 2),
     "noise_gain": ("noise gain", False, 2),
     "halo": ("halo", False, 2),
+    "clipped": ("clipped highlights", False, 3),
+    "highlights_contrast": ("contrast there", True, 2),
+    "hue": ("hue there", False, 1),
+    "saturation": ("saturation there", True, 2),
+    "shadows_level": ("level of shadows", True, 2),
+    "shadows_contrast": ("contrast there", True, 2),
+    "darker": ("% darker than all", False, 2),
+    "brighter": ("% brighter than all", False, 2),
 }
 _PSNR_CAP = 100.0  # dB, for pictures that equal their reference
 
@@ -53,6 +62,7 @@ class Score:
         delta_e: mean CIEDE2000 to the reference, both as sRGB.
         delta_color: the same with the reference's lightness: what is left is hue and chroma.
         noise_gain, halo: see `still_measures`.
+        clipped and what follows: see `extremes.Extremes`.
     """
 
     scene: str
@@ -64,6 +74,14 @@ class Score:
     delta_color: float | None
     noise_gain: float | None
     halo: float | None
+    clipped: float | None
+    highlights_contrast: float | None
+    hue: float | None
+    saturation: float | None
+    shadows_level: float | None
+    shadows_contrast: float | None
+    darker: float
+    brighter: float
 
 
 def find_scenes(folder: Path, names: Sequence[str] = (), fewest: int = 2) -> list[Path]:
@@ -178,6 +196,7 @@ class SceneScorer:
         self._mef_ssim = MefSsim(torch.from_numpy(np.stack(self._greys))[None].double())
         self._flat = still_measures.flat_areas(self._greys)
         self._noisy = still_measures.add_noise(scene.exposures)
+        self._extremes = ExtremesMeter(scene.exposures)
         reference = scene.reference
         self._reference = None if reference is None else still_measures.grey(reference)
         self._reference_lab = None if reference is None else srgb_to_lab(reference / 255)
@@ -190,7 +209,10 @@ class SceneScorer:
         similarity = float(self._mef_ssim(torch.from_numpy(grey)[None, None].double())[0])
         gain = still_measures.noise_gain(fuse, self._noisy, grey, self._flat)
         halo = still_measures.halo(self._greys, grey)
-        return Score(self.scene.name, method, similarity, *self._fidelity(fused, grey), gain, halo)
+        extremes = asdict(self._extremes.measure(fused))
+        return Score(
+            self.scene.name, method, similarity, *self._fidelity(fused, grey), gain, halo, **extremes
+        )
 
     def _fidelity(
         self, fused: Rgb, grey: still_measures.Grey

@@ -1,7 +1,8 @@
 """Fuse folders of exposures with streamfuse and its peers, and score the pictures.
 
 MEF-SSIM asks whether the structure of the exposures is kept and knows no brightness; PSNR, SSIM and CIEDE2000 to a
-reference ask whether the picture is natural; noise gain and halo ask what went wrong. No one of them is enough.
+reference ask whether the picture is natural; noise gain and halo ask what went wrong; the measures of highlights and
+shadows ask what became of what one exposure alone knows. No one of them is enough.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Learner:
     def __init__(self, config: NetworkConfig, run: TrainConfig) -> None:
         torch.manual_seed(run.seed)
         self.config = LcndrConfig(**config.model_dump(exclude={"without"}))
-        self._without, self._gradient = config.without, run.gradient
+        self._without, self._gradient, self._extremes = config.without, run.gradient, run.extremes
         self.network = Lcndr(self.config).to(run.device)
         self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
@@ -51,8 +51,9 @@ class Learner:
         fused = self.network(batch.noisy).float()
         again = self.network(batch.again).float() if batch.again is not None else None
         loss, terms = total_loss(
-            fused, batch.clean, target, batch.label, again, self._without, self._gradient, batch.motion
-        )
+            fused, batch.clean, target, batch.label, again, self._without, self._gradient, batch.motion,
+            self._extremes,
+        )  # fmt: skip
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)

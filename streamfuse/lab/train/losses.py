@@ -15,6 +15,11 @@ from streamfuse.lab.train.train_config import Term
 TONE_CENTRE, TONE_SLACK = 0.47, 0.06  # the mean luma that a fused picture may have without a penalty
 AREA = 32  # pixels a side over which the local tone is compared, beyond what MEF-SSIM's windows see
 EXPOSEDNESS_SIGMA = 0.2  # of Mertens et al. (2007)
+WINDOW = 9  # pixels a side over which contrast in highlights and shadows is compared
+KEPT = 0.75  # share of the log contrast of the exposure that alone knows a place, below which it costs
+LIT = 0.68  # share of the brightness of the bright exposure in shadows, below which it costs
+BRIGHTEST = 0.95  # luma beyond which a highlight begins to be lost
+FEWEST = 0.01  # share of a batch: fewer highlights or shadows than that count less
 CELL = 4  # pixels a side: contrast over a distance and frames are compared after averaging over such cells
 DISTANCES = (3, 6, 12)  # cells
 
@@ -81,6 +86,55 @@ def gradient_loss(fused: Tensor, exposures: Tensor) -> Tensor:
     strongest = theirs.square().sum(2, keepdim=True).argmax(1, keepdim=True)
     wanted = theirs.take_along_dim(strongest, 1)
     return (_gradient(fused) - wanted).abs().mean()
+
+
+def highlights_loss(fused: Tensor, exposures: Tensor) -> Tensor:
+    """What is lost of highlights, where all exposures but the darkest are white: contrast, and what is white itself.
+
+    Contrast is the slope of ln fused on ln darkest over a window, which is 1 for the darkest exposure itself at any
+    brightness; what is beyond `KEPT` is enough. It counts by the contrast that there is to keep.
+
+    Args:
+        fused: (B, 1, H, W).
+        exposures: (B, N, H, W), N >= 2.
+    """
+    ordered = exposures.sort(1).values
+    darkest, next_one = ordered[:, :1], ordered[:, 1:2]
+    place = _rising(next_one, 0.93, 0.98) * _rising(darkest, 0.1, 0.16) * _rising(-darkest, -0.95, -0.88)
+    white = (place * F.relu(fused - BRIGHTEST)).mean() / (place.mean() + FEWEST) / (1 - BRIGHTEST)
+
+    ours, theirs = fused.clamp_min(0.02).log(), darkest.clamp_min(0.02).log()
+    variance = (_window(theirs * theirs) - _window(theirs).square()).clamp_min(0)
+    slope = (_window(ours * theirs) - _window(ours) * _window(theirs)) / (variance + 1e-5)
+    whole = 1 - F.max_pool2d(1 - place, WINDOW, stride=2)
+    counted = whole * _rising(variance.sqrt(), 0.004, 0.015)
+    lost = (counted * F.relu(KEPT - slope)).mean() / (counted.mean() + FEWEST)
+    return lost + white
+
+
+def shadows_loss(fused: Tensor, exposures: Tensor) -> Tensor:
+    """How far shadows, where all exposures but the brightest are black, are darker than `LIT` of the brightest.
+
+    Args:
+        fused: (B, 1, H, W).
+        exposures: (B, N, H, W), N >= 2.
+    """
+    ordered = F.avg_pool2d(exposures, CELL).sort(1).values
+    brightest, next_one = ordered[:, -1:], ordered[:, -2:-1]
+    place = (
+        _rising(-next_one, -0.08, -0.05) * _rising(brightest, 0.05, 0.08) * _rising(-brightest, -0.85, -0.78)
+    )
+    lacking = F.relu(LIT - F.avg_pool2d(fused, CELL) / brightest.clamp_min(0.05))
+    return (place * lacking).mean() / (place.mean() + FEWEST)
+
+
+def _rising(x: Tensor, start: float, end: float) -> Tensor:
+    """0 up to `start`, 1 from `end` on."""
+    return ((x - start) * (1 / (end - start))).clamp(0, 1)
+
+
+def _window(x: Tensor) -> Tensor:
+    return F.avg_pool2d(x, WINDOW, stride=2)
 
 
 def _gradient(x: Tensor) -> Tensor:
@@ -153,6 +207,7 @@ def total_loss(
     without: Collection[Term] = (),
     gradient: float = 0,
     motion: Tensor | None = None,
+    extremes: float = 0,
 ) -> tuple[Tensor, dict[str, float]]:
     """Sum of the terms, and each by name (0 where it does not apply) beside the `loss`.
 
@@ -165,6 +220,7 @@ def total_loss(
         without: terms that do not count (for ablation).
         gradient: weight of the gradient term; 0 leaves it out.
         motion: from `fused` to `again`, as `temporal_loss` takes it.
+        extremes: weight of the terms for highlights and shadows; 0 leaves them out.
     """
     leaving = 2 * range_loss(fused)
     parts: dict[Term, Tensor] = {"mef": 1 - target(fused).mean()}
@@ -175,6 +231,9 @@ def total_loss(
     parts["contrast"] = 0.25 * contrast_loss(fused, exposures)
     if gradient:
         parts["gradient"] = gradient * gradient_loss(fused, exposures)
+    if extremes:
+        parts["highlights"] = extremes * highlights_loss(fused, exposures)
+        parts["shadows"] = extremes * shadows_loss(fused, exposures)
     if again is not None:
         parts["temporal"] = 2 * temporal_loss(fused, again, motion)
     counted = [value for name, value in parts.items() if name not in without]

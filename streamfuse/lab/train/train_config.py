@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from streamfuse.errors import ConfigError
 
 Term = Literal[
-    "mef", "label", "tone", "contrast", "gradient", "temporal"
+    "mef", "label", "tone", "contrast", "gradient", "highlights", "shadows", "temporal"
 ]  # of the objective; see `streamfuse.lab.train.losses`
 Width = Annotated[int, Field(gt=0, le=1024)]
 # Of a crop: the loss compares cells of 4 pixels that are 12 cells apart.
@@ -103,6 +103,9 @@ class TrainConfig(BaseModel):
         description="of a camera between two frames, in sides of the picture; 0: still",
     )
     gradient: Rate = Field(default=0, ge=0, description="weight of the term `gradient`; 0 leaves it out")
+    extremes: Rate = Field(
+        default=0, ge=0, description="weight of the terms `highlights` and `shadows`; 0 leaves them out"
+    )
     seed: int = Field(default=0, ge=0, lt=2**63)
     threads: int = Field(default=2, ge=1, le=1024, description="at most as many as there are CPUs are used")
     validate_every: int = Field(default=250, gt=0)

@@ -162,7 +162,8 @@ def test_fuse_chroma(start, device, size, bits, full, subsampling, count):
     out = put(torch.zeros((2, *small), dtype=lumas.dtype), device)
     placed = (put(a, device) for a in arguments)
     ours = finish.fuse_chroma(*placed, maps.coverage, how, out, launcher=start)
-    same_codes(ours, expected, bits)
+    # Colours far outside of the gamut are brought back by quotients of small differences.
+    same_codes(ours, expected, bits, 16 if bits == 16 else 1)
 
 
 def test_dithering_keeps_the_mean_of_a_gradient_that_rounding_would_step():

@@ -281,6 +281,14 @@ def test_summary_finds_the_worst():
             delta_color=None,
             noise_gain=n / 2,
             halo=1.0,
+            clipped=None,
+            highlights_contrast=n / 10,
+            hue=None,
+            saturation=None,
+            shadows_level=None,
+            shadows_contrast=None,
+            darker=0.0,
+            brighter=0.0,
         )
         for n in range(8)
     )

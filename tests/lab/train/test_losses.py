@@ -10,8 +10,10 @@ from streamfuse.lab.train.losses import (
     contrast_loss,
     exposedness_loss,
     gradient_loss,
+    highlights_loss,
     label_loss,
     range_loss,
+    shadows_loss,
     temporal_loss,
     tone_loss,
     total_loss,
@@ -225,3 +227,43 @@ def test_a_term_that_is_left_out_does_not_count_but_is_told():
     rest, told_too = total_loss(fused, exposures, MefSsim(exposures), None, without=("mef",))
     assert float(whole - rest) == pytest.approx(told["mef"], abs=1e-6)
     assert told_too["mef"] == told["mef"]
+
+
+def bracket(dark, bright):
+    """(1, 2, 64, 64): a textured dark exposure, and one that is plain."""
+    torch.manual_seed(0)
+    return torch.cat([dark * torch.exp(0.1 * torch.randn(1, 1, 64, 64)), flat(bright)], 1)
+
+
+def test_highlights_of_the_dark_exposure_cost_nothing_and_white_costs():
+    exposures = bracket(0.5, 1.0)
+    dark = exposures[:, :1]
+    assert float(highlights_loss(dark, exposures)) == pytest.approx(0, abs=1e-3)
+    assert float(highlights_loss(1.4 * dark, exposures)) == pytest.approx(
+        0, abs=0.02
+    )  # brighter, and as rich
+    mean = float(highlights_loss(exposures.mean(1, keepdim=True), exposures))
+    white = float(highlights_loss(flat(1.0), exposures))
+    assert 0.2 < mean < white
+    assert float(highlights_loss(1.0 - 0.5 * dark, exposures)) > mean  # reversed
+
+
+def test_where_both_know_or_neither_highlights_do_not_count():
+    for exposures in (bracket(0.5, 0.8), bracket(0.02, 1.0), flat(1.0, 1.0)):
+        assert float(highlights_loss(flat(1.0), exposures)) == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize(("value", "costs"), [(0.5, False), (0.35, False), (0.2, True)])
+def test_shadows_are_to_be_lit(value, costs):
+    assert (float(shadows_loss(flat(value), flat(0.01, 0.5))) > 0.05) == costs
+    assert float(shadows_loss(flat(value), flat(0.2, 0.5))) == 0  # the dark exposure shows it too
+
+
+def test_extremes_are_off_unless_they_are_asked_for():
+    exposures = bracket(0.5, 1.0)
+    target, white = MefSsim(exposures), flat(1.0)
+    _, plain = total_loss(white, exposures, target, None)
+    _, asked = total_loss(white, exposures, target, None, extremes=0.1)
+    assert plain["highlights"] == plain["shadows"] == 0
+    assert asked["highlights"] > 0.05
+    assert asked["loss"] == pytest.approx(plain["loss"] + asked["highlights"] + asked["shadows"], abs=1e-6)

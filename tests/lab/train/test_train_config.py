@@ -14,7 +14,7 @@ def test_a_configuration_file_is_read(tmp_path):
     assert (config.steps, config.networks["a"].widths) == (3, (8, 8, 8, 8))
 
 
-@pytest.mark.parametrize("stage", ["train-lcndr", "train-lcndr-refine"])
+@pytest.mark.parametrize("stage", ["train-lcndr", "train-lcndr-refine", "train-lcndr-highlights"])
 def test_the_shipped_configurations_describe_the_shipped_networks(request, stage):
     from streamfuse.fusion.models import load_network
 
