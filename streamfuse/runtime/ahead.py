@@ -13,7 +13,7 @@ from streamfuse.core.frame import Frame, Plane
 from streamfuse.core.jit import when_compiling
 from streamfuse.core.loop_cache import Note
 from streamfuse.core.protocols import SourceInfo
-from streamfuse.fusion import fast_chroma  # noqa: F401 (their loops belong to what a note is of)
+from streamfuse.fusion import bands, fast_chroma  # noqa: F401 (their loops belong to what a note is of)
 from streamfuse.runtime.chain import build_chain
 from streamfuse.runtime.line import through
 from streamfuse.synthetic.sample_source import SampleSource
