@@ -50,7 +50,7 @@ def test_what_was_found_is_told_on_standard_error(tmp_path):
     result = streamfuse("fuse", SAMPLE, "-o", tmp_path / "o.mkv")
     assert result.exit_code == 0
     assert result.stdout == ""
-    assert "Found 2 exposures, under, over" in result.stderr
+    assert "Found 2 exposures, in the order under, over" in result.stderr
     assert "8 frames from 8" in result.stderr
 
 
