@@ -66,6 +66,36 @@ def stills_detail() -> str:
     return table(["", "noise gain", "halo, code values", "CPU-s per MP", "working MB at 2 MP"], rows)
 
 
+def stills_extremes() -> str:
+    """Highlights and shadows on half of MEFB."""
+    summary = read("stills-mefb-half")["summary"]
+    rows = []
+    for name, label in LABELS.items():
+        if name not in summary or "DeepFuse" in name:
+            continue
+        measures = summary[name]
+        cells = [
+            f"{100 * measures['clipped']['mean']:.1f} %",
+            f"{measures['highlights_contrast']['mean']:.2f}",
+        ]
+        cells += [f"{measures['hue']['mean']:.1f}", f"{measures['saturation']['mean']:.2f}"]
+        cells += [f"{measures[m]['mean']:.2f}" for m in ("shadows_level", "shadows_contrast")]
+        cells += [f"{measures[m]['mean']:.2f}, {measures[m]['worst']:.2f} %" for m in ("darker", "brighter")]
+        rows.append([label, *cells])
+    head = [
+        "",
+        "highlights clipped",
+        "contrast",
+        "hue",
+        "saturation",
+        "shadows' level",
+        "contrast",
+        "darker",
+        "brighter",
+    ]
+    return table(head, rows)
+
+
 def worst() -> str:
     """The five worst pairs of each network."""
     summary = read("stills-mefb-half")["summary"]
@@ -320,6 +350,7 @@ def look() -> str:
 FIGURES: Mapping[str, Callable[[], str]] = {
     "stills": stills,
     "stills-detail": stills_detail,
+    "stills-extremes": stills_extremes,
     "worst": worst,
     "sice": sice,
     "held-back": held_back,
