@@ -136,6 +136,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
                 (self._histograms, 12),
                 (self._blocks, 12),
                 (self._flows, 8),
+                (self._matches, 8),
             ):
                 recent.size = max(recent.size, size + 2 * self._open)
 
@@ -325,17 +326,16 @@ class Alignment(Generic[P, F, M, T, Planes]):
         is its inverse.
         """
         earlier, later = sorted((reference, neighbour), key=lambda frame: frame.index)
-        found = self._matches.get(earlier, later)
-        if found is None:
+
+        def matched() -> F:
             dark, bright = (reference, neighbour) if brighter else (neighbour, reference)
             tone = self._ops.tone(_between(dark, bright, self._levels(dark), self._levels(bright)))
-            raised, luma = (
-                self._ops.brightened(self.picture(dark), tone),
-                self._ops.luma(self.picture(bright)),
-            )
+            raised = self._ops.brightened(self.picture(dark), tone)
+            luma = self._ops.luma(self.picture(bright))
             source, target = (raised, luma) if dark is earlier else (luma, raised)
-            (found,) = self._ops.matched(source, [target]).result()
-            self._matches.put(found, earlier, later)
+            return self._ops.matched(source, [target]).result()[0]
+
+        found = self._matches.of(matched, earlier, later)
         return found if reference is earlier else self._ops.halfway(found, 1.0)[0]
 
     def _levels(self, frame: Frame) -> Levels:

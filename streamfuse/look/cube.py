@@ -17,7 +17,7 @@ from streamfuse.core.color import light_to_codes, planes_to_light
 from streamfuse.core.frame import UNSPECIFIED, ColorInfo, Plane, empty_planes
 from streamfuse.errors import InputNotFoundError, UsageError, shortened
 from streamfuse.look.dither import SIDE, for_planes
-from streamfuse.look.rows import rounded
+from streamfuse.look.tone_rows import rounded
 
 _LARGEST = {"3D": 128, "1D": 65536}  # sizes; 128 are 25 MB in memory
 _MAX_BYTES = 200 << 20

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from streamfuse.core.frame import ColorInfo, Map, Plane, chroma_range, empty_planes, luma_range
 from streamfuse.look.dither import for_planes
 from streamfuse.look.look import Look
-from streamfuse.look.rows import ChromaCoding, LumaCoding, detailed_luma, toned_chroma, toned_luma
+from streamfuse.look.tone_rows import ChromaCoding, LumaCoding, detailed_luma, toned_chroma, toned_luma
 
 Values = npt.NDArray[np.float64]
 

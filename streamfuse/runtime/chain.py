@@ -21,7 +21,7 @@ from streamfuse.fusion.radiance import HdrTarget, RadianceStage
 from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.fusion.threads import cpus, limit_threads
 from streamfuse.look.stage import LookStage
-from streamfuse.runtime import hdr
+from streamfuse.runtime import hdr_output
 from streamfuse.runtime.line import Line, NamedStage
 from streamfuse.temporal.flicker import Deflicker
 from streamfuse.temporal.level import Leveller
@@ -126,7 +126,7 @@ def build_chain(
     Raises:
         UsageError, WeightsError, DeviceError, InputNotFoundError: as the parts.
     """
-    target = hdr.target(config)
+    target = hdr_output.target(config)
     if target is not None:
         return _build_radiance(config, simultaneous, target, threads)
     fuser = create_fuser(

@@ -18,7 +18,7 @@ from streamfuse.core.options import FuseOptions
 from streamfuse.core.protocols import Sink, Source, SourceInfo
 from streamfuse.encode.image_sink import is_one_picture
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
-from streamfuse.runtime import hdr
+from streamfuse.runtime import hdr_output
 from streamfuse.runtime.chain import Chain, Finish, build_chain, chain_of_run
 from streamfuse.runtime.findings import are_few_pictures, contradictions, damage, one_bracket
 from streamfuse.runtime.line import through
@@ -111,7 +111,7 @@ class FileFusion:
     ) -> None:
         _refuse_input_as_output(inputs, output)
         _refuse_the_same_twice(inputs)
-        config = hdr.settled(config, output)
+        config = hdr_output.settled(config, output)
         if dump is not None and config.output.hdr != "off":
             raise UsageError("--dump-stages shows what the network sees: leave it out, or leave --hdr out.")
         self._inputs = inputs
@@ -122,7 +122,7 @@ class FileFusion:
         self._source = _open(inputs, config, fps)
         try:
             info = self._source.info
-            hdr.check_source(info, config)
+            hdr_output.check_source(info, config)
             _refuse_one_picture(output, info)
             self._dump = StageDump(dump, overwrite=config.output.overwrite) if dump is not None else None
             finish = finishers(config, self._dump)
@@ -261,7 +261,7 @@ def open_output(output: str | Path, info: SourceInfo, settings: OutputConfig) ->
         StreamfuseError: as `open_sink`.
     """
     rate = info.rate / info.simultaneous
-    info, settings, mastering = hdr.output_of(output, info, settings)
+    info, settings, mastering = hdr_output.output_of(output, info, settings)
     if settings.side_by_side:
         info = replace(info, width=side_by_side_width(info))
     # What has neither a length nor sound has run for a while before: nothing else tells where it begins.
@@ -354,7 +354,7 @@ def fused(source: Source, settings: Config) -> Iterator[FusedFrame]:
     owner = Owner(f"The fusion of {source.info.name}")
     try:
         check_memory_limit(source.info.width, source.info.height)
-        hdr.check_source(source.info, settings)
+        hdr_output.check_source(source.info, settings)
         chain = build_chain(settings, source.info.simultaneous, on_device=True)
         for frame in through(chain.line, source):
             yield frame

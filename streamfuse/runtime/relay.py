@@ -20,7 +20,7 @@ from streamfuse.core.queue import Policy
 from streamfuse.core.secret import revealed
 from streamfuse.errors import UsageError
 from streamfuse.runtime.chain import chain_of_run
-from streamfuse.runtime.hdr import check_plain
+from streamfuse.runtime.hdr_output import check_plain
 from streamfuse.runtime.line import NamedStage
 from streamfuse.runtime.live.live_config import LiveConfig, camera_options
 from streamfuse.runtime.maps import AttachMaps

@@ -105,7 +105,7 @@ def _remove(path: Path) -> None:
 
 
 def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
-    from streamfuse.runtime import hdr
+    from streamfuse.runtime import hdr_output
     from streamfuse.runtime.chain import chain_of_run
     from streamfuse.runtime.file_run import finishers, open_output
     from streamfuse.runtime.findings import contradictions, damage
@@ -119,7 +119,7 @@ def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
         job.source, frames=frames_to_read(job, part), deinterlace=config.input.deinterlace
     ) as source:
         info = source.info if whole else replace(source.info, media=None)
-        hdr.check_source(info, config)
+        hdr_output.check_source(info, config)
         chain = chain_of_run(config, info, finishers(config))
         sink = open_output(path, info, config.output)
         only = Only(sink, part.first, part.end)

@@ -23,7 +23,7 @@ from streamfuse.exposure.pair import Pairer
 from streamfuse.fusion.fuser import Fuser, create_fuser
 from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.runtime.ahead import compile_ahead
-from streamfuse.runtime.hdr import check_plain
+from streamfuse.runtime.hdr_output import check_plain
 from streamfuse.runtime.live.live_config import fixed_preset, stride
 from streamfuse.temporal.level import Leveller
 

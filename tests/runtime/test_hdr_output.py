@@ -8,7 +8,7 @@ from fused_frames import source_info
 from streamfuse.config import Config
 from streamfuse.core.frame import ColorInfo
 from streamfuse.errors import UsageError
-from streamfuse.runtime import hdr
+from streamfuse.runtime import hdr_output
 from streamfuse.runtime.chain import build_chain
 from streamfuse.runtime.live.lanes import Lanes
 from streamfuse.runtime.relay import publish
@@ -17,9 +17,9 @@ PQ = Config().with_overrides(hdr="pq")
 
 
 def test_pictures_of_linear_light_need_no_option():
-    assert hdr.settled(Config(), "frames/%05d.exr").output.hdr == "linear"
-    assert hdr.settled(Config(), "film.mp4").output.hdr == "off"
-    assert hdr.settled(PQ, "null:").output.hdr == "pq"
+    assert hdr_output.settled(Config(), "frames/%05d.exr").output.hdr == "linear"
+    assert hdr_output.settled(Config(), "film.mp4").output.hdr == "off"
+    assert hdr_output.settled(PQ, "null:").output.hdr == "pq"
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def test_settings_that_ask_live_runs_for_it_are_refused(run):
 def test_linear_light_does_not_go_into_video():
     linear = Config().with_overrides(hdr="linear")
     for refused in (
-        lambda: hdr.settled(linear, "a.mp4"),
-        lambda: hdr.output_of("a.mp4", source_info(), linear.output),
+        lambda: hdr_output.settled(linear, "a.mp4"),
+        lambda: hdr_output.output_of("a.mp4", source_info(), linear.output),
     ):
         with pytest.raises(UsageError, match="cannot hold linear light"):
             refused()
@@ -57,17 +57,17 @@ def test_the_chain_merges_instead_of_fusing():
 )
 def test_what_the_sink_is_told(output, size, subsampling, codec, pix_fmt):
     info = source_info(*size, subsampling=subsampling)
-    told, settings, mastering = hdr.output_of(output, info, PQ.output)
+    told, settings, mastering = hdr_output.output_of(output, info, PQ.output)
     assert (told.bits, told.color) == (10, ColorInfo(9, 9, 16))
     assert (settings.codec, settings.pix_fmt) == (codec, pix_fmt)
     assert (mastering.primaries, mastering.peak, mastering.average) == (12, 1000, 1000)
     wide = replace(info, color=ColorInfo(9, 9, 14))
-    assert hdr.output_of(output, wide, PQ.output)[2].primaries == 9
+    assert hdr_output.output_of(output, wide, PQ.output)[2].primaries == 9
 
 
 @pytest.mark.parametrize("transfer", [9, 10, 16, 18])
 def test_footage_that_is_hdr_already_is_refused(transfer):
     info = source_info(color=ColorInfo(9, 9, transfer))
-    hdr.check_source(info, Config())
+    hdr_output.check_source(info, Config())
     with pytest.raises(UsageError, match="convert it first"):
-        hdr.check_source(info, PQ)
+        hdr_output.check_source(info, PQ)
