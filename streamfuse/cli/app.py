@@ -249,7 +249,7 @@ def fuse(
     streamfuse fuse clip.mov -o fused.mp4
     streamfuse fuse frames/ -o fused.mkv --fps 24 --codec hevc --bits 10
     streamfuse fuse sample: -o sample.mp4 --side-by-side
-    streamfuse fuse clip.mov -o fused.mp4 --hdr hlg    for HDR screens; frames/%05d.exr: linear light
+    streamfuse fuse clip.mov -o fused.mp4 --hdr hlg    for HDR screens; light_%05d.exr: linear light
     streamfuse fuse bracket/ -o fused.jpg              one picture: as `streamfuse still`
 
     What is found (exposures, order, gap) is printed; --cycle, --first and --exposures are hints, and what

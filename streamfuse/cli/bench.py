@@ -85,7 +85,7 @@ def bench(
         check_output_file(json_file)
     old = read_figures(json_file) if json_file is not None and add and json_file.is_file() else None
     plan = BenchPlan(
-        sizes=[_QUICK_SIZE] if quick else [_size(text) for text in sizes],
+        sizes=[_QUICK_SIZE] if quick else list(dict.fromkeys(map(_size, sizes))),
         presets=presets,
         frames=_QUICK_FRAMES if quick else frames,
         repeats=1 if quick else repeats,

@@ -49,7 +49,7 @@ def settled(config: Config, output: str) -> Config:
 
 def _check_linear(output: str) -> None:
     if not is_linear(output) and output != _NULL:
-        raise UsageError(f"{output} cannot hold linear light: name a pattern such as frames/%05d.exr.")
+        raise UsageError(f"{output} cannot hold linear light: name a pattern such as light_%05d.exr.")
 
 
 def target(config: Config) -> HdrTarget | None:

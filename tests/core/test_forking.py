@@ -94,7 +94,7 @@ def test_a_child_goes_on_with_nothing_that_its_parent_began():
         stream.close()
         """
     )
-    assert "The fusion of sample:" in lines[0]
+    assert "The fusion of sample was begun" in lines[0]
     assert "The stream from tcp://127.0.0.1:9" in lines[1]
     assert all("after the fork" in line for line in lines[:2])
 

@@ -27,8 +27,10 @@ def make_material(folder: Path) -> None:
     (folder / "0.mkv").rename(folder / "under.mp4")
     (folder / "1.mkv").rename(folder / "over.mp4")
     image_folder(folder / "frames", _SAMPLE)
+    (folder / "bracket").mkdir()
     for name, picture in zip(("dark", "middle", "bright"), rgb_exposures(64, 96, 3, 1), strict=True):
-        write_photo(folder / f"{name}.jpg", picture)
+        for place in (folder, folder / "bracket"):
+            write_photo(place / f"{name}.jpg", picture)
     plain = alternating_video(folder / "dog.mp4", "sample:?frames=30&size=96x64&cycle=1")
     for name in ("windows", "juggle", "bedroom", "cockatoo", "ferris", "person", "CLIP..."):
         (folder / f"{name}.mp4").write_bytes(plain.read_bytes())

@@ -90,7 +90,7 @@ def _parts(
         yield "fusion", _fusion(plan, report)
     for size in plan.sizes if set(plan.parts) != {"fusion"} else ():
         report(f"Making a clip of {_named(size)}")
-        clip = make_clip(folder / f"{size[1]}.mp4", size, plan.frames)
+        clip = make_clip(folder / f"{_named(size)}.mp4", size, plan.frames)
         if "stages" in plan.parts:
             yield "stages", _stages(plan, size, clip, folder, ceiling, report)
         if "profile" in plan.parts:
