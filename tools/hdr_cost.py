@@ -2,7 +2,7 @@
 
     python tools/hdr_cost.py --json benchmarks/hdr-cost.json
 
-Each is run twice with few and with more frames, in turn; the difference is what frames cost, without the start.
+Each is run with few and with more frames, in turn; the difference is what frames cost, without the start.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.runtime.sinks import open_sink
 from streamfuse.synthetic.sample_source import open_sample
 
-FEW, MORE, ROUNDS = 6, 36, 2
+FEW, MORE = 6, 36
 OUTPUTS = {"nothing": ("null:", ()), "hevc, 10 bit": ("out.mp4", ("--codec", "hevc", "--bits", "10"))}
 
 
 @click.command(help=__doc__)
 @click.option("--json", "json_file", type=click.Path(path_type=Path))
 @click.option("--preset", type=click.Choice(["fast", "balanced", "best"]), default="fast", show_default=True)
-def main(json_file: Path | None, preset: str) -> None:
+@click.option("--size", default="1920x1080", show_default=True, help="Of the built-in scene.")
+@click.option("--rounds", type=click.IntRange(1), default=2, show_default=True, help="The cheapest counts.")
+def main(json_file: Path | None, preset: str, size: str, rounds: int) -> None:
     """Measure, print and write."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mkv"
         with (
-            open_sample(f"sample:?frames={MORE}&size=1920x1080") as source,
+            open_sample(f"sample:?frames={MORE}&size={size}") as source,
             open_sink(clip, source.info, codec="h264", crf=14) as sink,
         ):
             for f in source:
@@ -43,7 +45,7 @@ def main(json_file: Path | None, preset: str) -> None:
             target = output if output == "null:" else str(Path(folder) / output)
             kinds = {"ordinary": codec, "hdr": ("--hdr", "pq")}
             spent: dict[str, list[float]] = {kind: [] for kind in kinds}
-            for _ in range(ROUNDS):
+            for _ in range(rounds):
                 for kind, options in kinds.items():
                     arguments = [str(clip), "-o", target, "--preset", preset, *options]
                     few, more = (_seconds(arguments, frames) for frames in (FEW, MORE))
@@ -56,7 +58,7 @@ def main(json_file: Path | None, preset: str) -> None:
                 f"{name:14s} ordinary {1e3 * ordinary:.0f} ms, hdr {1e3 * hdr:.0f} ms: {hdr / ordinary:.2f} x"
             )
     if json_file is not None:
-        figures = {"environment": describe_environment(), "preset": preset, "size": "1920x1080", "rows": rows}
+        figures = {"environment": describe_environment(), "preset": preset, "size": size, "rows": rows}
         json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 

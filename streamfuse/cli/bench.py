@@ -86,7 +86,7 @@ def bench(
     old = read_figures(json_file) if json_file is not None and add and json_file.is_file() else None
     plan = BenchPlan(
         sizes=[_QUICK_SIZE] if quick else list(dict.fromkeys(map(_size, sizes))),
-        presets=presets,
+        presets=list(dict.fromkeys(presets)),
         frames=_QUICK_FRAMES if quick else frames,
         repeats=1 if quick else repeats,
         peers=peers,
