@@ -21,6 +21,7 @@ from streamfuse.cli import evaluate as cli_evaluate
 from streamfuse.cli import live as cli_live
 from streamfuse.cli import stills as cli_stills
 from streamfuse.cli import zmq as cli_zmq
+from streamfuse.cli.hdr_options import hdr_options
 from streamfuse.cli.look_options import LOOK_KEYS, look_options
 from streamfuse.cli.standard import guard_standard_streams
 from streamfuse.core.rates import read_rate
@@ -209,20 +210,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     type=click.Choice(["auto", "copy", "none"]),
     help="auto: copy sound, convert what the container cannot hold; copy: never convert; none: leave it out.",
 )
-@click.option(
-    "--hdr",
-    type=click.Choice(["off", "hlg", "pq"]),
-    help="Write real dynamic range, for HDR screens: HLG or HDR10 (PQ); default: off.",
-)
-@click.option(
-    "--peak-nits", type=float, metavar="NITS", help="Of --hdr pq: nothing is brighter; default: 1000."
-)
-@click.option(
-    "--white",
-    type=float,
-    metavar="EV",
-    help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: 2/3 of the gap.",
-)
+@hdr_options
 @click.option("--side-by-side", is_flag=True, default=None, help="Write under | over | fused.")
 @click.option(
     "--dump-stages",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from streamfuse.cli.hdr_options import hdr_options
 from streamfuse.cli.look_options import look_options
 from streamfuse.errors import StreamfuseError
 
@@ -67,20 +68,7 @@ PRESETS = ("fast", "balanced", "best")
 @click.option(
     "--audio", type=click.Choice(["auto", "copy", "none"]), help="Copy, convert or leave out sound."
 )
-@click.option(
-    "--hdr",
-    type=click.Choice(["off", "hlg", "pq"]),
-    help="Write real dynamic range, for HDR screens: HLG or HDR10 (PQ); default: off.",
-)
-@click.option(
-    "--peak-nits", type=float, metavar="NITS", help="Of --hdr pq: nothing is brighter; default: 1000."
-)
-@click.option(
-    "--white",
-    type=float,
-    metavar="EV",
-    help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: 2/3 of the gap.",
-)
+@hdr_options
 @click.option("--overwrite", is_flag=True, default=None, help="Replace existing outputs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on standard output.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
