@@ -314,13 +314,20 @@ def test_a_second_interrupt_gives_up_what_is_in_flight():
     log = Log()
     stage = Hanging(log)
     pipeline = Pipeline(Numbers(10**9, log), [stage], [Store(log=log)], stop_timeout=0.3)
-    for seconds in (0.1, 0.3):
-        threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    def interrupt() -> None:
+        stage.hangs.wait()
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+
+    threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
         pipeline.run()
     stage.let_go.set()
     assert pipeline.statistics.interrupted
-    assert log.closed[-1] == "sink"
+    # Not that it is the last: the source may still be at its last number while the stage is given up.
+    assert "sink" in log.closed
 
 
 @pytest.mark.parametrize("policy", ["drop-oldest", "drop-newest"])
