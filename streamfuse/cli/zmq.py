@@ -313,8 +313,8 @@ def _run(relay: Relay, as_json: bool, quiet: bool) -> None:
     from streamfuse.runtime.progress import Reporter
 
     if not quiet:
-        _warn(relay.warnings)
-        click.echo(", ".join(name for sink in relay.sinks for name in sink.outputs), err=True)
+        _warn(relay.job.warnings)
+        click.echo(", ".join(relay.job.outputs), err=True)
     with _stopping(relay.stop), when_compiling(Reporter(quiet=quiet or as_json).compiling):
         summary = relay.run()
     if as_json:
