@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.hdr_options import hdr_options
 from streamfuse.cli.look_options import look_options
+from streamfuse.cli.signals import on_signals
 from streamfuse.errors import StreamfuseError
 
 if TYPE_CHECKING:
@@ -107,10 +109,8 @@ def batch(
         read_cube(config.look.lut)
     processes = workers or max(1, (os.cpu_count() or 1) // 2)
     shown = _Shown(quiet=quiet or as_json)
-    endings = (signal.SIGTERM, signal.SIGHUP)  # a run that is told to end tidies up as after Ctrl-C
-    previous = [signal.signal(number, signal.default_int_handler) for number in endings]
     try:
-        with shown:
+        with on_signals(_interrupt, signal.SIGTERM, signal.SIGHUP), shown:
             films = plan_films(find_sources(inputs), output, config, segments, suffix)
             run = Batch(films, workers=processes, ray=ray, resume=resume, report=shown.tell)
             shown.begin(len(films), sum(len(film.parts) for film in films), processes)
@@ -119,10 +119,7 @@ def batch(
             results = run.run()
     except KeyboardInterrupt:
         click.echo("Interrupted: what is complete is kept; the same command with --resume goes on.", err=True)
-        sys.exit(130)
-    finally:
-        for number, handler in zip(endings, previous, strict=True):
-            signal.signal(number, handler)
+        sys.exit(EXIT_INTERRUPTED)
     failed = [file for file in results if file.status == "failed"]
     for file in failed:
         click.echo(f"Error: {file.result.error}", err=True)
@@ -136,6 +133,11 @@ def batch(
         )
     if failed:
         sys.exit(1)
+
+
+def _interrupt() -> None:
+    """A run that is told to end tidies up as after Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def _compile_ahead(films: Sequence[Film], compiling: Callable[[], None]) -> None:
