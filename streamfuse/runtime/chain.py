@@ -132,7 +132,6 @@ def build_chain(
         config.fuser_name,
         preset=config.fuse.preset,
         device=config.fuse.device,
-        steady=True,
         threads=config.fuse.threads if threads is None else 1,
         one_thread=True,
     )
