@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import signal
 import sys
 from collections.abc import Callable
@@ -21,91 +19,24 @@ from streamfuse.cli import evaluate as cli_evaluate
 from streamfuse.cli import live as cli_live
 from streamfuse.cli import stills as cli_stills
 from streamfuse.cli import zmq as cli_zmq
+from streamfuse.cli.config_group import config_group
+from streamfuse.cli.error_group import EXIT_INTERRUPTED, ErrorGroup
 from streamfuse.cli.hdr_options import hdr_options
 from streamfuse.cli.look_options import LOOK_KEYS, look_options
-from streamfuse.cli.standard import guard_standard_streams
-from streamfuse.core.collecting import importing, leave_all_at_exit
+from streamfuse.cli.signals import leave, on_signals
+from streamfuse.core.collecting import importing
 from streamfuse.core.rates import read_rate
 from streamfuse.errors import (
-    NO_MEMORY,
-    OutputError,
-    StreamfuseError,
     UsageError,
-    is_out_of_memory,
     shortened,
-    without_credentials,
 )
 
 PRESETS = ("fast", "balanced", "best")
-EXIT_INTERRUPTED = 130
-_LONG_WORD = re.compile(r"(\S{600})\S{100,}")
 
 
-class _Group(click.Group):
-    """Turns errors raised on purpose into one sentence and an exit status; others too, without a traceback."""
-
-    def main(self, *arguments: Any, **options: Any) -> Any:
-        guard_standard_streams()
-        leave_all_at_exit()
-        try:
-            return super().main(*arguments, **options)
-        except OutputError as error:  # of --help and the like, which are printed before a command begins
-            _complain(error)
-            sys.exit(error.exit_code)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except StreamfuseError as error:
-            _complain(error)
-            sys.exit(error.exit_code)
-        except (KeyboardInterrupt, click.Abort):
-            click.echo("Interrupted.", err=True)
-            sys.exit(EXIT_INTERRUPTED)
-        except BrokenPipeError:
-            sys.exit(1)
-        except click.ClickException as error:
-            raise _tellable(error) from None
-        except click.exceptions.Exit:
-            raise
-        except Exception as error:
-            if isinstance(error, OSError) and error.filename and error.strerror:
-                _complain(error, f"{error.filename} cannot be used: {error.strerror}.")
-                sys.exit(1)
-            if os.environ.get("STREAMFUSE_DEBUG"):
-                raise
-            _complain(error, f"Internal error, please report it (STREAMFUSE_DEBUG=1 shows where): {error!r}")
-            sys.exit(1)
-
-
-def _told(text: str) -> str:
-    """A sentence as it may be shown: without credentials, and without pages of what was typed or pasted."""
-    return _LONG_WORD.sub(r"\1 ...", without_credentials(text))
-
-
-def _tellable(error: click.ClickException) -> click.ClickException:
-    """Click's own complaint as it stands, or a plain one where it repeats what should not be shown."""
-    text = error.format_message()
-    clean = _told(text)
-    if clean == text:
-        return error
-    if isinstance(error, click.UsageError):
-        return click.UsageError(clean, ctx=error.ctx)
-    return click.ClickException(clean)
-
-
-def _complain(error: BaseException, text: str | None = None) -> None:
-    click.echo(_told(f"Error: {NO_MEMORY if is_out_of_memory(error) else text or error}"), err=True)
-    for note in getattr(error, "__notes__", ()):
-        if not note.startswith("This happened in"):  # which stage: for developers
-            click.echo(_told(f"  {note}"), err=True)
-    if os.environ.get("STREAMFUSE_DEBUG"):
-        import traceback
-
-        traceback.print_exception(error)
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=ErrorGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="streamfuse")
 def main() -> None:
     """Fuse alternating-exposure video and bracketed photographs into well-exposed pictures.
@@ -270,13 +201,8 @@ def fuse(
             inputs, output, config, fps=_rate(fps), dump=dump_stages, progress=reporter.update
         )
         reporter.tell(fusion.notes)
-        endings = (signal.SIGTERM, signal.SIGHUP)
-        previous = [signal.signal(number, lambda *_: fusion.stop()) for number in endings]
-        try:
+        with on_signals(fusion.stop, signal.SIGTERM, signal.SIGHUP):
             summary = fusion.run()
-        finally:
-            for number, handler in zip(endings, previous, strict=True):
-                signal.signal(number, handler)
     if as_json:
         click.echo(json.dumps(summary.as_dict()))
     elif not quiet:
@@ -289,41 +215,11 @@ cli_stills.evaluate.add_command(cli_evaluate.evaluate_video)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_labels)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_ablation)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_hdr)
-for command in (cli_batch.batch, cli_stills.still, cli_stills.evaluate, cli_stills.export):
+for command in (
+    cli_batch.batch, cli_stills.still, cli_stills.evaluate, cli_stills.export, config_group, cli_bench.bench,
+    cli_live.live, *cli_zmq.COMMANDS,
+):  # fmt: skip
     main.add_command(command)
-
-
-@main.group(name="config")
-def config_group() -> None:
-    """Show, check and describe settings files."""
-
-
-@config_group.command(name="show")
-@click.argument("name", default="default", metavar="[FILE|NAME]")
-def config_show(name: str) -> None:
-    """Print all settings of a file or a shipped configuration, defaults filled in."""
-    from streamfuse.config import load_config
-
-    click.echo(load_config(name).show(), nl=False)
-
-
-@config_group.command(name="check")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-def config_check(files: tuple[str, ...]) -> None:
-    """Say whether settings files are valid, and if not, what to change."""
-    from streamfuse.config import load_config
-
-    for name in files:
-        load_config(name)
-        click.echo(f"{name}: valid")
-
-
-@config_group.command(name="schema")
-def config_schema() -> None:
-    """Print the JSON schema of settings files, for editors."""
-    from streamfuse.config import schema
-
-    click.echo(json.dumps(schema(), indent=2))
 
 
 @main.command()
@@ -352,12 +248,8 @@ def doctor(camera: str | None, as_json: bool) -> None:
         if not works(findings):
             sys.exit(1)
         return
-    # So that its settings are put back.
-    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
+    with on_signals(leave, signal.SIGTERM):  # so that its settings are put back
         findings = examine_camera(camera)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
     click.echo(json.dumps(findings, indent=2) if as_json else render_camera(findings))
 
 
@@ -404,10 +296,6 @@ def _rate(text: str | None) -> Fraction | None:
         raise UsageError(f"--fps {shortened(text)} is not a frame rate; write 25 or 24000/1001.")
     return rate
 
-
-cli_zmq.register(main)
-cli_bench.register(main)
-cli_live.register(main)
 
 if __name__ == "__main__":
     main()

@@ -122,8 +122,3 @@ def _size(text: str) -> tuple[int, int]:
     if not found:
         raise UsageError(f"--size {text!r} is not a size; write 1280x720.")
     return int(found[1]), int(found[2])
-
-
-def register(main: click.Group) -> None:
-    """Add the command to the program."""
-    main.add_command(bench)

@@ -15,7 +15,9 @@ import click
 from click.core import ParameterSource
 
 from streamfuse.cli.camera_options import NO_HDR, STREAM
+from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.look_options import LOOK, LOOK_KEYS
+from streamfuse.cli.signals import on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,16 +26,10 @@ if TYPE_CHECKING:
     from streamfuse.runtime.live.live_run import LiveRun
     from streamfuse.runtime.live.status import LiveSummary
 
-_INTERRUPTED = 130
 _MAX_BITS = 10e9
 _TOKEN = "STREAMFUSE_WEB_TOKEN"
 _SECONDS = click.FloatRange(min=0, min_open=True)
 _PLAIN = ("preset", "size", "fps", "gap_ev", "drive", "record_dir", "segment", "keep", "web")
-
-
-def register(main: click.Group) -> None:
-    """Add the command to the command line."""
-    main.add_command(live)
 
 
 _CAMERA = [
@@ -171,7 +167,7 @@ def live(
     elif not quiet:
         click.echo(_last_words(summary), err=True)
     if summary.interrupted:
-        sys.exit(_INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def _warn_of_shown_secrets(camera: str | None, sinks: tuple[str, ...], web_token: str | None) -> None:
@@ -207,7 +203,8 @@ def _run(
     config = settings()
     if config.live.camera is None:
         raise UsageError("No camera was named: give an index, /dev/videoN, a URL or sim:.")
-    stack.enter_context(_ended_by(signal.SIGTERM))
+    # Until the run is there, there is nothing to finish.
+    stack.enter_context(on_signals(lambda: sys.exit(0), signal.SIGTERM))
     lanes = Lanes(config)  # before the camera gives frames that nobody could fuse yet
     events = Events()
     lanes.compile_ahead(lambda: events.tell_once("compile", COMPILING))
@@ -217,7 +214,9 @@ def _run(
     if config.live.web is not None:
         stack.enter_context(_page(run, config.live.web, token))
     monitor = stack.enter_context(Monitor(quiet=quiet))
-    stack.enter_context(_on_signals(run, settings, monitor))
+    stack.enter_context(on_signals(run.stop, signal.SIGTERM))
+    # In the thread of the run, at its next report.
+    stack.enter_context(on_signals(lambda: monitor.ask(lambda: run.reload(settings())), signal.SIGHUP))
     return run.run(duration, monitor.update)
 
 
@@ -295,36 +294,6 @@ def _page(run: LiveRun, address: str, token: str | None) -> Iterator[None]:
         yield
     finally:
         server.close()
-
-
-@contextmanager
-def _ended_by(number: int) -> Iterator[None]:
-    """Until the run is there, there is nothing to finish."""
-
-    def handler(*_: object) -> None:
-        sys.exit(0)
-
-    previous = signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        signal.signal(number, previous)
-
-
-@contextmanager
-def _on_signals(run: LiveRun, settings: Callable[[], Config], monitor: Any) -> Iterator[None]:
-    """SIGTERM ends the run, SIGHUP has it reload (in the thread of the run, at its next report)."""
-
-    def reload() -> None:
-        run.reload(settings())
-
-    handlers = {signal.SIGTERM: lambda *_: run.stop(), signal.SIGHUP: lambda *_: monitor.ask(reload)}
-    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _last_words(summary: LiveSummary) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from streamfuse.cli.look_options import look_options
+from streamfuse.cli.signals import leave, on_signals
 
 PRESETS = ("fast", "balanced", "best")
 
@@ -102,9 +102,7 @@ def evaluate(context: click.Context) -> None:
     from streamfuse.runtime.progress import Reporter
 
     context.with_resource(when_compiling(Reporter().compiling))
-    # Ends as an error does, so that nothing half-written is left.
-    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    context.call_on_close(lambda: signal.signal(signal.SIGTERM, previous))
+    context.with_resource(on_signals(leave, signal.SIGTERM))
 
 
 @evaluate.command()

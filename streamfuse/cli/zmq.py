@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamfuse.cli.camera_options import NO_HDR, STREAM
+from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.look_options import LOOK
+from streamfuse.cli.signals import on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from streamfuse.runtime.live.live_config import LiveConfig
     from streamfuse.runtime.relay import Relay
 
-_INTERRUPTED = 130
 _HINT_SECONDS = 3.0
 _KEY = click.Path(path_type=Path)
 
@@ -62,12 +63,6 @@ _TRUSTING = [
         "--keys", type=_KEY, metavar="NAME.key_secret", help="Own keys, where the publisher asks for them."
     ),
 ]
-
-
-def register(main: click.Group) -> None:
-    """Add the commands to the command line."""
-    for command in (publish, capture_publish, subscribe, record, keys):
-        main.add_command(command)
 
 
 def _with(*options: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -219,7 +214,7 @@ def subscribe(
         _warn(subscription.warnings)
     report = None
     hint = nullcontext() if quiet else _hint(endpoint, lambda: subscription.statistics.received == 0)
-    with _stopping(subscription.close), hint:
+    with on_signals(subscription.close, signal.SIGTERM), hint:
         for report in watch(
             subscription, output=output, view=view, frames=count, seconds=duration, **options
         ):
@@ -298,24 +293,14 @@ def _hint(endpoint: str, silent: Callable[[], bool] = lambda: True) -> Iterator[
         timer.cancel()
 
 
-@contextmanager
-def _stopping(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGTERM ends what runs, cleanly."""
-    previous = signal.signal(signal.SIGTERM, lambda *_: stop())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
 def _run(relay: Relay, as_json: bool, quiet: bool) -> None:
     from streamfuse.core.jit import when_compiling
     from streamfuse.runtime.progress import Reporter
 
     if not quiet:
-        _warn(relay.warnings)
-        click.echo(", ".join(name for sink in relay.sinks for name in sink.outputs), err=True)
-    with _stopping(relay.stop), when_compiling(Reporter(quiet=quiet or as_json).compiling):
+        _warn(relay.job.warnings)
+        click.echo(", ".join(relay.job.outputs), err=True)
+    with on_signals(relay.stop, signal.SIGTERM), when_compiling(Reporter(quiet=quiet or as_json).compiling):
         summary = relay.run()
     if as_json:
         click.echo(json.dumps(summary.as_dict()))
@@ -326,7 +311,7 @@ def _run(relay: Relay, as_json: bool, quiet: bool) -> None:
             err=True,
         )
     if summary.interrupted:
-        sys.exit(_INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def _warn(sentences: Sequence[str]) -> None:
@@ -345,3 +330,6 @@ def _line(report: dict[str, Any]) -> str:
         f"{report['frames']} frames, {report['fps']:.1f} fps, {report['megabytes_per_second']:.1f} MB/s{age}{delay}, "
         f"{report['lost']} lost on the way, {report['skipped']} skipped here, {report['refused']} messages refused"
     )
+
+
+COMMANDS = (publish, capture_publish, subscribe, record, keys)

@@ -332,10 +332,10 @@ class FusedFrame(Picture):
     Args:
         exposures: index (in the source) of the frames that it was made of.
         stats: measurements of this frame by name, such as `ghost_share`.
-        captured_at: `time.monotonic()` of this process at capture of the reference, for live sources; see
-            `captured_unix`.
+        captured_at: `time.monotonic()` of this process at capture of the reference, for live sources.
         maps: pictures that ride along on request, by name, such as `weights`; see `streamfuse.runtime.maps`.
         radiance: scene-linear R, G, B of BT.709's primaries, (H, W, 3) float32, 1 = diffuse white; on request.
+        made_of: the exposures and maps that it was blended from, on its way through a chain that ends in a `Finish`.
     """
 
     exposures: tuple[int, ...] = ()
@@ -343,6 +343,7 @@ class FusedFrame(Picture):
     captured_at: float | None = None
     maps: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     radiance: Map | None = None
+    made_of: WeighedBracket | None = None
 
     @property
     def captured_unix(self) -> float | None:

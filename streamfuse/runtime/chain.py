@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streamfuse.align.aligner import Aligner
 from streamfuse.config import Config
@@ -136,25 +135,22 @@ def build_chain(
         threads=config.fuse.threads if threads is None else 1,
         one_thread=True,
     )
-    front, finishing = build_front(config, simultaneous), _Finishing(finish)
-    show = finishing.made_of.append if finish else None
-    fuse = _on_device(config, fuser, show) if on_device else None
+    front, keep = build_front(config, simultaneous), bool(finish)
+    fuse = _on_device(config, fuser, keep) if on_device else None
     if fuse is not None:
         fusion = Line("fuse", fuse).ending_in(DimStage(front.fades))
     else:
         weighed = Line("align", _aligner(config)).then("weigh", WeighStage(fuser))
         if config.smooth.enabled:
             weighed = weighed.then("smooth", Smoother())
-        if show is not None:
-            weighed = weighed.seen(weighed.stages[-1].name, show)
-        leveller = Leveller() if config.smooth.enabled else None
-        fusion = weighed.then("blend", BlendStage(fuser, leveller)).ending_in(DimStage(front.fades))
+        blend = BlendStage(fuser, Leveller() if config.smooth.enabled else None, keep=keep)
+        fusion = weighed.then("blend", blend).ending_in(DimStage(front.fades))
     if config.smooth.flicker:
         fusion = fusion.then("flicker", Deflicker())
     if (look := config.look.look).active:
         fusion = fusion.then("look", LookStage(look))
     if finish:
-        fusion = fusion.ending_in(finishing)
+        fusion = fusion.ending_in(FinishStage(finish))
     fusion = fusion.ending_in(AgainStage(front.doubles))
     return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.flicker, threads)
 
@@ -173,9 +169,7 @@ def _aligner(config: Config) -> Aligner:
     return Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
 
 
-def _on_device(
-    config: Config, fuser: Fuser, show: Callable[[WeighedBracket], None] | None
-) -> Stage[Bracket, FusedFrame] | None:
+def _on_device(config: Config, fuser: Fuser, keep: bool) -> Stage[Bracket, FusedFrame] | None:
     """From align to blend on the GPU; None where there is none, or no such form of the fuser or of the settings."""
     mode = config.align.mode
     if not isinstance(fuser, LcndrFuser) or not fuser.device.startswith("cuda") or mode == "global":
@@ -194,27 +188,24 @@ def _on_device(
             config.smooth.enabled,
             denoise=config.denoise,
         ),
-        show,
+        keep=keep,
     )
 
 
-class _Finishing(Stage[FusedFrame, FusedFrame]):
-    """Shows each fused frame to the `finish` functions, beside what it was made of.
+class FinishStage(Stage[FusedFrame, FusedFrame]):
+    """Shows each fused frame to the `finish` functions, beside what it was made of, which it carries no further.
 
     Args:
         finish: as `build_chain` takes them.
-
-    Attributes:
-        made_of: gets what each frame is made of, in order, before the frame comes.
     """
 
     def __init__(self, finish: Sequence[Finish]) -> None:
-        self.made_of: deque[WeighedBracket] = deque()
         self._finish = finish
 
     def push(self, item: FusedFrame) -> Iterator[FusedFrame]:
-        """One in, one out."""
-        bracket = self.made_of.popleft()
+        """Take a frame that carries what it was made of, give one."""
+        assert item.made_of is not None, "The stage that blends has to keep what the frames are made of."
+        finished = item
         for finish in self._finish:
-            item = finish(bracket, item)
-        yield item
+            finished = finish(item.made_of, finished)
+        yield replace(finished, made_of=None)

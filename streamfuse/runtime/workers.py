@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from streamfuse.core.protocols import Feed, ParallelStage, Sink, Stage
+from streamfuse.core.protocols import Drain, Feed, ParallelStage, Stage
 from streamfuse.core.queue import END, Queue
 from streamfuse.core.turns import Turn, Turns
 from streamfuse.runtime.line import NamedStage, passed
@@ -313,7 +313,7 @@ class SinksWorker(Worker):
     """
 
     def __init__(
-        self, sinks: Sequence[Sink], name: str, state: RunState, inlet: Queue[Any], whole: bool
+        self, sinks: Sequence[Drain[Any]], name: str, state: RunState, inlet: Queue[Any], whole: bool
     ) -> None:
         super().__init__(name, state, inlet, None)
         self._sinks = sinks

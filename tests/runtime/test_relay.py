@@ -14,6 +14,7 @@ from wire_frames import fused_frame, stream_info
 import streamfuse
 from streamfuse.config import Config
 from streamfuse.errors import UsageError
+from streamfuse.runtime import job
 from streamfuse.runtime import relay as relays
 from streamfuse.runtime.sinks import open_sink
 
@@ -24,12 +25,12 @@ def policy(monkeypatch, inputs, endpoints, run=relays.capture_publish, **options
     """What happens to frames that come too fast in that run."""
     found = []
 
-    class Recorded(relays.Pipeline):
+    class Recorded(job.Pipeline):
         def __init__(self, *args, **options):
             found.append(options["policy"])
             super().__init__(*args, **options)
 
-    monkeypatch.setattr(relays, "Pipeline", Recorded)
+    monkeypatch.setattr(job, "Pipeline", Recorded)
     relay = run(inputs, endpoints, **options)
     relay.stop()
     relay.run()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -71,18 +71,19 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
     Args:
         fuser: the network, and where it runs.
         settings: see there.
-        show: gets what each fused frame was made of, on the host, before the frame is given; None: it is not fetched.
+        keep: let each frame carry what it was made of, which is then fetched to the host.
     """
 
     def __init__(
         self,
         fuser: LcndrFuser,
         settings: DeviceFusionSettings | None = None,
-        show: Callable[[WeighedBracket], None] | None = None,
+        *,
+        keep: bool = False,
     ) -> None:
         settings = settings or DeviceFusionSettings()
         self._settings = settings
-        self._show = show
+        self._keep = keep
         self._fuser = fuser
         self._device = torch.device(fuser.device)
         self._launcher = launcher_for(self._device)
@@ -164,9 +165,7 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
         while len(self._downloads) > keep:
             done = self._downloads.popleft()
             frame = done.frame()
-            if self._show is not None:
-                self._show(on_host(done.instant))
-            yield frame
+            yield replace(frame, made_of=on_host(done.instant)) if self._keep else frame
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a batch has to do: a job for each file, a part for each segment of it."""
+"""What a batch has to do: a film for each file, a part for each segment of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHORTEST = 2 * RUN_IN  # frames of a segment: below, more would be read twice th
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Frames first..end-1 of a job (None: to the end), and the name of the files that they are fused into."""
+    """Frames first..end-1 of a film (None: to the end), and the name of the files that they are fused into."""
 
     first: int
     end: int | None
@@ -43,7 +43,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Film:
     """One file to fuse.
 
     Args:
@@ -92,7 +92,7 @@ class Job:
 
 
 def digest(fingerprint: dict[str, Any]) -> str:
-    """A short name for a job's fingerprint, which the records of its parts bear."""
+    """A short name for a film's fingerprint, which the records of its parts bear."""
     return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:24]
 
 
@@ -115,10 +115,10 @@ def _key(name: str) -> Any:
     return natural_key(Path(name))
 
 
-def plan_jobs(
+def plan_films(
     sources: Sequence[str], folder: Path, config: Config, segments: int, suffix: str | None
-) -> list[Job]:
-    """A job for each source.
+) -> list[Film]:
+    """A film for each source.
 
     Args:
         sources: videos, or folders of images.
@@ -138,12 +138,12 @@ def plan_jobs(
         )
     if suffix is not None and (suffix := f".{suffix.lower().removeprefix('.')}") not in CONTAINERS:
         raise UsageError(f"--suffix {suffix} is no kind of video: choose one of {', '.join(CONTAINERS)}.")
-    jobs: dict[Path, Job] = {}
+    films: dict[Path, Film] = {}
     for source in sources:
         output = folder / f"{Path(source).stem}{suffix or _suffix(source)}"
-        if output in jobs:
+        if output in films:
             raise UsageError(
-                f"{source} and {jobs[output].source} would both be written to {output}: rename one."
+                f"{source} and {films[output].source} would both be written to {output}: rename one."
             )
         if output.exists() and output.samefile(source):
             raise UsageError(f"{source} would be replaced by its output: choose another folder with -o.")
@@ -154,8 +154,8 @@ def plan_jobs(
             Part(a, b, work / f"{n:04d}{output.suffix}")
             for n, (a, b) in enumerate(zip(cuts, ends, strict=True))
         )
-        jobs[output] = Job(source, output, config, tuple(parts))
-    return list(jobs.values())
+        films[output] = Film(source, output, config, tuple(parts))
+    return list(films.values())
 
 
 def _suffix(source: str) -> str:

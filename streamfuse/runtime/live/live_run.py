@@ -285,7 +285,6 @@ class LiveRun:
             self._session = session = Session(
                 self._lanes,
                 self._queue,
-                self._source.info,
                 self._config.smooth.enabled,
                 self._ingest.unit is None,
                 self._look,
