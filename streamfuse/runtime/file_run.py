@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Unpack
 
-from streamfuse.config import Config, OutputConfig, configured
+from streamfuse.config import Config, configured
 from streamfuse.core.arguments import checked_names
 from streamfuse.core.forking import Owner
 from streamfuse.core.frame import FusedFrame
@@ -125,7 +125,7 @@ class FileFusion:
             self._job = FusionJob.opened(
                 source,
                 config,
-                lambda info: [open_output(output, info, config.output)],
+                lambda info: [open_output(output, info, config)],
                 finishers(config, self._dump),
                 on_progress=self._report if progress else None,
                 whole=True,
@@ -237,13 +237,13 @@ class FileFusion:
         )
 
 
-def open_output(output: str | Path, info: SourceInfo, settings: OutputConfig) -> Sink:
-    """The sink for fused frames of a source.
+def open_output(output: str | Path, info: SourceInfo, config: Config) -> Sink:
+    """The sink for fused frames of a source; its encoder takes as many threads as the run.
 
     Raises:
         StreamfuseError: as `open_sink`.
     """
-    rate = info.rate / info.simultaneous
+    rate, settings = info.rate / info.simultaneous, config.output
     info, settings, mastering = hdr_output.output_of(output, info, settings)
     if settings.side_by_side:
         info = replace(info, width=side_by_side_width(info))
@@ -252,7 +252,7 @@ def open_output(output: str | Path, info: SourceInfo, settings: OutputConfig) ->
     return opened(
         output, info, codec=settings.codec, crf=settings.crf, preset=settings.speed, bits=settings.bits,
         pix_fmt=settings.pix_fmt, rate=rate, overwrite=settings.overwrite,
-        audio=settings.audio, mastering=mastering,
+        audio=settings.audio, mastering=mastering, threads=config.fuse.threads or 0,
     )  # fmt: skip
 
 
@@ -283,7 +283,7 @@ def _open(inputs: Sequence[str], config: Config, fps: Fraction | None) -> Source
     wanted = config.input
     return open_source(
         list(inputs), frames=wanted.frame_range, rate=fps, sidecar=wanted.exposures, offset=wanted.offset,
-        deinterlace=wanted.deinterlace,
+        deinterlace=wanted.deinterlace, threads=config.fuse.threads or 0,
     )  # fmt: skip
 
 
