@@ -54,8 +54,8 @@ def test_the_missing_exposure_is_what_a_second_camera_would_have_seen(preset: Pr
         assert item.gaps_ev == pytest.approx((0.0, 3.0), abs=0.15)
         assert item.trust[ranks[i]] is None
         assert float(item.trust[1 - ranks[i]].mean()) > 0.98
-        np.testing.assert_allclose(motion_of(item.flow_after, item), (2.0, 0.0), atol=0.3)
-        np.testing.assert_allclose(motion_of(item.flow_before, item), (-2.0, 0.0), atol=0.3)
+        np.testing.assert_allclose(motion_of(item.flow_after, item), (2.0, 0.0), atol=0.3)  # type: ignore[arg-type]
+        np.testing.assert_allclose(motion_of(item.flow_before, item), (-2.0, 0.0), atol=0.3)  # type: ignore[arg-type]
     assert aligned[0].flow_before is None
     assert aligned[-1].flow_after is None
 
@@ -80,7 +80,7 @@ def test_global_motion_beats_none() -> None:
     truth = exposed(shifted(scene(), 6.0), 2.5)
     errors = []
     for mode in ("off", "global"):
-        out = align(frames, ranks, Aligner("balanced", mode, ghost=False))  # type: ignore[arg-type]
+        out = align(frames, ranks, Aligner("balanced", mode, ghost=False))
         errors.append(error(out[2].exposures[1][0], truth))
         assert (out[2].flow_before is None) == (mode == "off")
     assert errors[1] < errors[0] / 2
@@ -244,14 +244,14 @@ def test_simultaneous_exposures_pass_unwarped() -> None:
             True,
         ]
         assert item.trust == (None, None)
-    np.testing.assert_allclose(motion_of(aligned[1].flow_after, aligned[1]), (2.0, 0.0), atol=0.5)
+    np.testing.assert_allclose(motion_of(aligned[1].flow_after, aligned[1]), (2.0, 0.0), atol=0.5)  # type: ignore[arg-type]
 
 
 def test_half_rate_has_flow_between_its_own_instants() -> None:
     ranks = [i % 2 for i in range(8)]
     aligned = align(alternating(ranks, (0, 3), speed=1.0), ranks, Aligner(rate="half"), Pairer("half"))
     assert len(aligned) == 4
-    np.testing.assert_allclose(motion_of(aligned[1].flow_after, aligned[1]), (2.0, 0.0), atol=0.3)
+    np.testing.assert_allclose(motion_of(aligned[1].flow_after, aligned[1]), (2.0, 0.0), atol=0.3)  # type: ignore[arg-type]
     truth = exposed(shifted(scene(), 2.0), 3.0)
     assert error(aligned[1].exposures[1][0], truth) < 3.0
 
@@ -295,7 +295,7 @@ def test_sides_that_disagree_where_the_bright_reference_is_clipped_are_not_mixed
         linear[30:66, 24 + 28 * i : 44 + 28 * i] = 0.3
         frames.append(grey_frame(exposed(linear, 3.0 * rank), i))
     made = align(frames, ranks, Aligner())[3].exposures[0][0][34:62, 60:]
-    light, dark = (int(exposed(np.float32([[level]]), 0)[0, 0]) for level in (0.9, 0.3))
+    light, dark = (int(exposed(np.array([[level]], np.float32), 0)[0, 0]) for level in (0.9, 0.3))
     between = (made < light - 25) & (made > dark + 25)  # half transparent
     assert between.mean() < 0.12
 

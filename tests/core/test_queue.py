@@ -86,4 +86,4 @@ def test_a_queue_needs_room_and_a_policy():
     with pytest.raises(UsageError, match="at least 1 item, not 0"):
         Queue(0)
     with pytest.raises(UsageError, match="no policy 'drop'"):
-        Queue(1, "drop")
+        Queue(1, "drop")  # type: ignore[arg-type]

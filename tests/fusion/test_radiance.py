@@ -174,7 +174,7 @@ def test_the_transfer_function_and_the_gap_are_found(transfer):
     taken = [exposed(radiance, gap, transfer=transfer) for gap in (0.0, 2.5)]
     stage = RadianceStage(HdrTarget(white_ev=0.0, keep=True))
     (frame,) = stage.push(bracket(taken, gaps=(0.0, 3.1)))
-    np.testing.assert_allclose(frame.radiance, radiance, rtol=0.03)
+    np.testing.assert_allclose(frame.radiance, radiance, rtol=0.03)  # type: ignore[arg-type]
 
 
 def test_metadata_are_believed():
@@ -192,7 +192,7 @@ def test_a_frame_without_a_partner_has_its_white_at_diffuse_white():
     frame = Frame(planes, 10, (0, 0), COLOR, 0, Fraction(1, 25), 0)
     alone = AlignedBracket(Bracket(frame, 0, 2, {}), (planes, planes), (0.0, 0.0), (None, None))
     (fused,) = RadianceStage(HdrTarget(keep=True)).push(alone)
-    np.testing.assert_allclose(fused.radiance, 1.0, rtol=1e-3)
+    np.testing.assert_allclose(fused.radiance, 1.0, rtol=1e-3)  # type: ignore[arg-type]
     signal = fused.rgb() / 65535
     np.testing.assert_allclose(hdr.pq_decode(signal), hdr.REFERENCE_WHITE, rtol=0.02)
 
@@ -204,4 +204,4 @@ def test_a_fade_is_dimmed_in_light():
         next(iter(RadianceStage(HdrTarget(keep=True), dimmed).push(bracket(taken))))
         for dimmed in (lambda _: 1.0, lambda _: 0.5)
     )
-    np.testing.assert_allclose(faded.radiance, plain.radiance * 0.5**2.2, rtol=1e-4)
+    np.testing.assert_allclose(faded.radiance, plain.radiance * 0.5**2.2, rtol=1e-4)  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ def film(path: Path, sound: str | None, *, delay: Fraction = Fraction(0), size=(
                     np.full((size[1] * 3 // 2, size[0]), 16 + n % 200, np.uint8), "yuv420p"
                 )
                 picture.pts, picture.time_base = n, Fraction(1, rate)
-                out.mux(video.encode(picture))
+                out.mux(video.encode(picture))  # type: ignore[arg-type]
                 if audio is not None:
                     out.mux(audio.encode(_tone(n, rate, delay)))
             out.mux(video.encode(None))
@@ -62,7 +62,7 @@ def heard(path: Path):
         codec, blocks = stream.codec_context.name, []
         begin = end = None
         for block in media.decode(stream):
-            time = block.pts * Fraction(block.time_base)
+            time = block.pts * Fraction(block.time_base)  # type: ignore[arg-type]
             begin = time if begin is None else begin
             end = time + Fraction(block.samples, block.sample_rate)
             pieces = block.to_ndarray().astype(float)
@@ -70,4 +70,4 @@ def heard(path: Path):
             rate = block.sample_rate
     wave = np.concatenate(blocks)[4000:-4000]
     peak = np.argmax(np.abs(np.fft.rfft(wave * np.hanning(len(wave))))) * rate / len(wave)
-    return codec, float(begin), float(end), peak
+    return codec, float(begin), float(end), peak  # type: ignore[arg-type]

@@ -155,7 +155,7 @@ def test_raw_formats_lead_back(name):
     ]
     back = unpack(name, arrays, frame.color)
     if kind in {"rgb", "bgr"}:
-        assert np.array_equal(back.rgb, frame.rgb())
+        assert np.array_equal(back.rgb, frame.rgb())  # type: ignore[arg-type]
     else:
         assert all(np.array_equal(a, b) for a, b in zip(back.planes, frame.planes, strict=True))
 
@@ -166,7 +166,7 @@ def jpeg_message(data, width=6, height=4):
     )
     found = decode_message(message(header, [data]))
     assert isinstance(found, Message)
-    return Arrived(found, found.header, 0.0)
+    return Arrived(found, found.header, 0.0)  # type: ignore[arg-type]
 
 
 def jpeg(width, height):
