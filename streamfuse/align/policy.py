@@ -40,6 +40,7 @@ class AlignSettings:
         rate: as given to the `Pairer`; at half rate the instants before and after are those of the same exposure.
         denoise: take the noise out of a dark reference where it stands in for a brighter exposure.
         coarse: work at `flow.COARSE` of the size that the preset stands for.
+        sides: neighbours that a missing exposure is made from, 1 or 2; None: as the preset says.
     """
 
     preset: Preset = "balanced"
@@ -48,6 +49,7 @@ class AlignSettings:
     rate: Literal["full", "half"] = "full"
     denoise: bool = True
     coarse: bool = False
+    sides: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +103,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
         self._ops = operations
         self._settings = settings
         self._effort = SETTINGS[settings.preset]
+        self._most_sides = settings.sides or self._effort.sides
         self._pictures: Recent[P] = Recent(12)
         self._histograms: Recent[Levels] = Recent(12)
         self._blocks: Recent[Blocks | None] = Recent(12)
@@ -160,7 +163,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
         """The frames that one missing exposure is made from."""
         pair = bracket.missing.get(rank)
         frames = [] if pair is None else [frame for frame in (pair.before, pair.after) if frame is not None]
-        return frames[: self._effort.sides]
+        return frames[: self._most_sides]
 
     def _make(
         self, bracket: Bracket, rank: int, frames: Sequence[Frame], curve: IntensityMapping
@@ -299,7 +302,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
             if frame is not None and (every or frame.index == here.index + place):
                 flows[place] = self._same_flow(here, frame)
         if (
-            self._effort.sides == 1 and not every
+            self._most_sides == 1 and not every
         ):  # one is known, and the other instant is there: motion is even
             pairs = bracket.missing.values()
             there = {

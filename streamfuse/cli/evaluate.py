@@ -177,6 +177,7 @@ def evaluate_video(
     help="Sigma in linear light, on the dark frames.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the noise.")
+@click.option("--told", is_flag=True, help="Frames say how they were exposed, as a sidecar would.")
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures."
 )

@@ -14,7 +14,15 @@ import cv2
 import numpy as np
 
 from streamfuse.core.frame import FusionMaps, Map
-from streamfuse.fusion.pyramid import CLIPPED, ENERGY_FLOOR, ENERGY_WINDOW, HELD, ROLL_OFF, ROLLED, SLACK
+from streamfuse.fusion.pyramid_settings import (
+    CLIPPED,
+    ENERGY_FLOOR,
+    ENERGY_WINDOW,
+    HELD,
+    ROLL_OFF,
+    ROLLED,
+    SLACK,
+)
 
 _BORDER = cv2.BORDER_REPLICATE
 _ONE = (1.0, 0, 0, 0)  # OpenCV's way to write a scalar

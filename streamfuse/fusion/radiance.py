@@ -50,6 +50,7 @@ READ_NOISE = 1e-3  # standard deviation in linear light, full scale is 1
 FULL_WELL = 10_000.0  # electrons at full scale
 FADE_START, FADE_END = 0.85, 0.97  # of R'G'B': a channel fades out as it clips
 LOST = 0.03, 0.1  # luma of the darkest exposure up to which it tells nothing, and from which on it tells all
+SURE_EV = 2.5  # where an exposure shows all, one that is darker by this is not asked: it would weigh 3 %
 TRACE = 1e-6  # of its weight that is left of the darkest exposure when it clips
 H273_TRANSFER = {"pq": 16, "hlg": 18}
 HLG_PEAK = REFERENCE_WHITE / hdr_transfer.HLG_WHITE  # scene light at signal 1, where diffuse white is 203
@@ -88,6 +89,7 @@ class Rendering:
     Args:
         matrix: (3, 3), from radiance to luminance of the output's R, G and B in cd/m2.
         gain, signal: by luminance.
+        knee: luminance up to which gain is 1.
         luma: weights of R', G', B' in Y', then what Cb and Cr are differences to Y' times.
         codes: scale and offset of Y', scale and offset of chroma, with what rounds.
     """
@@ -97,6 +99,7 @@ class Rendering:
     signal: Map
     luma: Map
     codes: Map
+    knee: np.float32
 
 
 @lru_cache(maxsize=4)
@@ -114,7 +117,10 @@ def rendering(target: HdrTarget, primaries: int, white: float) -> Rendering:
     matrix = hdr_transfer.between_primaries(primaries, hdr_transfer.BT2020) * (REFERENCE_WHITE / white)
     luma = (kr, 1 - kr - kb, kb, 0.5 / (1 - kb), 0.5 / (1 - kr))
     codes = (top - black, black + 0.5, 2 * half, neutral + 0.5)
-    return Rendering(*(np.asarray(one, np.float32) for one in (matrix, gain, signal, luma, codes)))
+    bent = np.flatnonzero(np.abs(gain - 1) > 1e-4)
+    knee = np.float32(nits[bent[0] - 1] if len(bent) else np.inf)
+    tables = [np.asarray(one, np.float32) for one in (matrix, gain, signal, luma, codes)]
+    return Rendering(tables[0], tables[1], tables[2], tables[3], tables[4], knee)
 
 
 def merged(
@@ -177,9 +183,11 @@ def merged(
         unclipped,
         floors,
         np.array([2.0**-gap for gap in gaps_ev], np.float32),
+        np.diff(gaps_ev, prepend=gaps_ev[0]) >= SURE_EV,
         np.array(LOST, np.float32),
         coded.matrix,
         coded.gain,
+        coded.knee,
         coded.signal,
         coded.luma,
         coded.codes,

@@ -267,7 +267,7 @@ def fuse_stills(
     _refuse_input(target, paths)
     if len(paths) < 2:
         raise UsageError(f"{_names(paths)} is one picture; fusion needs at least two exposures.")
-    pool = ThreadPoolExecutor(1, "network")  # torch takes longer to load than photographs to be read
+    pool = ThreadPoolExecutor(1, "network")  # with torch it takes longer to load than photographs to be read
     loading = pool.submit(Fuser, preset, device, fuser=fuser, look=look)
     pool.shutdown(wait=False)
     photos = [read_photo(path) for path in paths]

@@ -20,7 +20,7 @@ from streamfuse.core.output_file import check_output_file
 from streamfuse.encode import exr
 from streamfuse.errors import InputError, UsageError
 from streamfuse.fusion.radiance import HdrTarget, default_white_ev, in_units, merged, rendering
-from streamfuse.fusion.radiance_scale import measured_step, sampled
+from streamfuse.fusion.radiance_scale import measured_step, sampled, sampled_colours
 from streamfuse.imaging import photometric
 from streamfuse.imaging.hdr_transfer import BT709, P3_D65, between_primaries
 from streamfuse.imaging.photometric import SRGB
@@ -85,7 +85,8 @@ def merge_pictures(
     if exif_ev is not None:
         gaps = tuple(ev - exif_ev[0] for ev in exif_ev)
     else:
-        measured = [measured_step(dark, bright, transfer) for dark, bright in pairwise(lumas)]
+        colours = sampled_colours(planes, _BITS, color)
+        measured = [measured_step(dark, bright, transfer) for dark, bright in pairwise(colours)]
         steps = [curve.gap_ev if ev is None else ev for ev, curve in zip(measured, curves, strict=True)]
         gaps = tuple(float(gap) for gap in np.cumsum([0.0, *steps]))
     found_white = default_white_ev(gaps) if white_ev is None else white_ev

@@ -132,7 +132,6 @@ def build_chain(
         config.fuser_name,
         preset=config.fuse.preset,
         device=config.fuse.device,
-        steady=True,
         threads=config.fuse.threads if threads is None else 1,
         one_thread=True,
     )
@@ -161,13 +160,16 @@ def _build_radiance(config: Config, simultaneous: int, target: HdrTarget, thread
     limit_threads(config.fuse.threads if threads is None else 1)
     front = build_front(config, simultaneous)
     merge = RadianceStage(target, front.fades.taken)
-    fusion = Line("align", _aligner(config)).then("merge", merge).ending_in(AgainStage(front.doubles))
+    fusion = (
+        Line("align", _aligner(config, sides=2)).then("merge", merge).ending_in(AgainStage(front.doubles))
+    )
     return Chain(front, fusion, merge, smooth=False, threads=threads)
 
 
-def _aligner(config: Config) -> Aligner:
+def _aligner(config: Config, sides: int | None = None) -> Aligner:
     align = config.align
-    return Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
+    rate = config.input.rate
+    return Aligner(config.align_preset, align.mode, align.ghost, rate, config.denoise, sides=sides)
 
 
 def _on_device(config: Config, fuser: Fuser, keep: bool) -> Stage[Bracket, FusedFrame] | None:

@@ -54,8 +54,8 @@ def test_the_missing_exposure_is_what_a_second_camera_would_have_seen(preset: Pr
         assert item.gaps_ev == pytest.approx((0.0, 3.0), abs=0.15)
         assert item.trust[ranks[i]] is None
         assert float(item.trust[1 - ranks[i]].mean()) > 0.98
-        np.testing.assert_allclose(motion_of(item.flow_after, item), (2.0, 0.0), atol=0.3)  # type: ignore[arg-type]
-        np.testing.assert_allclose(motion_of(item.flow_before, item), (-2.0, 0.0), atol=0.3)  # type: ignore[arg-type]
+        np.testing.assert_allclose(motion_of(item.flow_after, item), (2.0, 0.0), atol=0.3)
+        np.testing.assert_allclose(motion_of(item.flow_before, item), (-2.0, 0.0), atol=0.3)
     assert aligned[0].flow_before is None
     assert aligned[-1].flow_after is None
 
@@ -244,14 +244,14 @@ def test_simultaneous_exposures_pass_unwarped() -> None:
             True,
         ]
         assert item.trust == (None, None)
-    np.testing.assert_allclose(motion_of(aligned[1].flow_after, aligned[1]), (2.0, 0.0), atol=0.5)  # type: ignore[arg-type]
+    np.testing.assert_allclose(motion_of(aligned[1].flow_after, aligned[1]), (2.0, 0.0), atol=0.5)
 
 
 def test_half_rate_has_flow_between_its_own_instants() -> None:
     ranks = [i % 2 for i in range(8)]
     aligned = align(alternating(ranks, (0, 3), speed=1.0), ranks, Aligner(rate="half"), Pairer("half"))
     assert len(aligned) == 4
-    np.testing.assert_allclose(motion_of(aligned[1].flow_after, aligned[1]), (2.0, 0.0), atol=0.3)  # type: ignore[arg-type]
+    np.testing.assert_allclose(motion_of(aligned[1].flow_after, aligned[1]), (2.0, 0.0), atol=0.3)
     truth = exposed(shifted(scene(), 2.0), 3.0)
     assert error(aligned[1].exposures[1][0], truth) < 3.0
 

@@ -239,7 +239,7 @@ def test_fields_of_two_exposures_in_a_file(tmp_path):
         out = list(source)
         assert "each field becomes a picture" in source.notes[0]
     assert [frame.index for frame in out] == list(range(28))
-    np.testing.assert_allclose([frame.time for frame in out], np.arange(28) / 50, atol=0.0006)  # type: ignore[arg-type]
+    np.testing.assert_allclose([frame.time for frame in out], np.arange(28) / 50, atol=0.0006)
     assert [bool(frame.luma.mean() > 60) for frame in out] == [False, True] * 14
     with VideoFileSource(tmp_path / "fields.mkv", frames=(20, 24)) as source:
         assert [(f.index, f.pts) for f in source] == [(f.index, f.pts) for f in out[20:24]]

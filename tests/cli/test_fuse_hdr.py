@@ -5,12 +5,15 @@ import cv2
 import numpy as np
 import OpenEXR
 import pytest
+from fused_frames import fused, source_info
 from runs import SAMPLE, fuse, streamfuse
 
 import streamfuse as api
-from streamfuse.core.color import planes_to_rgb
+from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.frame import ColorInfo
+from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.imaging import hdr_transfer as hdr
+from streamfuse.imaging import photometric
 
 FAST = ("--preset", "fast")
 TRANSFER = {"pq": 16, "hlg": 18}
@@ -90,6 +93,70 @@ def test_pq_and_hlg_and_exr_hold_one_radiance(tmp_path):
     middle = (pixels > 0.05) & (pixels < 1.5)
     for found in (pq, hlg):
         assert abs(np.median(found[middle] / pixels[middle]) - 1) < 0.01
+
+
+PATCH = 40
+
+
+def chart():
+    """Radiance (H, W, 3) of BT.709's primaries: a grey ramp of six steps, then patches of colour; 1 clips darkest."""
+    hues = [(1, 1, 1), (1, 0.1, 0.1), (0.1, 1, 0.1), (0.1, 0.1, 1), (0.8, 0.4, 0.2)]
+    levels = 0.7 * 2.0 ** -np.arange(6)
+    patches = np.array(hues)[:, None] * levels[None, :, None]
+    return np.repeat(np.repeat(patches, PATCH, 0), PATCH, 1)
+
+
+@pytest.mark.parametrize(("kind", "codec"), [("pq", "hevc"), ("hlg", "hevc"), ("pq", "av1"), ("hlg", "av1")])
+def test_a_ramp_and_patches_of_known_radiance_are_decoded_within_two_percent(tmp_path, kind, codec):
+    color = ColorInfo(1, 1, 1)
+    radiance, codes = chart(), np.linspace(0, 1, 65536)
+    info = source_info(radiance.shape[1], radiance.shape[0], bits=10, color=color, rate=25)
+    taken = []
+    for ev in (0.0, 3.0):
+        coded = np.interp(
+            np.minimum(radiance * 2**ev, 1), photometric.decoded(codes, photometric.PLAIN), codes
+        )
+        taken.append(
+            rgb_to_planes(np.round(65535 * coded).astype(np.uint16), bits=10, subsampling=(1, 1), color=color)
+        )
+    with VideoFileSink(tmp_path / "a.mkv", info, codec="ffv1") as sink:
+        for n in range(8):
+            sink.write(fused(info, taken[n % 2], n))
+    white = 2.0
+    fuse(
+        tmp_path / "a.mkv",
+        "-o",
+        tmp_path / "b.mkv",
+        "--hdr",
+        kind,
+        "--codec",
+        codec,
+        "--crf",
+        "2",
+        "--white",
+        white,
+        *FAST,
+    )
+    signal = list(decoded(tmp_path / "b.mkv"))[4]
+    light = (
+        hdr.pq_decode(signal) / hdr.REFERENCE_WHITE
+        if kind == "pq"
+        else hdr.hlg_decode(signal) / hdr.HLG_WHITE
+    )
+    middle = slice(PATCH // 2, None, PATCH)
+    # Of the output's own primaries, which every one of BT.709's is a mixture of.
+    wanted = 2.0**white * radiance[middle, middle] @ hdr.between_primaries(hdr.BT709, hdr.BT2020).T
+    seen = np.median(
+        [
+            light[middle.start + dy :: PATCH, middle.start + dx :: PATCH]
+            for dy in (-6, 0, 6)
+            for dx in (-6, 0, 6)
+        ],
+        0,
+    )
+    # A channel that is small beside another is a difference of large ones, of whole codes.
+    large = wanted > 0.3 * wanted.max(axis=2, keepdims=True)
+    np.testing.assert_allclose(seen[large], wanted[large], rtol=0.02)
 
 
 def test_radiance_pictures_are_read_by_others(tmp_path):

@@ -145,7 +145,7 @@ def test_a_sink_for_frames_is_given_an_array(tmp_path, monkeypatch, target):
         with pytest.raises(UsageError, match=r"FusedFrame\.from_rgb"):
             sink.write(RGB)  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="fuse_video"):
-            sink.write(None)  # type: ignore[arg-type]
+            sink.write(None)
 
 
 def test_an_array_is_written_as_a_frame(tmp_path):

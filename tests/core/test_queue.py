@@ -12,7 +12,7 @@ from streamfuse.errors import UsageError
 
 
 def drained(queue: Queue) -> list[int]:
-    return list(takewhile(lambda item: item is not END, iter(queue.get, None)))
+    return list(takewhile(lambda item: item is not END, iter(queue.get, None)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("policy", "kept"), [("drop-oldest", [4, 5, 6]), ("drop-newest", [1, 2, 3])])

@@ -10,7 +10,8 @@ from pictures import exposures
 
 from streamfuse.core.frame import FusionMaps
 from streamfuse.fusion.blend import blend_luma
-from streamfuse.fusion.pyramid import HELD, ROLL_OFF, ROLLED, SLACK, within
+from streamfuse.fusion.pyramid import within
+from streamfuse.fusion.pyramid_settings import HELD, ROLL_OFF, ROLLED, SLACK
 from streamfuse.fusion.torch_blend import blend_luma_torch
 
 EXPONENTS = (0.3, 0.1, 0.25, 0.0, 0.4)

@@ -8,7 +8,8 @@ import torch
 from networks import TINY, random_network
 from pictures import exposures
 
-from streamfuse.fusion.lcndr import LEVELS, REVISED, Lcndr, SelfAttention
+from streamfuse.fusion.lcndr import Lcndr, SelfAttention
+from streamfuse.fusion.lcndr_config import LEVELS, REVISED
 from streamfuse.fusion.models import NETWORKS, load_network
 from streamfuse.fusion.pyramid import pad_to_multiple
 

@@ -62,7 +62,7 @@ def heard(path: Path):
         codec, blocks = stream.codec_context.name, []
         begin = end = None
         for block in media.decode(stream):
-            time = block.pts * Fraction(block.time_base)  # type: ignore[arg-type]
+            time = block.pts * Fraction(block.time_base)
             begin = time if begin is None else begin
             end = time + Fraction(block.samples, block.sample_rate)
             pieces = block.to_ndarray().astype(float)
@@ -70,4 +70,4 @@ def heard(path: Path):
             rate = block.sample_rate
     wave = np.concatenate(blocks)[4000:-4000]
     peak = np.argmax(np.abs(np.fft.rfft(wave * np.hanning(len(wave))))) * rate / len(wave)
-    return codec, float(begin), float(end), peak  # type: ignore[arg-type]
+    return codec, float(begin), float(end), peak

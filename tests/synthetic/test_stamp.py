@@ -52,7 +52,7 @@ def test_the_camera_burns_when_it_took_each_frame():
     with open_sample("sim:?size=160x90&rate=50&frames=6&stamp=on") as camera:
         for frame in camera:
             found = stamp.read(frame.luma, frame.bits, frame.color)
-            assert found == Stamp(stamp.milliseconds(frame.captured_at), camera.rank(frame.index))  # type: ignore[arg-type]
+            assert found == Stamp(stamp.milliseconds(frame.captured_at), camera.rank(frame.index))
             assert stamp.age_ms(found, time.monotonic()) < 5000
 
 

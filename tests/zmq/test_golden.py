@@ -49,7 +49,7 @@ def test_streamfuse_refuses(name):
 
 def python_example():
     spec = importlib.util.spec_from_file_location("plain_subscriber", EXAMPLES / "subscribe.py")
-    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 

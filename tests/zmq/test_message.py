@@ -155,7 +155,7 @@ def test_raw_formats_lead_back(name):
     ]
     back = unpack(name, arrays, frame.color)
     if kind in {"rgb", "bgr"}:
-        assert np.array_equal(back.rgb, frame.rgb())  # type: ignore[arg-type]
+        assert np.array_equal(back.rgb, frame.rgb())
     else:
         assert all(np.array_equal(a, b) for a, b in zip(back.planes, frame.planes, strict=True))
 

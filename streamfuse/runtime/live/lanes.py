@@ -157,7 +157,6 @@ class Lanes:
             config.fuser_name,
             preset=preset,
             device=fuse.device,
-            steady=True,
             threads=fuse.threads,
             coarse=rung == "coarse",
         )

@@ -78,7 +78,7 @@ def matched(frame: Frame, curve: IntensityMapping, to_brighter: bool) -> tuple[n
         return (luma,)
     small = planes.picture(frame, frame.planes[1].shape[::-1])
     to_rgb = planes._to_rgb(how_coded.kr, how_coded.kb)
-    y, cb, cr = cv2.split(cv2.transform(colours(small.rgb), np.linalg.inv(to_rgb)))  # type: ignore[arg-type]
+    y, cb, cr = cv2.split(cv2.transform(colours(small.rgb), np.linalg.inv(to_rgb)))
     lost = (apply(small.luma) - y) * how_coded.luma_range
     luma = luma - cv2.resize(lost, frame.luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
     chroma = [c * 2 * how_coded.chroma_half + how_coded.neutral for c in (cb, cr)]
@@ -260,6 +260,6 @@ def test_what_nobody_saw_is_filled_alike(count, balance):
 def test_colours_are_added_alike(bits, full, subsampling):
     frame, more = a_frame(bits, full, subsampling, 2), make.floats((3, 48, 101), 3) * 0.3
     theirs = planes.added(frame.planes, np.ascontiguousarray(more.permute(1, 2, 0).numpy()), frame)
-    luma, chroma = device_fill.added(*tensors(frame), more, how(frame))  # type: ignore[arg-type]
+    luma, chroma = device_fill.added(*tensors(frame), more, how(frame))
     for ours, exact in zip((luma, *chroma), theirs, strict=True):
         assert apart(ours, exact) <= 1

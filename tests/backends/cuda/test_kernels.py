@@ -58,7 +58,7 @@ def test_match(start, device, size, bits, full, subsampling):
         most = 3 if tone[0] else 4 * 2 ** (bits - 8)
         for one, other in zip(ours, expected, strict=True):
             if other is not None:
-                same_codes(one, other, bits, most)  # type: ignore[arg-type]
+                same_codes(one, other, bits, most)
 
 
 @pytest.mark.parametrize(("size", "bits", "full"), make.FORMATS)

@@ -311,7 +311,7 @@ def test_frames_that_vanish_while_a_batch_runs_are_noticed(clips, tmp_path, monk
     pieces = [load_piece(part, digest(film.fingerprint)) for part in film.parts]
     alternating_video(pieces[1].path, "sample:?frames=7&size=96x64", codec="ffv1", overwrite=True)
     with pytest.raises(OutputError, match=r"long\.mkv was not made, for not all frames"):
-        run._assemble(film, pieces)  # type: ignore[arg-type]
+        run._assemble(film, pieces)
     assert not film.output.exists()
     assert not film.parts[1].record.exists(), "so that --resume fuses it again"
 
