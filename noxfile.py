@@ -23,9 +23,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy, strict, over the package, the tools and the examples."""
+    """Mypy, strict, over the package, the tools and the examples; over the tests, what they call."""
     _install(session, "dev,docs")
     session.run("mypy")
+    session.run("mypy", "--config-file", "tests/mypy.ini")
 
 
 @nox.session

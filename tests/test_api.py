@@ -32,7 +32,7 @@ def test_a_file_is_fused_as_on_the_command_line(tmp_path):
     with pytest.raises(OutputExistsError):
         streamfuse.fuse_file(SAMPLE, tmp_path / "out.mkv")
     with pytest.raises(UsageError, match="Config"):
-        streamfuse.fuse_file(SAMPLE, "null:", config={})
+        streamfuse.fuse_file(SAMPLE, "null:", config={})  # type: ignore[arg-type]
 
 
 def test_the_default_preset_is_that_of_the_command_line():
@@ -118,7 +118,7 @@ def test_a_camera_that_ends_ends_the_loop():
 
 def test_what_is_no_camera_is_refused():
     with pytest.raises(UsageError, match="camera"):
-        streamfuse.fuse_live(b"0")
+        streamfuse.fuse_live(b"0")  # type: ignore[arg-type]
     with pytest.raises(streamfuse.StreamfuseError):
         next(streamfuse.fuse_live("/dev/video99"))
 

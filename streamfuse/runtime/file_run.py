@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -299,7 +299,7 @@ def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:
 
 def fuse_video(
     inputs: str | Path | Sequence[str | Path], *, config: Config | None = None, **options: Unpack[FuseOptions]
-) -> Iterator[FusedFrame]:
+) -> Generator[FusedFrame, None, None]:
     """Fuse a video and give the frames one by one, in this thread.
 
     Args:
@@ -324,11 +324,11 @@ def fuse_video(
     return _fused_files(names, settings)
 
 
-def _fused_files(names: Sequence[str], settings: Config) -> Iterator[FusedFrame]:
+def _fused_files(names: Sequence[str], settings: Config) -> Generator[FusedFrame, None, None]:
     yield from fused(_open(names, settings, None), settings)
 
 
-def fused(source: Source, settings: Config) -> Iterator[FusedFrame]:
+def fused(source: Source, settings: Config) -> Generator[FusedFrame, None, None]:
     """Fuse what a source gives, in this thread; the source is closed at the end.
 
     Raises:

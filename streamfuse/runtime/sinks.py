@@ -6,7 +6,7 @@ import difflib
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Unpack, cast
+from typing import TYPE_CHECKING, Unpack, cast, overload
 
 from streamfuse.core.arguments import described
 from streamfuse.core.options import EncodeOptions, FileOptions, SinkOptions
@@ -20,12 +20,31 @@ from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.errors import EncoderError, UsageError, without_credentials
 from streamfuse.zmq.endpoint import is_endpoint, parse_endpoint
 
+if TYPE_CHECKING:
+    from streamfuse.runtime.deferred import DeferredSink
+
 NULL = "null:"
 NETWORK = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt")
 MJPEG = "mjpeg"
 _FILES = (*CONTAINERS, *SUFFIXES, *exr.SUFFIXES)
 _PREFIXES = ("hls:", "virtual:", "preview:")
 _OPTIONS = (*SinkOptions.__annotations__, "rate")
+
+
+@overload
+def open_sink(
+    target: str | Path,
+    info: SourceInfo,
+    rate: Fraction | float | None = None,
+    **options: Unpack[SinkOptions],
+) -> Sink: ...
+@overload
+def open_sink(
+    target: str | Path,
+    info: tuple[int, int] | None = None,
+    rate: Fraction | float | None = None,
+    **options: Unpack[SinkOptions],
+) -> DeferredSink: ...
 
 
 def open_sink(

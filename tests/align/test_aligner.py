@@ -80,7 +80,7 @@ def test_global_motion_beats_none() -> None:
     truth = exposed(shifted(scene(), 6.0), 2.5)
     errors = []
     for mode in ("off", "global"):
-        out = align(frames, ranks, Aligner("balanced", mode, ghost=False))  # type: ignore[arg-type]
+        out = align(frames, ranks, Aligner("balanced", mode, ghost=False))
         errors.append(error(out[2].exposures[1][0], truth))
         assert (out[2].flow_before is None) == (mode == "off")
     assert errors[1] < errors[0] / 2
@@ -295,7 +295,7 @@ def test_sides_that_disagree_where_the_bright_reference_is_clipped_are_not_mixed
         linear[30:66, 24 + 28 * i : 44 + 28 * i] = 0.3
         frames.append(grey_frame(exposed(linear, 3.0 * rank), i))
     made = align(frames, ranks, Aligner())[3].exposures[0][0][34:62, 60:]
-    light, dark = (int(exposed(np.float32([[level]]), 0)[0, 0]) for level in (0.9, 0.3))
+    light, dark = (int(exposed(np.array([[level]], np.float32), 0)[0, 0]) for level in (0.9, 0.3))
     between = (made < light - 25) & (made > dark + 25)  # half transparent
     assert between.mean() < 0.12
 

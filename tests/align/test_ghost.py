@@ -71,7 +71,7 @@ def test_sides_that_show_different_things_are_not_mixed_where_nobody_knows_bette
 
 def test_a_noisy_dark_reference_leaves_the_pixels_to_brighter_neighbours_that_agree() -> None:
     noise = np.random.default_rng(0).normal(0, 2e-3, scene().shape).astype(np.float32)
-    raised = CURVE.brighten(exposed(np.maximum(scene() + noise, 0), 0).astype(np.float32) / 255)
+    raised = CURVE.brighten(exposed(np.maximum(scene() + noise, 0), 0).astype(np.float32) / 255)  # type: ignore[arg-type]
     bright = luma(3)
     bright[30:60, 40:80] = np.clip(raised[30:60, 40:80] + 0.3, 0, 1)  # a ghost
     share = ghost.brighter_share(raised, [ghost.squared_error(raised, bright)], CURVE, 1.0)

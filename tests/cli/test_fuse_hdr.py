@@ -41,7 +41,7 @@ def test_video_has_the_tags_of_its_kind(tmp_path, kind, suffix):
         assert (context.name, context.profile, context.pix_fmt) == ("hevc", "Main 10", "yuv420p10le")
         assert (context.color_primaries, context.color_trc, context.colorspace) == (9, TRANSFER[kind], 9)
         assert context.color_range == 1
-        side = {data.type.name: bytes(data) for data in next(container.decode(video=0)).side_data}
+        side = {data.type.name: bytes(data) for data in next(container.decode(video=0)).side_data}  # type: ignore[arg-type, attr-defined]
     if kind == "hlg":
         assert "CONTENT_LIGHT_LEVEL" not in side
         return
@@ -71,7 +71,7 @@ def test_av1_holds_the_metadata(tmp_path):
             "yuv420p10le",
             16,
         )
-        side = {data.type.name: bytes(data) for data in next(container.decode(video=0)).side_data}
+        side = {data.type.name: bytes(data) for data in next(container.decode(video=0)).side_data}  # type: ignore[arg-type, attr-defined]
     assert np.frombuffer(side["CONTENT_LIGHT_LEVEL"], "<u4").tolist() == [600, 600]
 
 

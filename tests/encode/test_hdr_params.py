@@ -22,7 +22,7 @@ def light_levels(path):
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             if frame.key_frame:
-                side = {data.type.name: bytes(data) for data in frame.side_data}
+                side = {data.type.name: bytes(data) for data in frame.side_data}  # type: ignore[arg-type, attr-defined]
                 found = side.get("CONTENT_LIGHT_LEVEL")
                 yield None if found is None else tuple(np.frombuffer(found, "<u4").tolist())
 

@@ -223,12 +223,12 @@ def test_the_gap_is_measured_in_noise(gap, subsampling):
             for ev, noise in ((0.0, 2e-3), (gap, 0.0))
         ]
     )  # fmt: skip
-    found = measured_step(*sampled_colours([dark, bright], 8, COLOR), PLAIN)
+    found = measured_step(*sampled_colours([dark, bright], 8, COLOR), PLAIN)  # type: ignore[arg-type, call-arg]
     assert found == pytest.approx(gap, rel=0.025)
 
 
 def test_exposures_without_anything_in_common_tell_no_gap():
     black, white = np.zeros((60, 80, 3)), np.ones((60, 80, 3))
     assert (
-        measured_step(*sampled_colours([exposed(black, 0.0), exposed(white, 0.0)], 10, COLOR), PLAIN) is None
+        measured_step(*sampled_colours([exposed(black, 0.0), exposed(white, 0.0)], 10, COLOR), PLAIN) is None  # type: ignore[arg-type, call-arg]
     )

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamfuse.core.protocols import Feed, Sink, Stage
+from streamfuse.core.protocols import Drain, Feed, Stage
 from streamfuse.errors import StageTimeoutError, UsageError
 from streamfuse.runtime.line import NamedStage
 from streamfuse.runtime.pipeline import Pipeline
@@ -81,7 +81,7 @@ class Delay(Stage[int, int]):
         self.log.at(f"{self.name} close")
 
 
-class Store(Sink):
+class Store(Drain[int]):
     """A sink that keeps what it gets."""
 
     def __init__(self, name: str = "sink", log: Log | None = None, seconds: float = 0.0) -> None:
@@ -89,7 +89,7 @@ class Store(Sink):
         self.outputs: list[str] = []
         self.items: list[int] = []
 
-    def write(self, frame: int) -> None:
+    def write(self, frame: int, /) -> None:
         self.log.at(f"{self.name} write {frame}")
         time.sleep(self.seconds)
         self.items.append(frame)
@@ -303,7 +303,7 @@ def test_a_stage_that_hangs_after_stop_is_named_and_the_sink_is_closed():
 def test_a_stage_that_hangs_does_not_hide_the_error_of_another():
     log = Log(frozenset({"source 4"}))
     stage = Hanging(log)
-    source = Numbers(9, log, hook=lambda number: number < 3 or stage.hangs.wait())
+    source = Numbers(9, log, hook=lambda number: number < 3 or stage.hangs.wait())  # type: ignore[arg-type]
     with pytest.raises(FaultError, match="source 4") as caught:
         Pipeline(source, [stage], [Store(log=log)], stop_timeout=0.2).run()
     stage.let_go.set()
@@ -348,7 +348,7 @@ def test_live_policies_drop_frames_and_keep_their_order(policy):
 def test_statistics_tell_where_the_time_goes():
     sink = Store()
     stages = [NamedStage("slow", Delay(seconds=0.004)), Delay()]
-    pipeline = Pipeline(Numbers(20), stages, [sink], queue_size=3)
+    pipeline = Pipeline(Numbers(20), stages, [sink], queue_size=3)  # type: ignore[arg-type]
     statistics = pipeline.run()
     source, slow, quick, sinks = statistics.stages
     assert [stage.name for stage in statistics.stages] == ["source", "slow", "Delay", "sinks"]
@@ -400,7 +400,7 @@ def test_sinks_are_told_what_ended_a_run():
     assert isinstance(failing.left_by, FaultError)
     Pipeline(Numbers(4), [], [ended], whole=True).run()
     for sink, options in ((stopped, {}), (whole, {"whole": True})):
-        pipeline = Pipeline(Numbers(4), [], [sink], **options)
+        pipeline = Pipeline(Numbers(4), [], [sink], **options)  # type: ignore[arg-type]
         pipeline.stop()
         pipeline.run()
     assert [hasattr(sink, "left_by") for sink in (ended, stopped)] == [False, False]

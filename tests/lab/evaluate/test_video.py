@@ -165,7 +165,7 @@ def test_result_is_json_even_when_nothing_came_out(clip):
         def push(self, item):
             return []
 
-    result = evaluate_clip(clip, Nothing, mean_fuse, name="nothing")
+    result = evaluate_clip(clip, Nothing, mean_fuse, name="nothing")  # type: ignore[arg-type]
     record = json.loads(json.dumps(result.as_dict(), allow_nan=False))
     assert record["psnr"] is None
     assert record["frames_out"] == 0
@@ -212,7 +212,7 @@ class FlowStage(Stage[Frame, AlignedBracket]):
         flow = None
         if frame.index:
             now, then = (self.clip.truth[i].instant for i in (frame.index, frame.index - 1))
-            full = self.scene.flow(now, then) + np.float32([self.wrong_by, 0])
+            full = self.scene.flow(now, then) + np.array([self.wrong_by, 0], np.float32)
             flow = cv2.resize(full, (32, 24), interpolation=cv2.INTER_AREA) / 2
         bracket = Bracket(frame, 0, 2, {})
         return [AlignedBracket(bracket, (frame.planes,) * 2, (0.0, 3.0), (None, None), flow_before=flow)]
