@@ -298,10 +298,11 @@ def _refuse_input_as_output(inputs: Sequence[str], output: str) -> None:
 
 def _open(inputs: Sequence[str], config: Config, fps: Fraction | None) -> Source:
     wanted = config.input
-    return open_source(
+    source = open_source(
         list(inputs), frames=wanted.frame_range, rate=fps, sidecar=wanted.exposures, offset=wanted.offset,
         deinterlace=wanted.deinterlace,
     )  # fmt: skip
+    return hdr_output.in_scene_light(source, config)
 
 
 def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:

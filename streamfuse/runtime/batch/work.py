@@ -115,9 +115,8 @@ def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
     began = time.monotonic()
     config = job.config.with_overrides(threads=job.config.fuse.threads or threads)
     whole = len(job.parts) == 1
-    with open_source(
-        job.source, frames=frames_to_read(job, part), deinterlace=config.input.deinterlace
-    ) as source:
+    opened = open_source(job.source, frames=frames_to_read(job, part), deinterlace=config.input.deinterlace)
+    with hdr_output.in_scene_light(opened, config) as source:
         info = source.info if whole else replace(source.info, media=None)
         hdr_output.check_source(info, config)
         chain = chain_of_run(config, info, finishers(config))
