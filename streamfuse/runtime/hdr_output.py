@@ -10,6 +10,7 @@ from streamfuse.capture.scene_light import SceneLight
 from streamfuse.config import Config, OutputConfig
 from streamfuse.core.mastering import Mastering
 from streamfuse.core.protocols import Source, SourceInfo
+from streamfuse.core.values import TONE_MAPS
 from streamfuse.encode.container import CONTAINERS
 from streamfuse.encode.exr import SUFFIXES as LINEAR_SUFFIXES
 from streamfuse.errors import UsageError
@@ -65,11 +66,24 @@ def target(config: Config) -> HdrTarget | None:
         for name, given in (("peak-nits", out.peak_nits), ("white", out.white)):
             if given is not None:
                 raise UsageError(f"--{name} is for high dynamic range: add --hdr pq, or leave it out.")
+        _refuse_beside_a_tone_map(config)
         return None
     _refuse(config)
     return HdrTarget(
         "hlg" if out.hdr == "hlg" else "pq", out.white, out.peak_nits or PEAK, keep=out.hdr == "linear"
     )
+
+
+def _refuse_beside_a_tone_map(config: Config) -> None:
+    if config.fuse.fuser not in TONE_MAPS:
+        return
+    for name, given in (
+        ("--side-by-side", config.output.side_by_side),
+        ("--flicker on", config.smooth.flicker),
+        ("--device cuda", config.fuse.device.startswith("cuda")),
+    ):
+        if given:
+            raise UsageError(f"{name} is not done with --fuser {config.fuse.fuser}: leave one of them out.")
 
 
 def _refuse(config: Config) -> None:
