@@ -16,6 +16,7 @@ from streamfuse.core.frame import FusedFrame
 from streamfuse.core.memory_limit import check_memory_limit
 from streamfuse.core.options import FuseOptions
 from streamfuse.core.protocols import Sink, Source, SourceInfo
+from streamfuse.core.values import TONE_MAPS
 from streamfuse.encode.image_sink import is_one_picture
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
 from streamfuse.runtime import hdr_output
@@ -112,8 +113,10 @@ class FileFusion:
         _refuse_input_as_output(inputs, output)
         _refuse_the_same_twice(inputs)
         config = hdr_output.settled(config, output)
-        if dump is not None and config.output.hdr != "off":
-            raise UsageError("--dump-stages shows what the network sees: leave it out, or leave --hdr out.")
+        if dump is not None and (config.output.hdr != "off" or config.fuse.fuser in TONE_MAPS):
+            raise UsageError(
+                "--dump-stages shows what the network sees: leave it out, or leave --hdr and --fuser radiance out."
+            )
         self._inputs = inputs
         self._config = config
         self._output = output
@@ -281,10 +284,11 @@ def _refuse_input_as_output(inputs: Sequence[str], output: str) -> None:
 
 def _open(inputs: Sequence[str], config: Config, fps: Fraction | None) -> Source:
     wanted = config.input
-    return open_source(
+    source = open_source(
         list(inputs), frames=wanted.frame_range, rate=fps, sidecar=wanted.exposures, offset=wanted.offset,
         deinterlace=wanted.deinterlace, threads=config.fuse.threads or 0,
     )  # fmt: skip
+    return hdr_output.in_scene_light(source, config)
 
 
 def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:

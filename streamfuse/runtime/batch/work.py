@@ -115,6 +115,7 @@ def _remove(path: Path) -> None:
 
 
 def _fuse(film: Film, part: Part, path: Path, threads: int) -> PartResult:
+    from streamfuse.runtime import hdr_output
     from streamfuse.runtime.file_run import finishers, open_output
     from streamfuse.runtime.job import FusionJob
     from streamfuse.runtime.sources import open_source
@@ -132,7 +133,7 @@ def _fuse(film: Film, part: Part, path: Path, threads: int) -> PartResult:
     frames, deinterlace = frames_to_read(film, part), config.input.deinterlace
     decoders = config.fuse.threads or 0
     source = open_source(film.source, frames=frames, deinterlace=deinterlace, threads=decoders)
-    job = FusionJob.opened(source, config, open_part, finishers(config))
+    job = FusionJob.opened(hdr_output.in_scene_light(source, config), config, open_part, finishers(config))
     statistics = job.run()
     written = sum(only.written for only in opened)
     if not written:
