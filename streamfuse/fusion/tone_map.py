@@ -18,6 +18,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.frame import AlignedBracket, ColorInfo, FusedFrame, Map, Plane, chroma_range, luma_range
@@ -123,7 +124,7 @@ def _coded(
     nits = radiance * coded.matrix[0, 0]
     first = float(rows.luminances()[0])
 
-    def step(values: Map) -> Map:
+    def step(values: Map) -> npt.NDArray[np.int32]:
         exponent = np.frexp(np.maximum(values, np.float32(first)))  # the same places as in the compiled loops
         place = (exponent[1] - 1 - rows.LOWEST) * rows.PER_OCTAVE + (2 * exponent[0] - 1) * rows.PER_OCTAVE
         return np.clip(place, 0, len(coded.gain) - 1).astype(np.int32)

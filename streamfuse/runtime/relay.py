@@ -15,12 +15,12 @@ from streamfuse.camera.open import is_camera
 from streamfuse.config import Config
 from streamfuse.core.frame import Frame
 from streamfuse.core.options import SinkOptions
-from streamfuse.core.protocols import Sink, Source, SourceWrapper
+from streamfuse.core.protocols import Sink, Source, SourceInfo, SourceWrapper
 from streamfuse.core.queue import Policy
 from streamfuse.core.secret import revealed
 from streamfuse.errors import UsageError
 from streamfuse.runtime.chain import chain_of_run
-from streamfuse.runtime.hdr_output import check_plain
+from streamfuse.runtime.hdr_output import check_source, in_scene_light, live_target, sent
 from streamfuse.runtime.line import NamedStage
 from streamfuse.runtime.live.live_config import LiveConfig, camera_options
 from streamfuse.runtime.maps import AttachMaps
@@ -156,12 +156,16 @@ def publish(
         StreamfuseError: as the message says.
     """
     _check(endpoints)
-    check_plain(config, "publish")
-    source = _open(inputs, config.live, config.input.frame_range, config.input.exposures)
+    hdr = live_target(config, "publish")
+    if hdr is not None and maps:
+        raise UsageError("--maps shows what the network sees: leave it out, or leave --hdr out.")
+    opened = _open(inputs, config.live, config.input.frame_range, config.input.exposures)
+    source = in_scene_light(opened, config)
     try:
-        info = source.info
-        chain = chain_of_run(config, info, [AttachMaps(maps)] if maps else ())
-        sinks = _open_sinks(endpoints, source, info.rate / info.simultaneous, "fused")
+        check_source(source.info, config)
+        info = sent(source.info, config)
+        chain = chain_of_run(config, source.info, [AttachMaps(maps)] if maps else ())
+        sinks = _open_sinks(endpoints, info, info.rate / info.simultaneous, "fused")
     except BaseException:
         source.close()
         raise
@@ -191,7 +195,7 @@ def capture_publish(
     _check(endpoints)
     source = _open(inputs, camera, sidecar=sidecar)
     try:
-        sinks = _open_sinks(endpoints, source, source.info.rate, "exposure")
+        sinks = _open_sinks(endpoints, source.info, source.info.rate, "exposure")
     except BaseException:
         source.close()
         raise
@@ -227,11 +231,11 @@ def _check(endpoints: Sequence[str]) -> None:
 
 
 def _open_sinks(
-    endpoints: Sequence[str], source: Source, rate: Fraction, content: Literal["fused", "exposure"]
+    endpoints: Sequence[str], info: SourceInfo, rate: Fraction, content: Literal["fused", "exposure"]
 ) -> list[Sink]:
     sinks: list[Sink] = []
     try:
-        sinks += (open_publisher(endpoint, source.info, rate=rate, content=content) for endpoint in endpoints)
+        sinks += (open_publisher(endpoint, info, rate=rate, content=content) for endpoint in endpoints)
     except BaseException:
         _close(sinks)
         raise
