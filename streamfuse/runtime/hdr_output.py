@@ -142,14 +142,23 @@ def check_source(info: SourceInfo, config: Config) -> None:
         )
 
 
-def check_plain(config: Config, what: str) -> None:
-    """Refuse high dynamic range where it is not done.
+def live_target(config: Config, what: str) -> HdrTarget | None:
+    """As `target`, for what is sent while it is filmed: HLG, which needs no metadata of a whole film.
 
     Raises:
-        UsageError: it is asked for.
+        UsageError: another kind of high dynamic range, or settings that do not go together.
     """
-    if config.output.hdr != "off":
-        raise UsageError(f"{what} has no HDR yet: set output.hdr to off, or fuse a recording.")
+    if config.output.hdr not in ("off", "hlg"):
+        raise UsageError(
+            f"{what} has no HDR but HLG: set output.hdr to hlg, or fuse a recording into {config.output.hdr}."
+        )
+    return target(config)
+
+
+def sent(info: SourceInfo, config: Config) -> SourceInfo:
+    """What the outputs of a live run are told of the frames to come."""
+    wanted = target(config)
+    return info if wanted is None else replace(info, bits=wanted.bits, color=wanted.color)
 
 
 def output_of(

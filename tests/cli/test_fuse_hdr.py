@@ -214,15 +214,6 @@ def test_what_is_not_done_is_refused_in_a_sentence(tmp_path, monkeypatch, argume
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    "command", [("live", "sim:"), ("publish", SAMPLE, "--to", "pub+bind:tcp://127.0.0.1:5998")]
-)
-def test_live_and_publish_say_that_they_have_none(command):
-    result = streamfuse(*command, "--hdr", "hlg")
-    assert result.exit_code == 2
-    assert f"{command[0]} has no HDR yet" in result.stderr
-
-
 def test_segments_need_a_white(tmp_path):
     clip = tmp_path / "a.mkv"
     fuse(SAMPLE, "-o", clip)

@@ -25,8 +25,8 @@ def test_pictures_of_linear_light_need_no_option():
 @pytest.mark.parametrize(
     "run", [lambda: Lanes(PQ), lambda: publish(["sample:"], ["pub+bind:tcp://127.0.0.1:5997"], PQ)]
 )
-def test_settings_that_ask_live_runs_for_it_are_refused(run):
-    with pytest.raises(UsageError, match="no HDR yet"):
+def test_settings_that_ask_live_runs_for_pq_are_refused(run):
+    with pytest.raises(UsageError, match="no HDR but HLG"):
         run()
 
 
