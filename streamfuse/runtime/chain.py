@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from streamfuse.align.aligner import Aligner
 from streamfuse.config import Config
@@ -27,6 +28,9 @@ from streamfuse.runtime.line import Line, NamedStage
 from streamfuse.temporal.flicker import Deflicker
 from streamfuse.temporal.level import Leveller
 from streamfuse.temporal.smooth import Smoother
+
+if TYPE_CHECKING:
+    from streamfuse.backends.cuda.stage import DeviceFusion
 
 _LONGEST_OPENING = 1500  # frames before exposures alternate: a minute of titles
 
@@ -138,7 +142,7 @@ def build_chain(
         one_thread=True,
     )
     front, keep = build_front(config, simultaneous), bool(finish)
-    fuse = _on_device(config, fuser, keep) if on_device else None
+    fuse = fusion_on_device(config, fuser, keep=keep) if on_device else None
     if fuse is not None:
         fusion = Line("fuse", fuse).ending_in(DimStage(front.fades))
     else:
@@ -180,8 +184,18 @@ def _aligner(config: Config, sides: int | None = None) -> Aligner:
     return Aligner(config.align_preset, align.mode, align.ghost, rate, config.denoise, sides=sides)
 
 
-def _on_device(config: Config, fuser: Fuser, keep: bool) -> Stage[Bracket, FusedFrame] | None:
-    """From align to blend on the GPU; None where there is none, or no such form of the fuser or of the settings."""
+def fusion_on_device(
+    config: Config, fuser: Fuser, *, keep: bool = False, live: bool = False, coarse: bool = False
+) -> DeviceFusion | None:
+    """From align to blend on the GPU; None where there is none, or no such form of the fuser or of the settings.
+
+    Args:
+        config: the settings.
+        fuser: the network, and where it runs.
+        keep: let each frame carry what it was made of.
+        live: no frame waits for the one after it.
+        coarse: find motion and weights at a coarser scale.
+    """
     mode = config.align.mode
     if not isinstance(fuser, LcndrFuser) or not fuser.device.startswith("cuda") or mode == "global":
         return None
@@ -189,18 +203,17 @@ def _on_device(config: Config, fuser: Fuser, keep: bool) -> Stage[Bracket, Fused
         return None
     from streamfuse.backends.cuda.stage import DeviceFusion, DeviceFusionSettings
 
-    return DeviceFusion(
-        fuser,
-        DeviceFusionSettings(
-            config.align_preset,
-            mode,
-            config.align.ghost,
-            config.input.rate,
-            config.smooth.enabled,
-            denoise=config.denoise,
-        ),
-        keep=keep,
+    settings = DeviceFusionSettings(
+        config.align_preset,
+        mode,
+        config.align.ghost,
+        config.input.rate,
+        config.smooth.enabled,
+        denoise=config.denoise,
+        coarse=coarse,
+        ahead=not live,
     )
+    return DeviceFusion(fuser, settings, keep=keep)
 
 
 class FinishStage(Stage[FusedFrame, FusedFrame]):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import cv2
 import numpy as np
@@ -35,9 +35,13 @@ from streamfuse.fusion.fuser import Fuser, create_fuser
 from streamfuse.fusion.radiance import RadianceStage
 from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.runtime.ahead import compile_ahead
+from streamfuse.runtime.chain import fusion_on_device
 from streamfuse.runtime.hdr_output import live_target
 from streamfuse.runtime.live.live_config import fixed_preset, stride
 from streamfuse.temporal.level import Leveller
+
+if TYPE_CHECKING:
+    from streamfuse.backends.cuda.stage import DeviceFusion
 
 Rung = Literal["best", "balanced", "fast", "coarse"]
 """A preset, or what is below them: `fast` with motion and weights found at a coarser scale."""
@@ -69,13 +73,21 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lane:
-    """The stages of one rung, from aligning to blending; each called from one thread at a time."""
+    """The stages of one rung, from aligning to blending; each called from one thread at a time.
+
+    Args:
+        rung: what it is of.
+        fuser: the network.
+        align, weigh, blend: the stages, which let frames carry what they were made of.
+        fuse: does what these do on the GPU, and smooths; None where they are used.
+    """
 
     rung: Rung
     fuser: Fuser | RadianceStage
     align: Aligner
     weigh: Stage[AlignedBracket, WeighedBracket]
     blend: Stage[WeighedBracket, FusedFrame]
+    fuse: DeviceFusion | None = None
 
     @property
     def preset(self) -> Preset:
@@ -182,8 +194,9 @@ class Lanes:
             threads=fuse.threads,
             coarse=rung == "coarse",
         )
-        blend = BlendStage(fuser, Leveller() if config.smooth.enabled else None)
-        self._lanes[rung] = Lane(rung, fuser, self._aligner(rung), WeighStage(fuser), blend)
+        blend = BlendStage(fuser, Leveller() if config.smooth.enabled else None, keep=True)
+        on_device = self._on_device(rung, fuser)
+        self._lanes[rung] = Lane(rung, fuser, self._aligner(rung), WeighStage(fuser), blend, on_device)
 
     def _with(self, preset: Preset) -> Config:
         fuse = self._config.fuse.model_copy(update={"preset": preset})
@@ -201,12 +214,21 @@ class Lanes:
             return Merging(RadianceStage(self._target))
         return BlendStage(cast(Fuser, lane.fuser))
 
+    def _on_device(self, rung: Rung, fuser: Fuser) -> DeviceFusion | None:
+        config = self._with(preset_of(rung))
+        return fusion_on_device(config, fuser, keep=True, live=True, coarse=rung == "coarse")
+
     def _timed(self, lane: Lane, frames: list[ClassifiedFrame]) -> Cost:
         """Run brackets of the trial through a lane, one after another in this thread."""
         pairer = Pairer(self._config.input.rate, lookahead=self._config.live.lookahead)
         brackets = [bracket for frame in frames for bracket in pairer.push(frame)]
         # What these learn of the trial is not for the run.
-        aligner, blend = self._aligner(lane.rung), self._trial_blend(lane)
+        stages: tuple[Stage[Any, Any], ...] = (self._aligner(lane.rung), lane.weigh, self._trial_blend(lane))
+        if (
+            lane.fuse is not None
+            and (fuse := self._on_device(lane.rung, cast(Fuser, lane.fuser))) is not None
+        ):
+            stages = (fuse,)
         costs: list[tuple[float, float]] = []
         began = time.monotonic()
         for number, bracket in enumerate(brackets):
@@ -215,12 +237,10 @@ class Lanes:
             if number > _WARM and time.monotonic() - began > _TRIAL_SECONDS:
                 break
             marks, used = [time.monotonic()], time.process_time()
-            (aligned,) = aligner.push(bracket)
-            marks.append(time.monotonic())
-            (weighed,) = lane.weigh.push(aligned)
-            marks.append(time.monotonic())
-            list(blend.push(weighed))
-            marks.append(time.monotonic())
+            item: object = bracket
+            for stage in stages:
+                (item,) = stage.push(item)
+                marks.append(time.monotonic())
             if number >= _WARM:
                 costs.append((float(np.diff(marks).max()), time.process_time() - used))
         slowest, total = zip(*costs, strict=True)
