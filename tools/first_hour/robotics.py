@@ -76,7 +76,7 @@ def _own_camera(walk: Walk) -> None:
     )
     with walk.step("pip install ./examples/own_camera"):
         # A copy, since setuptools leaves a folder there; and beside, since the environment is shared.
-        copy, target = shutil.copytree(folder, "own_camera_source"), "own_camera"
+        copy, target = f"./{shutil.copytree(folder, 'own_camera_source')}", "own_camera"
         subprocess.run(
             [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", target, copy],
             check=True,
