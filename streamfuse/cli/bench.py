@@ -19,9 +19,7 @@ _QUICK_FRAMES = 24
     "sizes",
     multiple=True,
     metavar="WxH",
-    default=_SIZES,
-    show_default=True,
-    help="Of the clip; repeatable.",
+    help=f"Of the clip; repeatable. Default: {' and '.join(_SIZES)}.",
 )
 @click.option(
     "--preset",
@@ -49,7 +47,9 @@ _QUICK_FRAMES = 24
     type=click.Choice(["stages", "profile", "fusion", "runs"]),
     help="Measure this only; repeatable. Default: all.",
 )
-@click.option("--quick", is_flag=True, help=f"1280x720 only, {_QUICK_FRAMES} frames, once.")
+@click.option(
+    "--quick", is_flag=True, help=f"{_QUICK_FRAMES} frames, once; 1280x720 only, unless --size is given."
+)
 @click.option(
     "--json",
     "json_file",
@@ -85,7 +85,7 @@ def bench(
         check_output_file(json_file)
     old = read_figures(json_file) if json_file is not None and add and json_file.is_file() else None
     plan = BenchPlan(
-        sizes=[_QUICK_SIZE] if quick else list(dict.fromkeys(map(_size, sizes))),
+        sizes=[_QUICK_SIZE] if quick and not sizes else list(dict.fromkeys(map(_size, sizes or _SIZES))),
         presets=list(dict.fromkeys(presets)),
         frames=_QUICK_FRAMES if quick else frames,
         repeats=1 if quick else repeats,
