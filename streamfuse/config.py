@@ -30,6 +30,7 @@ from streamfuse.core.values import (
 )
 from streamfuse.core.yaml_text import settings_in
 from streamfuse.errors import ConfigError, UsageError, shortened
+from streamfuse.imaging.camera_logs import SceneTransfer
 from streamfuse.look.look import Look
 from streamfuse.runtime.live.live_config import LiveConfig, OutputSpec
 
@@ -60,6 +61,11 @@ class InputConfig(_Section):
     deinterlace: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="make whole pictures of interlaced frames; auto: of those that bear the flag",
+    )
+    transfer: Literal["auto", SceneTransfer] = Field(
+        default="auto",
+        description="of HDR: what code values mean: slog3, vlog, clog3, logc3, logc4, dlog, flog2, hlg, pq; "
+        "auto: hlg and pq by the file's tag, else what the exposures tell",
     )
     frames: Annotated[str, AfterValidator(checked_frames)] | None = Field(
         default=None, description="part of the input as A:B, frame numbers from 0, B excluded; null: all"

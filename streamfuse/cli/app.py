@@ -24,6 +24,7 @@ from streamfuse.cli.error_group import EXIT_INTERRUPTED, ErrorGroup
 from streamfuse.cli.hdr_options import hdr_options
 from streamfuse.cli.look_options import LOOK_KEYS, look_options
 from streamfuse.cli.signals import leave, on_signals
+from streamfuse.core.collecting import importing
 from streamfuse.core.rates import read_rate
 from streamfuse.errors import (
     UsageError,
@@ -175,11 +176,12 @@ def fuse(
     What is found (exposures, order, gap) is printed; --cycle, --first and --exposures are hints, and what
     speaks against them is told.
     """
-    from streamfuse.config import load_config
-    from streamfuse.core.jit import when_compiling
-    from streamfuse.encode.image_sink import is_one_picture
-    from streamfuse.runtime.file_run import FileFusion
-    from streamfuse.runtime.progress import Reporter
+    with importing():
+        from streamfuse.config import load_config
+        from streamfuse.core.jit import when_compiling
+        from streamfuse.encode.image_sink import is_one_picture
+        from streamfuse.runtime.file_run import FileFusion
+        from streamfuse.runtime.progress import Reporter
 
     if is_one_picture(output) and all(Path(name).is_dir() or is_one_picture(name) for name in inputs):
         click.get_current_context().invoke(

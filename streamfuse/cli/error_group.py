@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from streamfuse.cli.standard import guard_standard_streams
+from streamfuse.core.collecting import leave_all_at_exit
 from streamfuse.errors import (
     NO_MEMORY,
     OutputError,
@@ -28,6 +29,7 @@ class ErrorGroup(click.Group):
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run a command line, with standard streams that a full disk or a closed reader may stand behind."""
         guard_standard_streams()
+        leave_all_at_exit()
         try:
             return super().main(*arguments, **options)
         except OutputError as error:  # of --help and the like, which are printed before a command begins

@@ -7,11 +7,18 @@ from typing import Any
 
 import click
 
+from streamfuse.imaging.camera_logs import CURVES
+
 _OPTIONS = [
     click.option(
         "--hdr",
         type=click.Choice(["off", "hlg", "pq"]),
         help="Write real dynamic range, for HDR screens: HLG or HDR10 (PQ); default: off.",
+    ),
+    click.option(
+        "--transfer",
+        type=click.Choice(["auto", *CURVES]),
+        help="Of --hdr: how the camera coded light; default: auto, which knows HLG and PQ by the file's tag.",
     ),
     click.option(
         "--peak-nits", type=float, metavar="NITS", help="Of --hdr pq: nothing is brighter; default: 1000."

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from streamfuse.cli.camera_options import NO_HDR, STREAM
+from streamfuse.cli.camera_options import HLG, STREAM
 from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.look_options import LOOK, LOOK_KEYS
 from streamfuse.cli.signals import on_signals
@@ -132,7 +132,7 @@ def _with(*groups: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], C
 
 @click.command()
 @click.argument("camera", required=False)
-@_with(_OUTPUTS, _FUSION, LOOK, _CAMERA, STREAM, NO_HDR, _RUN)
+@_with(_OUTPUTS, _FUSION, LOOK, _CAMERA, STREAM, HLG, _RUN)
 def live(
     camera: str | None, duration: float | None, config_name: str | None, web_token: str | None, as_json: bool,
     log_json: bool, quiet: bool, **options: Any,
@@ -226,7 +226,7 @@ def _settings(config_name: str | None, camera: str | None, options: dict[str, An
     from streamfuse.runtime.live.live_config import STREAM_KEYS, LiveConfig, OutputSpec
 
     config = load_config(config_name or "default")
-    keys = ("fuser", "device", "threads", "cycle", "rate", "align", *LOOK_KEYS)
+    keys = ("fuser", "device", "threads", "cycle", "rate", "align", "hdr", "white", *LOOK_KEYS)
     config = config.with_overrides(**{key: options[key] for key in keys})
     live = config.live
     common = {"codec": options["codec"], "overwrite": options["overwrite"]}

@@ -23,7 +23,7 @@ PRESETS = ("fast", "balanced", "best")
     required=True,
     type=click.Path(path_type=Path),
     metavar="OUT",
-    help="JPEG, PNG or TIFF to write; .exr or .hdr: linear light.",
+    help="JPEG, PNG or TIFF to write; .exr or .hdr: linear light; .avif: HDR in PQ.",
 )
 @click.option(
     "--preset", type=click.Choice(PRESETS), default="best", show_default=True, help="Speed against quality."
@@ -67,7 +67,7 @@ def still(
     streamfuse still dark.jpg middle.jpg bright.jpg -o fused.jpg
     streamfuse still bracket/ -o fused.tif --bits 16 --align off
     streamfuse still bracket/ -o fused.jpg --look vivid --shadows 0.3
-    streamfuse still bracket/ -o scene.exr             linear light of the scene; .hdr too
+    streamfuse still bracket/ -o scene.exr             linear light of the scene; .hdr too; .avif: HDR
 
     Exif and colour profile are kept, and transparency in PNG and TIFF.
     """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamfuse.cli.camera_options import NO_HDR, STREAM
+from streamfuse.cli.camera_options import HLG, STREAM
 from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.look_options import LOOK
 from streamfuse.cli.signals import on_signals
@@ -76,7 +76,7 @@ def _with(*options: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@_with(_PUBLISHING, NO_HDR)
+@_with(_PUBLISHING, HLG)
 @click.option(
     "--pixels", type=click.Choice(["native", "nv12", "rgb24", "bgr24", "gray"]), help="Layout of raw frames."
 )

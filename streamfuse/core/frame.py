@@ -62,6 +62,11 @@ class ColorInfo:
         fallback = 1 if height >= 720 else 6
         return _LUMA_COEFFICIENTS.get(self.matrix, _LUMA_COEFFICIENTS[fallback])
 
+    @property
+    def is_hdr(self) -> bool:
+        """Whether the transfer function is PQ or HLG."""
+        return self.transfer in (16, 18)
+
 
 def luma_range(bits: int, full_range: bool) -> tuple[int, int]:
     """(black, white) code values of luma at this bit depth."""

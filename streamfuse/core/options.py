@@ -20,6 +20,7 @@ class FuseOptions(TypedDict, total=False):
     exposures: Path | str | None
     offset: float | None
     frames: str | None
+    transfer: Literal["auto", "slog3", "vlog", "clog3", "logc3", "logc4", "dlog", "flog2", "hlg", "pq"]
     deinterlace: Literal["auto", "on", "off"]
     align: Literal["off", "global", "flow"]
     ghost: bool

@@ -10,7 +10,8 @@ from streamfuse.core.plugins import installed
 
 Preset = Literal["fast", "balanced", "best"]
 PRESET_NETWORK: Mapping[str, str] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
-FUSERS = (*list(PRESET_NETWORK.values())[::-1], "mertens")
+TONE_MAPS = ("radiance", "radiance-local")  # of merged light; of films only
+FUSERS = (*list(PRESET_NETWORK.values())[::-1], "mertens", *TONE_MAPS)
 LookName = Literal["off", "natural", "vivid", "flat"]
 LOOKS: Mapping[str, Mapping[str, float]] = {
     "off": {},

@@ -49,7 +49,7 @@ class VideoFileSink(Sink):
         info: the source of the frames. The audio and subtitle streams, the metadata and the chapters of
             `info.media` are copied.
         codec: 'h264', 'hevc', 'av1', 'vp9', 'ffv1', 'prores' or an encoder of FFmpeg; None is VP9 for WebM,
-            else H.264.
+            else H.264; of HDR AV1, else HEVC.
         crf: constant rate factor on the encoder's scale; 0 is lossless for H.264, HEVC and VP9.
         preset: the encoder's speed, such as 'veryfast'.
         bits, pix_fmt: depth and pixel format to store; by default the input's, as far as the encoder can.
@@ -100,7 +100,7 @@ class VideoFileSink(Sink):
                 f"{path} does not name a video container that streamfuse writes: end it with one of "
                 f"{', '.join(CONTAINERS)}."
             )
-        codec = codec or ("vp9" if self._path.suffix.lower() == ".webm" else "h264")
+        codec = codec or usual_codec(info, self._path.suffix.lower())
         self._settings = choose(
             codec, info, crf=crf, speed=preset, bits=bits, pix_fmt=pix_fmt, rate=rate, threads=threads,
             mastering=mastering,
@@ -349,6 +349,13 @@ def av_frame(planes: tuple[Plane, ...], layout: str) -> av.VideoFrame:
         lines = np.frombuffer(memoryview(target), plane.dtype).reshape(target.height, -1)
         lines[:, : plane.shape[1]] = plane
     return frame
+
+
+def usual_codec(info: SourceInfo, suffix: str) -> str:
+    """The codec of a container where none is named."""
+    if info.color.is_hdr:
+        return "av1" if suffix == ".webm" else "hevc"
+    return "vp9" if suffix == ".webm" else "h264"
 
 
 def check_output(path: Path, inputs: list[Path], overwrite: bool) -> None:

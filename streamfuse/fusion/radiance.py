@@ -30,6 +30,7 @@ import numpy.typing as npt
 from streamfuse.core.frame import (
     AlignedBracket,
     ColorInfo,
+    Frame,
     FusedFrame,
     Map,
     Plane,
@@ -227,6 +228,28 @@ def in_units(radiance: Map, matrix: npt.NDArray[np.float64]) -> Map:
     return np.asarray(cv2.transform(radiance, matrix), np.float32)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaled:
+    """Exposures of one instant, and what their code values mean.
+
+    Args:
+        exposures, gaps_ev, transfer: as `merged` takes them.
+        white: radiance of diffuse white, where 1 is what the darkest exposure clips at.
+        light: share of the light that a fade leaves, at most 1.
+    """
+
+    exposures: Sequence[tuple[Plane, ...]]
+    gaps_ev: Sequence[float]
+    transfer: Transfer
+    white: float
+    light: float
+
+    def merged(self, frame: Frame, coded: Rendering, keep: bool) -> tuple[tuple[Plane, ...], Map | None]:
+        """As `merged`; `frame` is one of them."""
+        how = frame.bits, frame.subsampling, frame.color, coded
+        return merged(self.exposures, self.gaps_ev, self.transfer, *how, keep=keep)
+
+
 class RadianceStage(ParallelStage[AlignedBracket, FusedFrame]):
     """AlignedBracket -> FusedFrame in high dynamic range.
 
@@ -249,27 +272,30 @@ class RadianceStage(ParallelStage[AlignedBracket, FusedFrame]):
         return partial(self._merged, item, self._turns.next())
 
     def _merged(self, item: AlignedBracket, turn: Turn) -> Iterable[FusedFrame]:
+        scaled, target = self._scaled(item, turn), self._target
+        frame, light, white = item.bracket.reference, scaled.light, scaled.white
+        coded = rendering(target, frame.color.primaries, white)
+        if light < 1:
+            coded = replace(coded, matrix=coded.matrix * np.float32(light))
+        planes, radiance = scaled.merged(frame, coded, keep=target.keep)
+        if radiance is not None:
+            to_709 = hdr_transfer.between_primaries(frame.color.primaries, hdr_transfer.BT709)
+            radiance = in_units(radiance, to_709 * (light / white))
+        fused = FusedFrame.of_bracket(item.bracket, planes, untrusted_share(item))
+        return (replace(fused, bits=target.bits, color=target.color, radiance=radiance),)
+
+    def _scaled(self, item: AlignedBracket, turn: Turn) -> Scaled:
+        """What is known of a bracket's exposures, each asked for in order."""
         with turn:
             transfer, gaps = self._scale(item)
             if self._white_ev is None and not item.bracket.alone:
                 self._white_ev = default_white_ev(gaps)
             white_ev = self._white_ev
-        bracket, target = item.bracket, self._target
-        frame = bracket.reference
         exposures = item.exposures
-        if bracket.alone:  # a title, or a film whose exposures do not alternate: its white is diffuse white
+        if (
+            item.bracket.alone
+        ):  # a title, or a film whose exposures do not alternate: its white is diffuse white
             exposures, gaps, white_ev = exposures[:1], (0.0,), 0.0
         assert white_ev is not None
-        white = 2.0**-white_ev
-        coded = rendering(target, frame.color.primaries, white)
-        light = float(photometric.decoded(np.array(self._dimmed(frame.index)), transfer))
-        if light < 1:
-            coded = replace(coded, matrix=coded.matrix * np.float32(light))
-        planes, radiance = merged(
-            exposures, gaps, transfer, frame.bits, frame.subsampling, frame.color, coded, keep=target.keep
-        )
-        if radiance is not None:
-            to_709 = hdr_transfer.between_primaries(frame.color.primaries, hdr_transfer.BT709)
-            radiance = in_units(radiance, to_709 * (light / white))
-        fused = FusedFrame.of_bracket(bracket, planes, untrusted_share(item))
-        return (replace(fused, bits=target.bits, color=target.color, radiance=radiance),)
+        light = float(photometric.decoded(np.array(self._dimmed(item.bracket.reference.index)), transfer))
+        return Scaled(exposures, gaps, transfer, 2.0**-white_ev, min(light, 1.0))

@@ -21,6 +21,7 @@ from streamfuse.fusion.luma import normalise
 from streamfuse.imaging import photometric
 from streamfuse.imaging.photometric import PLAIN, Transfer
 
+GAMMA_22 = 4  # of H.273: footage that says so is believed
 WINDOW = 15  # instants whose gaps count
 _STRIDES = (
     (250_000, 2),
@@ -56,6 +57,8 @@ class ExposureScale:
         frame = bracket.reference
         lumas = sampled(aligned.exposures, frame.bits, frame.color)
         curves = [photometric.estimate_curve([dark], [bright]) for dark, bright in pairwise(lumas)]
+        if frame.color.transfer == GAMMA_22:
+            self._votes[PLAIN] += bracket.cycle  # more than all others can have
         self._votes.update(curve.transfer for curve in curves if curve.transfer is not None)
         known = _known(aligned)
         if known is not None:

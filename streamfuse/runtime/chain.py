@@ -12,6 +12,7 @@ from streamfuse.config import Config
 from streamfuse.core.frame import Bracket, ClassifiedFrame, Frame, FusedFrame, WeighedBracket
 from streamfuse.core.memory_limit import brackets_at_once, check_memory_limit
 from streamfuse.core.protocols import SourceInfo, Stage
+from streamfuse.core.values import TONE_MAPS
 from streamfuse.exposure.classifier import ExposureClassifier
 from streamfuse.exposure.doubled import AgainStage, Doubles, OnceStage
 from streamfuse.exposure.fade import DimStage, Fades, LiftStage
@@ -20,6 +21,7 @@ from streamfuse.fusion.fuser import Fuser, LcndrFuser, create_fuser
 from streamfuse.fusion.radiance import HdrTarget, RadianceStage
 from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.fusion.threads import cpus, limit_threads
+from streamfuse.fusion.tone_map import ToneMapStage
 from streamfuse.look.stage import LookStage
 from streamfuse.runtime import hdr_output
 from streamfuse.runtime.line import Line, NamedStage
@@ -124,13 +126,13 @@ def build_chain(
         threads: brackets that a `Pipeline` may work on at once, each in one thread; None: one by one, in several.
 
     In high dynamic range: label -> pair -> align -> merge. There is no network and nothing to smooth: the merge sees to
-    it that nothing breathes.
+    it that nothing breathes. The fusers `TONE_MAPS` do the same for ordinary screens.
 
     Raises:
         UsageError, WeightsError, DeviceError, InputNotFoundError: as the parts.
     """
     target = hdr_output.target(config)
-    if target is not None:
+    if target is not None or config.fuse.fuser in TONE_MAPS:
         return _build_radiance(config, simultaneous, target, threads)
     fuser = create_fuser(
         config.fuser_name,
@@ -159,14 +161,20 @@ def build_chain(
     return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.flicker, threads)
 
 
-def _build_radiance(config: Config, simultaneous: int, target: HdrTarget, threads: int | None) -> Chain:
-    """label -> pair -> align -> merge."""
+def _build_radiance(
+    config: Config, simultaneous: int, target: HdrTarget | None, threads: int | None
+) -> Chain:
+    """label -> pair -> align -> merge; without a target tone-mapped for ordinary screens, and graded."""
     limit_threads(config.fuse.threads if threads is None else 1)
     front = build_front(config, simultaneous)
-    merge = RadianceStage(target, front.fades.taken)
-    fusion = (
-        Line("align", _aligner(config, sides=2)).then("merge", merge).ending_in(AgainStage(front.doubles))
-    )
+    if target is not None:
+        merge = RadianceStage(target, front.fades.taken)
+    else:
+        merge = ToneMapStage(config.fuse.fuser == "radiance-local", front.fades.taken)
+    fusion = Line("align", _aligner(config, sides=2)).then("merge", merge)
+    if (look := config.look.look).active:
+        fusion = fusion.then("look", LookStage(look))
+    fusion = fusion.ending_in(AgainStage(front.doubles))
     return Chain(front, fusion, merge, smooth=False, threads=threads)
 
 
@@ -177,7 +185,12 @@ def _aligner(config: Config, sides: int | None = None) -> Aligner:
 
 
 def fusion_on_device(
-    config: Config, fuser: Fuser, *, keep: bool = False, live: bool = False, coarse: bool = False
+    config: Config,
+    fuser: Fuser | RadianceStage,
+    *,
+    keep: bool = False,
+    live: bool = False,
+    coarse: bool = False,
 ) -> DeviceFusion | None:
     """From align to blend on the GPU; None where there is none, or no such form of the fuser or of the settings.
 

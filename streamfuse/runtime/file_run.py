@@ -9,13 +9,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Unpack
 
-from streamfuse.config import Config, OutputConfig, configured
+from streamfuse.config import Config, configured
 from streamfuse.core.arguments import checked_names
 from streamfuse.core.forking import Owner
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.memory_limit import check_memory_limit
 from streamfuse.core.options import FuseOptions
 from streamfuse.core.protocols import Sink, Source, SourceInfo
+from streamfuse.core.values import TONE_MAPS
 from streamfuse.encode.image_sink import is_one_picture
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
 from streamfuse.runtime import hdr_output
@@ -112,8 +113,10 @@ class FileFusion:
         _refuse_input_as_output(inputs, output)
         _refuse_the_same_twice(inputs)
         config = hdr_output.settled(config, output)
-        if dump is not None and config.output.hdr != "off":
-            raise UsageError("--dump-stages shows what the network sees: leave it out, or leave --hdr out.")
+        if dump is not None and (config.output.hdr != "off" or config.fuse.fuser in TONE_MAPS):
+            raise UsageError(
+                "--dump-stages shows what the network sees: leave it out, or leave --hdr and --fuser radiance out."
+            )
         self._inputs = inputs
         self._config = config
         self._output = output
@@ -125,7 +128,7 @@ class FileFusion:
             self._job = FusionJob.opened(
                 source,
                 config,
-                lambda info: [open_output(output, info, config.output)],
+                lambda info: [open_output(output, info, config)],
                 finishers(config, self._dump),
                 on_progress=self._report if progress else None,
                 whole=True,
@@ -237,13 +240,13 @@ class FileFusion:
         )
 
 
-def open_output(output: str | Path, info: SourceInfo, settings: OutputConfig) -> Sink:
-    """The sink for fused frames of a source.
+def open_output(output: str | Path, info: SourceInfo, config: Config) -> Sink:
+    """The sink for fused frames of a source; its encoder takes as many threads as the run.
 
     Raises:
         StreamfuseError: as `open_sink`.
     """
-    rate = info.rate / info.simultaneous
+    rate, settings = info.rate / info.simultaneous, config.output
     info, settings, mastering = hdr_output.output_of(output, info, settings)
     if settings.side_by_side:
         info = replace(info, width=side_by_side_width(info))
@@ -252,7 +255,7 @@ def open_output(output: str | Path, info: SourceInfo, settings: OutputConfig) ->
     return opened(
         output, info, codec=settings.codec, crf=settings.crf, preset=settings.speed, bits=settings.bits,
         pix_fmt=settings.pix_fmt, rate=rate, overwrite=settings.overwrite,
-        audio=settings.audio, mastering=mastering,
+        audio=settings.audio, mastering=mastering, threads=config.fuse.threads or 0,
     )  # fmt: skip
 
 
@@ -281,10 +284,11 @@ def _refuse_input_as_output(inputs: Sequence[str], output: str) -> None:
 
 def _open(inputs: Sequence[str], config: Config, fps: Fraction | None) -> Source:
     wanted = config.input
-    return open_source(
+    source = open_source(
         list(inputs), frames=wanted.frame_range, rate=fps, sidecar=wanted.exposures, offset=wanted.offset,
-        deinterlace=wanted.deinterlace,
+        deinterlace=wanted.deinterlace, threads=config.fuse.threads or 0,
     )  # fmt: skip
+    return hdr_output.in_scene_light(source, config)
 
 
 def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:

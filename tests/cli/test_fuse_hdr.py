@@ -61,6 +61,18 @@ def test_the_tags_are_in_the_container_too(tmp_path):
     assert data[at + 8 : at + 15] == bytes((0, 9, 0, 16, 0, 9, 0))
 
 
+def test_mediainfo_reads_the_same_in_the_container_and_in_the_stream(tmp_path):
+    reader = pytest.importorskip("pymediainfo").MediaInfo
+    out = tmp_path / "a.mp4"
+    fuse(SAMPLE, "-o", out, "--hdr", "pq", *FAST)
+    (video,) = (track.to_data() for track in reader.parse(str(out)).tracks if track.track_type == "Video")
+    assert (video["color_primaries"], video["transfer_characteristics"]) == ("BT.2020", "PQ")
+    assert video["hdr_format_compatibility"] == "HDR10"
+    assert video["mastering_display_color_primaries"] == "Display P3"
+    assert video["maximum_content_light_level"] == "1000 cd/m2"
+    assert video["masteringdisplay_luminance_source"] == video["maxcll_source"] == "Container / Stream"
+
+
 def test_av1_holds_the_metadata(tmp_path):
     out = tmp_path / "a.webm"
     fuse(SAMPLE, "-o", out, "--hdr", "pq", "--peak-nits", "600", *FAST)
@@ -200,21 +212,6 @@ def test_what_is_not_done_is_refused_in_a_sentence(tmp_path, monkeypatch, argume
     assert result.exit_code == 2
     assert said in result.stderr
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    "command", [("live", "sim:"), ("publish", SAMPLE, "--to", "pub+bind:tcp://127.0.0.1:5998")]
-)
-def test_live_and_publish_say_that_they_have_none(command):
-    result = streamfuse(*command, "--hdr", "hlg")
-    assert result.exit_code == 2
-    assert f"{command[0]} has no HDR yet" in result.stderr
-
-
-def test_pq_footage_is_refused(tmp_path):
-    fuse(SAMPLE, "-o", tmp_path / "a.mkv", "--hdr", "pq", *FAST)
-    result = streamfuse("fuse", tmp_path / "a.mkv", "-o", tmp_path / "b.mp4", "--hdr", "pq")
-    assert result.exit_code == 2 and "is coded as PQ" in result.stderr
 
 
 def test_segments_need_a_white(tmp_path):

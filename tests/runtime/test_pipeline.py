@@ -332,11 +332,19 @@ def test_a_second_interrupt_gives_up_what_is_in_flight():
 
 @pytest.mark.parametrize("policy", ["drop-oldest", "drop-newest"])
 def test_live_policies_drop_frames_and_keep_their_order(policy):
-    sink = Store()
-    # The last ones come at once, so that not all of them find a place, however the threads take turns.
-    source = Numbers(40, hook=lambda number: time.sleep(0.001 if number < 30 else 0.0))
-    stage = Delay(seconds=0.01)
-    statistics = Pipeline(source, [stage], [sink], policy=policy, queue_size=2).run()
+    sink, all_there = Store(), threading.Event()
+
+    class Ended(Numbers):
+        def close(self) -> None:
+            all_there.set()
+
+    class Waiting(Delay):
+        def push(self, item: int) -> list[int]:
+            all_there.wait()
+            return super().push(item)
+
+    source = Ended(40)
+    statistics = Pipeline(source, [Waiting()], [sink], policy=policy, queue_size=2).run()
     assert statistics.drops > 0
     assert statistics.frames_in == 40 == statistics.frames_out + statistics.drops
     assert sink.items == sorted(set(sink.items))

@@ -121,18 +121,29 @@ def merged(old: Figures, new: Figures) -> Figures:
 
 
 def ratios(figures: Figures) -> list[dict[str, Any]]:
-    """Frame rate of each run to disk over those of the peers at its size, in the same call."""
+    """Frame rate of each run to disk over those of the peers at its size, in the same call.
+
+    `over` is of the pipelines, `whole` of the processes, with the start and the end of Python.
+    """
     rows = [row for row in figures.get("runs", []) if row["output"] == "disk"]
     found = []
     for row in rows:
         same = [other for other in rows if (other["size"], other["call"]) == (row["size"], row["call"])]
-        others = {other["method"]: other["fps"] for other in same}
         if row["method"].startswith("streamfuse"):
-            over = {
-                name: round(row["fps"] / others[name], 2) for name in (ALONE, MTB, DIS) if others.get(name)
-            }
-            found.append({"method": row["method"], "size": row["size"], "call": row["call"], "over": over})
+            times = {kind: _times(row, same, kind) for kind in ("fps", "whole_fps")}
+            same_row = {key: row[key] for key in ("method", "size", "call")}
+            found.append({**same_row, "over": times["fps"], "whole": times["whole_fps"]})
     return found
+
+
+def _times(row: dict[str, Any], others: Sequence[dict[str, Any]], kind: str) -> dict[str, float]:
+    """A rate over those of the peers; without those that were not measured."""
+    rates = {other["method"]: other.get(kind) for other in others}
+    return {
+        name: round(row[kind] / rate, 2)
+        for name in (ALONE, MTB, DIS)
+        if (rate := rates.get(name)) and kind in row
+    }
 
 
 def read_figures(path: Path) -> Figures:

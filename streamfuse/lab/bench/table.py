@@ -58,12 +58,15 @@ def tables(figures: dict[str, Any]) -> Iterator[Table]:
     if figures.get("ratios"):
         yield _table(
             "Frame rate over others, to disk",
-            ("method", "size", "times"),
+            ("method", "size", "times", "with the start and the end of Python"),
             [
                 (
                     row["method"],
                     row["size"],
-                    ", ".join(f"{times:g} x {name}" for name, times in row["over"].items()),
+                    *(
+                        ", ".join(f"{times:g} x {name}" for name, times in row[kind].items())
+                        for kind in ("over", "whole")
+                    ),
                 )
                 for row in figures["ratios"]
             ],

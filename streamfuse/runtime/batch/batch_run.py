@@ -190,7 +190,7 @@ def _assemble(film: Film, pieces: Sequence[Piece]) -> list[str]:
     wanted = film.config.input
     with open_source(film.source, frames=wanted.frame_range, deinterlace=wanted.deinterlace) as source:
         info = source.info
-    with open_output(joined, info, film.config.output) as sink:
+    with open_output(joined, info, film.config) as sink:
         assert isinstance(sink, VideoFileSink)
         join_parts(paths, sink)
     if count_pictures(joined) != sum(piece.result.frames_out for piece in pieces):

@@ -136,6 +136,10 @@ def plan_films(
         raise UsageError(
             "Segments in high dynamic range need --white EV: where white is would be found in each of them anew."
         )
+    if segments > 1 and config.input.transfer != "auto":
+        raise UsageError(
+            "Segments need --transfer auto: where the camera clips would be found in each of them anew."
+        )
     if suffix is not None and (suffix := f".{suffix.lower().removeprefix('.')}") not in CONTAINERS:
         raise UsageError(f"--suffix {suffix} is no kind of video: choose one of {', '.join(CONTAINERS)}.")
     films: dict[Path, Film] = {}

@@ -115,6 +115,7 @@ def _remove(path: Path) -> None:
 
 
 def _fuse(film: Film, part: Part, path: Path, threads: int) -> PartResult:
+    from streamfuse.runtime import hdr_output
     from streamfuse.runtime.file_run import finishers, open_output
     from streamfuse.runtime.job import FusionJob
     from streamfuse.runtime.sources import open_source
@@ -125,13 +126,14 @@ def _fuse(film: Film, part: Part, path: Path, threads: int) -> PartResult:
     opened: list[Only] = []
 
     def open_part(info: SourceInfo) -> list[Only]:
-        sink = open_output(path, info if whole else replace(info, media=None), config.output)
+        sink = open_output(path, info if whole else replace(info, media=None), config)
         opened.append(Only(sink, part.first, part.end))
         return opened
 
     frames, deinterlace = frames_to_read(film, part), config.input.deinterlace
-    source = open_source(film.source, frames=frames, deinterlace=deinterlace)
-    job = FusionJob.opened(source, config, open_part, finishers(config))
+    decoders = config.fuse.threads or 0
+    source = open_source(film.source, frames=frames, deinterlace=deinterlace, threads=decoders)
+    job = FusionJob.opened(hdr_output.in_scene_light(source, config), config, open_part, finishers(config))
     statistics = job.run()
     written = sum(only.written for only in opened)
     if not written:

@@ -7,24 +7,36 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import cv2
 import numpy as np
 
 from streamfuse.align.aligner import Aligner
 from streamfuse.config import Config
-from streamfuse.core.frame import ClassifiedFrame, Frame, Plane, chroma_range, luma_range
+from streamfuse.core.frame import (
+    AlignedBracket,
+    ClassifiedFrame,
+    Frame,
+    FusedFrame,
+    FusionMaps,
+    Plane,
+    WeighedBracket,
+    chroma_range,
+    luma_range,
+)
 from streamfuse.core.protocols import SourceInfo, Stage
 from streamfuse.core.values import Preset
+from streamfuse.errors import UsageError
 from streamfuse.exposure.pair import Pairer
 from streamfuse.fusion.fuser import Fuser, create_fuser
+from streamfuse.fusion.radiance import RadianceStage
 from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.runtime.ahead import compile_ahead
 from streamfuse.runtime.chain import fusion_on_device
-from streamfuse.runtime.hdr_output import check_plain
+from streamfuse.runtime.hdr_output import live_target
 from streamfuse.runtime.live.live_config import fixed_preset, stride
 from streamfuse.temporal.level import Leveller
 
@@ -71,10 +83,10 @@ class Lane:
     """
 
     rung: Rung
-    fuser: Fuser
+    fuser: Fuser | RadianceStage
     align: Aligner
-    weigh: WeighStage
-    blend: BlendStage
+    weigh: Stage[AlignedBracket, WeighedBracket]
+    blend: Stage[WeighedBracket, FusedFrame]
     fuse: DeviceFusion | None = None
 
     @property
@@ -97,7 +109,12 @@ class Lanes:
     """
 
     def __init__(self, config: Config) -> None:
-        check_plain(config, "live")
+        target = live_target(config, "live")
+        if config.input.transfer != "auto":
+            raise UsageError("live takes no --transfer: set input.transfer to auto, or fuse a recording.")
+        self._merge = None if target is None else RadianceStage(target)
+        """In high dynamic range, of all lanes: white stays where it is when the preset changes."""
+        self._target = target
         self._config = config
         self._wanted = _wanted(config)
         self._lanes: dict[Rung, Lane] = {}
@@ -165,6 +182,11 @@ class Lanes:
         preset = preset_of(rung)
         config = self._with(preset)
         fuse = config.fuse
+        if self._merge is not None:
+            self._lanes[rung] = Lane(
+                rung, self._merge, self._aligner(rung), Unweighed(), Merging(self._merge)
+            )
+            return
         fuser = create_fuser(
             config.fuser_name,
             preset=preset,
@@ -187,16 +209,21 @@ class Lanes:
             config.align_preset, align.mode, align.ghost, rate, config.denoise, coarse=rung == "coarse"
         )
 
-    def _on_device(self, rung: Rung, fuser: Fuser) -> DeviceFusion | None:
+    def _on_device(self, rung: Rung, fuser: Fuser | RadianceStage) -> DeviceFusion | None:
         config = self._with(preset_of(rung))
         return fusion_on_device(config, fuser, keep=True, live=True, coarse=rung == "coarse")
+
+    def _trial_blend(self, lane: Lane) -> Stage[WeighedBracket, FusedFrame]:
+        if self._target is not None:
+            return Merging(RadianceStage(self._target))
+        return BlendStage(cast(Fuser, lane.fuser))
 
     def _timed(self, lane: Lane, frames: list[ClassifiedFrame]) -> Cost:
         """Run brackets of the trial through a lane, one after another in this thread."""
         pairer = Pairer(self._config.input.rate, lookahead=self._config.live.lookahead)
         brackets = [bracket for frame in frames for bracket in pairer.push(frame)]
         # What these learn of the trial is not for the run.
-        stages: tuple[Stage[Any, Any], ...] = (self._aligner(lane.rung), lane.weigh, BlendStage(lane.fuser))
+        stages: tuple[Stage[Any, Any], ...] = (self._aligner(lane.rung), lane.weigh, self._trial_blend(lane))
         if (fuse := self._on_device(lane.rung, lane.fuser)) is not None:
             stages = (fuse,)
         costs: list[tuple[float, float]] = []
@@ -215,6 +242,26 @@ class Lanes:
                 costs.append((float(np.diff(marks).max()), time.process_time() - used))
         slowest, total = zip(*costs, strict=True)
         return Cost(median(slowest), median(total))
+
+
+class Unweighed(Stage[AlignedBracket, WeighedBracket]):
+    """Passes brackets on without maps: light needs none."""
+
+    def push(self, item: AlignedBracket) -> Iterator[WeighedBracket]:
+        """One in, one out."""
+        yield WeighedBracket(item, FusionMaps(()))
+
+
+class Merging(Stage[WeighedBracket, FusedFrame]):
+    """Merges brackets into radiance, as a lane blends them."""
+
+    def __init__(self, merge: RadianceStage) -> None:
+        self._merge = merge
+
+    def push(self, item: WeighedBracket) -> Iterator[FusedFrame]:
+        """One in, one out."""
+        for frame in self._merge.push(item.aligned):
+            yield replace(frame, made_of=item)
 
 
 def preset_of(rung: Rung) -> Preset:

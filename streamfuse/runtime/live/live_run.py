@@ -15,6 +15,7 @@ from streamfuse.core.jit import when_compiling
 from streamfuse.core.protocols import DrivenSource, Source
 from streamfuse.errors import DeviceError, UsageError, WeightsError
 from streamfuse.look.stage import LookStage
+from streamfuse.runtime.hdr_output import sent
 from streamfuse.runtime.live.bracket_queue import BracketQueue, brackets_that_wait
 from streamfuse.runtime.live.events import Events
 from streamfuse.runtime.live.figures import AgeWindow, RateMeter
@@ -88,7 +89,7 @@ class LiveRun:
         try:
             look = config.look.look
             self._look = LookStage(look) if look.active else None
-            self._outputs = OutputSet(config.live, info, rate, self._events)
+            self._outputs = OutputSet(config.live, sent(info, config), rate, self._events)
         except BaseException:
             source.close()
             raise
@@ -285,7 +286,7 @@ class LiveRun:
             self._session = session = Session(
                 self._lanes,
                 self._queue,
-                self._config.smooth.enabled,
+                self._config.smooth.enabled and self._config.output.hdr == "off",
                 self._ingest.unit is None,
                 self._look,
                 self._board.show,

@@ -94,7 +94,7 @@ def test_a_run_is_measured_in_a_process_of_its_own(clip):
     run = measure_run("fast", clip, NULL)
     assert run is not None
     assert (run.method, run.output, run.frames) == ("streamfuse fast", "null", 10)
-    assert run.fps > 0
+    assert 0 < run.whole_fps < run.fps  # with the start and the end of Python
     assert run.cpu_s_per_mp > 0
     assert run.peak_mb > 10
     assert {"source", "align", "weigh", "blend", "sinks"} <= set(run.busy_ms)
