@@ -185,7 +185,12 @@ def _aligner(config: Config, sides: int | None = None) -> Aligner:
 
 
 def fusion_on_device(
-    config: Config, fuser: Fuser, *, keep: bool = False, live: bool = False, coarse: bool = False
+    config: Config,
+    fuser: Fuser | RadianceStage,
+    *,
+    keep: bool = False,
+    live: bool = False,
+    coarse: bool = False,
 ) -> DeviceFusion | None:
     """From align to blend on the GPU; None where there is none, or no such form of the fuser or of the settings.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -209,14 +209,14 @@ class Lanes:
             config.align_preset, align.mode, align.ghost, rate, config.denoise, coarse=rung == "coarse"
         )
 
+    def _on_device(self, rung: Rung, fuser: Fuser | RadianceStage) -> DeviceFusion | None:
+        config = self._with(preset_of(rung))
+        return fusion_on_device(config, fuser, keep=True, live=True, coarse=rung == "coarse")
+
     def _trial_blend(self, lane: Lane) -> Stage[WeighedBracket, FusedFrame]:
         if self._target is not None:
             return Merging(RadianceStage(self._target))
         return BlendStage(cast(Fuser, lane.fuser))
-
-    def _on_device(self, rung: Rung, fuser: Fuser) -> DeviceFusion | None:
-        config = self._with(preset_of(rung))
-        return fusion_on_device(config, fuser, keep=True, live=True, coarse=rung == "coarse")
 
     def _timed(self, lane: Lane, frames: list[ClassifiedFrame]) -> Cost:
         """Run brackets of the trial through a lane, one after another in this thread."""
@@ -224,10 +224,7 @@ class Lanes:
         brackets = [bracket for frame in frames for bracket in pairer.push(frame)]
         # What these learn of the trial is not for the run.
         stages: tuple[Stage[Any, Any], ...] = (self._aligner(lane.rung), lane.weigh, self._trial_blend(lane))
-        if (
-            lane.fuse is not None
-            and (fuse := self._on_device(lane.rung, cast(Fuser, lane.fuser))) is not None
-        ):
+        if (fuse := self._on_device(lane.rung, lane.fuser)) is not None:
             stages = (fuse,)
         costs: list[tuple[float, float]] = []
         began = time.monotonic()
@@ -263,7 +260,8 @@ class Merging(Stage[WeighedBracket, FusedFrame]):
 
     def push(self, item: WeighedBracket) -> Iterator[FusedFrame]:
         """One in, one out."""
-        yield from self._merge.push(item.aligned)
+        for frame in self._merge.push(item.aligned):
+            yield replace(frame, made_of=item)
 
 
 def preset_of(rung: Rung) -> Preset:

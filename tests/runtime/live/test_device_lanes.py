@@ -13,7 +13,7 @@ from streamfuse.backends.cuda.stage import DeviceFusion, DeviceFusionSettings
 from streamfuse.config import Config
 from streamfuse.core.frame import Bracket, ClassifiedFrame, FusedFrame, WeighedBracket
 from streamfuse.exposure.pair import Pairer
-from streamfuse.fusion.fuser import Fuser, LcndrFuser
+from streamfuse.fusion.fuser import LcndrFuser
 from streamfuse.look.look import Look
 from streamfuse.look.stage import LookStage
 from streamfuse.runtime.line import Line
@@ -42,7 +42,7 @@ def brackets() -> list[Bracket]:
 def on_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the lanes take the CPU for a GPU."""
 
-    def fusion(config: Config, fuser: Fuser, *, keep: bool, live: bool, coarse: bool) -> DeviceFusion:
+    def fusion(config: Config, fuser: object, *, keep: bool, live: bool, coarse: bool) -> DeviceFusion:
         assert isinstance(fuser, LcndrFuser)
         settings = DeviceFusionSettings(config.fuse.preset, coarse=coarse, ahead=not live, precision="fp32")
         return DeviceFusion(fuser, settings, keep=keep)
