@@ -38,6 +38,9 @@ _MIN_VALUES, _MOST_VALUES = 60, 6000  # that have to tell, and that are asked
 _ROUNDS = 4  # of leaving out what the ratio found so far does not explain: things that moved, or clip
 _FAR = 3.0  # times the median deviation: what lies farther away is left out
 _MAX_SPREAD = 0.7  # median deviation as a share of the light: more, and they are different things
+_TELLING_EV = (
+    6.0  # between exposures: farther apart, what both show is so dark in one that its noise looks like a toe
+)
 _MIN_RATIO = 2.0**-12  # below it the darker exposure shows nothing but its noise
 
 
@@ -62,7 +65,8 @@ class ExposureScale:
         curves = [photometric.estimate_curve([dark], [bright]) for dark, bright in pairwise(lumas)]
         if frame.color.transfer == GAMMA_22:
             self._votes[PLAIN] += bracket.cycle  # more than all others can have
-        self._votes.update(curve.transfer for curve in curves if curve.transfer is not None)
+        told = (curve.transfer for curve in curves if curve.gap_ev < _TELLING_EV)
+        self._votes.update(transfer for transfer in told if transfer is not None)
         known = _known(aligned)
         if known is not None:
             return self.transfer, tuple(ev - known[0] for ev in known)
