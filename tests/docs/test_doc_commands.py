@@ -54,6 +54,7 @@ SHORTER = {
     "evaluate labels": ["--frames", "30", "--width", "64"],
     "live": ["--duration", "4"],
     "tools/hdr_cost.py": ["--size", "96x64", "--rounds", "1"],
+    "tools/hdr_prints.py": ["--width", "96"],
 }
 # Commands that talk to each other: all of a block are started together.
 TALKING = ("publish", "subscribe", "capture-publish", "record", "fuse pull:")
