@@ -44,8 +44,8 @@ _QUICK_FRAMES = 24
     "--part",
     "parts",
     multiple=True,
-    type=click.Choice(["stages", "profile", "fusion", "runs"]),
-    help="Measure this only; repeatable. Default: all.",
+    type=click.Choice(["stages", "profile", "fusion", "runs", "cores"]),
+    help="Measure this only; repeatable. Default: all but cores, which predicts the rate on more cores.",
 )
 @click.option(
     "--quick", is_flag=True, help=f"{_QUICK_FRAMES} frames, once; 1280x720 only, unless --size is given."
@@ -79,7 +79,14 @@ def bench(
     streamfuse bench --size 1920x1080 --preset fast --json figures.json
     """
     from streamfuse.core.output_file import check_output_file
-    from streamfuse.lab.bench.benchmark import PARTS, BenchPlan, read_figures, run_bench, write_figures
+    from streamfuse.lab.bench.benchmark import (
+        PARTS,
+        USUAL_PARTS,
+        BenchPlan,
+        read_figures,
+        run_bench,
+        write_figures,
+    )
 
     if json_file is not None:
         check_output_file(json_file)
@@ -90,7 +97,7 @@ def bench(
         frames=_QUICK_FRAMES if quick else frames,
         repeats=1 if quick else repeats,
         peers=peers,
-        parts=[part for part in PARTS if not parts or part in parts],
+        parts=[part for part in PARTS if part in (parts or USUAL_PARTS)],
     )
     so_far: dict[str, Any] = {}
 
