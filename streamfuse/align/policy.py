@@ -270,7 +270,13 @@ class Alignment(Generic[P, F, M, T, Planes]):
             first, second = (ops.on_grid(ops.luma(self.picture(frame))) for frame in frames)
             lumas = first, second
         flows = across if along is None else ops.combined(across, along, share, lumas)
-        return flows if not self._effort.dominant else ops.steadied(here, there, across, flows, share, lumas)
+        if not self._effort.dominant:
+            return flows
+        if (
+            lumas is not None and not brighter
+        ):  # of a brighter neighbour the dark reference shows all there is
+            flows = ops.reconsidered(reference, neighbours, across, flows, [self.picture(f) for f in frames])
+        return ops.steadied(here, there, across, flows, share, lumas)
 
     def _even_motion(self, bracket: Bracket, frames: Sequence[Frame]) -> Sequence[F] | None:
         """Flow of the reference towards each neighbour as far as frames of one exposure tell, if motion is even."""
