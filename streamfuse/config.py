@@ -23,6 +23,7 @@ from streamfuse.core.values import (
     PRESET_NETWORK,
     LookName,
     Preset,
+    SceneTransfer,
     checked_codec,
     checked_device,
     checked_frames,
@@ -30,7 +31,6 @@ from streamfuse.core.values import (
 )
 from streamfuse.core.yaml_text import settings_in
 from streamfuse.errors import ConfigError, UsageError, shortened
-from streamfuse.imaging.camera_logs import SceneTransfer
 from streamfuse.look.look import Look
 from streamfuse.runtime.live.live_config import LiveConfig, OutputSpec
 

@@ -12,6 +12,7 @@ Preset = Literal["fast", "balanced", "best"]
 PRESET_NETWORK: Mapping[str, str] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
 TONE_MAPS = ("radiance", "radiance-local")  # of merged light; of films only
 FUSERS = (*list(PRESET_NETWORK.values())[::-1], "mertens", *TONE_MAPS)
+SceneTransfer = Literal["slog3", "vlog", "clog3", "logc3", "logc4", "dlog", "flog2", "hlg", "pq"]
 LookName = Literal["off", "natural", "vivid", "flat"]
 LOOKS: Mapping[str, Mapping[str, float]] = {
     "off": {},
