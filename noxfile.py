@@ -72,3 +72,9 @@ def acceptance(session: nox.Session) -> None:
     """The README's commands, alone and beside a busy process, in short."""
     _install(session, "test")
     session.run("python", "tools/acceptance.py", "--quick")
+
+
+@nox.session(venv_backend="none")
+def first_hour(session: nox.Session) -> None:
+    """Five newcomers' ways by README and docs, in a fresh environment that is made on the way."""
+    session.run("python3", "tools/first_hour/run.py", *session.posargs, external=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
@@ -207,13 +208,20 @@ def _live_frames(config: Config, duration: float | None) -> Generator[FusedFrame
         listener=waiting.put,
     )
     thread = threading.Thread(target=work, name="streamfuse live", daemon=True)
+
+    def end() -> None:
+        run.stop()
+        thread.join(_END_SECONDS)
+
+    # Where the loop was left and the program ends with the iterator still held, threads that compute would abort it.
+    atexit.register(end)
     thread.start()
     try:
         while (frame := waiting.get()) is not END:
             yield frame
     finally:
-        run.stop()
-        thread.join(_END_SECONDS)
+        atexit.unregister(end)
+        end()
 
 
 class FramePublisher(Closable):

@@ -194,7 +194,7 @@ class OutputConfig(_Section):
     white: Annotated[float, Field(ge=-6, le=16)] | None = Field(
         default=None,
         description="of hdr: how many EV diffuse white lies below what clips in the darkest exposure; "
-        "null: two thirds of what is between the exposures",
+        "null: as makes the first bracket of usual brightness",
     )
     overwrite: bool = Field(default=False, description="replace an output that is there already")
 

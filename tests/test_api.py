@@ -1,5 +1,7 @@
 """The whole jobs from Python."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -108,6 +110,19 @@ def test_a_camera_is_fused_until_the_loop_ends():
     ):  # pools of the aligner may stay
         time.sleep(0.05)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("streamfuse live")]
+
+
+@pytest.mark.slow
+def test_a_program_that_leaves_the_loop_and_ends_does_so_in_peace():
+    code = (
+        "import streamfuse\n"
+        "frames = streamfuse.fuse_live('sim:?size=96x64&rate=60', preset='fast')\n"
+        "next(frames)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=100
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.slow

@@ -71,6 +71,8 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "bench-stages": speed.bench_stages,
     "bench-profile": speed.bench_profile,
     "bench-ratios": speed.bench_ratios,
+    "bench-cores": speed.bench_cores,
+    "bench-parts": speed.bench_parts,
     "video-fast": video.fast,
     "look": look,
     "one-flow": speed.one_flow,

@@ -37,7 +37,7 @@ from streamfuse.cli.error_group import EXIT_INTERRUPTED, ErrorGroup
 from streamfuse.cli.hdr_options import hdr_options
 from streamfuse.cli.look_options import LOOK_KEYS, look_options
 from streamfuse.cli.signals import leave, on_signals
-from streamfuse.core.collecting import importing
+from streamfuse.core.process import importing, keep_memory
 from streamfuse.core.rates import read_rate
 from streamfuse.errors import (
     UsageError,
@@ -163,6 +163,7 @@ def fuse(
     What is found (exposures, order, gap) is printed; --cycle, --first and --exposures are hints, and what
     speaks against them is told.
     """
+    keep_memory()
     with importing():
         from streamfuse.config import load_config
         from streamfuse.core.jit import when_compiling

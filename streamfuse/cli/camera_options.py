@@ -46,6 +46,6 @@ HLG: list[Callable[..., Any]] = [
     ),
     click.option(
         "--white", type=float, metavar="EV",
-        help="Of --hdr: how far diffuse white lies below what clips in the darkest exposure; default: 2/3 of the gap.",
+        help="Of --hdr: how far diffuse white lies below what clips in the darkest exposure; default: found.",
     ),
 ]  # fmt: skip

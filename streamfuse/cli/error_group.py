@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from streamfuse.cli.standard import guard_standard_streams
-from streamfuse.core.collecting import leave_all_at_exit
+from streamfuse.core.process import leave_all_at_exit
 from streamfuse.errors import (
     NO_MEMORY,
     OutputError,

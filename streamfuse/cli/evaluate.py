@@ -88,10 +88,11 @@ def evaluate_video(
     report_file: Path | None,
     **filming: Any,
 ) -> None:
-    """Simulate alternating exposures from CLIPs and compare with the oracle of every instant.
+    """Simulate alternating exposures from CLIPs, fuse them, and compare with what would be right.
 
-    CLIP is a video, a folder of .hdr frames, or an .hdr panorama. The oracle is the fusion, by the same network, of
-    both exposures simulated at the same instant. Panoramas know the exact motion, so that the flow is scored too.
+    CLIP is a video, a folder of .hdr frames, or an .hdr panorama. What would be right (called oracle in figures) is the
+    fusion, by the same network, of both exposures simulated at the same instant. Panoramas know the exact motion, so
+    that the flow is scored too.
 
     \b
     streamfuse evaluate video clip.mp4 hdr_frames/ --gap 3 --json figures.json --report figures.html
@@ -100,7 +101,7 @@ def evaluate_video(
     from streamfuse.config import load_config
     from streamfuse.lab.evaluate.report import ReportWriter
     from streamfuse.lab.evaluate.video_report import VideoReport
-    from streamfuse.lab.evaluate.videos import VideoTrial, evaluate_videos, panoramas
+    from streamfuse.lab.evaluate.videos import VideoTrial, evaluate_videos, legend, panoramas
 
     _check(json_file)
     _check(report_file)
@@ -125,6 +126,7 @@ def evaluate_video(
             for name, value in figures["environment"].items():
                 page.fact(name, value)
         click.echo(f"Report written to {click.format_filename(report_file)}.")
+    click.echo(legend(scores_flow=flow))
     _write(json_file, figures)
 
 

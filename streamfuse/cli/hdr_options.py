@@ -28,7 +28,7 @@ _OPTIONS = [
         "--white",
         type=float,
         metavar="EV",
-        help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: 2/3 of the gap.",
+        help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: found.",
     ),
 ]
 

@@ -41,7 +41,7 @@ from streamfuse.core.frame import (
 from streamfuse.core.protocols import ParallelStage
 from streamfuse.core.turns import Turn, Turns
 from streamfuse.fusion import radiance_rows as rows
-from streamfuse.fusion.radiance_scale import ExposureScale
+from streamfuse.fusion.radiance_scale import ExposureScale, sampled_colours, usual_white_ev
 from streamfuse.fusion.stage import untrusted_share
 from streamfuse.imaging import hdr_transfer, photometric
 from streamfuse.imaging.hdr_transfer import REFERENCE_WHITE, HdrTransfer
@@ -55,7 +55,6 @@ SURE_EV = 2.5  # where an exposure shows all, one that is darker by this is not 
 TRACE = 1e-6  # of its weight that is left of the darkest exposure when it clips
 H273_TRANSFER = {"pq": 16, "hlg": 18}
 HLG_PEAK = REFERENCE_WHITE / hdr_transfer.HLG_WHITE  # scene light at signal 1, where diffuse white is 203
-WHITE_STEP = 0.25  # EV: the place of white that is found is rounded to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +63,8 @@ class HdrTarget:
 
     Args:
         transfer: of the planes that are made.
-        white_ev: how far diffuse white lies below what the darkest exposure clips at; None: two thirds of the way to
-            what the brightest one clips at, by the first bracket.
+        white_ev: how far diffuse white lies below what the darkest exposure clips at; None: by the first
+            bracket, as `usual_white_ev` has it.
         peak: luminance that nothing exceeds, cd/m2, of PQ; HLG has its own.
         bits: of the planes.
         keep: give the radiance along with the planes.
@@ -218,11 +217,6 @@ def _tables(
     return first, others[0], others[1], others[2]
 
 
-def default_white_ev(gaps_ev: Sequence[float]) -> float:
-    """Two thirds of the way from what the darkest exposure clips at to what the brightest one clips at, rounded."""
-    return round(gaps_ev[-1] * 2 / 3 / WHITE_STEP) * WHITE_STEP
-
-
 def in_units(radiance: Map, matrix: npt.NDArray[np.float64]) -> Map:
     """Radiance (H, W, 3) times a matrix (3, 3)."""
     return np.asarray(cv2.transform(radiance, matrix), np.float32)
@@ -289,7 +283,9 @@ class RadianceStage(ParallelStage[AlignedBracket, FusedFrame]):
         with turn:
             transfer, gaps = self._scale(item)
             if self._white_ev is None and not item.bracket.alone:
-                self._white_ev = default_white_ev(gaps)
+                frame = item.bracket.reference
+                colours = sampled_colours(item.exposures, frame.bits, frame.color)
+                self._white_ev = usual_white_ev(colours, gaps, transfer)
             white_ev = self._white_ev
         exposures = item.exposures
         if (

@@ -22,6 +22,9 @@ from streamfuse.imaging import photometric
 from streamfuse.imaging.photometric import PLAIN, Transfer
 
 GAMMA_22 = 4  # of H.273: footage that says so is believed
+GREY_CARD = 0.18  # of diffuse white
+WHITE_STEP = 0.25  # EV: the place of white that is found is rounded to it
+_DARKEST = 2.0**-14  # what is darker counts as this
 WINDOW = 15  # instants whose gaps count
 _STRIDES = (
     (250_000, 2),
@@ -35,6 +38,9 @@ _MIN_VALUES, _MOST_VALUES = 60, 6000  # that have to tell, and that are asked
 _ROUNDS = 4  # of leaving out what the ratio found so far does not explain: things that moved, or clip
 _FAR = 3.0  # times the median deviation: what lies farther away is left out
 _MAX_SPREAD = 0.7  # median deviation as a share of the light: more, and they are different things
+_TELLING_EV = (
+    6.0  # between exposures: farther apart, what both show is so dark in one that its noise looks like a toe
+)
 _MIN_RATIO = 2.0**-12  # below it the darker exposure shows nothing but its noise
 
 
@@ -59,7 +65,8 @@ class ExposureScale:
         curves = [photometric.estimate_curve([dark], [bright]) for dark, bright in pairwise(lumas)]
         if frame.color.transfer == GAMMA_22:
             self._votes[PLAIN] += bracket.cycle  # more than all others can have
-        self._votes.update(curve.transfer for curve in curves if curve.transfer is not None)
+        told = (curve.transfer for curve in curves if curve.gap_ev < _TELLING_EV)
+        self._votes.update(transfer for transfer in told if transfer is not None)
         known = _known(aligned)
         if known is not None:
             return self.transfer, tuple(ev - known[0] for ev in known)
@@ -130,6 +137,26 @@ def measured_step(dark: Map, bright: Map, transfer: Transfer) -> float | None:
     if not _MIN_RATIO < ratio <= 1 or spread > _MAX_SPREAD * ratio * float(np.median(high)):
         return None
     return -float(np.log2(ratio))
+
+
+def usual_white_ev(colours: Sequence[Map], gaps_ev: Sequence[float], transfer: Transfer) -> float:
+    """How far diffuse white lies below what the darkest exposure clips at, if the picture is of a usual brightness.
+
+    Its geometric mean is then that of a grey card, 18 % of white (Reinhard et al., SIGGRAPH 2002). White is no brighter
+    than what the darkest exposure clips at, no darker than what the brightest one does, and rounded to `WHITE_STEP`.
+
+    Args:
+        colours: R'G'B' of each exposure of one instant, darkest first, as `sampled_colours` gives them.
+        gaps_ev: exposure of each, relative to the darkest.
+        transfer: what makes linear light of them.
+    """
+    light = photometric.decoded(colours[0].astype(np.float64), transfer)
+    for rgb, gap in zip(colours[1:], gaps_ev[1:], strict=True):
+        seen = rgb.max(axis=2) < _CLIPPED
+        light[seen] = photometric.decoded(rgb[seen].astype(np.float64), transfer) * 2.0**-gap
+    mean = float(np.log2(np.maximum(light.mean(axis=2), _DARKEST)).mean())
+    found = min(max(float(np.log2(GREY_CARD)) - mean, 0.0), gaps_ev[-1])
+    return round(found / WHITE_STEP) * WHITE_STEP
 
 
 def _known(aligned: AlignedBracket) -> list[float] | None:

@@ -244,8 +244,8 @@ def fuse_stills(
         quality: of JPEG, 1..100.
         overwrite: replace an existing file.
         look: as `Fuser`.
-        white: of linear light: how many EV diffuse white lies below what clips in the darkest exposure; two thirds of
-            what is between the exposures if None.
+        white: of linear light: how many EV diffuse white lies below what clips in the darkest exposure; if None, as
+            makes the picture of usual brightness.
 
     Raises:
         StreamfuseError: as the message says.

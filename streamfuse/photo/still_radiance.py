@@ -19,8 +19,8 @@ from streamfuse.core.frame import ColorInfo, Map, Plane
 from streamfuse.core.output_file import check_output_file
 from streamfuse.encode import avif, exr
 from streamfuse.errors import InputError, UsageError
-from streamfuse.fusion.radiance import HdrTarget, default_white_ev, in_units, merged, rendering
-from streamfuse.fusion.radiance_scale import measured_step, sampled, sampled_colours
+from streamfuse.fusion.radiance import HdrTarget, in_units, merged, rendering
+from streamfuse.fusion.radiance_scale import measured_step, sampled, sampled_colours, usual_white_ev
 from streamfuse.imaging import photometric
 from streamfuse.imaging.hdr_transfer import (
     BT709,
@@ -86,7 +86,7 @@ def merge_pictures(
     Args:
         pictures: (H, W, 3) R'G'B' or (H, W) grey, uint8 or uint16, darkest first.
         exif_ev: exposure of each where it is known; else it is measured.
-        white_ev: as in `Merged`; None: two thirds of the way to what the brightest one clips at.
+        white_ev: as in `Merged`; None: as `usual_white_ev` has it.
         primaries: of R', G' and B', an H.273 code point.
     """
     color = ColorInfo(matrix=6, primaries=primaries, transfer=1, full_range=True)
@@ -95,14 +95,14 @@ def merge_pictures(
     curves = [photometric.estimate_curve([dark], [bright]) for dark, bright in pairwise(lumas)]
     votes = Counter(curve.transfer for curve in curves if curve.transfer is not None)
     transfer = votes.most_common(1)[0][0] if votes else SRGB  # as photographs are
+    colours = sampled_colours(planes, _BITS, color)
     if exif_ev is not None:
         gaps = tuple(ev - exif_ev[0] for ev in exif_ev)
     else:
-        colours = sampled_colours(planes, _BITS, color)
         measured = [measured_step(dark, bright, transfer) for dark, bright in pairwise(colours)]
         steps = [curve.gap_ev if ev is None else ev for ev, curve in zip(measured, curves, strict=True)]
         gaps = tuple(float(gap) for gap in np.cumsum([0.0, *steps]))
-    found_white = default_white_ev(gaps) if white_ev is None else white_ev
+    found_white = usual_white_ev(colours, gaps, transfer) if white_ev is None else white_ev
     coded = rendering(HdrTarget(), primaries, 2.0**-found_white)
     _, radiance = merged(planes, gaps, transfer, _BITS, (0, 0), color, coded, keep=True)
     assert radiance is not None

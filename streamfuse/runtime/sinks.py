@@ -184,6 +184,11 @@ def _check_path(path: Path) -> None:
             f"{path} is no file but a device or a pipe, and a video is not written to one: name a file, or write "
             "null: to fuse and keep nothing."
         )
+    if suffix == ".avif":
+        raise EncoderError(
+            f"{path} would be a photograph in HDR, which `streamfuse still` makes of a scene's exposures: use that, "
+            "or write a video with --hdr, or .exr pictures."
+        )
     if not (path.is_dir() or not suffix or suffix in _FILES):
         raise EncoderError(
             f"{path} does not name an output: end it with one of {', '.join(_FILES)}, or name a folder."

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.frame import AlignedBracket, Bracket, ColorInfo, Exposure, Frame, Neighbours
 from streamfuse.fusion.radiance import HdrTarget, RadianceStage, merged, rendering
-from streamfuse.fusion.radiance_scale import measured_step, sampled_colours
+from streamfuse.fusion.radiance_scale import measured_step, sampled_colours, usual_white_ev
 from streamfuse.imaging import hdr_transfer as hdr
 from streamfuse.imaging import photometric
 from streamfuse.imaging.photometric import BT709, PLAIN, SRGB
@@ -225,6 +225,16 @@ def test_the_gap_is_measured_in_noise(gap, subsampling):
     )  # fmt: skip
     found = measured_step(*sampled_colours([dark, bright], 8, COLOR), PLAIN)  # type: ignore[arg-type, call-arg]
     assert found == pytest.approx(gap, rel=0.025)
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    # A grey card of 18 % of white; brighter than that even at the darkest; darker even at the brightest.
+    [(0.18 / 4, 2.0), (0.9, 0.0), (0.18 / 64, 3.0)],
+)
+def test_white_is_where_the_picture_is_of_usual_brightness(level, expected):
+    taken = [exposed(np.full((60, 80, 3), level), ev) for ev in (0.0, 3.0)]
+    assert usual_white_ev(sampled_colours(taken, 10, COLOR), (0.0, 3.0), PLAIN) == expected
 
 
 def test_exposures_without_anything_in_common_tell_no_gap():

@@ -54,9 +54,8 @@ def test_brighter_stays_brighter_up_to_white(local, bits, subsampling):
 
 def test_below_the_knee_it_is_the_exposure_at_which_white_is_white():
     radiance = ramp()
-    plain = np.clip(radiance * 4, 0, 1) ** (
-        1 / 2.2
-    )  # white lies 2 EV below what the darkest exposure clips at
+    # The geometric mean, 2^-4, is that of a grey card if white is 1.5 EV below what the darkest exposure clips at.
+    plain = np.clip(radiance * 2**1.5, 0, 1) ** (1 / 2.2)
     dark = plain < 0.55
     np.testing.assert_allclose(mapped(radiance, False, subsampling=(0, 0))[dark], plain[dark], atol=0.012)
 

@@ -81,7 +81,7 @@ def test_exif_is_believed(tmp_path):
     result = streamfuse("still", tmp_path / "0.jpg", tmp_path / "1.jpg", "-o", tmp_path / "o.exr", "--json")
     assert result.exit_code == 0, result.stderr
     note = json.loads(result.stdout)["notes"][-1]
-    assert "0.0, 4.0 EV (as Exif tells)" in note and "2.75 EV below" in note
+    assert "0.0, 4.0 EV (as Exif tells)" in note and "3 EV below" in note
 
 
 def test_grey_photographs_are_merged(tmp_path):

@@ -14,6 +14,7 @@ from streamfuse.core.output_file import write_text_file
 from streamfuse.core.values import PRESET_NETWORK
 from streamfuse.errors import UsageError
 from streamfuse.lab.bench.ceiling import Ceiling, measure_ceiling
+from streamfuse.lab.bench.cores import measure_cores
 from streamfuse.lab.bench.peer_stages import ALONE, DIS, MTB
 from streamfuse.lab.bench.profile import measure_shares
 from streamfuse.lab.bench.runs import NULL, SPEED, measure_runs
@@ -24,8 +25,9 @@ from streamfuse.runtime.sinks import open_sink
 from streamfuse.synthetic.sample_source import SampleSource
 
 Figures = dict[str, Any]
-Part = Literal["stages", "profile", "fusion", "runs"]
+Part = Literal["stages", "profile", "fusion", "runs", "cores"]
 PARTS: tuple[Part, ...] = get_args(Part)
+USUAL_PARTS = tuple(part for part in PARTS if part != "cores")
 _TINY = (96, 54)  # a frame with hardly a pixel: what is left of the time is Python and calls
 _RELEASED_SIZE = (480, 270)  # its attention grows with the square of the pixels
 
@@ -40,7 +42,7 @@ class BenchPlan:
         frames: of each clip.
         repeats: of each run, after one that does not count; the median counts.
         peers: measure the peers too.
-        parts: stages alone, what kind of work takes the time, fusion alone, whole runs.
+        parts: stages alone, what kind of work takes the time, fusion alone, whole runs, a model of many cores.
     """
 
     sizes: Sequence[tuple[int, int]] = ((1280, 720), (1920, 1080))
@@ -48,7 +50,7 @@ class BenchPlan:
     frames: int = 60
     repeats: int = 3
     peers: bool = True
-    parts: Sequence[Part] = PARTS
+    parts: Sequence[Part] = USUAL_PARTS
 
 
 def run_bench(
@@ -97,6 +99,8 @@ def _parts(
             yield "profile", _profile(plan, size, clip, folder, report)
         if "runs" in plan.parts:
             yield "runs", _runs(plan, size, clip, folder, report)
+        if "cores" in plan.parts:
+            yield "cores", _cores(plan, size, clip, folder, report)
 
 
 def make_clip(path: Path, size: tuple[int, int], frames: int) -> Path:
@@ -236,6 +240,15 @@ def _runs(
         wanted += [(MTB, disk), (DIS, disk)]
     runs = measure_runs(wanted, clip, plan.repeats, lambda line: report(f"{_named(size)}, {line}"))
     return [{"size": _named(size), **run.as_dict()} for run in runs]
+
+
+def _cores(
+    plan: BenchPlan, size: tuple[int, int], clip: Path, folder: Path, report: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    return [
+        {"preset": preset, "size": _named(size), **measure_cores(clip, preset, folder, report)}
+        for preset in plan.presets
+    ]
 
 
 def _check(plan: BenchPlan) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from streamfuse.core.collecting import importing, leave_all_at_exit
+from streamfuse.core.process import importing, keep_memory, leave_all_at_exit
 from streamfuse.errors import StreamfuseError
 from streamfuse.lab.bench.peer_stages import PEER_STAGES
 from streamfuse.lab.evaluate.cost import resident_mb
@@ -121,7 +121,8 @@ def _measure(method: str, clip: str, output: str) -> Run:
 
 def _run_preset(preset: str, clip: str, output: str) -> tuple[float, Statistics, int]:
     """(CPU seconds of the process when all was open, statistics, pixels of a frame)."""
-    with importing():  # as the command does
+    keep_memory()  # as the command does
+    with importing():
         from streamfuse.config import Config
         from streamfuse.runtime.file_run import FileFusion
 

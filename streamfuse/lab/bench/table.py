@@ -55,6 +55,20 @@ def tables(figures: dict[str, Any]) -> Iterator[Table]:
                 for row in figures["runs"]
             ],
         )  # fmt: skip
+    if figures.get("cores"):
+        cores = list(figures["cores"][0]["fps"])
+        yield _table(
+            "Predicted frames per second on so many cores, and what limits them",
+            ("preset", "size", *cores, "measured"),
+            [
+                (
+                    row["preset"], row["size"],
+                    *(f"{row['fps'][count]:.0f} ({row['limit'][count]})" for count in cores),
+                    ", ".join(f"{count}: {fps:.1f}" for count, fps in row["measured_fps"].items()),
+                )
+                for row in figures["cores"]
+            ],
+        )  # fmt: skip
     if figures.get("ratios"):
         yield _table(
             "Frame rate over others, to disk",

@@ -295,6 +295,11 @@ class LiveRun:
             try:
                 session.run()
             except Exception as error:
+                if (
+                    not threading.main_thread().is_alive()
+                ):  # the program ends, and no pool takes work any more
+                    self._stopping = True
+                    return
                 failures = 1 if self._rate_out.count > done else failures + 1
                 if failures >= _MAX_FAILURES or isinstance(error, DeviceError | WeightsError | UsageError):
                     self._fatal = self._fatal or error
