@@ -60,12 +60,12 @@ class AgeWindow:
         self._lock = threading.Lock()
 
     def add(self, age: float) -> None:
-        """One age in seconds."""
+        """Take one age in seconds."""
         with self._lock:
             self._ages.append((time.monotonic(), age))
 
     def percentiles_ms(self) -> tuple[float, float, float]:
-        """p50, p95 and p99 in milliseconds; zeros where there is none."""
+        """Give p50, p95 and p99 in milliseconds; zeros where there is none."""
         with self._lock:
             since = time.monotonic() - self._seconds
             ages = [age for moment, age in self._ages if moment >= since]
