@@ -23,6 +23,7 @@ from streamfuse.core.values import (
     PRESET_NETWORK,
     LookName,
     Preset,
+    SceneTransfer,
     checked_codec,
     checked_device,
     checked_frames,
@@ -30,7 +31,6 @@ from streamfuse.core.values import (
 )
 from streamfuse.core.yaml_text import settings_in
 from streamfuse.errors import ConfigError, UsageError, shortened
-from streamfuse.imaging.camera_logs import SceneTransfer
 from streamfuse.look.look import Look
 from streamfuse.runtime.live.live_config import LiveConfig, OutputSpec
 
@@ -238,7 +238,7 @@ class Config(_Section):
         return self.align_preset != "fast" if self.align.denoise is None else self.align.denoise
 
     def with_overrides(self, **options: object) -> Config:
-        """These settings with some replaced.
+        """Give these settings with some replaced.
 
         Args:
             **options: command-line options as `OPTION_KEYS` names them (`preset`, `align`, `smooth`, `codec`,
@@ -327,14 +327,14 @@ def load_config(source: str | Path = "default") -> Config:
 
 
 def shipped_configs() -> dict[str, Path]:
-    """Name -> file of the configurations that come with streamfuse."""
+    """Give name -> file of the configurations that come with streamfuse."""
     files = sorted((Path(__file__).parent / "configs").glob("*.yaml"))
     # Training has settings of another kind.
     return {file.stem: file for file in files if not file.stem.startswith("train-")}
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of a configuration file, `smooth: on` and `look: vivid` included."""
+    """Give the JSON schema of a configuration file, `smooth: on` and `look: vivid` included."""
     found = Config.model_json_schema()
     switch = (
         {"type": "boolean"},

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from streamfuse.cli.common_options import PRESETS
+
 _SIZES = ("1280x720", "1920x1080")
 _QUICK_SIZE = (1280, 720)
 _QUICK_FRAMES = 24
@@ -26,7 +28,7 @@ _QUICK_FRAMES = 24
     "--presets",
     "presets",
     multiple=True,
-    type=click.Choice(["fast", "balanced", "best"]),
+    type=click.Choice(PRESETS),
     default=("fast", "balanced"),
     show_default=True,
     help="Repeatable.",

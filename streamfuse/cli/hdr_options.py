@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import click
 
-from streamfuse.imaging.camera_logs import CURVES
+from streamfuse.cli.common_options import with_options
+from streamfuse.core.values import SceneTransfer
 
 _OPTIONS = [
     click.option(
@@ -17,7 +18,7 @@ _OPTIONS = [
     ),
     click.option(
         "--transfer",
-        type=click.Choice(["auto", *CURVES]),
+        type=click.Choice(["auto", *get_args(SceneTransfer)]),
         help="Of --hdr: how the camera coded light; default: auto, which knows HLG and PQ by the file's tag.",
     ),
     click.option(
@@ -34,6 +35,4 @@ _OPTIONS = [
 
 def hdr_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of high dynamic range."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(_OPTIONS)(command)

@@ -6,7 +6,6 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from streamfuse.cli.camera_options import HLG, STREAM
+from streamfuse.cli.common_options import CONFIG, CYCLE, DEVICE, FUSER, with_options
 from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.look_options import LOOK, LOOK_KEYS
 from streamfuse.cli.signals import on_signals
@@ -54,19 +54,15 @@ _FUSION = [
         type=click.Choice(["0", "1"]),
         help="Frames after an instant that its fused frame waits for (default 1); 0: the least latency.",
     ),
-    click.option(
-        "--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's."
-    ),
-    click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs."),
+    FUSER,
+    DEVICE,
     click.option(
         "--threads",
         type=click.IntRange(min=1),
         metavar="N",
         help="Of the network and OpenCV; default: half of the CPUs.",
     ),
-    click.option(
-        "--cycle", type=click.IntRange(2, 5), help="Number of exposures, as a hint; default: found."
-    ),
+    CYCLE,
     click.option(
         "--rate",
         type=click.Choice(["full", "half"]),
@@ -108,9 +104,7 @@ _RUN = [
         metavar="SECONDS",
         help="End after so long.",
     ),
-    click.option(
-        "--config", "config_name", metavar="FILE|NAME", help="Settings; see `streamfuse config show`."
-    ),
+    CONFIG,
     click.option(
         "--json", "as_json", is_flag=True, help="Print one JSON summary on standard output at the end."
     ),
@@ -121,18 +115,9 @@ _RUN = [
 ]
 
 
-def _with(*groups: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed([option for group in groups for option in group]):
-            command = option(command)
-        return command
-
-    return decorate
-
-
 @click.command()
 @click.argument("camera", required=False)
-@_with(_OUTPUTS, _FUSION, LOOK, _CAMERA, STREAM, HLG, _RUN)
+@with_options(_OUTPUTS, _FUSION, LOOK, _CAMERA, STREAM, HLG, _RUN)
 def live(
     camera: str | None, duration: float | None, config_name: str | None, web_token: str | None, as_json: bool,
     log_json: bool, quiet: bool, **options: Any,

@@ -20,14 +20,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 
 from streamfuse.imaging import hdr_transfer
 from streamfuse.imaging.hdr_transfer import Levels
-
-SceneTransfer = Literal["slog3", "vlog", "clog3", "logc3", "logc4", "dlog", "flog2", "hlg", "pq"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def build_front(config: Config, simultaneous: int = 1) -> Front:
 
 
 def chain_of_run(config: Config, info: SourceInfo, finish: Sequence[Finish] = ()) -> Chain:
-    """The chain for a run over a source, with as many threads as the settings or else the machine have for it.
+    """Build the chain for a run over a source, with as many threads as the settings or else the machine have for it.
 
     Of a live source brackets are worked on one by one: more of them on their way would only be older.
 
@@ -192,7 +192,7 @@ def fusion_on_device(
     live: bool = False,
     coarse: bool = False,
 ) -> DeviceFusion | None:
-    """From align to blend on the GPU; None where there is none, or no such form of the fuser or of the settings.
+    """Build what is from align to blend on the GPU; None where there is none, or none of such a fuser or settings.
 
     Args:
         config: the settings.

@@ -82,7 +82,7 @@ class Summary:
     warnings: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Give plain values, ready for JSON."""
         return asdict(self)
 
 
@@ -241,7 +241,7 @@ class FileFusion:
 
 
 def open_output(output: str | Path, info: SourceInfo, config: Config) -> Sink:
-    """The sink for fused frames of a source; its encoder takes as many threads as the run.
+    """Open the sink for fused frames of a source; its encoder takes as many threads as the run.
 
     Raises:
         StreamfuseError: as `open_sink`.
@@ -292,7 +292,7 @@ def _open(inputs: Sequence[str], config: Config, fps: Fraction | None) -> Source
 
 
 def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:
-    """What sees each fused frame last: pictures of the stages, a view beside the input."""
+    """Collect what sees each fused frame last: pictures of the stages, a view beside the input."""
     finish: list[Finish] = []
     if dump is not None:
         finish.append(dump)

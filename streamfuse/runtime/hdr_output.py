@@ -26,12 +26,12 @@ _NULL = "null:"
 
 
 def is_linear(output: str) -> bool:
-    """Whether pictures of linear light are named: .exr, .hdr."""
+    """Tell whether pictures of linear light are named: .exr, .hdr."""
     return Path(output).suffix.lower() in LINEAR_SUFFIXES and "://" not in output
 
 
 def settled(config: Config, output: str) -> Config:
-    """The settings of a run whose output is named; pictures of linear light need no --hdr.
+    """Give the settings of a run whose output is named; pictures of linear light need no --hdr.
 
     Raises:
         UsageError: settings that do not go together.
@@ -56,7 +56,7 @@ def _check_linear(output: str) -> None:
 
 
 def target(config: Config) -> HdrTarget | None:
-    """What frames are coded as; None: they are fused for ordinary screens.
+    """Tell what frames are coded as; None: they are fused for ordinary screens.
 
     Raises:
         UsageError: settings that do not go together.
@@ -112,7 +112,7 @@ def _refuse(config: Config) -> None:
 
 
 def in_scene_light(source: Source, config: Config) -> Source:
-    """The source, or one that undoes how a camera, HLG or PQ coded light; the source is closed where that is refused.
+    """Give the source, or one that undoes how a camera, HLG or PQ coded light; it is closed where that is refused.
 
     Raises:
         UsageError: a transfer function is named for ordinary screens.
@@ -143,7 +143,7 @@ def check_source(info: SourceInfo, config: Config) -> None:
 
 
 def live_target(config: Config, what: str) -> HdrTarget | None:
-    """As `target`, for what is sent while it is filmed: HLG, which needs no metadata of a whole film.
+    """Do as `target`, for what is sent while it is filmed: HLG, which needs no metadata of a whole film.
 
     Raises:
         UsageError: another kind of high dynamic range, or settings that do not go together.
@@ -156,7 +156,7 @@ def live_target(config: Config, what: str) -> HdrTarget | None:
 
 
 def sent(info: SourceInfo, config: Config) -> SourceInfo:
-    """What the outputs of a live run are told of the frames to come."""
+    """Give what the outputs of a live run are told of the frames to come."""
     wanted = target(config)
     return info if wanted is None else replace(info, bits=wanted.bits, color=wanted.color)
 
@@ -164,7 +164,7 @@ def sent(info: SourceInfo, config: Config) -> SourceInfo:
 def output_of(
     output: str | Path, info: SourceInfo, settings: OutputConfig
 ) -> tuple[SourceInfo, OutputConfig, Mastering | None]:
-    """What the sink of a run in high dynamic range is told: the frames to come, how to store them, their metadata.
+    """Give what the sink of a run in high dynamic range is told: the frames to come, how to store them, their metadata.
 
     Raises:
         UsageError: the output cannot hold linear light.

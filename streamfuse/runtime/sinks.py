@@ -107,7 +107,7 @@ def open_recorder(
     rate: Fraction | float | None = None,
     **options: Unpack[SinkOptions],
 ) -> Sink:
-    """`open_sink` for what was running before: a video file begins at time 0, not at the age of the stream.
+    """Do as `open_sink`, for what was running before: a video file begins at time 0, not at the age of the stream.
 
     Raises:
         OutputExistsError, OutputError, EncoderError, UsageError: as `open_sink`.
@@ -131,7 +131,7 @@ def _check_options(options: SinkOptions) -> None:
 
 
 def is_live(target: str) -> bool:
-    """Whether this names a stream, a virtual camera or a window, and not files."""
+    """Tell whether this names a stream, a virtual camera or a window, and not files."""
     scheme = target.partition("://")[0] if "://" in target else ""
     return scheme in (*NETWORK, MJPEG) or target.startswith(_PREFIXES) or target.endswith(".m3u8")
 

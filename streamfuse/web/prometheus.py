@@ -66,7 +66,7 @@ class RunCollector(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Every figure."""
+        """Give every figure."""
         status = self._control.status()
         yield InfoMetricFamily(
             "streamfuse_run",
@@ -101,7 +101,7 @@ class RunCollector(Collector):
 def registry(
     control: LiveControl, clients: Callable[[], int] = lambda: 0, encoded: Callable[[], int] = lambda: 0
 ) -> CollectorRegistry:
-    """All figures of a run and of its process (memory, open files, CPU time), apart from the global registry."""
+    """Make a registry of all figures of a run and its process (memory, open files, CPU time), apart from the global one."""
     found = CollectorRegistry(auto_describe=False)
     found.register(RunCollector(control, clients, encoded))
     ProcessCollector(registry=found)

@@ -38,7 +38,7 @@ class Part:
         return self.path.with_suffix(".json")
 
     def new_path(self) -> Path:
-        """A file that no other attempt at this part, of this run or of another, writes to."""
+        """Give a file that no other attempt at this part, of this run or of another, writes to."""
         return self.path.with_name(f"{self.path.stem}-{secrets.token_hex(6)}{self.path.suffix}")
 
 
@@ -92,7 +92,7 @@ class Film:
 
 
 def digest(fingerprint: dict[str, Any]) -> str:
-    """A short name for a film's fingerprint, which the records of its parts bear."""
+    """Give a short name for a film's fingerprint, which the records of its parts bear."""
     return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:24]
 
 
@@ -118,7 +118,7 @@ def _key(name: str) -> Any:
 def plan_films(
     sources: Sequence[str], folder: Path, config: Config, segments: int, suffix: str | None
 ) -> list[Film]:
-    """A film for each source.
+    """Plan a film for each source.
 
     Args:
         sources: videos, or folders of images.

@@ -150,7 +150,7 @@ def _fuse(film: Film, part: Part, path: Path, threads: int) -> PartResult:
 
 
 def frames_to_read(film: Film, part: Part) -> tuple[int | None, int | None] | None:
-    """The range of frames that a part needs, run-in and run-out included."""
+    """Give the range of frames that a part needs, run-in and run-out included."""
     wanted = film.config.input.frame_range
     if len(film.parts) == 1:
         return wanted
@@ -160,7 +160,7 @@ def frames_to_read(film: Film, part: Part) -> tuple[int | None, int | None] | No
 
 
 def load_piece(part: Part, made_of: str) -> Piece | None:
-    """A part that is complete already and made of the same; None if it is not, or if frames are missing in its file."""
+    """Load a part that is complete and made of the same; None if it is not, or if frames are missing in its file."""
     try:
         record: dict[str, Any] = json.loads(part.record.read_text(encoding="utf-8"))
         if record["made_of"] != made_of:
@@ -176,7 +176,7 @@ def load_piece(part: Part, made_of: str) -> Piece | None:
 
 
 def total(results: Sequence[PartResult]) -> PartResult:
-    """The parts of one file taken together; a warning that all of them give comes once."""
+    """Take the parts of one file together; a warning that all of them give comes once."""
     return PartResult(
         frames_in=sum(r.frames_in for r in results),
         frames_out=sum(r.frames_out for r in results),

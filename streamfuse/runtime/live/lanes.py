@@ -248,7 +248,7 @@ class Unweighed(Stage[AlignedBracket, WeighedBracket]):
     """Passes brackets on without maps: light needs none."""
 
     def push(self, item: AlignedBracket) -> Iterator[WeighedBracket]:
-        """One in, one out."""
+        """Take one, give one."""
         yield WeighedBracket(item, FusionMaps(()))
 
 
@@ -259,13 +259,13 @@ class Merging(Stage[WeighedBracket, FusedFrame]):
         self._merge = merge
 
     def push(self, item: WeighedBracket) -> Iterator[FusedFrame]:
-        """One in, one out."""
+        """Take one, give one."""
         for frame in self._merge.push(item.aligned):
             yield replace(frame, made_of=item)
 
 
 def preset_of(rung: Rung) -> Preset:
-    """The preset that a rung belongs to."""
+    """Give the preset that a rung belongs to."""
     return "fast" if rung == "coarse" else rung
 
 

@@ -168,7 +168,7 @@ class LiveRun:
         self._events.tell("reload", f"Reloaded: {opened} outputs opened, {closed} closed.")
 
     def summary(self) -> LiveSummary:
-        """What was done so far."""
+        """Tell what was done so far."""
         return LiveSummary(
             self.status(),
             round(self._seconds, 2),
@@ -180,7 +180,7 @@ class LiveRun:
     # LiveControl
 
     def status(self) -> LiveStatus:
-        """As `LiveControl.status`."""
+        """Do what `LiveControl.status` says."""
         found, camera, info = self._ingest.report, self._source.report().camera, self._source.info
         running = self._state in ("starting", "running")
         reconnecting = running and camera is not None and camera.state == "reconnecting"
@@ -217,21 +217,21 @@ class LiveRun:
         )
 
     def picture(self, view: View, after: int = -1, timeout: float = 0.0) -> tuple[int, Picture] | None:
-        """As `LiveControl.picture`."""
+        """Do what `LiveControl.picture` says."""
         return self._board.picture(view, after, timeout)
 
     def start_recording(self) -> str:
-        """As `LiveControl.start_recording`."""
+        """Do what `LiveControl.start_recording` says."""
         return self._outputs.start_recording()
 
     def stop_recording(self) -> str:
-        """As `LiveControl.stop_recording`."""
+        """Do what `LiveControl.stop_recording` says."""
         return self._outputs.stop_recording()
 
     def set_exposures(
         self, mode: Literal["auto", "manual"], bias_ev: float = 0.0, gap_ev: float | None = None
     ) -> None:
-        """As `LiveControl.set_exposures`."""
+        """Do what `LiveControl.set_exposures` says."""
         if not isinstance(self._source, DrivenSource):
             raise UsageError(f"The exposures of {self._source.info.name} cannot be set from here.")
         self._source.set_exposures(mode, bias_ev, gap_ev)

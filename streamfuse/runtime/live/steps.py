@@ -73,7 +73,7 @@ class AlignStep(Stage[Bracket, InLane[AlignedBracket | FusedFrame]]):
         self._neighbours = Neighbours(every_frame)
 
     def push(self, item: Bracket) -> Iterator[InLane[AlignedBracket | FusedFrame]]:
-        """One in, one out."""
+        """Take one, give one."""
         lane = self._lanes.current
         if lane.fuse is not None and not self._neighbours.follows(lane, item):
             lane.fuse.restart()
@@ -87,7 +87,7 @@ class WeighStep(Stage[InLane[AlignedBracket | FusedFrame], InLane[WeighedBracket
     def push(
         self, item: InLane[AlignedBracket | FusedFrame]
     ) -> Iterator[InLane[WeighedBracket | FusedFrame]]:
-        """One in, one out."""
+        """Take one, give one."""
         if isinstance(item.item, FusedFrame):
             yield InLane(item.lane, item.item)
             return
@@ -122,7 +122,7 @@ class BlendStep(Stage[InLane[WeighedBracket | FusedFrame], FusedFrame]):
         self._smoother = Smoother(ahead=False)
 
     def push(self, item: InLane[WeighedBracket | FusedFrame]) -> Iterator[FusedFrame]:
-        """One in, one out."""
+        """Take one, give one."""
         lane, made = item.lane, item.item
         for blended in (made,) if isinstance(made, FusedFrame) else self._blended(lane, made):
             weighed = blended.made_of

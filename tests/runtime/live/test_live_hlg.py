@@ -75,7 +75,9 @@ def test_all_lanes_have_one_white():
 
 def test_published_frames_are_hlg(tmp_path):
     frames = []
-    relay = publish([SAMPLE], [f"push+bind:ipc://{tmp_path}/s"], HLG)  # which loses none where the machine is busy
+    relay = publish(
+        [SAMPLE], [f"push+bind:ipc://{tmp_path}/s"], HLG
+    )  # which loses none where the machine is busy
     address = f"pull:ipc://{tmp_path}/s"
 
     def listen():
