@@ -23,13 +23,13 @@ from streamfuse.core.values import (
     PRESET_NETWORK,
     LookName,
     Preset,
+    SceneTransfer,
     checked_codec,
     checked_device,
     checked_frames,
     checked_fuser,
 )
 from streamfuse.errors import ConfigError, UsageError, shortened
-from streamfuse.imaging.camera_logs import SceneTransfer
 from streamfuse.look.look import Look
 from streamfuse.runtime.live.live_config import LiveConfig, OutputSpec
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import click
 
-from streamfuse.imaging.camera_logs import CURVES
+from streamfuse.core.values import SceneTransfer
 
 _OPTIONS = [
     click.option(
@@ -17,7 +17,7 @@ _OPTIONS = [
     ),
     click.option(
         "--transfer",
-        type=click.Choice(["auto", *CURVES]),
+        type=click.Choice(["auto", *get_args(SceneTransfer)]),
         help="Of --hdr: how the camera coded light; default: auto, which knows HLG and PQ by the file's tag.",
     ),
     click.option(
