@@ -171,7 +171,7 @@ def _build_radiance(
     if target is not None:
         merge = RadianceStage(target, front.fades.taken)
     else:
-        merge = ToneMapStage(config.fuse.fuser == "radiance-local", front.fades.taken)
+        merge = ToneMapStage(config.fuse.fuser == "radiance-local", config.output.white, front.fades.taken)
     fusion = Line("align", _aligner(config, careful=True)).then("merge", merge)
     if (look := config.look.look).active:
         fusion = fusion.then("look", LookStage(look))
