@@ -20,8 +20,8 @@ _OPTIONS = [
         "--white",
         type=float,
         metavar="EV",
-        help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: 2/3 of the difference "
-        "of the exposures.",
+        help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: 2/3 of the "
+        "difference of the exposures.",
     ),
 ]
 
