@@ -15,6 +15,7 @@ from streamfuse.core.forking import Owner
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.memory_limit import check_memory_limit
 from streamfuse.core.options import FuseOptions
+from streamfuse.core.output_file import check_output_file
 from streamfuse.core.protocols import Sink, Source, SourceInfo
 from streamfuse.encode.image_sink import is_one_picture
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
@@ -124,6 +125,8 @@ class FileFusion:
             info = self._source.info
             hdr_output.check_source(info, config)
             _refuse_one_picture(output, info)
+            if Path(output).is_file():  # before the networks are loaded, which takes a second
+                check_output_file(Path(output), overwrite=config.output.overwrite)
             self._dump = StageDump(dump, overwrite=config.output.overwrite) if dump is not None else None
             finish = finishers(config, self._dump)
             self._chain = chain_of_run(config, info, finish)
