@@ -20,7 +20,6 @@ LOOKS: Mapping[str, Mapping[str, float]] = {
     "vivid": {"contrast": 0.35, "saturation": 0.4, "detail": 0.35},
     "flat": {"contrast": -0.5, "saturation": -0.2, "highlights": -0.3, "shadows": 0.3},
 }
-SceneTransfer = Literal["slog3", "vlog", "clog3", "logc3", "logc4", "dlog", "flog2", "hlg", "pq"]
 CODECS = ("h264", "hevc", "av1", "vp9", "ffv1", "prores")
 
 
