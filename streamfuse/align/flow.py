@@ -281,16 +281,21 @@ def full_size_map(flow: Map, size: tuple[int, int], scale: tuple[float, float]) 
 
 
 _GRIDS: dict[tuple[int, int], Map] = {}
+_KEEPING = threading.Lock()
 
 
 def coordinates(height: int, width: int) -> Map:
-    """(x, y) of each pixel, (height, width, 2); kept for the few sizes that are in use."""
-    grid = _GRIDS.get((height, width))
+    """(x, y) of each pixel, (height, width, 2); kept for the few sizes that were used last."""
+    with _KEEPING:
+        grid = _GRIDS.pop((height, width), None)
     if grid is None:
-        if len(_GRIDS) >= 6:
-            _GRIDS.clear()
         x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-        grid = _GRIDS[height, width] = np.dstack(np.meshgrid(x, y))
+        grid = np.dstack(np.meshgrid(x, y))
+    with _KEEPING:
+        _GRIDS[height, width] = grid
+        # Boxes that are looked at again have sizes of their own, and must not drive out those of whole pictures.
+        if len(_GRIDS) > 8:
+            del _GRIDS[next(iter(_GRIDS))]
     return grid
 
 
