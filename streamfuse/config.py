@@ -23,6 +23,7 @@ from streamfuse.core.values import (
     PRESET_NETWORK,
     LookName,
     Preset,
+    SceneTransfer,
     checked_codec,
     checked_device,
     checked_frames,
@@ -60,6 +61,11 @@ class InputConfig(_Section):
     deinterlace: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="make whole pictures of interlaced frames; auto: of those that bear the flag",
+    )
+    transfer: Literal["auto", SceneTransfer] = Field(
+        default="auto",
+        description="of HDR: what code values mean: slog3, vlog, clog3, logc3, logc4, dlog, flog2, hlg, pq; "
+        "auto: hlg and pq by the file's tag, else what the exposures tell",
     )
     frames: Annotated[str, AfterValidator(checked_frames)] | None = Field(
         default=None, description="part of the input as A:B, frame numbers from 0, B excluded; null: all"
@@ -188,7 +194,7 @@ class OutputConfig(_Section):
     white: Annotated[float, Field(ge=-6, le=16)] | None = Field(
         default=None,
         description="of hdr: how many EV diffuse white lies below what clips in the darkest exposure; "
-        "null: two thirds of what is between the exposures",
+        "null: as makes the first bracket of usual brightness",
     )
     overwrite: bool = Field(default=False, description="replace an output that is there already")
 
@@ -232,7 +238,7 @@ class Config(_Section):
         return self.align_preset != "fast" if self.align.denoise is None else self.align.denoise
 
     def with_overrides(self, **options: object) -> Config:
-        """These settings with some replaced.
+        """Give these settings with some replaced.
 
         Args:
             **options: command-line options as `OPTION_KEYS` names them (`preset`, `align`, `smooth`, `codec`,
@@ -321,14 +327,14 @@ def load_config(source: str | Path = "default") -> Config:
 
 
 def shipped_configs() -> dict[str, Path]:
-    """Name -> file of the configurations that come with streamfuse."""
+    """Give name -> file of the configurations that come with streamfuse."""
     files = sorted((Path(__file__).parent / "configs").glob("*.yaml"))
     # Training has settings of another kind.
     return {file.stem: file for file in files if not file.stem.startswith("train-")}
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of a configuration file, `smooth: on` and `look: vivid` included."""
+    """Give the JSON schema of a configuration file, `smooth: on` and `look: vivid` included."""
     found = Config.model_json_schema()
     switch = (
         {"type": "boolean"},

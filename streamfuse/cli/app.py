@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,20 @@ from streamfuse.cli import evaluate as cli_evaluate
 from streamfuse.cli import live as cli_live
 from streamfuse.cli import stills as cli_stills
 from streamfuse.cli import zmq as cli_zmq
+from streamfuse.cli.common_options import (
+    BITS,
+    CODEC,
+    CONFIG,
+    CRF,
+    CYCLE,
+    DEINTERLACE,
+    DEVICE,
+    FUSER,
+    JSON,
+    PIX_FMT,
+    PRESET,
+    QUIET,
+)
 from streamfuse.cli.config_group import config_group
 from streamfuse.cli.error_group import EXIT_INTERRUPTED, ErrorGroup
 from streamfuse.cli.hdr_options import hdr_options
@@ -30,8 +43,6 @@ from streamfuse.errors import (
     UsageError,
     shortened,
 )
-
-PRESETS = ("fast", "balanced", "best")
 
 
 @click.group(
@@ -52,45 +63,13 @@ def main() -> None:
     """
 
 
-def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(
-        [
-            click.option(
-                "--preset", type=click.Choice(PRESETS), help="Speed against quality, of all stages."
-            ),
-            click.option(
-                "--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's."
-            ),
-            click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs."),
-            click.option(
-                "--threads",
-                type=click.IntRange(min=1),
-                metavar="N",
-                help="That work at once in a run; default: one for each CPU.",
-            ),
-            click.option(
-                "--bits",
-                type=click.Choice(["8", "10", "12", "16"]),
-                help="Output depth; default: the input's.",
-            ),
-            click.option("--overwrite", is_flag=True, default=None, help="Replace an existing output."),
-            click.option(
-                "--json", "as_json", is_flag=True, help="Print one JSON summary on standard output."
-            ),
-            click.option("--quiet", is_flag=True, help="Print errors only."),
-        ]
-    ):
-        command = option(command)
-    return command
-
-
 @main.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
     "-o", "--output", required=True, metavar="OUTPUT", help="Video file, image folder or pattern, or null:."
 )
-@click.option("--config", "config_name", metavar="FILE|NAME", help="Settings; see `streamfuse config show`.")
-@click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures, as a hint; default: found.")
+@CONFIG
+@CYCLE
 @click.option(
     "--first",
     type=click.Choice(["under", "over"]),
@@ -105,11 +84,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="SECONDS",
     help="Of two files, one per exposure: how much later the second began; default: found out.",
 )
-@click.option(
-    "--deinterlace",
-    type=click.Choice(["auto", "on", "off"]),
-    help="Make whole pictures of interlaced frames; auto: of those that bear the flag.",
-)
+@DEINTERLACE
 @click.option(
     "--rate",
     type=click.Choice(["full", "half"]),
@@ -134,9 +109,9 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--smooth", type=click.Choice(["on", "off"]), help="Smooth weights and tone over time.")
 @click.option("--flicker", type=click.Choice(["on", "off"]), help="Damp the flicker of lamps; default: off.")
 @look_options
-@click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name.")
-@click.option("--crf", type=float, help="Constant rate factor: lower is better and larger.")
-@click.option("--pix-fmt", help="Pixel format to store, such as yuv420p10le.")
+@CODEC
+@CRF
+@PIX_FMT
 @click.option("--speed", help="The encoder's own preset, such as veryfast.")
 @click.option(
     "--audio",
@@ -152,7 +127,19 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Pictures of every 10th frame as each stage saw it: exposures, trust, weights, fused.",
 )
 @click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")
-@_shared_options
+@PRESET
+@FUSER
+@DEVICE
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="That work at once in a run; default: one for each CPU.",
+)
+@BITS
+@click.option("--overwrite", is_flag=True, default=None, help="Replace an existing output.")
+@JSON
+@QUIET
 def fuse(
     inputs: tuple[str, ...],
     output: str,

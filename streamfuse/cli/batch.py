@@ -12,6 +12,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from streamfuse.cli.common_options import (
+    BITS,
+    CODEC,
+    CONFIG,
+    CRF,
+    DEINTERLACE,
+    DEVICE,
+    FUSER,
+    JSON,
+    PRESET,
+    QUIET,
+)
 from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.hdr_options import hdr_options
 from streamfuse.cli.look_options import look_options
@@ -26,7 +38,6 @@ if TYPE_CHECKING:
     from streamfuse.runtime.batch.plan import Film
 
 _MAX_LOOKED_AT = 50  # files, before the first is begun
-PRESETS = ("fast", "balanced", "best")
 
 
 @click.command()
@@ -46,34 +57,28 @@ PRESETS = ("fast", "balanced", "best")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: half of the CPUs.")
 @click.option("--ray", metavar="ADDRESS", help="Use a Ray cluster: auto, local, or ray://HOST:PORT.")
 @click.option("--resume", is_flag=True, help="Go on where an earlier run with the same settings ended.")
-@click.option("--config", "config_name", metavar="FILE|NAME", help="Settings; see `streamfuse config show`.")
-@click.option("--preset", type=click.Choice(PRESETS), help="Speed against quality, of all stages.")
-@click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
-@click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs.")
+@CONFIG
+@PRESET
+@FUSER
+@DEVICE
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
     help="Of each process; default: all CPUs, shared out.",
 )
-@click.option(
-    "--deinterlace",
-    type=click.Choice(["auto", "on", "off"]),
-    help="Make whole pictures of interlaced frames; auto: of those that bear the flag.",
-)
+@DEINTERLACE
 @look_options
-@click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name.")
-@click.option("--crf", type=float, help="Constant rate factor: lower is better and larger.")
-@click.option(
-    "--bits", type=click.Choice(["8", "10", "12", "16"]), help="Output depth; default: the input's."
-)
+@CODEC
+@CRF
+@BITS
 @click.option(
     "--audio", type=click.Choice(["auto", "copy", "none"]), help="Copy, convert or leave out sound."
 )
 @hdr_options
 @click.option("--overwrite", is_flag=True, default=None, help="Replace existing outputs.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on standard output.")
-@click.option("--quiet", is_flag=True, help="Print errors only.")
+@JSON
+@QUIET
 def batch(
     inputs: tuple[str, ...],
     output: Path,

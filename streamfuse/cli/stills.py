@@ -9,11 +9,10 @@ from typing import Any
 
 import click
 
+from streamfuse.cli.common_options import FUSER, JSON, JSON_FILE, PRESETS, QUIET
 from streamfuse.cli.look_options import look_options
 from streamfuse.cli.signals import leave, on_signals
 from streamfuse.core.process import importing, keep_memory
-
-PRESETS = ("fast", "balanced", "best")
 
 
 @click.command()
@@ -24,12 +23,12 @@ PRESETS = ("fast", "balanced", "best")
     required=True,
     type=click.Path(path_type=Path),
     metavar="OUT",
-    help="JPEG, PNG or TIFF to write; .exr or .hdr: linear light.",
+    help="JPEG, PNG or TIFF to write; .exr or .hdr: linear light; .avif: HDR in PQ.",
 )
 @click.option(
     "--preset", type=click.Choice(PRESETS), default="best", show_default=True, help="Speed against quality."
 )
-@click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
+@FUSER
 @click.option("--device", metavar="auto|cpu|cuda[:i]", default="auto", help="Where the network runs.")
 @click.option(
     "--align", type=click.Choice(["auto", "off", "global", "flow"]), default="auto", show_default=True,
@@ -45,8 +44,8 @@ PRESETS = ("fast", "balanced", "best")
     help="Of linear light: how far diffuse white (1.0) lies below what clips in the darkest exposure.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on standard output.")
-@click.option("--quiet", is_flag=True, help="Print errors only.")
+@JSON
+@QUIET
 def still(
     inputs: tuple[str, ...],
     output: Path,
@@ -68,7 +67,7 @@ def still(
     streamfuse still dark.jpg middle.jpg bright.jpg -o fused.jpg
     streamfuse still bracket/ -o fused.tif --bits 16 --align off
     streamfuse still bracket/ -o fused.jpg --look vivid --shadows 0.3
-    streamfuse still bracket/ -o scene.exr             linear light of the scene; .hdr too
+    streamfuse still bracket/ -o scene.exr             linear light of the scene; .hdr too; .avif: HDR
 
     Exif and colour profile are kept, and transparency in PNG and TIFF.
     """
@@ -94,7 +93,8 @@ def still(
             click.echo(note, err=True)
         for warning in summary.warnings:
             click.echo(f"Warning: {warning}", err=True)
-        click.echo(f"{', '.join(summary.outputs)}: {summary.frames_in} exposures fused by {summary.fuser}.")
+        how = "merged into linear light" if summary.fuser == "radiance" else f"fused by {summary.fuser}"
+        click.echo(f"{', '.join(summary.outputs)}: {summary.frames_in} exposures {how}.")
 
 
 @click.group()
@@ -110,9 +110,7 @@ def evaluate(context: click.Context) -> None:
 
 @evaluate.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures."
-)
+@JSON_FILE
 @click.option(
     "--report",
     type=click.Path(path_type=Path),
@@ -140,7 +138,7 @@ def evaluate(context: click.Context) -> None:
     "--speed/--no-speed", default=True, show_default=True, help="Also measure time and memory at 2 MP."
 )
 @click.option("--device", metavar="auto|cpu|cuda[:i]", default="auto", help="Where the networks run.")
-@click.option("--quiet", is_flag=True, help="Print errors only.")
+@QUIET
 def stills(
     folder: Path,
     json_file: Path | None,

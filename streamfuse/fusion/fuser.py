@@ -14,7 +14,7 @@ from streamfuse.core.arguments import described
 from streamfuse.core.frame import FusionMaps, Map
 from streamfuse.core.memory_limit import check_memory_limit
 from streamfuse.core.plugins import installed, load
-from streamfuse.core.values import PRESET_NETWORK
+from streamfuse.core.values import PRESET_NETWORK, TONE_MAPS
 from streamfuse.errors import UsageError
 from streamfuse.fusion.device import is_cpu, resolve_device
 from streamfuse.fusion.lcndr_config import LEVELS
@@ -222,6 +222,11 @@ def create_fuser(
         return LcndrFuser(PRESET_NETWORK[preset], device, threads, coarse, one_thread)
     if name in NETWORKS or name.endswith(".safetensors"):
         return LcndrFuser(name, device, threads, coarse, one_thread)
+    if name in TONE_MAPS:
+        raise UsageError(
+            f"{name} tone-maps what a whole film's exposures tell of light: use it with `streamfuse fuse` and `batch`, "
+            "or take another fuser."
+        )
     others = installed("streamfuse.fusers")
     if name in others:
         limit_threads(threads)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from streamfuse.align.aligner import Aligner
 from streamfuse.config import Config
 from streamfuse.core.frame import Bracket, ClassifiedFrame, Frame, FusedFrame, WeighedBracket
 from streamfuse.core.memory_limit import brackets_at_once, check_memory_limit
 from streamfuse.core.protocols import SourceInfo, Stage
+from streamfuse.core.values import TONE_MAPS
 from streamfuse.exposure.classifier import ExposureClassifier
 from streamfuse.exposure.doubled import AgainStage, Doubles, OnceStage
 from streamfuse.exposure.fade import DimStage, Fades, LiftStage
@@ -19,12 +21,16 @@ from streamfuse.fusion.fuser import Fuser, LcndrFuser, create_fuser
 from streamfuse.fusion.radiance import HdrTarget, RadianceStage
 from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.fusion.threads import cpus, limit_threads
+from streamfuse.fusion.tone_map import ToneMapStage
 from streamfuse.look.stage import LookStage
 from streamfuse.runtime import hdr_output
 from streamfuse.runtime.line import Line, NamedStage
 from streamfuse.temporal.flicker import Deflicker
 from streamfuse.temporal.level import Leveller
 from streamfuse.temporal.smooth import Smoother
+
+if TYPE_CHECKING:
+    from streamfuse.backends.cuda.stage import DeviceFusion
 
 _LONGEST_OPENING = 1500  # frames before exposures alternate: a minute of titles
 
@@ -90,7 +96,7 @@ def build_front(config: Config, simultaneous: int = 1) -> Front:
 
 
 def chain_of_run(config: Config, info: SourceInfo, finish: Sequence[Finish] = ()) -> Chain:
-    """The chain for a run over a source, with as many threads as the settings or else the machine have for it.
+    """Build the chain for a run over a source, with as many threads as the settings or else the machine have for it.
 
     Of a live source brackets are worked on one by one: more of them on their way would only be older.
 
@@ -120,13 +126,13 @@ def build_chain(
         threads: brackets that a `Pipeline` may work on at once, each in one thread; None: one by one, in several.
 
     In high dynamic range: label -> pair -> align -> merge. There is no network and nothing to smooth: the merge sees to
-    it that nothing breathes.
+    it that nothing breathes. The fusers `TONE_MAPS` do the same for ordinary screens.
 
     Raises:
         UsageError, WeightsError, DeviceError, InputNotFoundError: as the parts.
     """
     target = hdr_output.target(config)
-    if target is not None:
+    if target is not None or config.fuse.fuser in TONE_MAPS:
         return _build_radiance(config, simultaneous, target, threads)
     fuser = create_fuser(
         config.fuser_name,
@@ -136,7 +142,7 @@ def build_chain(
         one_thread=True,
     )
     front, keep = build_front(config, simultaneous), bool(finish)
-    fuse = _on_device(config, fuser, keep) if on_device else None
+    fuse = fusion_on_device(config, fuser, keep=keep) if on_device else None
     if fuse is not None:
         fusion = Line("fuse", fuse).ending_in(DimStage(front.fades))
     else:
@@ -155,22 +161,46 @@ def build_chain(
     return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.flicker, threads)
 
 
-def _build_radiance(config: Config, simultaneous: int, target: HdrTarget, threads: int | None) -> Chain:
-    """label -> pair -> align -> merge."""
+def _build_radiance(
+    config: Config, simultaneous: int, target: HdrTarget | None, threads: int | None
+) -> Chain:
+    """label -> pair -> align -> merge; without a target tone-mapped for ordinary screens, and graded."""
     limit_threads(config.fuse.threads if threads is None else 1)
     front = build_front(config, simultaneous)
-    merge = RadianceStage(target, front.fades.taken)
-    fusion = Line("align", _aligner(config)).then("merge", merge).ending_in(AgainStage(front.doubles))
+    if target is not None:
+        merge = RadianceStage(target, front.fades.taken)
+    else:
+        merge = ToneMapStage(config.fuse.fuser == "radiance-local", config.output.white, front.fades.taken)
+    fusion = Line("align", _aligner(config, careful=True)).then("merge", merge)
+    if (look := config.look.look).active:
+        fusion = fusion.then("look", LookStage(look))
+    fusion = fusion.ending_in(AgainStage(front.doubles))
     return Chain(front, fusion, merge, smooth=False, threads=threads)
 
 
-def _aligner(config: Config) -> Aligner:
-    align = config.align
-    return Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
+def _aligner(config: Config, careful: bool = False) -> Aligner:
+    align, rate = config.align, config.input.rate
+    denoise = align.denoise is not False if careful else config.denoise
+    return Aligner(config.align_preset, align.mode, align.ghost, rate, denoise, careful=careful)
 
 
-def _on_device(config: Config, fuser: Fuser, keep: bool) -> Stage[Bracket, FusedFrame] | None:
-    """From align to blend on the GPU; None where there is none, or no such form of the fuser or of the settings."""
+def fusion_on_device(
+    config: Config,
+    fuser: Fuser | RadianceStage,
+    *,
+    keep: bool = False,
+    live: bool = False,
+    coarse: bool = False,
+) -> DeviceFusion | None:
+    """Build what is from align to blend on the GPU; None where there is none, or none of such a fuser or settings.
+
+    Args:
+        config: the settings.
+        fuser: the network, and where it runs.
+        keep: let each frame carry what it was made of.
+        live: no frame waits for the one after it.
+        coarse: find motion and weights at a coarser scale.
+    """
     mode = config.align.mode
     if not isinstance(fuser, LcndrFuser) or not fuser.device.startswith("cuda") or mode == "global":
         return None
@@ -178,18 +208,17 @@ def _on_device(config: Config, fuser: Fuser, keep: bool) -> Stage[Bracket, Fused
         return None
     from streamfuse.backends.cuda.stage import DeviceFusion, DeviceFusionSettings
 
-    return DeviceFusion(
-        fuser,
-        DeviceFusionSettings(
-            config.align_preset,
-            mode,
-            config.align.ghost,
-            config.input.rate,
-            config.smooth.enabled,
-            denoise=config.denoise,
-        ),
-        keep=keep,
+    settings = DeviceFusionSettings(
+        config.align_preset,
+        mode,
+        config.align.ghost,
+        config.input.rate,
+        config.smooth.enabled,
+        denoise=config.denoise,
+        coarse=coarse,
+        ahead=not live,
     )
+    return DeviceFusion(fuser, settings, keep=keep)
 
 
 class FinishStage(Stage[FusedFrame, FusedFrame]):

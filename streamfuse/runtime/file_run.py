@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -15,7 +15,9 @@ from streamfuse.core.forking import Owner
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.memory_limit import check_memory_limit
 from streamfuse.core.options import FuseOptions
+from streamfuse.core.output_file import check_output_file
 from streamfuse.core.protocols import Sink, Source, SourceInfo
+from streamfuse.core.values import TONE_MAPS
 from streamfuse.encode.image_sink import is_one_picture
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
 from streamfuse.runtime import hdr_output
@@ -81,7 +83,7 @@ class Summary:
     warnings: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Give plain values, ready for JSON."""
         return asdict(self)
 
 
@@ -112,8 +114,10 @@ class FileFusion:
         _refuse_input_as_output(inputs, output)
         _refuse_the_same_twice(inputs)
         config = hdr_output.settled(config, output)
-        if dump is not None and config.output.hdr != "off":
-            raise UsageError("--dump-stages shows what the network sees: leave it out, or leave --hdr out.")
+        if dump is not None and (config.output.hdr != "off" or config.fuse.fuser in TONE_MAPS):
+            raise UsageError(
+                "--dump-stages shows what the network sees: leave it out, or leave --hdr and --fuser radiance out."
+            )
         self._inputs = inputs
         self._config = config
         self._output = output
@@ -121,6 +125,8 @@ class FileFusion:
         with ExitStack() as opened:
             source = opened.enter_context(_open(inputs, config, fps))
             _refuse_one_picture(output, source.info)
+            if Path(output).is_file():  # before the networks are loaded
+                check_output_file(Path(output), overwrite=config.output.overwrite)
             self._dump = StageDump(dump, overwrite=config.output.overwrite) if dump is not None else None
             self._job = FusionJob.opened(
                 source,
@@ -238,7 +244,7 @@ class FileFusion:
 
 
 def open_output(output: str | Path, info: SourceInfo, config: Config) -> Sink:
-    """The sink for fused frames of a source; its encoder takes as many threads as the run.
+    """Open the sink for fused frames of a source; its encoder takes as many threads as the run.
 
     Raises:
         StreamfuseError: as `open_sink`.
@@ -281,14 +287,15 @@ def _refuse_input_as_output(inputs: Sequence[str], output: str) -> None:
 
 def _open(inputs: Sequence[str], config: Config, fps: Fraction | None) -> Source:
     wanted = config.input
-    return open_source(
+    source = open_source(
         list(inputs), frames=wanted.frame_range, rate=fps, sidecar=wanted.exposures, offset=wanted.offset,
         deinterlace=wanted.deinterlace, threads=config.fuse.threads or 0,
     )  # fmt: skip
+    return hdr_output.in_scene_light(source, config)
 
 
 def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:
-    """What sees each fused frame last: pictures of the stages, a view beside the input."""
+    """Collect what sees each fused frame last: pictures of the stages, a view beside the input."""
     finish: list[Finish] = []
     if dump is not None:
         finish.append(dump)
@@ -299,7 +306,7 @@ def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:
 
 def fuse_video(
     inputs: str | Path | Sequence[str | Path], *, config: Config | None = None, **options: Unpack[FuseOptions]
-) -> Iterator[FusedFrame]:
+) -> Generator[FusedFrame, None, None]:
     """Fuse a video and give the frames one by one, in this thread.
 
     Args:
@@ -324,11 +331,11 @@ def fuse_video(
     return _fused_files(names, settings)
 
 
-def _fused_files(names: Sequence[str], settings: Config) -> Iterator[FusedFrame]:
+def _fused_files(names: Sequence[str], settings: Config) -> Generator[FusedFrame, None, None]:
     yield from fused(_open(names, settings, None), settings)
 
 
-def fused(source: Source, settings: Config) -> Iterator[FusedFrame]:
+def fused(source: Source, settings: Config) -> Generator[FusedFrame, None, None]:
     """Fuse what a source gives, in this thread; the source is closed at the end.
 
     Raises:

@@ -97,7 +97,7 @@ class Seen(Stage[First, First], Generic[First]):
         self._see = see
 
     def push(self, item: First) -> Iterator[First]:
-        """One in, one out."""
+        """Take one, give one."""
         self._see(item)
         yield item
 

@@ -20,7 +20,7 @@ from streamfuse.core.protocols import Drain, Source, SourceInfo, SourceWrapper, 
 from streamfuse.core.queue import Policy
 from streamfuse.core.secret import revealed
 from streamfuse.errors import UsageError
-from streamfuse.runtime.hdr_output import check_plain
+from streamfuse.runtime.hdr_output import in_scene_light, live_target, sent
 from streamfuse.runtime.job import FusionJob, Job
 from streamfuse.runtime.line import Line
 from streamfuse.runtime.live.live_config import LiveConfig, camera_options
@@ -61,7 +61,7 @@ class RelaySummary:
     received: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Give plain values, ready for JSON."""
         return asdict(self)
 
 
@@ -133,12 +133,18 @@ def publish(
         StreamfuseError: as the message says.
     """
     _check(endpoints)
-    check_plain(config, "publish")
-    source = _open(inputs, config.live, config.input.frame_range, config.input.exposures)
+    if live_target(config, "publish") is not None and maps:
+        raise UsageError("--maps shows what the network sees: leave it out, or leave --hdr out.")
+    opened = _open(inputs, config.live, config.input.frame_range, config.input.exposures)
+    source = in_scene_light(opened, config)
+
+    def open_sinks(info: SourceInfo) -> list[ZmqSink]:
+        return _open_sinks(endpoints, sent(info, config), info.rate / info.simultaneous, "fused")
+
     job = FusionJob.opened(
         _Paced(source) if pace else source,
         config,
-        lambda info: _open_sinks(endpoints, info, info.rate / info.simultaneous, "fused"),
+        open_sinks,
         [AttachMaps(maps)] if maps else (),
         policy=_policy(source.info, endpoints),
         on_progress=progress,

@@ -39,7 +39,7 @@ class RunState:
             return self.error is error
 
     def fail(self, error: BaseException, name: str) -> None:
-        """An error that ends the run at once; a later one becomes a note of the first."""
+        """End the run at once, with this error; a later one becomes a note of the first."""
         if self.record(error):
             error.add_note(f"This happened in {name!r} of the pipeline.")
         elif self.error is not None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from streamfuse.capture.video_source import VideoFileSource
 from streamfuse.config import Config
 from streamfuse.core.frame import FusedFrame
 from streamfuse.runtime import file_run
@@ -26,6 +27,7 @@ def test_decoder_and_encoder_take_as_many_threads_as_the_run(tmp_path, clip, mon
 
     def source(*arguments, **options):
         opened = open_source(*arguments, **options)
+        assert isinstance(opened, VideoFileSource)
         taken.append(opened._stream.codec_context.thread_count)
         return opened
 

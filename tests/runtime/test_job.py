@@ -122,7 +122,7 @@ def test_an_empty_line_passes_everything_on_as_it_is() -> None:
 def test_a_line_takes_only_what_fits() -> None:
     """Checked by mypy: a comment that ignores nothing would be an error there."""
     frames: Line[Frame, Frame] = Line.empty()
-    Job(SampleSource(64, 48, frames=1), frames, [Kept()])  # type: ignore[misc]
+    Job[Frame, Frame](SampleSource(64, 48, frames=1), frames, [Kept()])  # type: ignore[list-item]
     frames.followed_by(Line("receive", relay.AsReceived())).then("again", relay.AsReceived())  # type: ignore[arg-type]
 
 

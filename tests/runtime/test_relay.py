@@ -16,7 +16,7 @@ from streamfuse.config import Config
 from streamfuse.errors import UsageError
 from streamfuse.runtime import job
 from streamfuse.runtime import relay as relays
-from streamfuse.runtime.sinks import open_sink
+from streamfuse.zmq.zmq_sink import open_publisher
 
 AGE = 3_000_000  # frames that were published before
 
@@ -67,7 +67,7 @@ def test_a_stream_that_is_subscribed_to_may_drop_and_one_that_is_pulled_not(monk
         stopped = threading.Event()
 
         def publish(address=f"{other}:{address}?wait=1", stopped=stopped):
-            with open_sink(address, stream_info()) as sink:
+            with open_publisher(address, stream_info()) as sink:
                 number = 0
                 while not stopped.wait(0.02):
                     sink.write(fused_frame(number))
@@ -101,7 +101,7 @@ class Publishing:
         self._thread = threading.Thread(target=self._run)
 
     def _run(self):
-        with open_sink(self._address, stream_info()) as sink:
+        with open_publisher(self._address, stream_info()) as sink:
             if sink.live:
                 sink.wait_for_subscribers(1, 20)
             for number in range(20):

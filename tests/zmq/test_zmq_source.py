@@ -66,7 +66,7 @@ def test_a_slow_receiver_loses_nothing_of_push(tmp_path):
         for frame in source:
             numbers.append(frame.index)
             time.sleep(0.02)
-        assert source.statistics.lost == 0
+        assert source.report().received.lost == 0
     thread.join()
     assert numbers == list(range(40))
 

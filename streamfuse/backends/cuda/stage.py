@@ -42,9 +42,11 @@ class DeviceFusionSettings:
     """How the fusion on the device works.
 
     Args:
-        preset, ghost, rate, denoise: of the alignment, as `streamfuse.align.Aligner` takes them.
+        preset, ghost, rate, denoise, coarse: of the alignment, as `streamfuse.align.Aligner` takes them.
         mode: of the alignment; "global" is not there.
         smooth: smooth the maps over time, and level what alternates in the whole picture.
+        ahead: look at the next instant for that, and compute while it is queued; False, for live runs: each frame is
+            waited for and given at once.
         precision: of the network.
         graphs: use CUDA graphs.
         dither: add an ordered pattern before rounding; off, the result is that of the CPU path to one code value.
@@ -59,6 +61,8 @@ class DeviceFusionSettings:
     graphs: bool = True
     dither: bool = False
     denoise: bool = True
+    coarse: bool = False
+    ahead: bool = True
 
 
 class DeviceFusion(Stage[Bracket, FusedFrame]):
@@ -96,12 +100,13 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
             settings.rate,
             settings.graphs,
             settings.denoise,
+            settings.coarse,
         )
         network = load_network(fuser.name)
         self._weigh = DeviceWeigher(
             network, self._device, self._launcher, settings.precision, settings.graphs
         )
-        self._smoother, self._leveller = DeviceSmoother(), DeviceLeveller()
+        self._smoother, self._leveller = DeviceSmoother(settings.ahead), DeviceLeveller()
         self._downloads: deque[_Download] = deque()
 
     @torch.inference_mode()
@@ -121,7 +126,11 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
         else:
             for smoothed in self._smoother.push(instant):
                 self._finish(smoothed)
-        return list(self._done(_IN_FLIGHT))
+        return list(self._done(_IN_FLIGHT if self._settings.ahead else 0))
+
+    def restart(self) -> None:
+        """Begin to smooth anew: the next bracket is not of the instant after the last one."""
+        self._smoother = DeviceSmoother(self._settings.ahead)
 
     @torch.inference_mode()
     def flush(self) -> Iterable[FusedFrame]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import cv2
@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from streamfuse.core.frame import Frame, Plane, chroma_range
 from streamfuse.lab.evaluate import metrics
+from streamfuse.lab.evaluate.frame_measures import MEASURES, PSNR_CAP
 from streamfuse.lab.evaluate.metrics import Flow, Luma, Mask
 from streamfuse.lab.evaluate.simulate import SimulatedClip
 
-PSNR_CAP = 100.0  # dB for pictures that are equal, so that means stay finite
 Rgb = npt.NDArray[np.uint8]  # (H, W, 3)
 
 
@@ -46,6 +46,7 @@ class ClipScore:
         brackets_until_right: longest run of wrong labels, in brackets, rounded up.
         epe, over_3px: error of the flow between instants against the exact one, in px, and share of the pixels
             over 3 px; None where the exact flow is not known.
+        more: all measures of `frame_measures` that have no field here, by name.
     """
 
     method: str
@@ -76,13 +77,19 @@ class ClipScore:
     epe: float | None = None
     over_3px: float | None = None
     motion_chroma_psnr: float = math.nan
+    more: Mapping[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: what is not a number is None."""
+        """For JSON: what is not a number is None; `more` stands beside the others."""
+        values = asdict(self)
+        values |= values.pop("more")
         return {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in asdict(self).items()
+            for name, value in values.items()
         }
+
+
+_FIELDS = {field.name for field in fields(ClipScore)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,11 +138,8 @@ class Meter:
         """
         instant, rank = self._clip.truth[index].instant, self._clip.truth[index].rank
         moving = self._mask = self._moving(instant)
-        values = {
-            "psnr": min(metrics.psnr(fused, oracle), PSNR_CAP),
-            "ssim": metrics.ssim(fused, oracle),
-            "motion_psnr": min(metrics.psnr(fused, oracle, mask=moving), PSNR_CAP),
-            "motion_p99": metrics.error_percentile(fused, oracle, mask=moving),
+        values = {name: measure.of(fused, oracle, moving) for name, measure in MEASURES.items()}
+        values |= {
             "motion_share": float(moving.mean()),
             "mean": float(fused.mean()),
             "mean_oracle": float(oracle.mean()),
@@ -193,6 +197,7 @@ class Meter:
             delay_frames=self._delays[-1] if self._delays else None,
             delay_frames_max=max(self._delays, default=None),
             motion_chroma_psnr=mean.get("motion_chroma_psnr", math.nan),
+            more={name: mean.get(name, math.nan) for name in MEASURES if name not in _FIELDS},
         )
 
     def _moving(self, instant: int) -> Mask:

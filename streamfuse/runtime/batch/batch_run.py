@@ -42,7 +42,7 @@ class FileResult:
     result: PartResult
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Give plain values, ready for JSON."""
         named = {
             "source": self.source,
             "output": self.output,

@@ -14,6 +14,7 @@ from typing import Any
 from streamfuse._version import __version__
 from streamfuse.capture.image_source import natural_key
 from streamfuse.config import Config
+from streamfuse.core.values import TONE_MAPS
 from streamfuse.encode.container import CONTAINERS
 from streamfuse.errors import InputNotFoundError, StreamfuseError, UsageError
 from streamfuse.runtime.sources import open_source
@@ -38,7 +39,7 @@ class Part:
         return self.path.with_suffix(".json")
 
     def new_path(self) -> Path:
-        """A file that no other attempt at this part, of this run or of another, writes to."""
+        """Give a file that no other attempt at this part, of this run or of another, writes to."""
         return self.path.with_name(f"{self.path.stem}-{secrets.token_hex(6)}{self.path.suffix}")
 
 
@@ -92,7 +93,7 @@ class Film:
 
 
 def digest(fingerprint: dict[str, Any]) -> str:
-    """A short name for a film's fingerprint, which the records of its parts bear."""
+    """Give a short name for a film's fingerprint, which the records of its parts bear."""
     return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:24]
 
 
@@ -118,7 +119,7 @@ def _key(name: str) -> Any:
 def plan_films(
     sources: Sequence[str], folder: Path, config: Config, segments: int, suffix: str | None
 ) -> list[Film]:
-    """A film for each source.
+    """Plan a film for each source.
 
     Args:
         sources: videos, or folders of images.
@@ -132,9 +133,14 @@ def plan_films(
     """
     if segments > 1 and config.input.rate == "half":
         raise UsageError("Segments need --rate full: where brackets begin depends on all frames before.")
-    if segments > 1 and config.output.hdr != "off" and config.output.white is None:
+    light = config.output.hdr != "off" or config.fuse.fuser in TONE_MAPS
+    if segments > 1 and light and config.output.white is None:
         raise UsageError(
-            "Segments in high dynamic range need --white EV: where white is would be found in each of them anew."
+            "Segments of merged light need --white EV: where white is would be found in each of them anew."
+        )
+    if segments > 1 and config.input.transfer != "auto":
+        raise UsageError(
+            "Segments need --transfer auto: where the camera clips would be found in each of them anew."
         )
     if suffix is not None and (suffix := f".{suffix.lower().removeprefix('.')}") not in CONTAINERS:
         raise UsageError(f"--suffix {suffix} is no kind of video: choose one of {', '.join(CONTAINERS)}.")

@@ -115,6 +115,7 @@ def _remove(path: Path) -> None:
 
 
 def _fuse(film: Film, part: Part, path: Path, threads: int) -> PartResult:
+    from streamfuse.runtime import hdr_output
     from streamfuse.runtime.file_run import finishers, open_output
     from streamfuse.runtime.job import FusionJob
     from streamfuse.runtime.sources import open_source
@@ -132,7 +133,7 @@ def _fuse(film: Film, part: Part, path: Path, threads: int) -> PartResult:
     frames, deinterlace = frames_to_read(film, part), config.input.deinterlace
     decoders = config.fuse.threads or 0
     source = open_source(film.source, frames=frames, deinterlace=deinterlace, threads=decoders)
-    job = FusionJob.opened(source, config, open_part, finishers(config))
+    job = FusionJob.opened(hdr_output.in_scene_light(source, config), config, open_part, finishers(config))
     statistics = job.run()
     written = sum(only.written for only in opened)
     if not written:
@@ -149,7 +150,7 @@ def _fuse(film: Film, part: Part, path: Path, threads: int) -> PartResult:
 
 
 def frames_to_read(film: Film, part: Part) -> tuple[int | None, int | None] | None:
-    """The range of frames that a part needs, run-in and run-out included."""
+    """Give the range of frames that a part needs, run-in and run-out included."""
     wanted = film.config.input.frame_range
     if len(film.parts) == 1:
         return wanted
@@ -159,7 +160,7 @@ def frames_to_read(film: Film, part: Part) -> tuple[int | None, int | None] | No
 
 
 def load_piece(part: Part, made_of: str) -> Piece | None:
-    """A part that is complete already and made of the same; None if it is not, or if frames are missing in its file."""
+    """Load a part that is complete and made of the same; None if it is not, or if frames are missing in its file."""
     try:
         record: dict[str, Any] = json.loads(part.record.read_text(encoding="utf-8"))
         if record["made_of"] != made_of:
@@ -175,7 +176,7 @@ def load_piece(part: Part, made_of: str) -> Piece | None:
 
 
 def total(results: Sequence[PartResult]) -> PartResult:
-    """The parts of one file taken together; a warning that all of them give comes once."""
+    """Take the parts of one file together; a warning that all of them give comes once."""
     return PartResult(
         frames_in=sum(r.frames_in for r in results),
         frames_out=sum(r.frames_out for r in results),

@@ -51,7 +51,7 @@ class Session:
     ) -> None:
         feed = _Feed(queue)
         line = (
-            Line("align", AlignStep(lanes))
+            Line("align", AlignStep(lanes, every_frame))
             .then("weigh", WeighStep())
             .then("blend", BlendStep(lanes, smooth, every_frame, look, show))
         )
