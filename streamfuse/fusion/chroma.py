@@ -6,8 +6,13 @@ with the fusion weights w_k and a visibility v_k that leaves out clipped exposur
 in noise. Scaling linear light scales gamma-coded luma and chroma alike, so an exposure that is darker than the fused
 picture lacks colour; the square root of the ratio came nearest to the labels of the SICE stacks (mean CIEDE2000 7.5 on
 eight of them, against 9.4 with the ratio itself, and 7.9 against 9.3 on three that no choice was made on). A brighter
-exposure keeps its chroma. At last R'G'B' is brought inside [0, 1] at constant luma (`within_gamut`), and kept
+exposure keeps its chroma. At last R'G'B' is brought inside [0, 1] at constant luma, and kept
 below `WHITE` where the exposures that the colour is of are: what none of them clips is not to be clipped.
+
+Where a channel would be negative, chroma is scaled, which keeps the hue. A channel above 1 is cut off; the others take
+over its luma in proportion, at most twofold, and what is left becomes white: as in a camera, orange light that is too
+bright turns yellow. Scaling would turn it pink. The largest channel may be at most what it is in the exposures, or half
+of the way from luma to 1 where that is more.
 
 An exposure that equals the fused picture is left as it is. So both rules bear what rounding to codes does: in a dark,
 saturated colour (blue has a luma of 15 of 255 in BT.2020) one code of luma is a fifteenth of it, and chroma would have
@@ -24,6 +29,7 @@ import cv2
 import numpy as np
 
 from streamfuse.core.frame import ColorInfo, Map, Plane, chroma_range, luma_range
+from streamfuse.fusion.chroma_rows import chroma_factors, mixed_chroma
 
 CLIP_START, CLIP_END = 0.85, 1.0  # of the largest of R'G'B': where an exposure's colour fades out
 NOISE_START, NOISE_END = 0.02, 0.25  # of luma: where it fades in
@@ -56,33 +62,44 @@ def fuse_chroma(
     Returns:
         Two planes (h, w) of the input's dtype.
     """
-    height, width = chroma[0][0].shape
-    neutral, half = chroma_range(bits, color.full_range)
-    kr, kb = color.luma_coefficients(lumas[0].shape[0])
-    code = np.float32(luma_code(bits, color))
-    small = [_fit(y, height, width) for y in lumas]
-    target = np.clip(_fit(fused, height, width), 0, 1)
-    sums = np.zeros((4, height, width), np.float32)
-    for planes, luma, weight in zip(chroma, small, weights, strict=True):
-        cb, cr = ((p.astype(np.float32) - np.float32(neutral)) * np.float32(0.5 / half) for p in planes)
-        brightest = luma + _above(cb, cr, kr, kb)
-        share = visibility(luma, brightest) * weight
-        sums[2] += share
-        sums[3] += share * brightest
-        ratio = np.maximum(target - code, 0) / np.maximum(luma, 1e-4)
-        share *= np.clip(np.sqrt(ratio), 1.0, GAIN_LIMIT)
-        sums[0] += share * cb
-        sums[1] += share * cr
-    sums /= np.maximum(sums[2], 1e-6)
-    top = np.clip(sums[3], WHITE, 1)
-    dtype, slack = chroma[0][0].dtype, ROUNDING * float(code)
-    low, high = nominal_chroma(bits, color)
-    pair = within_gamut(target, sums[0], sums[1], kr, kb, slack)
-    out = [
-        np.clip(np.rint(c * np.float32(2 * half) + neutral), low, high).astype(dtype)
-        for c in below_white(target, *pair, top, kr, kb, slack)
-    ]
+    size = chroma[0][0].shape
+    neutral, half = (np.float32(value) for value in chroma_range(bits, color.full_range))
+    small = np.stack([_fit(y, *size) for y in lumas])
+    target = np.clip(_fit(fused, *size), 0, 1)
+    colours = np.empty((len(chroma), 2, *size), np.float32)
+    for planes, pair in zip(chroma, colours, strict=True):
+        for plane, values in zip(planes, pair, strict=True):
+            np.subtract(plane, neutral, out=values)
+    colours *= np.float32(0.5) / half
+    factors, shifts = factors_of(small, colours, target, weights, lumas[0].shape[0], bits, color)
+    low, high = (np.float32(value) for value in nominal_chroma(bits, color))
+    out = np.empty((2, *size), chroma[0][0].dtype)
+    mixed_chroma(colours, factors, shifts, neutral, 2 * half, low, high, out)
     return out[0], out[1]
+
+
+def factors_of(
+    lumas: Map, colours: Map, target: Map, weights: Map, lines: int, bits: int, color: ColorInfo
+) -> tuple[Map, Map]:
+    """What each exposure's chroma is multiplied by in the fused picture's, (N, h, w), and what is added, (2, h, w).
+
+    Args:
+        lumas: (N, h, w) in [0, 1].
+        colours: Cb and Cr of each, (N, 2, h, w) in [-0.5, 0.5].
+        target: fused luma (h, w) in [0, 1].
+        weights: (N, h, w).
+        lines: of the whole picture, which tell its matrix where it has no tag.
+        bits, color: as in `Frame`.
+    """
+    kr, kb = (np.float32(value) for value in color.luma_coefficients(lines))
+    code = luma_code(bits, color)
+    factors, shifts = np.empty_like(lumas), np.empty((2, *target.shape), np.float32)
+    rule = (CLIP_START, CLIP_END, NOISE_START, NOISE_END, FLOOR, GAIN_LIMIT, code, BRIGHTENING_LIMIT, WHITE)
+    chroma_factors(
+        lumas, colours, target, np.ascontiguousarray(weights), kr, kb,
+        np.array([*rule, ROUNDING * code], np.float32), factors, shifts,
+    )  # fmt: skip
+    return factors, shifts
 
 
 def nominal_chroma(bits: int, color: ColorInfo) -> tuple[int, int]:
@@ -101,80 +118,3 @@ def _fit(luma: Map, height: int, width: int) -> Map:
     if luma.shape == (height, width):
         return luma
     return np.asarray(cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _differences(cb: Map, cr: Map, kr: float, kb: float) -> tuple[Map, Map, Map]:
-    """R' - Y', G' - Y', B' - Y' from chroma in [-0.5, 0.5]."""
-    red, blue = cr * np.float32(2 * (1 - kr)), cb * np.float32(2 * (1 - kb))
-    green = (red * np.float32(kr) + blue * np.float32(kb)) * np.float32(-1 / (1 - kr - kb))
-    return red, green, blue
-
-
-def _above(cb: Map, cr: Map, kr: float, kb: float) -> Map:
-    """The largest of R', G' and B', less luma."""
-    red, green, blue = _differences(cb, cr, kr, kb)
-    return np.asarray(cv2.max(cv2.max(red, green), blue), np.float32)
-
-
-def visibility(luma: Map, brightest: Map) -> Map:
-    """Near 1 where an exposure's colour can be trusted, near `FLOOR` where it is clipped or in the noise.
-
-    `brightest`: the largest of R', G' and B'.
-    """
-    unclipped = np.clip((CLIP_END - brightest) * np.float32(1 / (CLIP_END - CLIP_START)), 0, 1)
-    above_noise = np.clip((luma - NOISE_START) * np.float32(1 / (NOISE_END - NOISE_START)), 0, 1)
-    return np.asarray(unclipped * above_noise + np.float32(FLOOR), np.float32)
-
-
-def within_gamut(luma: Map, cb: Map, cr: Map, kr: float, kb: float, slack: float = 0.0) -> tuple[Map, Map]:
-    """Chroma with R'G'B' inside [0, 1] at this luma.
-
-    Where a channel would be negative, chroma is scaled, which keeps the hue. A channel above 1 is cut off; the others
-    take over its luma in proportion, at most twofold, and what is left becomes white: as in a camera, orange light that
-    is too bright turns yellow. Scaling would turn it pink.
-
-    Args:
-        luma: (H, W) in [0, 1].
-        cb, cr: (H, W), nominally in [-0.5, 0.5].
-        kr, kb: weights of red and blue in luma.
-        slack: how far beyond [0, 1] a channel may be.
-
-    Returns:
-        Cb and Cr, new arrays.
-    """
-    differences = _differences(cb, cr, kr, kb)
-    beyond, top = np.float32(slack), np.float32(1 + slack)
-    scale = np.ones_like(luma)
-    for difference in differences:
-        np.minimum(scale, (luma + beyond) / np.maximum(-difference, np.float32(1e-6)), out=scale)
-    over = luma + scale * cv2.max(cv2.max(*differences[:2]), differences[2]) > top
-    cb, cr = cb * scale, cr * scale
-    if not over.any():
-        return cb, cr
-    wanted, parts = luma[over], np.array([kr, 1 - kr - kb, kb], np.float32)[:, None]
-    seen = np.minimum(wanted + scale[over] * np.stack([d[over] for d in differences]), top)
-    largest = np.minimum(seen * np.float32(BRIGHTENING_LIMIT), top)
-    for _ in range(2):  # a second channel may reach the top in the first round
-        given = parts * seen
-        ready = (given * ((seen > 0) & (seen < top))).sum(0)
-        factor = 1 + (wanted - given.sum(0)) / np.maximum(ready, 1e-6)
-        seen = np.maximum(np.minimum(seen * factor, largest), seen)
-    total = (parts * seen).sum(0)
-    seen += (top - seen) * ((wanted - total) / np.maximum(top - total, 1e-6))
-    cb[over] = (seen[2] - wanted) * np.float32(0.5 / (1 - kb))
-    cr[over] = (seen[0] - wanted) * np.float32(0.5 / (1 - kr))
-    return cb, cr
-
-
-def below_white(
-    luma: Map, cb: Map, cr: Map, top: Map, kr: float, kb: float, slack: float = 0.0
-) -> tuple[Map, Map]:
-    """Chroma, scaled so that no channel is above the top, or half of the way from luma to 1 where that is more.
-
-    Args:
-        luma, top: (H, W) in [0, 1].
-        cb, cr, kr, kb, slack: as in `within_gamut`.
-    """
-    room = np.maximum(top - luma, (1 - luma) / 2) + np.float32(slack)
-    scale = np.minimum(room / np.maximum(_above(cb, cr, kr, kb), np.float32(1e-6)), 1)
-    return cb * scale, cr * scale

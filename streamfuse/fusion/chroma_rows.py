@@ -1,4 +1,4 @@
-"""Compiled loops for the colour of video: the arithmetic of `chroma`, one line at a time, in float32.
+"""Compiled loops for colour: the arithmetic of `chroma`, one line at a time, in float32.
 
 Chroma is in [-0.5, 0.5], luma in [0, 1]; `kr` and `kb` are the weights of R' and B' in luma.
 """
@@ -37,7 +37,9 @@ def raised_share(
     top: Map,
     out: Map,
 ) -> None:
-    """Weight x visibility of one exposure, see `chroma.visibility`, times what its chroma is raised by.
+    """Weight x visibility of one exposure times what its chroma is raised by.
+
+    It is seen where it is neither clipped (its largest channel tells) nor in the noise, and a little in any case.
 
     Args:
         rule: where an exposure's colour begins to fade as it clips, and is gone; the same for noise; the floor; the
@@ -125,7 +127,7 @@ def _cut_off(
     limit: np.float32,
     top: np.float32,
 ) -> tuple[np.float32, np.float32]:
-    """Chroma of which a channel is above the top, as `chroma.within_gamut` brings it back."""
+    """Chroma of which a channel is above the top, as `chroma` says it is brought back."""
     kg = _ONE - kr - kb
     red, blue = cr * _TWO * (_ONE - kr), cb * _TWO * (_ONE - kb)
     green = -(red * kr + blue * kb) / kg
@@ -157,7 +159,7 @@ def gamut_shift(
 ) -> None:
     """What has to be added to scale x sums, Cb and Cr (2, w), where a channel would be above the top.
 
-    `room`: by how much the channels may be above luma, see `chroma.below_white`.
+    `room`: by how much the channels may be above luma, see `gamut_scale`.
     """
     for i in range(len(scale)):
         out[0, i], out[1, i] = _ZERO, _ZERO
@@ -235,6 +237,31 @@ def weighted_chroma(
 
 
 @kernel
+def mixed_chroma(
+    colours: Map, factors: Map, shifts: Map, neutral: np.float32, unit: np.float32, low: np.float32, high: np.float32,
+    out: Plane,
+) -> None:  # fmt: skip
+    """neutral + unit x (sum of factor x chroma + shift), rounded and clipped to [low, high].
+
+    Args:
+        colours: Cb and Cr of each exposure, (N, 2, h, w).
+        factors, shifts: as `chroma_factors` makes them, of the same size.
+        neutral, unit, low, high: code values.
+        out: (2, h, w).
+    """
+    total = np.empty(out.shape[2], np.float32)
+    for channel in range(2):
+        for y in range(out.shape[1]):
+            shift, line = shifts[channel, y], out[channel, y]
+            for i in range(len(total)):
+                total[i] = shift[i]
+            for k in range(len(colours)):
+                add_product(factors[k, y], colours[k, channel, y], total)
+            for i in range(len(total)):
+                line[i] = min(max(neutral + unit * total[i] + _HALF, low), high)
+
+
+@kernel
 def chroma_factors(
     lumas: Map,
     chroma: Map,
@@ -253,7 +280,7 @@ def chroma_factors(
         chroma: (N, 2, h, w), Cb and Cr.
         target: fused luma (h, w).
         weights: (N, h, w).
-        rule: as `raised_share`, the limit of brightening in `chroma.within_gamut`, what a channel may have in any case,
+        rule: as `raised_share`, the limit of brightening, what a channel may have in any case,
             and how far beyond its range it may be.
         out: (N, h, w).
         shifts: out, (2, h, w).

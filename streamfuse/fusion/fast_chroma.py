@@ -12,23 +12,9 @@ import cv2
 import numpy as np
 
 from streamfuse.core.frame import ColorInfo, Map, Plane, chroma_range
-from streamfuse.fusion.chroma import (
-    BRIGHTENING_LIMIT,
-    CLIP_END,
-    CLIP_START,
-    FLOOR,
-    GAIN_LIMIT,
-    NOISE_END,
-    NOISE_START,
-    ROUNDING,
-    WHITE,
-    luma_code,
-    nominal_chroma,
-)
-from streamfuse.fusion.chroma_rows import chroma_factors, weighted_chroma
+from streamfuse.fusion.chroma import factors_of, nominal_chroma
+from streamfuse.fusion.chroma_rows import weighted_chroma
 from streamfuse.fusion.luma import normalise
-
-_RULE = (CLIP_START, CLIP_END, NOISE_START, NOISE_END, FLOOR, GAIN_LIMIT)
 
 
 def fuse_chroma_fast(
@@ -56,23 +42,11 @@ def fuse_chroma_fast(
     """
     size = (weights.shape[2], weights.shape[1])
     neutral, half = chroma_range(bits, color.full_range)
-    kr, kb = (np.float32(value) for value in color.luma_coefficients(lumas[0].shape[0]))
     small = np.stack([normalise(_reduced(luma, size), bits, color) for luma in lumas])
     target = normalise(_reduced(fused, size), bits, color)
     colours = np.stack([np.stack([_reduced(plane, size) for plane in planes]) for planes in chroma])
-    code = luma_code(bits, color)
-    factors, shifts = np.empty_like(small), np.empty((2, *target.shape), np.float32)
-    chroma_factors(
-        small,
-        (colours - np.float32(neutral)) * np.float32(0.5 / half),
-        target,
-        np.ascontiguousarray(weights),
-        kr,
-        kb,
-        np.array([*_RULE, code, BRIGHTENING_LIMIT, WHITE, ROUNDING * code], np.float32),
-        factors,
-        shifts,
-    )
+    colours = (colours - np.float32(neutral)) * np.float32(0.5 / half)
+    factors, shifts = factors_of(small, colours, target, weights, lumas[0].shape[0], bits, color)
     low, high = (np.float32(code) for code in nominal_chroma(bits, color))
     cb, cr = into or tuple(np.empty_like(plane) for plane in chroma[0])
     for number, out in enumerate((cb, cr)):

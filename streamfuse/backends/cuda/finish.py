@@ -116,7 +116,7 @@ def fuse_chroma_reference(
 
 
 def _within_gamut(luma: Tensor, pair: Tensor, coding: Coding) -> Tensor:
-    """As `streamfuse.fusion.chroma.within_gamut`, of Cb and Cr (2, h, w)."""
+    """Bring Cb and Cr (2, h, w) into the gamut, as `streamfuse.fusion.chroma` says."""
     difference = _differences(pair[0], pair[1], coding)
     slack = rule.ROUNDING * coding.scale
     top = 1 + slack
@@ -139,7 +139,7 @@ def _within_gamut(luma: Tensor, pair: Tensor, coding: Coding) -> Tensor:
 
 
 def _below_white(luma: Tensor, pair: Tensor, top: Tensor, coding: Coding) -> Tensor:
-    """As `streamfuse.fusion.chroma.below_white`, of Cb and Cr (2, h, w)."""
+    """Scale Cb and Cr (2, h, w) so that no channel is above the top, as `streamfuse.fusion.chroma` says."""
     room = torch.maximum(top - luma, (1 - luma) / 2) + rule.ROUNDING * coding.scale
     above = _differences(pair[0], pair[1], coding).amax(0)
     return pair * (room / above.clamp_min(1e-6)).clamp(max=1.0)
