@@ -131,7 +131,7 @@ class CpuOperations:
     ) -> Sequence[Map]:  # fmt: skip
         """See `Operations`: what is looked at again is cut out of the pictures."""
         look = SecondLook(reference, neighbours, [picture.small.luma for picture in pictures], self._grid)
-        return look.again(look.better(flows, across), self._closely)
+        return look.again(flows, across, self._closely)
 
     def steadied(
         self, reference: Map, neighbours: Sequence[Map], across: Sequence[Map], dense: Sequence[Map], share: Map,

@@ -3,8 +3,9 @@
 What moves fast before clipped light is lost by the first look: motion from one dark frame to the next is twice as far,
 and across the exposures only an outline is left to be matched. Each answer is judged by its *misfit*: how differently
 the two frames then show each place, which is 0 where motion was even in time, and how far each lies off the reference.
-Where it stays large, what is left of the motion is searched for once more, in full detail, in the frames as they are
-seen along what is known: from the reference to each, then from one to the other, half of which is that of each.
+Where it is large, what was matched across the exposures is followed if it explains more, and what is left of the motion
+is searched for once more, in full detail, in the frames as they are seen along what is known: from the reference to
+each, then from one to the other, half of which is that of each.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from streamfuse.align.flow import coordinates, halfway, halved, mixed, rescaled,
 from streamfuse.core.frame import Map
 from streamfuse.imaging.picture_rows import ramp
 
-AGAINST_REFERENCE = 2.0  # weight of what differs from the reference, against what differs between the two
+# Weight of what differs from the reference, against what differs between the two. With more of it fast things come out
+# better still, but whatever is light is spread in clipped places, and bright frames become too bright.
+AGAINST_REFERENCE = 1.0
 WINDOW = 9  # pixels of the grid over which a misfit is pooled
 BETTER = 0.02  # by which a misfit is smaller where another answer is followed alone
-POOR = 0.3  # misfit from which on a place is looked at again
+POOR = 0.2  # misfit from which on a place is looked at again
 MARGIN = 32  # working pixels around such places
 
 Box = tuple[int, int, int, int]
@@ -64,11 +67,14 @@ class SecondLook:
             apart += np.float32(AGAINST_REFERENCE) * off
         return np.asarray(cv2.blur(apart, (WINDOW, WINDOW)), np.float32)
 
-    def again(self, flows: Sequence[Map], estimate: Callable[[Map, Map], Map]) -> Sequence[Map]:
+    def again(
+        self, flows: Sequence[Map], across: Sequence[Map], estimate: Callable[[Map, Map], Map]
+    ) -> Sequence[Map]:
         """Search once more around all places whose misfit is large; as it is where there is none.
 
         Args:
             flows: of the reference towards both.
+            across: the same as it was matched across the exposures.
             estimate: flow between two pictures at working size, on their own grid.
         """
         box = poor_box(self.misfit(flows), MARGIN // self._grid)
@@ -89,7 +95,8 @@ class SecondLook:
             ]
             return [rescaled(field, (right - x, bottom - y)) for field in whole]
 
-        found = [np.ascontiguousarray(flow[y:bottom, x:right]) for flow in flows]
+        found, others = ([np.ascontiguousarray(f[y:bottom, x:right]) for f in fs] for fs in (flows, across))
+        found = self.better(found, others, box)
         fields = enlarged(found)
         seen = [_seen(luma, field, (top, left)) for luma, field in zip(raised, fields, strict=True)]
         found = self.better(found, with_rest(fields, [estimate(here, picture) for picture in seen]), box)

@@ -12,6 +12,7 @@ import click
 from streamfuse.cli.common_options import FUSER, JSON, JSON_FILE, PRESETS, QUIET
 from streamfuse.cli.look_options import look_options
 from streamfuse.cli.signals import leave, on_signals
+from streamfuse.core.process import importing, keep_memory
 
 
 @click.command()
@@ -72,10 +73,12 @@ def still(
     """
     from dataclasses import asdict
 
-    from streamfuse.config import Config
-    from streamfuse.core.jit import when_compiling
-    from streamfuse.photo.still_fusion import fuse_stills
-    from streamfuse.runtime.progress import Reporter
+    keep_memory()
+    with importing():
+        from streamfuse.config import Config
+        from streamfuse.core.jit import when_compiling
+        from streamfuse.photo.still_fusion import fuse_stills
+        from streamfuse.runtime.progress import Reporter
 
     with when_compiling(Reporter(quiet=quiet or as_json).compiling):
         summary = fuse_stills(

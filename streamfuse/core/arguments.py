@@ -80,6 +80,6 @@ def _no_name(value: object) -> str:
     if isinstance(value, np.ndarray):
         return (
             f"Files are read here, by their names, and {described(value)} was given: fuse the arrays of one instant by "
-            "streamfuse.fuse_pair(under, over), or write them to numbered images and name the folder."
+            "streamfuse.fuse_pair(under, over), and those of a film by streamfuse.fuse_frames(arrays)."
         )
     return f"The name of a file is needed, as str or Path (or a list of names), and {described(value)} was given."

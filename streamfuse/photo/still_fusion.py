@@ -17,6 +17,7 @@ from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.frame import ColorInfo
 from streamfuse.encode import avif, exr
 from streamfuse.errors import InputError, UsageError
+from streamfuse.fusion import strips
 from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.threads import cpus
 from streamfuse.imaging.tensors import fused_tensor, is_tensor
@@ -74,8 +75,6 @@ class Fuser:
         threads: int | None = None,
         look: Look | str | None = None,
     ) -> None:
-        from streamfuse.fusion import strips  # which loads torch
-
         self._fuser = create_fuser(fuser, preset=preset, device=device, threads=threads)
         self._strips = partial(strips.fuse_strips, self._fuser, workers=threads or cpus())
         wanted = Look.named(look) if isinstance(look, str) else look or Look()

@@ -34,7 +34,7 @@ def flows(x: float, grid: int = 1) -> list[Map]:
 
 @pytest.mark.parametrize("grid", [1, 2])
 def test_what_was_not_found_is_found_when_looked_at_again(grid: int) -> None:
-    found = look(grid).again(flows(0, grid), FlowEstimator("flow", 0))
+    found = look(grid).again(flows(0, grid), flows(0, grid), FlowEstimator("flow", 0))
     inside = slice(60 // grid, 100 // grid), slice(106 // grid, 124 // grid)
     for sign, field in zip((-1, 1), found, strict=True):
         assert np.abs(field[inside] * grid - (sign * SPEED, 0)).mean() < 2
@@ -49,7 +49,7 @@ def test_what_is_right_is_not_looked_at_again() -> None:
     calm = picture(100)
     still = SecondLook(calm, [calm, calm], [calm, calm], 1)
     zero = flows(0)
-    assert still.again(zero, never) is zero
+    assert still.again(zero, flows(SPEED), never) is zero
 
 
 def test_the_answer_that_explains_more_is_followed() -> None:
@@ -58,6 +58,14 @@ def test_the_answer_that_explains_more_is_followed() -> None:
     for first, second in ((right, wrong), (wrong, right)):
         followed = look().better(first, second)
         np.testing.assert_allclose(followed[1][inside][..., 0], SPEED, atol=0.5)
+
+
+def test_what_was_matched_across_the_exposures_is_followed_where_the_rest_is_poor() -> None:
+    def nothing(one: Map, other: Map) -> Map:
+        return np.zeros((*one.shape, 2), np.float32)
+
+    followed = look().again(flows(0), flows(SPEED), nothing)
+    np.testing.assert_allclose(followed[1][60:100, 110:120, 0], SPEED, atol=0.5)
 
 
 def test_a_box_has_all_poor_places_and_a_margin() -> None:

@@ -221,8 +221,8 @@ class DeviceOperations:
         """See `Operations`: all of the picture is looked at again, to keep what lies in the box."""
         own = torch.stack([picture.small for picture in pictures])
         look = DeviceSecondLook(reference, torch.stack(list(neighbours)), own, self._launcher)
-        found = look.better(torch.stack(list(flows)), torch.stack(list(across)))
-        return look.again(found, lambda a, b: self._closely(a, b)[0]).contiguous().unbind(0)
+        fields = torch.stack(list(flows)), torch.stack(list(across))
+        return look.again(*fields, lambda a, b: self._closely(a, b)[0]).contiguous().unbind(0)
 
     def steadied(
         self, reference: Tensor, neighbours: Sequence[Tensor], across: Sequence[Tensor], dense: Sequence[Tensor],

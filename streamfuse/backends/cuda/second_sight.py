@@ -28,11 +28,11 @@ class DeviceSecondLook:
     def __init__(self, reference: Tensor, raised: Tensor, own: Tensor, launcher: Launcher | None) -> None:
         self._reference, self._raised, self._own, self._launcher = reference, raised, own, launcher
 
-    def better(self, flows: Tensor, others: Tensor, within: Tensor | None = None) -> Tensor:
-        """Follow the other fields (2, 2, h, w) wherever their misfit is smaller, `within` a share (h, w)."""
+    def better(self, flows: Tensor, others: Tensor, within: Tensor) -> Tensor:
+        """Follow the other fields (2, 2, h, w) wherever their misfit is smaller and `within` (h, w) is 1, not 0."""
         gain = self.misfit(flows) - self.misfit(others)
-        share = box((gain * (1 / rule.BETTER)).clamp(0, 1), 3)
-        return flows + (share if within is None else share * within) * (others - flows)
+        share = box((gain * (1 / rule.BETTER)).clamp(0, 1), 3) * within
+        return flows + share * (others - flows)
 
     def misfit(self, flows: Tensor) -> Tensor:
         """How badly the fields explain what is seen, (h, w) luma."""
@@ -40,9 +40,10 @@ class DeviceSecondLook:
         off = (self._seen(self._raised, flows) - self._reference).abs().sum(0)
         return box((one - other).abs() + rule.AGAINST_REFERENCE * off, rule.WINDOW)
 
-    def again(self, flows: Tensor, estimate: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    def again(self, flows: Tensor, across: Tensor, estimate: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """Search once more around all places whose misfit is large; `estimate` is for batches of pictures."""
         within = poor_box(self.misfit(flows))
+        flows = self.better(flows, across, within)
         seen = self._seen(self._raised, flows)
         rest = estimate(self._reference.expand_as(seen).contiguous(), seen)
         flows = self.better(flows, _with_rest(flows, rest), within)

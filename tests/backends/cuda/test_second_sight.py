@@ -39,7 +39,7 @@ def test_misfits_and_choices_are_those_of_the_cpu() -> None:
     cpu = SecondLook(REFERENCE, RAISED, OWN, 1)
     device = DeviceSecondLook(torch.from_numpy(REFERENCE), tensor(*RAISED), tensor(*OWN), None)
     np.testing.assert_allclose(device.misfit(fields(*FIRST)), cpu.misfit(FIRST), atol=2e-3)
-    followed = device.better(fields(*FIRST), fields(*SECOND)).permute(0, 2, 3, 1)
+    followed = device.better(fields(*FIRST), fields(*SECOND), torch.ones(SIZE)).permute(0, 2, 3, 1)
     np.testing.assert_allclose(followed, np.stack(cpu.better(FIRST, SECOND)), atol=0.3)
 
 
@@ -60,8 +60,10 @@ def test_what_is_left_is_added_as_the_cpu_adds_it() -> None:
     cpu = SecondLook(REFERENCE, RAISED, OWN, 1)
     box = cpu_box(cpu.misfit(FIRST), MARGIN)
     assert box == (0, SIZE[0], 0, SIZE[1])  # random pictures fit nowhere
-    found = device.again(fields(*FIRST), lambda one, other: fields(*[rest] * len(one))).permute(0, 2, 3, 1)
-    expected = np.stack(cpu.again(FIRST, lambda one, other: rest))
+    found = device.again(
+        fields(*FIRST), fields(*SECOND), lambda one, other: fields(*[rest] * len(one))
+    ).permute(0, 2, 3, 1)
+    expected = np.stack(cpu.again(FIRST, SECOND, lambda one, other: rest))
     apart = np.abs(found.numpy() - expected)
     assert np.quantile(apart, 0.99) < 0.1
     assert np.abs(expected - np.stack(FIRST)).mean() > 0.1
