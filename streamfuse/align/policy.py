@@ -40,7 +40,8 @@ class AlignSettings:
         rate: as given to the `Pairer`; at half rate the instants before and after are those of the same exposure.
         denoise: take the noise out of a dark reference where it stands in for a brighter exposure.
         coarse: work at `flow.COARSE` of the size that the preset stands for.
-        sides: neighbours that a missing exposure is made from, 1 or 2; None: as the preset says.
+        careful: both neighbours and the motion of the camera, whatever the preset: where what is made is shown as it
+            is, errors that a fused picture hides are flicker.
     """
 
     preset: Preset = "balanced"
@@ -49,7 +50,7 @@ class AlignSettings:
     rate: Literal["full", "half"] = "full"
     denoise: bool = True
     coarse: bool = False
-    sides: int | None = None
+    careful: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +104,8 @@ class Alignment(Generic[P, F, M, T, Planes]):
         self._ops = operations
         self._settings = settings
         self._effort = SETTINGS[settings.preset]
-        self._most_sides = settings.sides or self._effort.sides
+        self._most_sides = 2 if settings.careful else self._effort.sides
+        self._dominant = settings.careful or self._effort.dominant
         self._pictures: Recent[P] = Recent(12)
         self._histograms: Recent[Levels] = Recent(12)
         self._blocks: Recent[Blocks | None] = Recent(12)
@@ -273,11 +275,10 @@ class Alignment(Generic[P, F, M, T, Planes]):
             first, second = (ops.on_grid(ops.luma(self.picture(frame))) for frame in frames)
             lumas = first, second
         flows = across if along is None else ops.combined(across, along, share, lumas)
-        if not self._effort.dominant:
+        if not self._dominant:
             return flows
-        if (
-            lumas is not None and not brighter
-        ):  # of a brighter neighbour the dark reference shows all there is
+        # Of a brighter neighbour the dark reference shows all there is.
+        if lumas is not None and not brighter and self._effort.dominant:
             flows = ops.reconsidered(reference, neighbours, across, flows, [self.picture(f) for f in frames])
         return ops.steadied(here, there, across, flows, share, lumas)
 

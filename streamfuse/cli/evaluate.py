@@ -126,7 +126,7 @@ def evaluate_video(
             for name, value in figures["environment"].items():
                 page.fact(name, value)
         click.echo(f"Report written to {click.format_filename(report_file)}.")
-    click.echo(legend(scores_flow=flow))
+    click.echo(legend(with_flow=flow))
     _write(json_file, figures)
 
 
@@ -169,7 +169,9 @@ def evaluate_hdr(
 
     _check(json_file)
     trials = [hdr.HdrTrial(clip, gap, **filming) for clip in clips for gap in gaps]
-    _write(json_file, hdr.evaluate_hdr(trials, presets, say=click.echo))
+    figures = hdr.evaluate_hdr(trials, presets, say=click.echo)
+    click.echo(hdr.LEGEND)
+    _write(json_file, figures)
 
 
 @click.command(name="ablation")

@@ -299,11 +299,15 @@ def _last_words(summary: LiveSummary) -> str:
         told.append(
             f"the camera was opened again {'once' if status.reconnects == 1 else f'{status.reconnects} times'}"
         )
+    rest = "".join(f"; {text}" for text in (*told, written) if text) + "."
+    if not status.frames_out:  # neither a preset nor a latency to tell of
+        return (
+            f"{ended} no frame was fused of {status.frames_in} in {summary.seconds:.0f} s: presets are timed and "
+            f"exposures looked for first, which takes some seconds; let it run longer{rest}"
+        )
     return (
         f"{ended} {_frames(status.frames_out)} from {status.frames_in} in {summary.seconds:.0f} s, preset "
-        f"{status.effort}, {middle:.0f} ms from capture to fused (99 % below {highest:.0f})"
-        + "".join(f"; {text}" for text in (*told, written) if text)
-        + "."
+        f"{status.effort}, {middle:.0f} ms from capture to fused (99 % below {highest:.0f}){rest}"
     )
 
 

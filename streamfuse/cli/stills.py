@@ -93,7 +93,8 @@ def still(
             click.echo(note, err=True)
         for warning in summary.warnings:
             click.echo(f"Warning: {warning}", err=True)
-        click.echo(f"{', '.join(summary.outputs)}: {summary.frames_in} exposures fused by {summary.fuser}.")
+        how = "merged into linear light" if summary.fuser == "radiance" else f"fused by {summary.fuser}"
+        click.echo(f"{', '.join(summary.outputs)}: {summary.frames_in} exposures {how}.")
 
 
 @click.group()

@@ -105,6 +105,10 @@ class VideoFileSink(Sink):
             codec, info, crf=crf, speed=preset, bits=bits, pix_fmt=pix_fmt, rate=rate, threads=threads,
             mastering=mastering,
         )  # fmt: skip
+        if (
+            self._path.suffix.lower() == ".mov" and "av1" in self._settings.encoder
+        ):  # which the muxer says too late
+            raise EncoderError(f"A .mov file cannot hold {codec}: choose .mp4 or .mkv, or another --codec.")
         self._color = replace(info.color, full_range=self._settings.full_range)
         self._last: int | None = None
         self._closed = False

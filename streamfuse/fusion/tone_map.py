@@ -68,11 +68,14 @@ class ToneMapStage(RadianceStage):
 
     Args:
         local: compress between parts of the picture first.
+        white_ev: as in `HdrTarget`.
         dimmed: as in `RadianceStage`.
     """
 
-    def __init__(self, local: bool, dimmed: Callable[[int], float] = lambda _: 1.0) -> None:
-        super().__init__(HdrTarget(), dimmed)
+    def __init__(
+        self, local: bool, white_ev: float | None = None, dimmed: Callable[[int], float] = lambda _: 1.0
+    ) -> None:
+        super().__init__(HdrTarget(white_ev=white_ev), dimmed)
         self.name = "radiance-local" if local else "radiance"
         self._local = local
 

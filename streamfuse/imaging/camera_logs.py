@@ -23,6 +23,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from streamfuse.core.values import SceneTransfer
 from streamfuse.imaging import hdr_transfer
 from streamfuse.imaging.hdr_transfer import Levels
 
@@ -96,7 +97,7 @@ def _pq(signal: Levels) -> Levels:
     return hdr_transfer.pq_decode(signal) / hdr_transfer.REFERENCE_WHITE
 
 
-CURVES: Mapping[str, SceneCurve] = MappingProxyType(
+CURVES: Mapping[SceneTransfer, SceneCurve] = MappingProxyType(
     {
         "slog3": SceneCurve(slog3, hdr_transfer.S_GAMUT3_CINE, False, "S-Log3"),
         "vlog": SceneCurve(vlog, hdr_transfer.V_GAMUT, False, "V-Log"),
@@ -109,5 +110,5 @@ CURVES: Mapping[str, SceneCurve] = MappingProxyType(
         "pq": SceneCurve(_pq, None, True, "PQ"),
     }
 )
-OF_TAG: Mapping[int, str] = MappingProxyType({16: "pq", 18: "hlg"})
+OF_TAG: Mapping[int, SceneTransfer] = MappingProxyType({16: "pq", 18: "hlg"})
 """The curve that a file's own tag (H.273, TransferCharacteristics) names."""

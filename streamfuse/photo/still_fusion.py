@@ -265,7 +265,10 @@ def fuse_stills(
     paths = expand_photos(inputs)
     _refuse_input(target, paths)
     if len(paths) < 2:
-        raise UsageError(f"{_names(paths)} is one picture; fusion needs at least two exposures.")
+        raise UsageError(
+            f"{_names(paths)} is one file, and fusion needs at least two photographs: name the others, too (a film is "
+            "fused by `streamfuse fuse`)."
+        )
     pool = ThreadPoolExecutor(1, "network")  # with torch it takes longer to load than photographs to be read
     loading = pool.submit(Fuser, preset, device, fuser=fuser, look=look)
     pool.shutdown(wait=False)

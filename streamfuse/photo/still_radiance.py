@@ -18,7 +18,7 @@ from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.frame import ColorInfo, Map, Plane
 from streamfuse.core.output_file import check_output_file
 from streamfuse.encode import avif, exr
-from streamfuse.errors import InputError, UsageError
+from streamfuse.errors import UsageError
 from streamfuse.fusion.radiance import HdrTarget, in_units, merged, rendering
 from streamfuse.fusion.radiance_scale import measured_step, sampled, sampled_colours, usual_white_ev
 from streamfuse.imaging import photometric
@@ -69,8 +69,9 @@ def read_darkest_first(inputs: Sequence[str | Path], output: Path, overwrite: bo
     check_output_file(output, overwrite=overwrite)
     paths = expand_photos(inputs)
     if len(paths) < 2:
-        raise InputError(
-            f"{', '.join(map(str, paths))} is one picture; merging needs at least two exposures."
+        raise UsageError(
+            f"{', '.join(map(str, paths))} is one file, and merging needs at least two photographs: name the others, "
+            "too."
         )
     return sorted((read_photo(path) for path in paths), key=lambda photo: float(photo.pixels.mean()))
 

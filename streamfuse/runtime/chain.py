@@ -170,18 +170,18 @@ def _build_radiance(
     if target is not None:
         merge = RadianceStage(target, front.fades.taken)
     else:
-        merge = ToneMapStage(config.fuse.fuser == "radiance-local", front.fades.taken)
-    fusion = Line("align", _aligner(config, sides=2)).then("merge", merge)
+        merge = ToneMapStage(config.fuse.fuser == "radiance-local", config.output.white, front.fades.taken)
+    fusion = Line("align", _aligner(config, careful=True)).then("merge", merge)
     if (look := config.look.look).active:
         fusion = fusion.then("look", LookStage(look))
     fusion = fusion.ending_in(AgainStage(front.doubles))
     return Chain(front, fusion, merge, smooth=False, threads=threads)
 
 
-def _aligner(config: Config, sides: int | None = None) -> Aligner:
-    align = config.align
-    rate = config.input.rate
-    return Aligner(config.align_preset, align.mode, align.ghost, rate, config.denoise, sides=sides)
+def _aligner(config: Config, careful: bool = False) -> Aligner:
+    align, rate = config.align, config.input.rate
+    denoise = align.denoise is not False if careful else config.denoise
+    return Aligner(config.align_preset, align.mode, align.ghost, rate, denoise, careful=careful)
 
 
 def fusion_on_device(

@@ -15,6 +15,7 @@ from streamfuse.core.forking import Owner
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.memory_limit import check_memory_limit
 from streamfuse.core.options import FuseOptions
+from streamfuse.core.output_file import check_output_file
 from streamfuse.core.protocols import Sink, Source, SourceInfo
 from streamfuse.core.values import TONE_MAPS
 from streamfuse.encode.image_sink import is_one_picture
@@ -124,6 +125,8 @@ class FileFusion:
         with ExitStack() as opened:
             source = opened.enter_context(_open(inputs, config, fps))
             _refuse_one_picture(output, source.info)
+            if Path(output).is_file():  # before the networks are loaded
+                check_output_file(Path(output), overwrite=config.output.overwrite)
             self._dump = StageDump(dump, overwrite=config.output.overwrite) if dump is not None else None
             self._job = FusionJob.opened(
                 source,

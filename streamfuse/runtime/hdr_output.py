@@ -64,7 +64,7 @@ def target(config: Config) -> HdrTarget | None:
     out = config.output
     if out.hdr == "off":
         for name, given in (("peak-nits", out.peak_nits), ("white", out.white)):
-            if given is not None:
+            if given is not None and not (name == "white" and config.fuse.fuser in TONE_MAPS):
                 raise UsageError(f"--{name} is for high dynamic range: add --hdr pq, or leave it out.")
         _refuse_beside_a_tone_map(config)
         return None

@@ -150,7 +150,8 @@ def _expand(name: str) -> list[Path]:
         images = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
         if not images:
             raise InputError(
-                f"The folder {path} has no images ({', '.join(SUFFIXES)}): name a video file in it."
+                f"The folder {path} has no images ({', '.join(SUFFIXES)}): name a video file in it, or for "
+                f"`streamfuse batch` all of them, as in '{path / '*.mov'}'."
             )
         return sorted(images, key=natural_key)
     if not (path.exists() or path.is_symlink()) and any(mark in name for mark in "*?["):

@@ -33,7 +33,7 @@ _GAUGES = (
     ("output_frames_per_second", "Frames fused per second.", "rate_out"),
     ("brackets_per_second", "Complete brackets per second.", "bracket_rate"),
     ("delay_frames", "Input frames after an instant that its fused frame needs.", "delay_frames"),
-    ("exposure_gap_ev", "Gap between neighbouring exposures.", "gap_ev"),
+    ("exposure_gap_ev", "How far neighbouring exposures are apart, EV.", "gap_ev"),
     ("picture_width_pixels", "Width of the fused picture.", "width"),
     ("picture_height_pixels", "Height of the fused picture.", "height"),
 )

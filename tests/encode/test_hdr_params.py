@@ -12,6 +12,7 @@ from streamfuse.encode.container_mastering import write_mastering
 from streamfuse.encode.hdr_params import svtav1_params, x265_params
 from streamfuse.encode.join import join_parts
 from streamfuse.encode.video_sink import VideoFileSink
+from streamfuse.errors import EncoderError
 
 PQ = ColorInfo(matrix=9, primaries=9, transfer=16)
 MASTERING = Mastering(primaries=12, peak=1000.0, average=400.0)
@@ -87,6 +88,12 @@ def test_a_second_reader_finds_it_in_the_header_and_in_the_stream(tmp_path, code
         assert tuple(told.light) == (1000, 400)
     with av.open(str(path)) as container:
         assert len(list(container.decode(video=0))) == 3
+
+
+def test_quicktime_holds_no_av1(tmp_path):
+    with pytest.raises(EncoderError, match="cannot hold av1"):
+        VideoFileSink(tmp_path / "a.mov", source_info(128, 96, bits=10, color=PQ), codec="av1")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_header_without_a_place_for_it_stays_as_it_is(tmp_path):

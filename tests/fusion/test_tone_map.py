@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from runs import SAMPLE, fuse, streamfuse
@@ -84,6 +85,13 @@ def test_the_local_one_has_no_halo_at_an_edge():
 def test_they_are_fusers_of_films(tmp_path, name):
     summary = fuse(SAMPLE, "-o", tmp_path / "a.mkv", "--fuser", name, "--preset", "fast", "--look", "vivid")
     assert (summary.fuser, summary.frames_out, summary.warnings) == (name, 8, [])
+    darker = fuse(SAMPLE, "-o", tmp_path / "c.mkv", "--fuser", name, "--preset", "fast", "--white", "0")
+    assert darker.frames_out == 8
+    with av.open(str(tmp_path / "a.mkv")) as usual, av.open(str(tmp_path / "c.mkv")) as dark:
+        means = [next(film.decode(video=0)).to_ndarray(format="gray").mean() for film in (usual, dark)]
+    assert means[1] < 0.8 * means[0]
+    result = streamfuse("batch", tmp_path / "a.mkv", "-o", tmp_path / "o", "--fuser", name, "--segments", "2")
+    assert result.exit_code == 2 and "--white EV" in result.stderr
     picture = np.zeros((32, 32, 3), np.uint8)
     with pytest.raises(UsageError, match="streamfuse fuse"):
         api.fuse_pair(picture, picture, fuser=name)

@@ -52,7 +52,7 @@ def main() -> None:
     text = walk.run(README, still, status=1)
     walk.see("an output is not replaced unasked", "exists already" in text, text)
     text = walk.run(README, still, swap={"middle.jpg": "", "bright.jpg": "", "fused": "alone"}, status=2)
-    walk.see("one photograph is too few", "at least two" in text, text)
+    walk.see("one photograph is too few", "at least two photographs" in text, text)
     text = walk.run(README, still, swap={"fused.png": "out"}, status=2)
     walk.see("what it can write is said", ".png" in text and ".exr" in text, text)
     walk.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 
@@ -12,8 +13,8 @@ def tables(figures: dict[str, Any]) -> Iterator[Table]:
     """One table for each part that was measured."""
     if figures.get("stages"):
         yield _table(
-            "Stages alone, one thread, per frame",
-            ("preset", "size", "stage", "CPU ms", "p50", "p95", "p99", "calls ms", "roofline"),
+            "Stages alone, one thread, ms per frame (calls: the calls alone; of peak: of what the machine can do)",
+            ("preset", "size", "stage", "CPU ms", "p50", "p95", "p99", "calls", "of peak"),
             [
                 (
                     row["preset"], row["size"], row["stage"], f"{row['cpu_ms']:.2f}", f"{row['p50_ms']:.2f}",
@@ -88,7 +89,9 @@ def tables(figures: dict[str, Any]) -> Iterator[Table]:
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
-    table = Table(*columns, title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:  # a cut size or name says nothing; a narrow screen breaks the lines of headings
+        table.add_column(column, no_wrap=column in ("preset", "size", "stage"))
     for row in rows:
         table.add_row(*row)
     return table

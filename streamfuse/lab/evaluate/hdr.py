@@ -64,6 +64,15 @@ class HdrTrial:
         return film(self.clip, simulation, start=self.start, count=self.count, width=self.width)
 
 
+LEGEND = (
+    "oracle merge: all exposures of the very instant, merged in the same way; PSNR-mu, PU21: likeness to the true "
+    "light as eyes see it, dB (more is better); flicker: difference from frame to frame along the motion, and over the "
+    "oracle's; alternation: how much frames alternate with the exposures, mean of small blocks / of the whole picture, "
+    "in 1/255."
+)
+"""What the figures of `line` are, to stand below them."""
+
+
 def evaluate_hdr(
     trials: Sequence[HdrTrial], presets: Sequence[Preset], *, say: Callable[[str], None] = print
 ) -> dict[str, Any]:

@@ -145,7 +145,9 @@ def _score_table(scores: Sequence[ClipScore]) -> Table:
     return Table(
         head,
         rows,
-        note="dB and 8-bit code values; each method is compared with its own fusion of both exposures of the instant.",
+        note="dB and 8-bit code values; each method is compared with the oracle, which is its own fusion of both "
+        "exposures of the instant. AFo, AFi: alternation with the exposures; ripple: mean luma from frame to frame; "
+        "warping: difference along the motion; EPE: error of the motion.",
     )
 
 

@@ -229,7 +229,7 @@ def line(score: ClipScore, gap_ev: float) -> str:
     )
 
 
-def legend(scores_flow: bool) -> str:
+def legend(*, with_flow: bool) -> str:
     """What the figures of `line` are, to stand below them."""
     told = {
         name: measure
@@ -241,7 +241,7 @@ def legend(scores_flow: bool) -> str:
         "motion: PSNR where things move",
         "AFo: how much frames alternate with the exposures, mean of small blocks / of the whole picture, code values "
         "(less is better)",
-        "warping: difference from frame to frame along the motion, as a share of what it is at its best",
-        *(["EPE: error of the motion that was found, pixels"] if scores_flow else []),
+        "warping: difference from frame to frame along the motion, 1 being that of the right pictures",
+        *(["EPE: error of the motion that was found, pixels"] if with_flow else []),
     ]
     return "; ".join(sentences) + "."

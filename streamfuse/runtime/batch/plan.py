@@ -14,6 +14,7 @@ from typing import Any
 from streamfuse._version import __version__
 from streamfuse.capture.image_source import natural_key
 from streamfuse.config import Config
+from streamfuse.core.values import TONE_MAPS
 from streamfuse.encode.container import CONTAINERS
 from streamfuse.errors import InputNotFoundError, StreamfuseError, UsageError
 from streamfuse.runtime.sources import open_source
@@ -132,9 +133,10 @@ def plan_films(
     """
     if segments > 1 and config.input.rate == "half":
         raise UsageError("Segments need --rate full: where brackets begin depends on all frames before.")
-    if segments > 1 and config.output.hdr != "off" and config.output.white is None:
+    light = config.output.hdr != "off" or config.fuse.fuser in TONE_MAPS
+    if segments > 1 and light and config.output.white is None:
         raise UsageError(
-            "Segments in high dynamic range need --white EV: where white is would be found in each of them anew."
+            "Segments of merged light need --white EV: where white is would be found in each of them anew."
         )
     if segments > 1 and config.input.transfer != "auto":
         raise UsageError(

@@ -210,3 +210,12 @@ def test_the_command_refuses_what_is_no_size(tmp_path):
     result = streamfuse("bench", "--quick", "--json", tmp_path / "none" / "x.json")
     assert result.exit_code != 0
     assert "no folder" in result.stderr
+
+
+def test_quick_is_of_the_size_that_is_wanted(monkeypatch):
+    plans = []
+    monkeypatch.setattr(bench, "run_bench", lambda plan, *_: plans.append(plan))
+    for more in ([], ["--size", "96x64"]):
+        assert streamfuse("bench", "--quick", *more).exit_code == 0
+    assert [plan.sizes for plan in plans] == [[(1280, 720)], [(96, 64)]]
+    assert all(plan.repeats == 1 for plan in plans)
