@@ -10,7 +10,8 @@ import av
 import numpy as np
 
 from streamfuse.core.color import Pixels, rgb_to_planes
-from streamfuse.core.frame import UNSPECIFIED, ColorInfo, Plane, in_one_buffer
+from streamfuse.core.frame import UNSPECIFIED, ColorInfo, Plane
+from streamfuse.core.one_buffer import in_one_buffer
 from streamfuse.errors import InputError
 
 _PLANAR = re.compile(r"yuv[aj]?4(?:20|22|44|40|11|10)p(?:(9|1[0-6])le)?|gray(?:(9|1[0-6])le)?")

@@ -7,7 +7,7 @@ them: Y'CbCr planes at native chroma subsampling and bit depth.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -25,27 +25,6 @@ Map = npt.NDArray[np.float32]  # (H, W), or (H, W, 2) for a flow field
 UNSPECIFIED = 2  # of ITU-T H.273: "unknown, decide by the application"
 # H.273 MatrixCoefficients -> (Kr, Kb)
 _LUMA_COEFFICIENTS = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
-
-
-def empty_planes(like: Sequence[Plane]) -> tuple[Plane, ...]:
-    """Planes to be filled, of the shapes and the dtype of these, one after another in one buffer.
-
-    So a publisher sends them as one piece; with every consumer else they are as good as any.
-    """
-    buffer = np.empty(sum(plane.size for plane in like), like[0].dtype)
-    planes, begin = [], 0
-    for plane in like:
-        planes.append(buffer[begin : begin + plane.size].reshape(plane.shape))
-        begin += plane.size
-    return tuple(planes)
-
-
-def in_one_buffer(planes: Sequence[Plane]) -> tuple[Plane, ...]:
-    """Copies of these planes that lie as `empty_planes` lays them."""
-    copies = empty_planes(planes)
-    for copy, plane in zip(copies, planes, strict=True):
-        copy[...] = plane
-    return copies
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,9 @@ from streamfuse.core.frame import (
     Map,
     Plane,
     chroma_range,
-    empty_planes,
     luma_range,
 )
+from streamfuse.core.one_buffer import empty_planes
 from streamfuse.core.protocols import ParallelStage
 from streamfuse.core.turns import Turn, Turns
 from streamfuse.fusion import radiance_rows as rows

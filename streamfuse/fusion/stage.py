@@ -17,9 +17,8 @@ from streamfuse.core.frame import (
     Map,
     Plane,
     WeighedBracket,
-    empty_planes,
-    in_one_buffer,
 )
+from streamfuse.core.one_buffer import empty_planes, in_one_buffer
 from streamfuse.core.protocols import ParallelStage
 from streamfuse.core.turns import Turn, Turns
 from streamfuse.errors import UsageError

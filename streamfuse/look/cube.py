@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.color import light_to_codes, planes_to_light
-from streamfuse.core.frame import UNSPECIFIED, ColorInfo, Plane, empty_planes
+from streamfuse.core.frame import UNSPECIFIED, ColorInfo, Plane
+from streamfuse.core.one_buffer import empty_planes
 from streamfuse.errors import InputNotFoundError, UsageError, shortened
 from streamfuse.look.dither import SIDE, for_planes
 from streamfuse.look.tone_rows import rounded

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.core.frame import ColorInfo, Map, Plane, chroma_range, empty_planes, luma_range
+from streamfuse.core.frame import ColorInfo, Map, Plane, chroma_range, luma_range
+from streamfuse.core.one_buffer import empty_planes
 from streamfuse.look.dither import for_planes
 from streamfuse.look.look import Look
 from streamfuse.look.tone_rows import ChromaCoding, LumaCoding, detailed_luma, toned_chroma, toned_luma

@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.core.frame import FusedFrame, Plane, chroma_range, empty_planes, luma_range
+from streamfuse.core.frame import FusedFrame, Plane, chroma_range, luma_range
+from streamfuse.core.one_buffer import empty_planes
 from streamfuse.core.protocols import Stage
 
 Blocks = npt.NDArray[np.float32]

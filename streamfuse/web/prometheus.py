@@ -101,7 +101,7 @@ class RunCollector(Collector):
 def registry(
     control: LiveControl, clients: Callable[[], int] = lambda: 0, encoded: Callable[[], int] = lambda: 0
 ) -> CollectorRegistry:
-    """Make a registry of all figures of a run and of its process: memory, open files, CPU time."""
+    """Make a registry of all figures of a run and its process (memory, files, CPU time), apart from the global one."""
     found = CollectorRegistry(auto_describe=False)
     found.register(RunCollector(control, clients, encoded))
     ProcessCollector(registry=found)

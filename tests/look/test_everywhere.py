@@ -39,7 +39,7 @@ def test_it_follows_what_a_gpu_does_in_one_stage(monkeypatch):
         def push(self, item):
             return ()
 
-    monkeypatch.setattr(chain, "_on_device", lambda *_: Device())
+    monkeypatch.setattr(chain, "fusion_on_device", lambda *_, **__: Device())
     assert named(Config().with_overrides(look="flat"))[-2:] == ["fuse", "look"]
 
 

@@ -10,7 +10,7 @@ from streamfuse.lab.evaluate.metrics import Luma, Mask, error_percentile, psnr, 
 PSNR_CAP = 100.0  # dB for pictures that are equal, so that means stay finite
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Measure:
     """A number that a frame gets; of a clip, the mean over its frames counts.
 
