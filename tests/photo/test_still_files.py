@@ -197,7 +197,7 @@ def test_refusals_name_the_file(tmp_path, icc):
         fuse_stills([good[0], damaged], tmp_path / "f.png", preset="fast", device="cpu")
     with pytest.raises(InputNotFoundError, match=r"missing\.png"):
         fuse_stills([good[0], tmp_path / "missing.png"], tmp_path / "f.png", preset="fast", device="cpu")
-    with pytest.raises(UsageError, match="one picture"):
+    with pytest.raises(UsageError, match="at least two photographs"):
         fuse_stills([good[0]], tmp_path / "f.png", preset="fast", device="cpu")
     assert not (tmp_path / "f.png").exists()
 
