@@ -6,8 +6,10 @@ with the fusion weights w_k and a visibility v_k that leaves out clipped exposur
 in noise. Scaling linear light scales gamma-coded luma and chroma alike, so an exposure that is darker than the fused
 picture lacks colour; the square root of the ratio came nearest to the labels of the SICE stacks (mean CIEDE2000 7.5 on
 eight of them, against 9.4 with the ratio itself, and 7.9 against 9.3 on three that no choice was made on). A brighter
-exposure keeps its chroma. At last R'G'B' is brought inside [0, 1] at constant luma (`within_gamut`), and kept
-below `WHITE` where the exposures that the colour is of are: what none of them clips is not to be clipped.
+exposure keeps its chroma. Where all others are clipped, the one that shows a highlight gets a little more, `RAISE` of
+the way to the ratio itself, so that skies and lamps keep their colour. At last R'G'B' is brought inside [0, 1] at
+constant luma (`within_gamut`), and kept below `WHITE` where the exposures that the colour is of are: what none of them
+clips is not to be clipped.
 
 An exposure that equals the fused picture is left as it is. So both rules bear what rounding to codes does: in a dark,
 saturated colour (blue has a luma of 15 of 255 in BT.2020) one code of luma is a fifteenth of it, and chroma would have
@@ -19,6 +21,7 @@ The rule of DeepFuse, sum_k |C_k| C_k / sum_k |C_k|, leaves the gamut and takes 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -28,6 +31,7 @@ from streamfuse.core.frame import ColorInfo, Map, Plane, chroma_range, luma_rang
 CLIP_START, CLIP_END = 0.85, 1.0  # of the largest of R'G'B': where an exposure's colour fades out
 NOISE_START, NOISE_END = 0.02, 0.25  # of luma: where it fades in
 GAIN_LIMIT = 2.5  # on the chroma of an exposure that is darker than the fused picture
+RAISE = 0.05  # share of the way from the square root of the ratio to the ratio, where all other exposures are clipped
 BRIGHTENING_LIMIT = 2.0  # on the channels that take over the luma of one that is clipped
 WHITE = 0.98  # of a channel: more only where the exposures have more
 FLOOR = 0.1  # visibility of an exposure when nothing better is there
@@ -63,14 +67,21 @@ def fuse_chroma(
     small = [_fit(y, height, width) for y in lumas]
     target = np.clip(_fit(fused, height, width), 0, 1)
     sums = np.zeros((4, height, width), np.float32)
-    for planes, luma, weight in zip(chroma, small, weights, strict=True):
-        cb, cr = ((p.astype(np.float32) - np.float32(neutral)) * np.float32(0.5 / half) for p in planes)
-        brightest = luma + _above(cb, cr, kr, kb)
+    colours = [
+        tuple((p.astype(np.float32) - np.float32(neutral)) * np.float32(0.5 / half) for p in planes)
+        for planes in chroma
+    ]
+    peaks = [luma + _above(cb, cr, kr, kb) for luma, (cb, cr) in zip(small, colours, strict=True)]
+    clipped = [1 - _unclipped(peak) for peak in peaks]
+    for k, ((cb, cr), luma, weight) in enumerate(zip(colours, small, weights, strict=True)):
+        brightest = peaks[k]
         share = visibility(luma, brightest) * weight
         sums[2] += share
         sums[3] += share * brightest
         ratio = np.maximum(target - code, 0) / np.maximum(luma, 1e-4)
-        share *= np.clip(np.sqrt(ratio), 1.0, GAIN_LIMIT)
+        root = np.sqrt(ratio)
+        alone = np.float32(RAISE) * reduce(np.multiply, clipped[:k] + clipped[k + 1 :])
+        share *= np.clip(root + alone * (ratio - root), 1.0, GAIN_LIMIT)
         sums[0] += share * cb
         sums[1] += share * cr
     sums /= np.maximum(sums[2], 1e-6)
@@ -116,12 +127,17 @@ def _above(cb: Map, cr: Map, kr: float, kb: float) -> Map:
     return np.asarray(cv2.max(cv2.max(red, green), blue), np.float32)
 
 
+def _unclipped(brightest: Map) -> Map:
+    """1 where the largest of R', G' and B' is below `CLIP_START`, 0 where it is clipped."""
+    return np.clip((CLIP_END - brightest) * np.float32(1 / (CLIP_END - CLIP_START)), 0, 1)
+
+
 def visibility(luma: Map, brightest: Map) -> Map:
     """Near 1 where an exposure's colour can be trusted, near `FLOOR` where it is clipped or in the noise.
 
     `brightest`: the largest of R', G' and B'.
     """
-    unclipped = np.clip((CLIP_END - brightest) * np.float32(1 / (CLIP_END - CLIP_START)), 0, 1)
+    unclipped = _unclipped(brightest)
     above_noise = np.clip((luma - NOISE_START) * np.float32(1 / (NOISE_END - NOISE_START)), 0, 1)
     return np.asarray(unclipped * above_noise + np.float32(FLOOR), np.float32)
 

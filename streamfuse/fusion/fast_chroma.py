@@ -20,6 +20,7 @@ from streamfuse.fusion.chroma import (
     GAIN_LIMIT,
     NOISE_END,
     NOISE_START,
+    RAISE,
     ROUNDING,
     WHITE,
     luma_code,
@@ -69,7 +70,7 @@ def fuse_chroma_fast(
         np.ascontiguousarray(weights),
         kr,
         kb,
-        np.array([*_RULE, code, BRIGHTENING_LIMIT, WHITE, ROUNDING * code], np.float32),
+        np.array([*_RULE, code, BRIGHTENING_LIMIT, WHITE, ROUNDING * code, RAISE], np.float32),
         factors,
         shifts,
     )

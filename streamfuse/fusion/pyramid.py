@@ -19,6 +19,10 @@ HELD = 1  # the finest level of the network's pyramid whose sum is kept within t
 ROLLED = 3  # the finest where a clipped exposure is given less room
 SLACK = 4 / 255  # how far a sum may leave what it is kept within
 CLIPPED = (0.85, 0.98)  # of luma: where an exposure begins to clip, and says nothing any more
+BLACK = (0.03, 0.08)  # of luma: where an exposure shows nothing yet, and begins to show
+LIFTED = 2  # the level on which shadows are lifted that one exposure alone shows
+LIFT = 0.35  # share of the way to that exposure
+DIM = (0.2, 0.65)  # luma of that exposure up to which they are lifted, and from which on they are not
 ROLL_OFF = 0.25  # share of the way from a clipped exposure to the darkest that is not to be used
 
 
@@ -31,6 +35,11 @@ def pad_to_multiple(stack: Tensor, multiple: int) -> Tensor:
     flat = stack.reshape(-1, 1, height, width)
     padded = F.pad(flat, (0, right, 0, bottom), mode="replicate")
     return padded.reshape(*stack.shape[:-2], height + bottom, width + right)
+
+
+def ramp(luma: Tensor, ends: tuple[float, float]) -> Tensor:
+    """0 up to the first end, 1 from the second on, a line between."""
+    return ((luma - ends[0]) * (1 / (ends[1] - ends[0]))).clamp(0, 1)
 
 
 def upsample(stack: Tensor, size: Sequence[int]) -> Tensor:
@@ -119,8 +128,21 @@ def within(picture: Tensor, exposures: Tensor, level: int) -> Tensor:
     """
     low, high = exposures.amin(1, keepdim=True), exposures.amax(1, keepdim=True)
     if level >= ROLLED:
-        clipped = ((exposures - CLIPPED[0]) * (1 / (CLIPPED[1] - CLIPPED[0]))).clamp(0, 1)
-        high = (exposures - ROLL_OFF * clipped * (exposures - low)).amax(1, keepdim=True)
+        high = (exposures - ROLL_OFF * ramp(exposures, CLIPPED) * (exposures - low)).amax(1, keepdim=True)
     inside = torch.maximum(torch.minimum(picture, high), low)
     beyond = picture - inside
-    return inside + beyond * (SLACK / (beyond.abs() + SLACK))
+    held = inside + beyond * (SLACK / (beyond.abs() + SLACK))
+    return lifted(held, exposures) if level == LIFTED else held
+
+
+def lifted(picture: Tensor, exposures: Tensor) -> Tensor:
+    """Shadows, a share of the way to the brightest exposure where all others are black.
+
+    Args:
+        picture: (B, 1, h, w).
+        exposures: (B, N, h, w).
+    """
+    ordered = exposures.sort(1).values
+    second, brightest = ordered[:, -2:-1], ordered[:, -1:]
+    share = LIFT * (1 - ramp(second, BLACK)) * (1 - ramp(brightest, DIM))
+    return picture + share * (brightest - picture).clamp_min(0)

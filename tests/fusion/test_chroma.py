@@ -8,7 +8,7 @@ from pictures import saturated
 
 from streamfuse.core.color import chroma_shape
 from streamfuse.core.frame import ColorInfo, chroma_range, luma_range
-from streamfuse.fusion.chroma import ROUNDING, WHITE, fuse_chroma, luma_code, within_gamut
+from streamfuse.fusion.chroma import RAISE, ROUNDING, WHITE, fuse_chroma, luma_code, within_gamut
 from streamfuse.fusion.luma import normalise, quantise
 
 BT601, BT709, BT2020 = (ColorInfo(m, m, m, False) for m in (6, 1, 9))
@@ -90,6 +90,16 @@ def test_saturation_follows_the_luma_of_the_fused_picture(brighter, chroma_gain)
     ):
         wanted = chroma_gain * (int(source[0, 0]) - neutral)
         assert int(out[0, 0]) - neutral == pytest.approx(wanted, abs=2)
+
+
+@pytest.mark.parametrize(("white", "gain"), [(1.0, 2**0.5 + RAISE * (2 - 2**0.5)), (0.8, 2**0.5)])
+def test_the_exposure_that_alone_shows_a_highlight_keeps_a_little_more_colour(white, gain):
+    (planes, luma), neutral = coded((0.3, 0.25, 0.2), 16, BT709, (4, 4)), 1 << 15
+    other, bright = coded((white, white, white), 16, BT709, (4, 4))
+    only = np.stack([np.ones((4, 4), np.float32), np.zeros((4, 4), np.float32)])
+    out = fuse_chroma([planes, other], [luma, bright], 2 * luma, only, 16, BT709)
+    for plane, source in zip(out, planes, strict=True):
+        assert int(plane[0, 0]) - neutral == pytest.approx(gain * (int(source[0, 0]) - neutral), abs=2)
 
 
 @pytest.mark.parametrize("color", COLORS)
