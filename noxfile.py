@@ -23,9 +23,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy, strict, over the package, the tools and the examples."""
+    """Mypy, strict, over the package, the tools and the examples; over the tests, what they call."""
     _install(session, "dev,docs")
     session.run("mypy")
+    session.run("mypy", "--config-file", "tests/mypy.ini")
 
 
 @nox.session
@@ -71,3 +72,9 @@ def acceptance(session: nox.Session) -> None:
     """The README's commands, alone and beside a busy process, in short."""
     _install(session, "test")
     session.run("python", "tools/acceptance.py", "--quick")
+
+
+@nox.session(venv_backend="none")
+def first_hour(session: nox.Session) -> None:
+    """Five newcomers' ways by README and docs, in a fresh environment that is made on the way."""
+    session.run("python3", "tools/first_hour/run.py", *session.posargs, external=True)

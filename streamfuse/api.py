@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -101,7 +102,7 @@ def fuse_frames(
     *,
     config: Config | None = None,
     **options: Unpack[FuseOptions],
-) -> Iterator[FusedFrame]:
+) -> Generator[FusedFrame, None, None]:
     """Fuse arrays in the order in which they were captured; the preset is `balanced` unless it is named.
 
     Args:
@@ -132,7 +133,7 @@ def fuse_frames(
 
 def _fused_arrays(
     pictures: Iterable[Picture], fps: Fraction | float, settings: Config
-) -> Iterator[FusedFrame]:
+) -> Generator[FusedFrame, None, None]:
     from streamfuse.capture.array_source import ArraySource
     from streamfuse.runtime.file_run import fused
 
@@ -145,7 +146,7 @@ def fuse_live(
     config: Config | None = None,
     duration: float | None = None,
     **options: Any,
-) -> Iterator[FusedFrame]:
+) -> Generator[FusedFrame, None, None]:
     """Fuse a camera until the loop over the frames ends, or the camera does.
 
     It is a run of `streamfuse live` in threads of its own: a caller that is slow loses frames, oldest first, and does
@@ -181,7 +182,7 @@ def fuse_live(
     return _live_frames(settings.model_copy(update={"live": checked}), duration)
 
 
-def _live_frames(config: Config, duration: float | None) -> Iterator[FusedFrame]:
+def _live_frames(config: Config, duration: float | None) -> Generator[FusedFrame, None, None]:
     from streamfuse.camera import open_camera
     from streamfuse.runtime.live.lanes import Lanes
     from streamfuse.runtime.live.live_config import camera_options
@@ -207,13 +208,20 @@ def _live_frames(config: Config, duration: float | None) -> Iterator[FusedFrame]
         listener=waiting.put,
     )
     thread = threading.Thread(target=work, name="streamfuse live", daemon=True)
+
+    def end() -> None:
+        run.stop()
+        thread.join(_END_SECONDS)
+
+    # Where the loop was left and the program ends with the iterator still held, threads that compute would abort it.
+    atexit.register(end)
     thread.start()
     try:
         while (frame := waiting.get()) is not END:
             yield frame
     finally:
-        run.stop()
-        thread.join(_END_SECONDS)
+        atexit.unregister(end)
+        end()
 
 
 class FramePublisher(Closable):
@@ -238,7 +246,7 @@ class FramePublisher(Closable):
         Raises:
             StreamfuseError: as the message says.
         """
-        self._sink.write(picture)  # type: ignore[arg-type]  # one that opens with its first frame takes arrays
+        self._sink.write(picture)
 
     def close(self) -> None:
         """Send what waits, and end the stream."""

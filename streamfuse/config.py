@@ -23,16 +23,16 @@ from streamfuse.core.values import (
     PRESET_NETWORK,
     LookName,
     Preset,
+    SceneTransfer,
     checked_codec,
     checked_device,
     checked_frames,
     checked_fuser,
 )
+from streamfuse.core.yaml_text import settings_in
 from streamfuse.errors import ConfigError, UsageError, shortened
 from streamfuse.look.look import Look
 from streamfuse.runtime.live.live_config import LiveConfig, OutputSpec
-
-_MAX_DIGITS = 19
 
 
 class _Section(BaseModel):
@@ -61,6 +61,11 @@ class InputConfig(_Section):
     deinterlace: Literal["auto", "on", "off"] = Field(
         default="auto",
         description="make whole pictures of interlaced frames; auto: of those that bear the flag",
+    )
+    transfer: Literal["auto", SceneTransfer] = Field(
+        default="auto",
+        description="of HDR: what code values mean: slog3, vlog, clog3, logc3, logc4, dlog, flog2, hlg, pq; "
+        "auto: hlg and pq by the file's tag, else what the exposures tell",
     )
     frames: Annotated[str, AfterValidator(checked_frames)] | None = Field(
         default=None, description="part of the input as A:B, frame numbers from 0, B excluded; null: all"
@@ -189,7 +194,7 @@ class OutputConfig(_Section):
     white: Annotated[float, Field(ge=-6, le=16)] | None = Field(
         default=None,
         description="of hdr: how many EV diffuse white lies below what clips in the darkest exposure; "
-        "null: two thirds of what is between the exposures",
+        "null: as makes the first bracket of usual brightness",
     )
     overwrite: bool = Field(default=False, description="replace an output that is there already")
 
@@ -233,7 +238,7 @@ class Config(_Section):
         return self.align_preset != "fast" if self.align.denoise is None else self.align.denoise
 
     def with_overrides(self, **options: object) -> Config:
-        """These settings with some replaced.
+        """Give these settings with some replaced.
 
         Args:
             **options: command-line options as `OPTION_KEYS` names them (`preset`, `align`, `smooth`, `codec`,
@@ -318,18 +323,18 @@ def load_config(source: str | Path = "default") -> Config:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read as a configuration: {error}.") from error
-    return _validated(_parsed(text, path), str(path))
+    return _validated(settings_in(text, path, Config.model_fields), str(path))
 
 
 def shipped_configs() -> dict[str, Path]:
-    """Name -> file of the configurations that come with streamfuse."""
+    """Give name -> file of the configurations that come with streamfuse."""
     files = sorted((Path(__file__).parent / "configs").glob("*.yaml"))
     # Training has settings of another kind.
     return {file.stem: file for file in files if not file.stem.startswith("train-")}
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of a configuration file, `smooth: on` and `look: vivid` included."""
+    """Give the JSON schema of a configuration file, `smooth: on` and `look: vivid` included."""
     found = Config.model_json_schema()
     switch = (
         {"type": "boolean"},
@@ -340,57 +345,6 @@ def schema() -> dict[str, Any]:
     look = found["properties"]["look"]
     found["properties"]["look"] = {"anyOf": [{"$ref": look.pop("$ref")}, {"enum": list(LOOKS)}], **look}
     return found
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2 scalars, so that `off` is a word and `10:20` no number; a key that comes twice is an error."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (PyYAML's own way)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        if len(mapping) < len(node.value):
-            keys = [key.value for key, _ in node.value]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise yaml.MarkedYAMLError(problem=f"the key {twice!r} comes twice", problem_mark=node.start_mark)
-        return mapping
-
-
-def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
-    """A number of a sensible length: reading a longer one takes long, and no setting is one."""
-    text = str(loader.construct_scalar(node))
-    if len(text) > _MAX_DIGITS:
-        raise yaml.MarkedYAMLError(problem=f"{shortened(text)} is too long", problem_mark=node.start_mark)
-    return int(text)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
-for _tag, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?[0-9]+", "-+0123456789"),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
-
-
-def _parsed(text: str, path: Path) -> Mapping[str, Any]:
-    try:
-        settings = yaml.load(text, _Loader)
-    except RecursionError:
-        raise ConfigError(f"{path} is nested too deep for a configuration: sections hold settings.") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "unreadable characters"
-        raise ConfigError(f"{path} is not valid YAML{where}: {problem}.") from error
-    if settings is None:
-        raise ConfigError(f"{path} holds no settings: fill it in, or leave it out to use the defaults.")
-    if not isinstance(settings, dict):
-        raise ConfigError(
-            f"{path} has to hold sections ({', '.join(Config.model_fields)}), not {shortened(settings)}."
-        )
-    return settings
 
 
 def _validated(settings: Mapping[str, Any], source: str) -> Config:

@@ -1,5 +1,7 @@
 """The whole jobs from Python."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -32,7 +34,7 @@ def test_a_file_is_fused_as_on_the_command_line(tmp_path):
     with pytest.raises(OutputExistsError):
         streamfuse.fuse_file(SAMPLE, tmp_path / "out.mkv")
     with pytest.raises(UsageError, match="Config"):
-        streamfuse.fuse_file(SAMPLE, "null:", config={})
+        streamfuse.fuse_file(SAMPLE, "null:", config={})  # type: ignore[arg-type]
 
 
 def test_the_default_preset_is_that_of_the_command_line():
@@ -111,6 +113,19 @@ def test_a_camera_is_fused_until_the_loop_ends():
 
 
 @pytest.mark.slow
+def test_a_program_that_leaves_the_loop_and_ends_does_so_in_peace():
+    code = (
+        "import streamfuse\n"
+        "frames = streamfuse.fuse_live('sim:?size=96x64&rate=60', preset='fast')\n"
+        "next(frames)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=100
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
 def test_a_camera_that_ends_ends_the_loop():
     # What comes before the preset has been timed, a second or two, is not fused.
     assert len(list(streamfuse.fuse_live("sim:?size=96x64&rate=20&frames=200", preset="fast"))) > 5
@@ -118,7 +133,7 @@ def test_a_camera_that_ends_ends_the_loop():
 
 def test_what_is_no_camera_is_refused():
     with pytest.raises(UsageError, match="camera"):
-        streamfuse.fuse_live(b"0")
+        streamfuse.fuse_live(b"0")  # type: ignore[arg-type]
     with pytest.raises(streamfuse.StreamfuseError):
         next(streamfuse.fuse_live("/dev/video99"))
 

@@ -169,3 +169,38 @@ def bench_ratios() -> str:
         for row in rows
     ]
     return table(["frame rate over that of", *names, "peak MB"], cells)
+
+
+def bench_cores() -> str:
+    """Predicted rates on many cores, over that on one, and what limits them."""
+    rows = read("bench-cores")["cores"]
+    counts = list(rows[0]["fps"])
+    cells = [
+        [
+            f"`{row['preset']}`, {row['size']}",
+            *(f"{row['fps'][n]:.0f} ({row['fps'][n] / row['fps']['1']:.1f}x)" for n in counts),
+            next(
+                (f"the {row['limit'][n]}, from {n} cores on" for n in counts if row["limit"][n] != "cores"),
+                "cores",
+            ),
+            ", ".join(f"{n}: {fps:.1f}" for n, fps in row["measured_fps"].items()),
+        ]
+        for row in rows
+    ]
+    return table(["frames per second on cores:", *counts, "limit", "measured"], cells)
+
+
+def bench_parts() -> str:
+    """What the prediction is made from."""
+    rows = read("bench-cores")["cores"]
+    cells = [
+        [
+            f"`{row['preset']}`",
+            *(
+                f"{part['cpu_ms']:.1f} / {part['own_ms']:.1f} / {part['held_ms']:.2f}"
+                for part in row["parts"].values()
+            ),
+        ]
+        for row in rows
+    ]
+    return table(["ms per frame: all threads / its own / interpreter held", *rows[0]["parts"]], cells)

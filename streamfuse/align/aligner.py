@@ -25,7 +25,7 @@ class Aligner(ParallelStage[Bracket, AlignedBracket]):
     One bracket at a time is worked on in several threads, for its sake; of several at once each keeps to its own.
 
     Args:
-        preset, mode, ghost, rate, denoise, coarse: see `AlignSettings`.
+        preset, mode, ghost, rate, denoise, coarse, careful: see `AlignSettings`.
     """
 
     def __init__(
@@ -36,10 +36,11 @@ class Aligner(ParallelStage[Bracket, AlignedBracket]):
         rate: Literal["full", "half"] = "full",
         denoise: bool = True,
         coarse: bool = False,
+        careful: bool = False,
     ) -> None:
         self.untrusted_share = 0.0
         """Share of the pixels of the last bracket's synthesised exposures that fell back to the reference."""
-        settings = AlignSettings(preset, mode, ghost, rate, denoise, coarse)
+        settings = AlignSettings(preset, mode, ghost, rate, denoise, coarse, careful)
         self._operations = CpuOperations(settings)
         self._alignment = Alignment(self._operations, settings)
 

@@ -14,6 +14,7 @@ from streamfuse.align import flow as motion
 from streamfuse.align.denoise import RaisedNoise, denoised
 from streamfuse.align.operations import Shares, Side
 from streamfuse.align.policy import AlignSettings
+from streamfuse.align.second_look import SecondLook
 from streamfuse.align.synthesis import synthesise
 from streamfuse.core.frame import Frame, Map, Plane
 from streamfuse.imaging import photometric
@@ -54,6 +55,7 @@ class CpuOperations:
         self._across = [motion.FlowEstimator(settings.mode, effort.finest_scale, *how) for _ in range(2)]
         # Where the exposures cannot be matched little detail is to be seen: a coarser flow does.
         self._along = motion.FlowEstimator(settings.mode, min(effort.finest_scale + 1, 2), *how)
+        self._closely = motion.FlowEstimator(settings.mode, 0, *how[:2])
         self.executor: Executor = ThreadPoolExecutor(2, "streamfuse-align")
 
     def picture(self, frame: Frame) -> FramePicture:
@@ -123,6 +125,14 @@ class CpuOperations:
         """See `Operations`."""
         return motion.combined(across, along, share, lumas, self._grid)
 
+    def reconsidered(
+        self, reference: Map, neighbours: Sequence[Map], across: Sequence[Map], flows: Sequence[Map],
+        pictures: Sequence[FramePicture],
+    ) -> Sequence[Map]:  # fmt: skip
+        """See `Operations`: what is looked at again is cut out of the pictures."""
+        look = SecondLook(reference, neighbours, [picture.small.luma for picture in pictures], self._grid)
+        return look.again(flows, across, self._closely)
+
     def steadied(
         self, reference: Map, neighbours: Sequence[Map], across: Sequence[Map], dense: Sequence[Map], share: Map,
         lumas: tuple[Map, Map] | None,
@@ -144,7 +154,7 @@ class CpuOperations:
         sides = []
         for picture, luma, flow in zip(pictures, there, flows, strict=True):
             seen = _along(luma, flow)
-            own = seen if brighter or len(pictures) == 1 else _along(picture.small.luma, flow)
+            own = None if brighter or len(pictures) == 1 else _along(picture.small.luma, flow)
             dark, bright = (here, seen) if brighter else (seen, here)
             deviation = ghost.deviation(dark, bright, tone)
             sides.append(Side(picture, flow, deviation, ghost.squared_error(here, seen), seen, own))
@@ -220,12 +230,11 @@ class CpuOperations:
         weight = None
         if len(sides) == 2:
             before, after = sides
-            weight = ghost.side_weights(
-                before.deviation,
-                after.deviation,
-                ghost.apart(before.luma, after.luma),
-                ghost.apart(before.own, after.own),
-            )
+            own = None
+            if before.own is not None and after.own is not None:
+                own = ghost.apart(before.own, after.own)
+            apart = ghost.apart(before.luma, after.luma)
+            weight = ghost.side_weights(before.deviation, after.deviation, apart, own)
         moved = [(side.picture.frame, side.flow) for side in sides]
         how = reference.frame.bits, self._cubic, self.executor
         return synthesise(mapped, moved, weight, shares, *how)

@@ -26,6 +26,7 @@ Mode = Literal["off", "global", "flow"]
 _REFINEMENTS, _SMOOTHNESS = 10, 40.0
 # Of DIS's search for each patch, 16 by default: with 8 of them and half of the refinements error grows by a twentieth.
 _DESCENTS = 16
+_SMALLEST = 32  # pixels of the short side down to which DIS finds motion in a reduced picture
 REACH = 40  # working pixels over which well-posed motion corrects ill-posed motion
 DISAGREEMENT = 40.0  # per luma
 NOISE_FLOOR = (0.02, 0.06)  # luma of the darker frame between which its detail rises out of the noise
@@ -103,18 +104,25 @@ class FlowEstimator:
 
     def __call__(self, source: Map, target: Map) -> Map:
         """The flow field (h // grid, w // grid, 2) float32 of `source` towards `target`."""
+        height, width = source.shape
         flow = self._estimate(to_bytes(source), to_bytes(target))
-        return flow if self._grid == 1 else rescaled(flow, halved_size(flow.shape[1], flow.shape[0]))
+        return rescaled(flow, (width, height) if self._grid == 1 else halved_size(width, height))
 
     def _estimate(self, a: Plane, b: Plane) -> Map:
+        """The flow field of the pictures or, in its own pixels, of smaller ones."""
         if self._mode == "global":
             return _global_motion(a, b)
         if min(a.shape) < 16:  # less than two patches: DIS refuses it
             return np.zeros((*a.shape, 2), np.float32)
+        # Where motion is not refined to the end, DIS is shown what it would halve first: it has less to enlarge after.
+        scale = self._finest_scale if min(a.shape) >> self._finest_scale >= _SMALLEST else 0
+        if scale:
+            size = a.shape[1] >> scale, a.shape[0] >> scale
+            a, b = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (a, b))
         own = self._own
         if own.shape != a.shape:  # an instance that sees another size crashes (OpenCV 5.0)
             own.dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-            own.dis.setFinestScale(self._finest_scale)
+            own.dis.setFinestScale(self._finest_scale - scale)
             own.dis.setVariationalRefinementIterations(self._refinements)
             own.dis.setVariationalRefinementAlpha(_SMOOTHNESS)
             own.dis.setGradientDescentIterations(self._descents)

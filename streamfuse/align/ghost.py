@@ -24,9 +24,13 @@ MIN_COUNT = 50  # pixels for that
 MIN_NOISE, USUAL_NOISE, MAX_NOISE = 0.05, 1.0, 8.0  # variance / square of `IntensityMapping.noise`
 ROUNDING = 0.006  # luma: least error of a reference that was brightened: its code values, the curve
 APART = (0.08, 0.16)  # luma by which two sides differ from where on one is preferred, and taken alone
-# The same in their own scale, where the brighter exposure is clipped and cannot tell: an arm before a sky, but not an
-# edge that is followed a little wrongly, of which the mean of both is the better guess.
-APART_UNSEEN = (0.25, 0.37)
+# The same in their own scale, where the brighter exposure is clipped and cannot tell: an arm before a sky. An edge that
+# is followed a little wrongly is narrow, and the mean of both is the better guess there.
+APART_UNSEEN = (0.1, 0.2)
+WIDE = 15  # pixels over which a difference is pooled, so that such an edge is none
+REGION = 81  # pixels over which one side is chosen, so that things stay whole
+MAX_DEVIATION = 6.0  # more tells no more against a side
+DECISIVE = 0.03  # by which the mean deviations differ where one side is chosen for sure
 CLIPPED, SHADOW = 0.97, 0.35  # R'G'B' and luma of a bright reference
 
 
@@ -78,18 +82,22 @@ def side_weights(before: Map, after: Map, apart: Map | None = None, own: Map | N
     """Weight of the side before (the other one has the rest): even where both agree, else to the better one.
 
     Where the two show different things and the reference cannot tell which is right, a mean would show both, half
-    transparent: the side before is taken alone.
+    transparent. One of them is taken alone there: the one that lies less off the reference in the region, else the
+    side before.
 
     Args:
         before, after: deviations from the reference, (h, w).
         apart: difference of the two sides, (h, w) luma in the brighter exposure's scale.
         own: the same in their own scale: what is clipped in the brighter one shows there.
     """
-    weight, alone = np.empty_like(before), np.zeros_like(before)
-    for difference, limits in ((apart, APART), (own, APART_UNSEEN)):
-        if difference is not None:
-            alone = np.maximum(alone, ramp(difference, *limits))
+    weight = np.empty_like(before)
+    alone = np.zeros_like(before) if apart is None else ramp(apart, *APART)
     weigh_sides(before, after, alone, weight)
+    if own is not None:
+        one = ramp(cv2.blur(own, (WIDE, WIDE)), *APART_UNSEEN)
+        further = np.minimum(after, MAX_DEVIATION) - np.minimum(before, MAX_DEVIATION)
+        region = cv2.blur(further * one, (REGION, REGION))
+        weight += one * (ramp(region, -DECISIVE, 0.0) - weight)
     return np.asarray(cv2.GaussianBlur(weight, (0, 0), 1.0), np.float32)
 
 

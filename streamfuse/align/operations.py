@@ -57,7 +57,7 @@ class Side(Generic[P, F, M]):
         deviation: from the reference once it is warped, see `ghost.deviation`.
         error: the same as `ghost.squared_error`, in the brighter exposure's scale.
         luma: its luma once it is warped, in the brighter exposure's scale.
-        own: the same in its own scale: what is clipped in the brighter one shows there.
+        own: the same in its own scale, of two darker neighbours: what is clipped in the brighter one shows there.
     """
 
     picture: P
@@ -65,7 +65,7 @@ class Side(Generic[P, F, M]):
     deviation: M
     error: M
     luma: M
-    own: M
+    own: M | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,6 +141,15 @@ class Operations(Protocol[P, F, M, T, Planes]):
         self, across: Sequence[F], along: Sequence[F], share: M, lumas: tuple[M, M] | None
     ) -> Sequence[F]:
         """Follow `across` where that is well posed, and `along` elsewhere; `flow.combined`."""
+        ...
+
+    def reconsidered(
+        self, reference: M, neighbours: Sequence[M], across: Sequence[F], flows: Sequence[F], pictures: Sequence[P]
+    ) -> Sequence[F]:  # fmt: skip
+        """Where `flows` do not explain two darker neighbours, follow `across` if it does, and look again.
+
+        `align.second_look`; `reference` and `neighbours` are lumas at working size.
+        """
         ...
 
     def steadied(

@@ -40,6 +40,8 @@ class AlignSettings:
         rate: as given to the `Pairer`; at half rate the instants before and after are those of the same exposure.
         denoise: take the noise out of a dark reference where it stands in for a brighter exposure.
         coarse: work at `flow.COARSE` of the size that the preset stands for.
+        careful: both neighbours and the motion of the camera, whatever the preset: where what is made is shown as it
+            is, errors that a fused picture hides are flicker.
     """
 
     preset: Preset = "balanced"
@@ -48,6 +50,7 @@ class AlignSettings:
     rate: Literal["full", "half"] = "full"
     denoise: bool = True
     coarse: bool = False
+    careful: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +104,8 @@ class Alignment(Generic[P, F, M, T, Planes]):
         self._ops = operations
         self._settings = settings
         self._effort = SETTINGS[settings.preset]
+        self._most_sides = 2 if settings.careful else self._effort.sides
+        self._dominant = settings.careful or self._effort.dominant
         self._pictures: Recent[P] = Recent(12)
         self._histograms: Recent[Levels] = Recent(12)
         self._blocks: Recent[Blocks | None] = Recent(12)
@@ -160,7 +165,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
         """The frames that one missing exposure is made from."""
         pair = bracket.missing.get(rank)
         frames = [] if pair is None else [frame for frame in (pair.before, pair.after) if frame is not None]
-        return frames[: self._effort.sides]
+        return frames[: self._most_sides]
 
     def _make(
         self, bracket: Bracket, rank: int, frames: Sequence[Frame], curve: IntensityMapping
@@ -270,7 +275,12 @@ class Alignment(Generic[P, F, M, T, Planes]):
             first, second = (ops.on_grid(ops.luma(self.picture(frame))) for frame in frames)
             lumas = first, second
         flows = across if along is None else ops.combined(across, along, share, lumas)
-        return flows if not self._effort.dominant else ops.steadied(here, there, across, flows, share, lumas)
+        if not self._dominant:
+            return flows
+        # Of a brighter neighbour the dark reference shows all there is.
+        if lumas is not None and not brighter and self._effort.dominant:
+            flows = ops.reconsidered(reference, neighbours, across, flows, [self.picture(f) for f in frames])
+        return ops.steadied(here, there, across, flows, share, lumas)
 
     def _even_motion(self, bracket: Bracket, frames: Sequence[Frame]) -> Sequence[F] | None:
         """Flow of the reference towards each neighbour as far as frames of one exposure tell, if motion is even."""
@@ -299,7 +309,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
             if frame is not None and (every or frame.index == here.index + place):
                 flows[place] = self._same_flow(here, frame)
         if (
-            self._effort.sides == 1 and not every
+            self._most_sides == 1 and not every
         ):  # one is known, and the other instant is there: motion is even
             pairs = bracket.missing.values()
             there = {

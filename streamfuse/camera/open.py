@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import cast
 
 from streamfuse.camera.camera_protocol import Camera
@@ -123,10 +124,11 @@ def _with_driver(spec: str, options: CameraOptions) -> Callable[[], Camera]:
     """A camera that needs a package of its own, or whose driver is in one."""
     kind, which = _kind(spec), spec.partition(":")[2]
     if kind is None:
-        kinds = ("simcam", *_DRIVERS, *installed("streamfuse.cameras"))
+        kinds = ("sim", "simcam", *_DRIVERS, *installed("streamfuse.cameras"))
+        film = " A film is fused by `streamfuse fuse`." if Path(spec).is_file() else ""
         raise UsageError(
             f"{without_credentials(spec)!r} is no camera: give an index such as 0, /dev/videoN, a URL "
-            f"({', '.join(SCHEMES)}), or one of {', '.join(f'{name}:' for name in kinds)}."
+            f"({', '.join(SCHEMES)}), or one of {', '.join(f'{name}:' for name in kinds)}.{film}"
         )
     if kind in _DRIVERS:
         module, _, name = _DRIVERS[kind].partition(":")

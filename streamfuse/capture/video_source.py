@@ -44,6 +44,7 @@ class VideoFileSource(Source):
             the file's first frame.
         rate: frames per second of a file that has no time stamps, such as `.h264`; None: what its pictures say.
         deinterlace: which frames to deinterlace, see `Deinterlacer`.
+        threads: of the decoder; 0 = one for each CPU.
 
     Attributes:
         info: what is known before the first frame.
@@ -64,6 +65,7 @@ class VideoFileSource(Source):
         frames: tuple[int | None, int | None] | None = None,
         rate: Fraction | None = None,
         deinterlace: Deinterlace = "auto",
+        threads: int = 0,
     ) -> None:
         self.decode_errors = 0
         self.warnings: list[str] = []
@@ -73,6 +75,7 @@ class VideoFileSource(Source):
         self._reading = threading.Lock()
         self._given_rate = rate
         self._deinterlacer = Deinterlacer(deinterlace)
+        self._threads = threads
         self._piped = StandardInput() if str(path) == STDIN else None
         self._path = Path(path)
         try:
@@ -153,7 +156,7 @@ class VideoFileSource(Source):
         """Open the file at its beginning."""
         self._container = _open(self._path, self._name, self._piped)
         try:
-            self._stream = _picture_stream(self._container, self._name)
+            self._stream = _picture_stream(self._container, self._name, self._threads)
             if self._given_rate is not None and has_time_stamps(self._container):
                 raise UsageError(
                     f"A frame rate can be given for images and streams without time stamps: {self._name} has its own."
@@ -382,8 +385,8 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path} is empty (0 bytes): it was never written or not copied.")
 
 
-def _picture_stream(container: av.container.InputContainer, name: str) -> av.VideoStream:
-    """The first video stream that is not the cover picture of an audio file."""
+def _picture_stream(container: av.container.InputContainer, name: str, threads: int) -> av.VideoStream:
+    """The first video stream that is not the cover picture of an audio file, to be decoded by so many threads."""
     for stream in container.streams.video:
         if not stream.disposition & av.stream.Disposition.attached_pic:
             if stream.codec_context is None:
@@ -391,6 +394,7 @@ def _picture_stream(container: av.container.InputContainer, name: str) -> av.Vid
                     f"The video codec in {name} is not known to this build of FFmpeg: convert it first."
                 )
             stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = threads
             return stream
     kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
     raise InputError(f"{name} has no video stream (only {kinds}): name a file with a picture.")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import signal
 import sys
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,89 +18,36 @@ from streamfuse.cli import evaluate as cli_evaluate
 from streamfuse.cli import live as cli_live
 from streamfuse.cli import stills as cli_stills
 from streamfuse.cli import zmq as cli_zmq
+from streamfuse.cli.common_options import (
+    BITS,
+    CODEC,
+    CONFIG,
+    CRF,
+    CYCLE,
+    DEINTERLACE,
+    DEVICE,
+    FUSER,
+    JSON,
+    PIX_FMT,
+    PRESET,
+    QUIET,
+)
+from streamfuse.cli.config_group import config_group
+from streamfuse.cli.error_group import EXIT_INTERRUPTED, ErrorGroup
 from streamfuse.cli.hdr_options import hdr_options
 from streamfuse.cli.look_options import LOOK_KEYS, look_options
-from streamfuse.cli.standard import guard_standard_streams
+from streamfuse.cli.signals import leave, on_signals
+from streamfuse.core.process import importing, keep_memory
 from streamfuse.core.rates import read_rate
 from streamfuse.errors import (
-    NO_MEMORY,
-    OutputError,
-    StreamfuseError,
     UsageError,
-    is_out_of_memory,
     shortened,
-    without_credentials,
 )
 
-PRESETS = ("fast", "balanced", "best")
-EXIT_INTERRUPTED = 130
-_LONG_WORD = re.compile(r"(\S{600})\S{100,}")
 
-
-class _Group(click.Group):
-    """Turns errors raised on purpose into one sentence and an exit status; others too, without a traceback."""
-
-    def main(self, *arguments: Any, **options: Any) -> Any:
-        guard_standard_streams()
-        try:
-            return super().main(*arguments, **options)
-        except OutputError as error:  # of --help and the like, which are printed before a command begins
-            _complain(error)
-            sys.exit(error.exit_code)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except StreamfuseError as error:
-            _complain(error)
-            sys.exit(error.exit_code)
-        except (KeyboardInterrupt, click.Abort):
-            click.echo("Interrupted.", err=True)
-            sys.exit(EXIT_INTERRUPTED)
-        except BrokenPipeError:
-            sys.exit(1)
-        except click.ClickException as error:
-            raise _tellable(error) from None
-        except click.exceptions.Exit:
-            raise
-        except Exception as error:
-            if isinstance(error, OSError) and error.filename and error.strerror:
-                _complain(error, f"{error.filename} cannot be used: {error.strerror}.")
-                sys.exit(1)
-            if os.environ.get("STREAMFUSE_DEBUG"):
-                raise
-            _complain(error, f"Internal error, please report it (STREAMFUSE_DEBUG=1 shows where): {error!r}")
-            sys.exit(1)
-
-
-def _told(text: str) -> str:
-    """A sentence as it may be shown: without credentials, and without pages of what was typed or pasted."""
-    return _LONG_WORD.sub(r"\1 ...", without_credentials(text))
-
-
-def _tellable(error: click.ClickException) -> click.ClickException:
-    """Click's own complaint as it stands, or a plain one where it repeats what should not be shown."""
-    text = error.format_message()
-    clean = _told(text)
-    if clean == text:
-        return error
-    if isinstance(error, click.UsageError):
-        return click.UsageError(clean, ctx=error.ctx)
-    return click.ClickException(clean)
-
-
-def _complain(error: BaseException, text: str | None = None) -> None:
-    click.echo(_told(f"Error: {NO_MEMORY if is_out_of_memory(error) else text or error}"), err=True)
-    for note in getattr(error, "__notes__", ()):
-        if not note.startswith("This happened in"):  # which stage: for developers
-            click.echo(_told(f"  {note}"), err=True)
-    if os.environ.get("STREAMFUSE_DEBUG"):
-        import traceback
-
-        traceback.print_exception(error)
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=ErrorGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="streamfuse")
 def main() -> None:
     """Fuse alternating-exposure video and bracketed photographs into well-exposed pictures.
@@ -119,45 +63,13 @@ def main() -> None:
     """
 
 
-def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(
-        [
-            click.option(
-                "--preset", type=click.Choice(PRESETS), help="Speed against quality, of all stages."
-            ),
-            click.option(
-                "--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's."
-            ),
-            click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs."),
-            click.option(
-                "--threads",
-                type=click.IntRange(min=1),
-                metavar="N",
-                help="That work at once in a run; default: one for each CPU.",
-            ),
-            click.option(
-                "--bits",
-                type=click.Choice(["8", "10", "12", "16"]),
-                help="Output depth; default: the input's.",
-            ),
-            click.option("--overwrite", is_flag=True, default=None, help="Replace an existing output."),
-            click.option(
-                "--json", "as_json", is_flag=True, help="Print one JSON summary on standard output."
-            ),
-            click.option("--quiet", is_flag=True, help="Print errors only."),
-        ]
-    ):
-        command = option(command)
-    return command
-
-
 @main.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
     "-o", "--output", required=True, metavar="OUTPUT", help="Video file, image folder or pattern, or null:."
 )
-@click.option("--config", "config_name", metavar="FILE|NAME", help="Settings; see `streamfuse config show`.")
-@click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures, as a hint; default: found.")
+@CONFIG
+@CYCLE
 @click.option(
     "--first",
     type=click.Choice(["under", "over"]),
@@ -172,11 +84,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="SECONDS",
     help="Of two files, one per exposure: how much later the second began; default: found out.",
 )
-@click.option(
-    "--deinterlace",
-    type=click.Choice(["auto", "on", "off"]),
-    help="Make whole pictures of interlaced frames; auto: of those that bear the flag.",
-)
+@DEINTERLACE
 @click.option(
     "--rate",
     type=click.Choice(["full", "half"]),
@@ -201,9 +109,9 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--smooth", type=click.Choice(["on", "off"]), help="Smooth weights and tone over time.")
 @click.option("--flicker", type=click.Choice(["on", "off"]), help="Damp the flicker of lamps; default: off.")
 @look_options
-@click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name.")
-@click.option("--crf", type=float, help="Constant rate factor: lower is better and larger.")
-@click.option("--pix-fmt", help="Pixel format to store, such as yuv420p10le.")
+@CODEC
+@CRF
+@PIX_FMT
 @click.option("--speed", help="The encoder's own preset, such as veryfast.")
 @click.option(
     "--audio",
@@ -219,7 +127,19 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Pictures of every 10th frame as each stage saw it: exposures, trust, weights, fused.",
 )
 @click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")
-@_shared_options
+@PRESET
+@FUSER
+@DEVICE
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="That work at once in a run; default: one for each CPU.",
+)
+@BITS
+@click.option("--overwrite", is_flag=True, default=None, help="Replace an existing output.")
+@JSON
+@QUIET
 def fuse(
     inputs: tuple[str, ...],
     output: str,
@@ -243,11 +163,13 @@ def fuse(
     What is found (exposures, order, gap) is printed; --cycle, --first and --exposures are hints, and what
     speaks against them is told.
     """
-    from streamfuse.config import load_config
-    from streamfuse.core.jit import when_compiling
-    from streamfuse.encode.image_sink import is_one_picture
-    from streamfuse.runtime.file_run import FileFusion
-    from streamfuse.runtime.progress import Reporter
+    keep_memory()
+    with importing():
+        from streamfuse.config import load_config
+        from streamfuse.core.jit import when_compiling
+        from streamfuse.encode.image_sink import is_one_picture
+        from streamfuse.runtime.file_run import FileFusion
+        from streamfuse.runtime.progress import Reporter
 
     if is_one_picture(output) and all(Path(name).is_dir() or is_one_picture(name) for name in inputs):
         click.get_current_context().invoke(
@@ -267,13 +189,8 @@ def fuse(
             inputs, output, config, fps=_rate(fps), dump=dump_stages, progress=reporter.update
         )
         reporter.tell(fusion.notes)
-        endings = (signal.SIGTERM, signal.SIGHUP)
-        previous = [signal.signal(number, lambda *_: fusion.stop()) for number in endings]
-        try:
+        with on_signals(fusion.stop, signal.SIGTERM, signal.SIGHUP):
             summary = fusion.run()
-        finally:
-            for number, handler in zip(endings, previous, strict=True):
-                signal.signal(number, handler)
     if as_json:
         click.echo(json.dumps(summary.as_dict()))
     elif not quiet:
@@ -286,41 +203,11 @@ cli_stills.evaluate.add_command(cli_evaluate.evaluate_video)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_labels)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_ablation)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_hdr)
-for command in (cli_batch.batch, cli_stills.still, cli_stills.evaluate, cli_stills.export):
+for command in (
+    cli_batch.batch, cli_stills.still, cli_stills.evaluate, cli_stills.export, config_group, cli_bench.bench,
+    cli_live.live, *cli_zmq.COMMANDS,
+):  # fmt: skip
     main.add_command(command)
-
-
-@main.group(name="config")
-def config_group() -> None:
-    """Show, check and describe settings files."""
-
-
-@config_group.command(name="show")
-@click.argument("name", default="default", metavar="[FILE|NAME]")
-def config_show(name: str) -> None:
-    """Print all settings of a file or a shipped configuration, defaults filled in."""
-    from streamfuse.config import load_config
-
-    click.echo(load_config(name).show(), nl=False)
-
-
-@config_group.command(name="check")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-def config_check(files: tuple[str, ...]) -> None:
-    """Say whether settings files are valid, and if not, what to change."""
-    from streamfuse.config import load_config
-
-    for name in files:
-        load_config(name)
-        click.echo(f"{name}: valid")
-
-
-@config_group.command(name="schema")
-def config_schema() -> None:
-    """Print the JSON schema of settings files, for editors."""
-    from streamfuse.config import schema
-
-    click.echo(json.dumps(schema(), indent=2))
 
 
 @main.command()
@@ -349,12 +236,8 @@ def doctor(camera: str | None, as_json: bool) -> None:
         if not works(findings):
             sys.exit(1)
         return
-    # So that its settings are put back.
-    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
+    with on_signals(leave, signal.SIGTERM):  # so that its settings are put back
         findings = examine_camera(camera)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
     click.echo(json.dumps(findings, indent=2) if as_json else render_camera(findings))
 
 
@@ -401,10 +284,6 @@ def _rate(text: str | None) -> Fraction | None:
         raise UsageError(f"--fps {shortened(text)} is not a frame rate; write 25 or 24000/1001.")
     return rate
 
-
-cli_zmq.register(main)
-cli_bench.register(main)
-cli_live.register(main)
 
 if __name__ == "__main__":
     main()

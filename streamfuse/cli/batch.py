@@ -12,8 +12,22 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from streamfuse.cli.common_options import (
+    BITS,
+    CODEC,
+    CONFIG,
+    CRF,
+    DEINTERLACE,
+    DEVICE,
+    FUSER,
+    JSON,
+    PRESET,
+    QUIET,
+)
+from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.hdr_options import hdr_options
 from streamfuse.cli.look_options import look_options
+from streamfuse.cli.signals import on_signals
 from streamfuse.errors import StreamfuseError
 
 if TYPE_CHECKING:
@@ -21,10 +35,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from streamfuse.runtime.batch.batch_run import FileResult
-    from streamfuse.runtime.batch.plan import Job
+    from streamfuse.runtime.batch.plan import Film
 
 _MAX_LOOKED_AT = 50  # files, before the first is begun
-PRESETS = ("fast", "balanced", "best")
 
 
 @click.command()
@@ -44,34 +57,28 @@ PRESETS = ("fast", "balanced", "best")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: half of the CPUs.")
 @click.option("--ray", metavar="ADDRESS", help="Use a Ray cluster: auto, local, or ray://HOST:PORT.")
 @click.option("--resume", is_flag=True, help="Go on where an earlier run with the same settings ended.")
-@click.option("--config", "config_name", metavar="FILE|NAME", help="Settings; see `streamfuse config show`.")
-@click.option("--preset", type=click.Choice(PRESETS), help="Speed against quality, of all stages.")
-@click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
-@click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs.")
+@CONFIG
+@PRESET
+@FUSER
+@DEVICE
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
     help="Of each process; default: all CPUs, shared out.",
 )
-@click.option(
-    "--deinterlace",
-    type=click.Choice(["auto", "on", "off"]),
-    help="Make whole pictures of interlaced frames; auto: of those that bear the flag.",
-)
+@DEINTERLACE
 @look_options
-@click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name.")
-@click.option("--crf", type=float, help="Constant rate factor: lower is better and larger.")
-@click.option(
-    "--bits", type=click.Choice(["8", "10", "12", "16"]), help="Output depth; default: the input's."
-)
+@CODEC
+@CRF
+@BITS
 @click.option(
     "--audio", type=click.Choice(["auto", "copy", "none"]), help="Copy, convert or leave out sound."
 )
 @hdr_options
 @click.option("--overwrite", is_flag=True, default=None, help="Replace existing outputs.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on standard output.")
-@click.option("--quiet", is_flag=True, help="Print errors only.")
+@JSON
+@QUIET
 def batch(
     inputs: tuple[str, ...],
     output: Path,
@@ -99,7 +106,7 @@ def batch(
     from streamfuse.config import load_config
     from streamfuse.look.cube import read_cube
     from streamfuse.runtime.batch.batch_run import Batch
-    from streamfuse.runtime.batch.plan import find_sources, plan_jobs
+    from streamfuse.runtime.batch.plan import find_sources, plan_films
 
     config = load_config(config_name or "default")
     config = config.with_overrides(bits=int(bits) if bits else None, **options)
@@ -107,22 +114,17 @@ def batch(
         read_cube(config.look.lut)
     processes = workers or max(1, (os.cpu_count() or 1) // 2)
     shown = _Shown(quiet=quiet or as_json)
-    endings = (signal.SIGTERM, signal.SIGHUP)  # a run that is told to end tidies up as after Ctrl-C
-    previous = [signal.signal(number, signal.default_int_handler) for number in endings]
     try:
-        with shown:
-            jobs = plan_jobs(find_sources(inputs), output, config, segments, suffix)
-            run = Batch(jobs, workers=processes, ray=ray, resume=resume, report=shown.tell)
-            shown.begin(len(jobs), sum(len(job.parts) for job in jobs), processes)
-            if ray is None and len(jobs) > 0:
-                _compile_ahead(jobs, shown.compiling)
+        with on_signals(_interrupt, signal.SIGTERM, signal.SIGHUP), shown:
+            films = plan_films(find_sources(inputs), output, config, segments, suffix)
+            run = Batch(films, workers=processes, ray=ray, resume=resume, report=shown.tell)
+            shown.begin(len(films), sum(len(film.parts) for film in films), processes)
+            if ray is None and len(films) > 0:
+                _compile_ahead(films, shown.compiling)
             results = run.run()
     except KeyboardInterrupt:
         click.echo("Interrupted: what is complete is kept; the same command with --resume goes on.", err=True)
-        sys.exit(130)
-    finally:
-        for number, handler in zip(endings, previous, strict=True):
-            signal.signal(number, handler)
+        sys.exit(EXIT_INTERRUPTED)
     failed = [file for file in results if file.status == "failed"]
     for file in failed:
         click.echo(f"Error: {file.result.error}", err=True)
@@ -138,20 +140,25 @@ def batch(
         sys.exit(1)
 
 
-def _compile_ahead(jobs: Sequence[Job], compiling: Callable[[], None]) -> None:
+def _interrupt() -> None:
+    """A run that is told to end tidies up as after Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def _compile_ahead(films: Sequence[Film], compiling: Callable[[], None]) -> None:
     """Once for each kind of pictures, and not in every process at the same time."""
     from streamfuse.runtime.ahead import Kind, compile_ahead
     from streamfuse.runtime.sources import open_source
 
-    first = {str(job.source): job for job in reversed(jobs)}  # of a file's segments one is enough
+    first = {str(film.source): film for film in reversed(films)}  # of a file's segments one is enough
     kinds = set()
-    for job in list(first.values())[:_MAX_LOOKED_AT]:
+    for film in list(first.values())[:_MAX_LOOKED_AT]:
         with suppress(StreamfuseError):  # what is wrong is said of each file
-            with open_source(job.source, deinterlace=job.config.input.deinterlace) as source:
-                kind = Kind.of(source.info, job.config)
+            with open_source(film.source, deinterlace=film.config.input.deinterlace) as source:
+                kind = Kind.of(source.info, film.config)
             if kind not in kinds:
                 kinds.add(kind)
-                compile_ahead(job.config, kind, compiling)
+                compile_ahead(film.config, kind, compiling)
 
 
 class _Shown:

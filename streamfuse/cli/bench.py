@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from streamfuse.cli.common_options import PRESETS
+
 _SIZES = ("1280x720", "1920x1080")
 _QUICK_SIZE = (1280, 720)
 _QUICK_FRAMES = 24
@@ -19,16 +21,14 @@ _QUICK_FRAMES = 24
     "sizes",
     multiple=True,
     metavar="WxH",
-    default=_SIZES,
-    show_default=True,
-    help="Of the clip; repeatable.",
+    help=f"Of the clip; repeatable. Default: {' and '.join(_SIZES)}.",
 )
 @click.option(
     "--preset",
     "--presets",
     "presets",
     multiple=True,
-    type=click.Choice(["fast", "balanced", "best"]),
+    type=click.Choice(PRESETS),
     default=("fast", "balanced"),
     show_default=True,
     help="Repeatable.",
@@ -46,10 +46,12 @@ _QUICK_FRAMES = 24
     "--part",
     "parts",
     multiple=True,
-    type=click.Choice(["stages", "profile", "fusion", "runs"]),
-    help="Measure this only; repeatable. Default: all.",
+    type=click.Choice(["stages", "profile", "fusion", "runs", "cores"]),
+    help="Measure this only; repeatable. Default: all but cores, which predicts the rate on more cores.",
 )
-@click.option("--quick", is_flag=True, help=f"1280x720 only, {_QUICK_FRAMES} frames, once.")
+@click.option(
+    "--quick", is_flag=True, help=f"{_QUICK_FRAMES} frames, once; 1280x720 only, unless --size is given."
+)
 @click.option(
     "--json",
     "json_file",
@@ -79,18 +81,25 @@ def bench(
     streamfuse bench --size 1920x1080 --preset fast --json figures.json
     """
     from streamfuse.core.output_file import check_output_file
-    from streamfuse.lab.bench.benchmark import PARTS, BenchPlan, read_figures, run_bench, write_figures
+    from streamfuse.lab.bench.benchmark import (
+        PARTS,
+        USUAL_PARTS,
+        BenchPlan,
+        read_figures,
+        run_bench,
+        write_figures,
+    )
 
     if json_file is not None:
         check_output_file(json_file)
     old = read_figures(json_file) if json_file is not None and add and json_file.is_file() else None
     plan = BenchPlan(
-        sizes=[_QUICK_SIZE] if quick else list(dict.fromkeys(map(_size, sizes))),
+        sizes=[_QUICK_SIZE] if quick and not sizes else list(dict.fromkeys(map(_size, sizes or _SIZES))),
         presets=list(dict.fromkeys(presets)),
         frames=_QUICK_FRAMES if quick else frames,
         repeats=1 if quick else repeats,
         peers=peers,
-        parts=[part for part in PARTS if not parts or part in parts],
+        parts=[part for part in PARTS if part in (parts or USUAL_PARTS)],
     )
     so_far: dict[str, Any] = {}
 
@@ -122,8 +131,3 @@ def _size(text: str) -> tuple[int, int]:
     if not found:
         raise UsageError(f"--size {text!r} is not a size; write 1280x720.")
     return int(found[1]), int(found[2])
-
-
-def register(main: click.Group) -> None:
-    """Add the command to the program."""
-    main.add_command(bench)

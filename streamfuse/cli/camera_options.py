@@ -7,8 +7,6 @@ from typing import Any
 
 import click
 
-from streamfuse.errors import UsageError
-
 _SECONDS = click.FloatRange(min=0, min_open=True, max=3600)
 STREAM: list[Callable[..., Any]] = [
     click.option("--wait/--no-wait", default=None, help="Wait for a camera that is not there at the start."),
@@ -41,14 +39,13 @@ STREAM: list[Callable[..., Any]] = [
 ]  # fmt: skip
 
 
-def _refuse(context: click.Context, _: click.Parameter, kind: str | None) -> None:
-    """Say that `--hdr` is not done here, rather than that there is no such option."""
-    if kind is not None and kind != "off":
-        raise UsageError(
-            f"{context.info_name} has no HDR yet: record the exposures, then `streamfuse fuse FILE -o O --hdr {kind}`."
-        )
-
-
-NO_HDR: list[Callable[..., Any]] = [
-    click.option("--hdr", hidden=True, expose_value=False, is_eager=True, callback=_refuse)
-]
+HLG: list[Callable[..., Any]] = [
+    click.option(
+        "--hdr", type=click.Choice(["off", "hlg"]),
+        help="Send real dynamic range in 10 bit, as HLG; default: off. (PQ is for files: `fuse`.)",
+    ),
+    click.option(
+        "--white", type=float, metavar="EV",
+        help="Of --hdr: how far diffuse white lies below what clips in the darkest exposure; default: found.",
+    ),
+]  # fmt: skip

@@ -57,7 +57,7 @@ def examine() -> dict[str, Any]:
 
 
 def works(findings: dict[str, Any]) -> bool:
-    """Whether what every run needs works: the checks, and the networks that ship."""
+    """Tell whether what every run needs works: the checks, and the networks that ship."""
     networks = findings["networks"].values()
     return all(text == _WORKS for text in findings["checks"].values()) and not any(
         text.startswith(_BROKEN) for text in networks
@@ -65,7 +65,7 @@ def works(findings: dict[str, Any]) -> bool:
 
 
 def render(findings: dict[str, Any]) -> str:
-    """The findings as text."""
+    """Give the findings as text."""
     encoders = findings["encoders"]
     working = ", ".join(name for name, opens in encoders.items() if opens)
     failing = ", ".join(name for name, opens in encoders.items() if not opens)
@@ -238,7 +238,7 @@ def examine_camera(spec: str = "", seconds: float = 3.0) -> dict[str, Any]:
 
 
 def render_camera(findings: dict[str, Any]) -> str:
-    """The findings as text."""
+    """Give the findings as text."""
     lines = [f"camera     {findings['camera']}", f"mode       {findings['mode']}"]
     for name, values in findings["controls"].items():
         lines.append(f"control    {name}: {values['found']} ({values['lowest']} to {values['highest']})")

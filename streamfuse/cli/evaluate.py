@@ -8,15 +8,14 @@ from typing import Any
 
 import click
 
+from streamfuse.cli.common_options import FUSER, GAPS, JSON_FILE, NOISE, ONE_PRESET, PRESETS, SIMULATED_CYCLE
 from streamfuse.core.values import Preset
 
 
 @click.command(name="video")
 @click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CLIP...")
-@click.option(
-    "--preset", type=click.Choice(["fast", "balanced", "best"]), default="balanced", show_default=True
-)
-@click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
+@ONE_PRESET
+@FUSER
 @click.option("--align", type=click.Choice(["off", "global", "flow"]), help="Alignment; default: flow.")
 @click.option("--ghost", type=click.Choice(["on", "off"]), help="Ghost fallback; default: on.")
 @click.option(
@@ -24,16 +23,8 @@ from streamfuse.core.values import Preset
 )
 @click.option("--smooth", type=click.Choice(["on", "off"]), help="Temporal smoothing; default: on.")
 @click.option("--deflicker", type=click.Choice(["on", "off"]), help="Damping of flicker; default: off.")
-@click.option(
-    "--gap",
-    "gaps",
-    type=click.FloatRange(0.5, 16),
-    multiple=True,
-    default=(3.0,),
-    show_default=True,
-    help="EV between exposures; repeatable.",
-)
-@click.option("--cycle", type=click.IntRange(2, 5), default=2, show_default=True, help="Number of exposures.")
+@GAPS
+@SIMULATED_CYCLE
 @click.option(
     "--frames",
     "--count",
@@ -52,13 +43,7 @@ from streamfuse.core.values import Preset
 )
 @click.option("--width", type=click.IntRange(min=32), help="Scale videos to this width; of panoramas: 320.")
 @click.option("--range", "range_ev", type=click.FloatRange(1, 30), help="Stretch videos to this range, EV.")
-@click.option(
-    "--noise",
-    type=click.FloatRange(min=0),
-    default=2e-3,
-    show_default=True,
-    help="Sigma in linear light, on the dark frames.",
-)
+@NOISE
 @click.option("--drop", type=click.FloatRange(0, 0.5), default=0.0, help="Share of frames lost.")
 @click.option("--double", type=click.FloatRange(0, 0.5), default=0.0, help="Share of frames doubled.")
 @click.option("--drift", type=click.FloatRange(0, 4), default=0.0, help="Slow swing of the exposure, EV.")
@@ -82,9 +67,7 @@ from streamfuse.core.values import Preset
     "--objects", type=click.IntRange(0, 20), help="Things that fly through a panorama; with --flow: 2."
 )
 @click.option("--peers/--no-peers", default=True, show_default=True, help="Measure peers in the same run.")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures."
-)
+@JSON_FILE
 @click.option(
     "--report", "report_file", type=click.Path(path_type=Path), metavar="FILE", help="Write an HTML page."
 )
@@ -105,10 +88,11 @@ def evaluate_video(
     report_file: Path | None,
     **filming: Any,
 ) -> None:
-    """Simulate alternating exposures from CLIPs and compare with the oracle of every instant.
+    """Simulate alternating exposures from CLIPs, fuse them, and compare with what would be right.
 
-    CLIP is a video, a folder of .hdr frames, or an .hdr panorama. The oracle is the fusion, by the same network, of
-    both exposures simulated at the same instant. Panoramas know the exact motion, so that the flow is scored too.
+    CLIP is a video, a folder of .hdr frames, or an .hdr panorama. What would be right (called oracle in figures) is the
+    fusion, by the same network, of both exposures simulated at the same instant. Panoramas know the exact motion, so
+    that the flow is scored too.
 
     \b
     streamfuse evaluate video clip.mp4 hdr_frames/ --gap 3 --json figures.json --report figures.html
@@ -117,7 +101,7 @@ def evaluate_video(
     from streamfuse.config import load_config
     from streamfuse.lab.evaluate.report import ReportWriter
     from streamfuse.lab.evaluate.video_report import VideoReport
-    from streamfuse.lab.evaluate.videos import VideoTrial, evaluate_videos, panoramas
+    from streamfuse.lab.evaluate.videos import VideoTrial, evaluate_videos, legend, panoramas
 
     _check(json_file)
     _check(report_file)
@@ -142,6 +126,7 @@ def evaluate_video(
             for name, value in figures["environment"].items():
                 page.fact(name, value)
         click.echo(f"Report written to {click.format_filename(report_file)}.")
+    click.echo(legend(with_flow=flow))
     _write(json_file, figures)
 
 
@@ -150,36 +135,21 @@ def evaluate_video(
 @click.option(
     "--preset",
     "presets",
-    type=click.Choice(["fast", "balanced", "best"]),
+    type=click.Choice(PRESETS),
     multiple=True,
     default=("balanced",),
     show_default=True,
     help="Repeatable.",
 )
-@click.option(
-    "--gap",
-    "gaps",
-    type=click.FloatRange(0.5, 16),
-    multiple=True,
-    default=(3.0,),
-    show_default=True,
-    help="EV between exposures; repeatable.",
-)
-@click.option("--cycle", type=click.IntRange(2, 5), default=2, show_default=True, help="Number of exposures.")
+@GAPS
+@SIMULATED_CYCLE
 @click.option("--start", type=click.IntRange(min=0), default=0, show_default=True, help="First frame.")
 @click.option("--frames", "count", type=click.IntRange(min=3), help="Frames of each clip; default: all.")
 @click.option("--width", type=click.IntRange(min=32), help="Scale videos to this width; of panoramas: 320.")
-@click.option(
-    "--noise",
-    type=click.FloatRange(min=0),
-    default=2e-3,
-    show_default=True,
-    help="Sigma in linear light, on the dark frames.",
-)
+@NOISE
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the noise.")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures."
-)
+@click.option("--told", is_flag=True, help="Frames say how they were exposed, as a sidecar would.")
+@JSON_FILE
 def evaluate_hdr(
     clips: tuple[Path, ...],
     presets: tuple[Preset, ...],
@@ -199,30 +169,20 @@ def evaluate_hdr(
 
     _check(json_file)
     trials = [hdr.HdrTrial(clip, gap, **filming) for clip in clips for gap in gaps]
-    _write(json_file, hdr.evaluate_hdr(trials, presets, say=click.echo))
+    figures = hdr.evaluate_hdr(trials, presets, say=click.echo)
+    click.echo(hdr.LEGEND)
+    _write(json_file, figures)
 
 
 @click.command(name="ablation")
 @click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CLIP...")
-@click.option(
-    "--preset", type=click.Choice(["fast", "balanced", "best"]), default="balanced", show_default=True
-)
-@click.option(
-    "--gap",
-    "gaps",
-    type=click.FloatRange(0.5, 16),
-    multiple=True,
-    default=(3.0,),
-    show_default=True,
-    help="EV between exposures; repeatable.",
-)
+@ONE_PRESET
+@GAPS
 @click.option(
     "--frames", "count", type=click.IntRange(min=3), default=30, show_default=True, help="Of each clip."
 )
 @click.option("--width", type=click.IntRange(min=32), help="Scale videos to this width.")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures."
-)
+@JSON_FILE
 def evaluate_ablation(
     clips: tuple[Path, ...], preset: str, gaps: tuple[float, ...], json_file: Path | None, **filming: Any
 ) -> None:
@@ -252,7 +212,7 @@ def evaluate_ablation(
     show_default=True,
     help="EV between exposures; repeatable.",
 )
-@click.option("--cycle", type=click.IntRange(2, 5), default=2, show_default=True, help="Number of exposures.")
+@SIMULATED_CYCLE
 @click.option("--frames", type=click.IntRange(min=2), default=1000, show_default=True, help="Of each trial.")
 @click.option("--width", type=click.IntRange(min=48), default=192, show_default=True, help="Of the pictures.")
 @click.option("--drop", type=click.FloatRange(0, 0.5), default=0.01, show_default=True, help="Share lost.")
@@ -271,9 +231,7 @@ def evaluate_ablation(
 )
 @click.option("--drift", type=click.FloatRange(0, 4), default=0.0, help="Slow swing of the exposure, EV.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of noise and losses.")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures."
-)
+@JSON_FILE
 def evaluate_labels(json_file: Path | None, **options: Any) -> None:
     """Count wrong labels in long alternations made from CLIPs, with frames lost, doubled and out of order.
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import click
+
+from streamfuse.cli.common_options import with_options
+from streamfuse.core.values import SceneTransfer
 
 _OPTIONS = [
     click.option(
@@ -14,19 +17,22 @@ _OPTIONS = [
         help="Write real dynamic range, for HDR screens: HLG or HDR10 (PQ); default: off.",
     ),
     click.option(
+        "--transfer",
+        type=click.Choice(["auto", *get_args(SceneTransfer)]),
+        help="Of --hdr: how the camera coded light; default: auto, which knows HLG and PQ by the file's tag.",
+    ),
+    click.option(
         "--peak-nits", type=float, metavar="NITS", help="Of --hdr pq: nothing is brighter; default: 1000."
     ),
     click.option(
         "--white",
         type=float,
         metavar="EV",
-        help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: 2/3 of the gap.",
+        help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: found.",
     ),
 ]
 
 
 def hdr_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of high dynamic range."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(_OPTIONS)(command)

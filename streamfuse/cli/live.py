@@ -6,7 +6,6 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from streamfuse.cli.camera_options import NO_HDR, STREAM
+from streamfuse.cli.camera_options import HLG, STREAM
+from streamfuse.cli.common_options import CONFIG, CYCLE, DEVICE, FUSER, with_options
+from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.look_options import LOOK, LOOK_KEYS
+from streamfuse.cli.signals import on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,16 +26,10 @@ if TYPE_CHECKING:
     from streamfuse.runtime.live.live_run import LiveRun
     from streamfuse.runtime.live.status import LiveSummary
 
-_INTERRUPTED = 130
 _MAX_BITS = 10e9
 _TOKEN = "STREAMFUSE_WEB_TOKEN"
 _SECONDS = click.FloatRange(min=0, min_open=True)
 _PLAIN = ("preset", "size", "fps", "gap_ev", "drive", "record_dir", "segment", "keep", "web")
-
-
-def register(main: click.Group) -> None:
-    """Add the command to the command line."""
-    main.add_command(live)
 
 
 _CAMERA = [
@@ -58,19 +54,15 @@ _FUSION = [
         type=click.Choice(["0", "1"]),
         help="Frames after an instant that its fused frame waits for (default 1); 0: the least latency.",
     ),
-    click.option(
-        "--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's."
-    ),
-    click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs."),
+    FUSER,
+    DEVICE,
     click.option(
         "--threads",
         type=click.IntRange(min=1),
         metavar="N",
         help="Of the network and OpenCV; default: half of the CPUs.",
     ),
-    click.option(
-        "--cycle", type=click.IntRange(2, 5), help="Number of exposures, as a hint; default: found."
-    ),
+    CYCLE,
     click.option(
         "--rate",
         type=click.Choice(["full", "half"]),
@@ -112,9 +104,7 @@ _RUN = [
         metavar="SECONDS",
         help="End after so long.",
     ),
-    click.option(
-        "--config", "config_name", metavar="FILE|NAME", help="Settings; see `streamfuse config show`."
-    ),
+    CONFIG,
     click.option(
         "--json", "as_json", is_flag=True, help="Print one JSON summary on standard output at the end."
     ),
@@ -125,18 +115,9 @@ _RUN = [
 ]
 
 
-def _with(*groups: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed([option for group in groups for option in group]):
-            command = option(command)
-        return command
-
-    return decorate
-
-
 @click.command()
 @click.argument("camera", required=False)
-@_with(_OUTPUTS, _FUSION, LOOK, _CAMERA, STREAM, NO_HDR, _RUN)
+@with_options(_OUTPUTS, _FUSION, LOOK, _CAMERA, STREAM, HLG, _RUN)
 def live(
     camera: str | None, duration: float | None, config_name: str | None, web_token: str | None, as_json: bool,
     log_json: bool, quiet: bool, **options: Any,
@@ -171,7 +152,7 @@ def live(
     elif not quiet:
         click.echo(_last_words(summary), err=True)
     if summary.interrupted:
-        sys.exit(_INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def _warn_of_shown_secrets(camera: str | None, sinks: tuple[str, ...], web_token: str | None) -> None:
@@ -207,7 +188,8 @@ def _run(
     config = settings()
     if config.live.camera is None:
         raise UsageError("No camera was named: give an index, /dev/videoN, a URL or sim:.")
-    stack.enter_context(_ended_by(signal.SIGTERM))
+    # Until the run is there, there is nothing to finish.
+    stack.enter_context(on_signals(lambda: sys.exit(0), signal.SIGTERM))
     lanes = Lanes(config)  # before the camera gives frames that nobody could fuse yet
     events = Events()
     lanes.compile_ahead(lambda: events.tell_once("compile", COMPILING))
@@ -217,7 +199,9 @@ def _run(
     if config.live.web is not None:
         stack.enter_context(_page(run, config.live.web, token))
     monitor = stack.enter_context(Monitor(quiet=quiet))
-    stack.enter_context(_on_signals(run, settings, monitor))
+    stack.enter_context(on_signals(run.stop, signal.SIGTERM))
+    # In the thread of the run, at its next report.
+    stack.enter_context(on_signals(lambda: monitor.ask(lambda: run.reload(settings())), signal.SIGHUP))
     return run.run(duration, monitor.update)
 
 
@@ -227,7 +211,7 @@ def _settings(config_name: str | None, camera: str | None, options: dict[str, An
     from streamfuse.runtime.live.live_config import STREAM_KEYS, LiveConfig, OutputSpec
 
     config = load_config(config_name or "default")
-    keys = ("fuser", "device", "threads", "cycle", "rate", "align", *LOOK_KEYS)
+    keys = ("fuser", "device", "threads", "cycle", "rate", "align", "hdr", "white", *LOOK_KEYS)
     config = config.with_overrides(**{key: options[key] for key in keys})
     live = config.live
     common = {"codec": options["codec"], "overwrite": options["overwrite"]}
@@ -297,36 +281,6 @@ def _page(run: LiveRun, address: str, token: str | None) -> Iterator[None]:
         server.close()
 
 
-@contextmanager
-def _ended_by(number: int) -> Iterator[None]:
-    """Until the run is there, there is nothing to finish."""
-
-    def handler(*_: object) -> None:
-        sys.exit(0)
-
-    previous = signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        signal.signal(number, previous)
-
-
-@contextmanager
-def _on_signals(run: LiveRun, settings: Callable[[], Config], monitor: Any) -> Iterator[None]:
-    """SIGTERM ends the run, SIGHUP has it reload (in the thread of the run, at its next report)."""
-
-    def reload() -> None:
-        run.reload(settings())
-
-    handlers = {signal.SIGTERM: lambda *_: run.stop(), signal.SIGHUP: lambda *_: monitor.ask(reload)}
-    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
 def _last_words(summary: LiveSummary) -> str:
     status = summary.status
     ended = "interrupted after" if summary.interrupted else "done:"
@@ -345,11 +299,15 @@ def _last_words(summary: LiveSummary) -> str:
         told.append(
             f"the camera was opened again {'once' if status.reconnects == 1 else f'{status.reconnects} times'}"
         )
+    rest = "".join(f"; {text}" for text in (*told, written) if text) + "."
+    if not status.frames_out:  # neither a preset nor a latency to tell of
+        return (
+            f"{ended} no frame was fused of {status.frames_in} in {summary.seconds:.0f} s: presets are timed and "
+            f"exposures looked for first, which takes some seconds; let it run longer{rest}"
+        )
     return (
         f"{ended} {_frames(status.frames_out)} from {status.frames_in} in {summary.seconds:.0f} s, preset "
-        f"{status.effort}, {middle:.0f} ms from capture to fused (99 % below {highest:.0f})"
-        + "".join(f"; {text}" for text in (*told, written) if text)
-        + "."
+        f"{status.effort}, {middle:.0f} ms from capture to fused (99 % below {highest:.0f}){rest}"
     )
 
 

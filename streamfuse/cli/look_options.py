@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from streamfuse.cli.common_options import with_options
 from streamfuse.core.values import LOOKS
 
 _AMOUNT = click.FloatRange(-1, 1)
@@ -27,6 +28,4 @@ LOOK: list[Callable[..., Any]] = [
 
 def look_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add them to a command."""
-    for option in reversed(LOOK):
-        command = option(command)
-    return command
+    return with_options(LOOK)(command)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from streamfuse.cli.common_options import FUSER, JSON, JSON_FILE, PRESETS, QUIET
 from streamfuse.cli.look_options import look_options
-
-PRESETS = ("fast", "balanced", "best")
+from streamfuse.cli.signals import leave, on_signals
+from streamfuse.core.process import importing, keep_memory
 
 
 @click.command()
@@ -23,12 +23,12 @@ PRESETS = ("fast", "balanced", "best")
     required=True,
     type=click.Path(path_type=Path),
     metavar="OUT",
-    help="JPEG, PNG or TIFF to write; .exr or .hdr: linear light.",
+    help="JPEG, PNG or TIFF to write; .exr or .hdr: linear light; .avif: HDR in PQ.",
 )
 @click.option(
     "--preset", type=click.Choice(PRESETS), default="best", show_default=True, help="Speed against quality."
 )
-@click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
+@FUSER
 @click.option("--device", metavar="auto|cpu|cuda[:i]", default="auto", help="Where the network runs.")
 @click.option(
     "--align", type=click.Choice(["auto", "off", "global", "flow"]), default="auto", show_default=True,
@@ -44,8 +44,8 @@ PRESETS = ("fast", "balanced", "best")
     help="Of linear light: how far diffuse white (1.0) lies below what clips in the darkest exposure.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON summary on standard output.")
-@click.option("--quiet", is_flag=True, help="Print errors only.")
+@JSON
+@QUIET
 def still(
     inputs: tuple[str, ...],
     output: Path,
@@ -67,16 +67,18 @@ def still(
     streamfuse still dark.jpg middle.jpg bright.jpg -o fused.jpg
     streamfuse still bracket/ -o fused.tif --bits 16 --align off
     streamfuse still bracket/ -o fused.jpg --look vivid --shadows 0.3
-    streamfuse still bracket/ -o scene.exr             linear light of the scene; .hdr too
+    streamfuse still bracket/ -o scene.exr             linear light of the scene; .hdr too; .avif: HDR
 
     Exif and colour profile are kept, and transparency in PNG and TIFF.
     """
     from dataclasses import asdict
 
-    from streamfuse.config import Config
-    from streamfuse.core.jit import when_compiling
-    from streamfuse.photo.still_fusion import fuse_stills
-    from streamfuse.runtime.progress import Reporter
+    keep_memory()
+    with importing():
+        from streamfuse.config import Config
+        from streamfuse.core.jit import when_compiling
+        from streamfuse.photo.still_fusion import fuse_stills
+        from streamfuse.runtime.progress import Reporter
 
     with when_compiling(Reporter(quiet=quiet or as_json).compiling):
         summary = fuse_stills(
@@ -91,7 +93,8 @@ def still(
             click.echo(note, err=True)
         for warning in summary.warnings:
             click.echo(f"Warning: {warning}", err=True)
-        click.echo(f"{', '.join(summary.outputs)}: {summary.frames_in} exposures fused by {summary.fuser}.")
+        how = "merged into linear light" if summary.fuser == "radiance" else f"fused by {summary.fuser}"
+        click.echo(f"{', '.join(summary.outputs)}: {summary.frames_in} exposures {how}.")
 
 
 @click.group()
@@ -102,16 +105,12 @@ def evaluate(context: click.Context) -> None:
     from streamfuse.runtime.progress import Reporter
 
     context.with_resource(when_compiling(Reporter().compiling))
-    # Ends as an error does, so that nothing half-written is left.
-    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    context.call_on_close(lambda: signal.signal(signal.SIGTERM, previous))
+    context.with_resource(on_signals(leave, signal.SIGTERM))
 
 
 @evaluate.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures."
-)
+@JSON_FILE
 @click.option(
     "--report",
     type=click.Path(path_type=Path),
@@ -139,7 +138,7 @@ def evaluate(context: click.Context) -> None:
     "--speed/--no-speed", default=True, show_default=True, help="Also measure time and memory at 2 MP."
 )
 @click.option("--device", metavar="auto|cpu|cuda[:i]", default="auto", help="Where the networks run.")
-@click.option("--quiet", is_flag=True, help="Print errors only.")
+@QUIET
 def stills(
     folder: Path,
     json_file: Path | None,

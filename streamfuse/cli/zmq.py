@@ -13,8 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamfuse.cli.camera_options import NO_HDR, STREAM
+from streamfuse.cli.camera_options import HLG, STREAM
+from streamfuse.cli.common_options import (
+    CODEC,
+    CONFIG,
+    CRF,
+    CYCLE,
+    DEVICE,
+    FUSER,
+    PIX_FMT,
+    PRESET,
+    QUIET,
+    with_options,
+)
+from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.look_options import LOOK
+from streamfuse.cli.signals import on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +36,6 @@ if TYPE_CHECKING:
     from streamfuse.runtime.live.live_config import LiveConfig
     from streamfuse.runtime.relay import Relay
 
-_INTERRUPTED = 130
 _HINT_SECONDS = 3.0
 _KEY = click.Path(path_type=Path)
 
@@ -44,15 +57,15 @@ _PUBLISHING = [
 ]
 _OUTPUT = [
     click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output."),
-    click.option("--quiet", is_flag=True, help="Print errors only."),
+    QUIET,
 ]
 _RECORDING = [
-    click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name."),
-    click.option("--crf", type=float, help="Constant rate factor: lower is better and larger."),
+    CODEC,
+    CRF,
     click.option(
         "--bits", type=click.Choice(["8", "10", "12", "16"]), help="Depth to store; default: as received."
     ),
-    click.option("--pix-fmt", help="Pixel format to store, such as yuv420p10le."),
+    PIX_FMT,
     click.option("--speed", "preset", help="The encoder's own preset, such as veryfast."),
     click.option("--overwrite", is_flag=True, help="Replace an existing file."),
 ]
@@ -64,43 +77,28 @@ _TRUSTING = [
 ]
 
 
-def register(main: click.Group) -> None:
-    """Add the commands to the command line."""
-    for command in (publish, capture_publish, subscribe, record, keys):
-        main.add_command(command)
-
-
-def _with(*options: list[Callable[..., Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed([option for group in options for option in group]):
-            command = option(command)
-        return command
-
-    return decorate
-
-
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@_with(_PUBLISHING, NO_HDR)
+@with_options(_PUBLISHING, HLG)
 @click.option(
     "--pixels", type=click.Choice(["native", "nv12", "rgb24", "bgr24", "gray"]), help="Layout of raw frames."
 )
 @click.option("--maps", metavar="NAMES", help="Ride along: weights, ghost, aligned (separated by commas).")
-@click.option("--config", "config_name", metavar="FILE|NAME", help="Settings; see `streamfuse config show`.")
-@click.option("--preset", type=click.Choice(["fast", "balanced", "best"]), help="Speed against quality.")
-@click.option("--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's.")
-@click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs.")
+@CONFIG
+@PRESET
+@FUSER
+@DEVICE
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
     help="That work at once; default: one for each CPU.",
 )
-@click.option("--cycle", type=click.IntRange(2, 5), help="Number of exposures, as a hint; default: found.")
+@CYCLE
 @click.option("--first", type=click.Choice(["under", "over"]), help="The first exposure, as a hint.")
 @click.option("--align", type=click.Choice(["off", "global", "flow"]), help="How far things move.")
 @click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")
-@_with(LOOK, STREAM, _OUTPUT)
+@with_options(LOOK, STREAM, _OUTPUT)
 def publish(
     inputs: tuple[str, ...], endpoints: tuple[str, ...], maps: str | None, config_name: str | None, pace: bool,
     wait_for: int, as_json: bool, quiet: bool, **options: Any,
@@ -127,9 +125,9 @@ def publish(
 
 @click.command(name="capture-publish")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@_with(_PUBLISHING)
+@with_options(_PUBLISHING)
 @click.option("--exposures", type=_KEY, metavar="SIDECAR", help="CSV or JSON: frame, exposure_us, gain.")
-@_with(STREAM, _OUTPUT)
+@with_options(STREAM, _OUTPUT)
 def capture_publish(
     inputs: tuple[str, ...], endpoints: tuple[str, ...], exposures: Path | None, pace: bool, wait_for: int,
     as_json: bool, quiet: bool, **options: Any,
@@ -157,7 +155,7 @@ def capture_publish(
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds of silence; default: 30."
 )
-@_with(_TRUSTING, _RECORDING, _OUTPUT)
+@with_options(_TRUSTING, _RECORDING, _OUTPUT)
 def record(
     endpoint: str, output: str, topic: str | None, timeout: float | None, server: Path | None, keys: Path | None,
     bits: str | None, as_json: bool, quiet: bool, **options: Any,
@@ -188,7 +186,7 @@ def record(
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True)
 @click.option("--count", type=click.IntRange(min=1), help="End after so many frames.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="End after so many seconds.")
-@_with(_TRUSTING, _RECORDING, _OUTPUT)
+@with_options(_TRUSTING, _RECORDING, _OUTPUT)
 def subscribe(
     endpoint: str, output: str | None, view: bool, topic: str, latest: bool, follow: bool, timeout: float,
     count: int | None, duration: float | None, server: Path | None, keys: Path | None, bits: str | None,
@@ -219,7 +217,7 @@ def subscribe(
         _warn(subscription.warnings)
     report = None
     hint = nullcontext() if quiet else _hint(endpoint, lambda: subscription.statistics.received == 0)
-    with _stopping(subscription.close), hint:
+    with on_signals(subscription.close, signal.SIGTERM), hint:
         for report in watch(
             subscription, output=output, view=view, frames=count, seconds=duration, **options
         ):
@@ -298,24 +296,14 @@ def _hint(endpoint: str, silent: Callable[[], bool] = lambda: True) -> Iterator[
         timer.cancel()
 
 
-@contextmanager
-def _stopping(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGTERM ends what runs, cleanly."""
-    previous = signal.signal(signal.SIGTERM, lambda *_: stop())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
 def _run(relay: Relay, as_json: bool, quiet: bool) -> None:
     from streamfuse.core.jit import when_compiling
     from streamfuse.runtime.progress import Reporter
 
     if not quiet:
-        _warn(relay.warnings)
-        click.echo(", ".join(name for sink in relay.sinks for name in sink.outputs), err=True)
-    with _stopping(relay.stop), when_compiling(Reporter(quiet=quiet or as_json).compiling):
+        _warn(relay.job.warnings)
+        click.echo(", ".join(relay.job.outputs), err=True)
+    with on_signals(relay.stop, signal.SIGTERM), when_compiling(Reporter(quiet=quiet or as_json).compiling):
         summary = relay.run()
     if as_json:
         click.echo(json.dumps(summary.as_dict()))
@@ -326,7 +314,7 @@ def _run(relay: Relay, as_json: bool, quiet: bool) -> None:
             err=True,
         )
     if summary.interrupted:
-        sys.exit(_INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def _warn(sentences: Sequence[str]) -> None:
@@ -345,3 +333,6 @@ def _line(report: dict[str, Any]) -> str:
         f"{report['frames']} frames, {report['fps']:.1f} fps, {report['megabytes_per_second']:.1f} MB/s{age}{delay}, "
         f"{report['lost']} lost on the way, {report['skipped']} skipped here, {report['refused']} messages refused"
     )
+
+
+COMMANDS = (publish, capture_publish, subscribe, record, keys)

@@ -12,7 +12,7 @@ from streamfuse.errors import UsageError
 
 
 def described(value: object) -> str:
-    """What a value is, in a few words, however large it is."""
+    """Tell what a value is, in a few words, however large it is."""
     if value is None:
         return "None"
     if isinstance(value, np.ndarray):
@@ -27,7 +27,7 @@ def described(value: object) -> str:
 
 
 def checked_names(inputs: object) -> list[str | Path]:
-    """The names of files and addresses that were given, one or several.
+    """Give the names of files and addresses that were given, one or several.
 
     Raises:
         UsageError: something else, such as arrays or the number of a camera.
@@ -49,7 +49,7 @@ def checked_names(inputs: object) -> list[str | Path]:
 
 
 def camera_sentence(name: str) -> str:
-    """What to do with a camera where a file was expected; `name` holds no credential."""
+    """Tell what to do with a camera where a file was expected; `name` holds no credential."""
     return (
         f"{name} is a camera or a network stream and no file: `streamfuse live {name}` fuses it; in Python open it by "
         f"streamfuse.camera.open_camera({name!r})."
@@ -80,6 +80,6 @@ def _no_name(value: object) -> str:
     if isinstance(value, np.ndarray):
         return (
             f"Files are read here, by their names, and {described(value)} was given: fuse the arrays of one instant by "
-            "streamfuse.fuse_pair(under, over), or write them to numbered images and name the folder."
+            "streamfuse.fuse_pair(under, over), and those of a film by streamfuse.fuse_frames(arrays)."
         )
     return f"The name of a file is needed, as str or Path (or a list of names), and {described(value)} was given."

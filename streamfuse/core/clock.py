@@ -71,7 +71,7 @@ class MediaClock:
         return self.place_late(packet, self._passed.get(stream, 0))
 
     def passed(self, packet: av.Packet[Any]) -> int:
-        """How many jumps the packet's stream has made up to the packet that was placed last."""
+        """Tell how many jumps the packet's stream has made up to the packet that was placed last."""
         return self._passed.get(packet.stream_index, 0)
 
     def place_late(self, packet: av.Packet[Any], jumps: int, *, ended: bool = False) -> bool:
@@ -104,17 +104,17 @@ class MediaClock:
 
 
 def has_free_clock(container: av.container.InputContainer) -> bool:
-    """Whether the clock of such files may begin anywhere and anew: MPEG-TS and PS, which also tell no length."""
+    """Tell whether the clock of such files may begin anywhere and anew: MPEG-TS and PS, which also tell no length."""
     return bool(Flags(container.format.flags) & Flags.ts_discont)
 
 
 def has_time_stamps(container: av.container.InputContainer) -> bool:
-    """Whether such files say when a picture is shown: streams that an encoder gave out bare (.h264, .hevc) do not."""
+    """Tell whether such files say when a picture is shown: bare streams of an encoder (.h264, .hevc) do not."""
     return not Flags(container.format.flags) & Flags.no_timestamps
 
 
 def nominal_rate(stream: av.VideoStream) -> Fraction:
-    """Frames per second that a stream says it has; 25 if it says nothing."""
+    """Give the frames per second that a stream says it has; 25 if it says nothing."""
     bare = not has_time_stamps(cast(av.container.InputContainer, stream.container))
     told = Fraction(stream.codec_context.framerate or 0)
     if bare and 1 <= told <= _HIGHEST_RATE:  # the demuxer says 25 there, whatever the pictures say

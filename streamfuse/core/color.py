@@ -27,7 +27,7 @@ _Affine = npt.NDArray[np.float64]  # (3, 4): a 3x3 matrix and an offset
 
 
 def chroma_shape(height: int, width: int, subsampling: tuple[int, int]) -> tuple[int, int]:
-    """(rows, columns) of a chroma plane: the luma size divided by the subsampling, rounded up."""
+    """Give (rows, columns) of a chroma plane: the luma size divided by the subsampling, rounded up."""
     horizontal, vertical = subsampling
     return -(-height >> vertical), -(-width >> horizontal)
 
@@ -81,7 +81,7 @@ def planes_to_rgb(
 
 
 def copied_rgb(rgb: Pixels, *, blue_first: bool = False, out: Pixels | None = None) -> Pixels:
-    """A copy of pixels (H, W, 3) that are R'G'B' already; arguments and errors are those of `planes_to_rgb`."""
+    """Copy pixels (H, W, 3) that are R'G'B' already; arguments and errors are those of `planes_to_rgb`."""
     made = _target(out, rgb.shape, rgb.dtype)
     made[...] = rgb[..., ::-1] if blue_first else rgb
     return made
@@ -107,7 +107,7 @@ def rgb_to_planes(
 def planes_to_light(
     planes: tuple[Plane, ...], bits: int, subsampling: tuple[int, int], color: ColorInfo
 ) -> _Float:
-    """(H, W, 3) float32 R'G'B' of planes, 0..1 from black to white, neither rounded nor clipped.
+    """Give (H, W, 3) float32 R'G'B' of planes, 0..1 from black to white, neither rounded nor clipped.
 
     Arguments as `planes_to_rgb`.
     """
@@ -122,7 +122,7 @@ def planes_to_light(
 def light_to_codes(
     rgb: _Float, bits: int, subsampling: tuple[int, int], color: ColorInfo
 ) -> tuple[_Float, _Float, _Float]:
-    """The inverse of `planes_to_light`: (Y, Cb, Cr) in code values, float32, neither rounded nor clipped."""
+    """Compute the inverse of `planes_to_light`: (Y, Cb, Cr) in code values, float32, neither rounded nor clipped."""
     ycc = _transform(rgb, _invert(_ycc_to_rgb(bits, color, rgb.shape[0], 1.0)))
     luma, *chroma = (np.asarray(plane, np.float32) for plane in cv2.split(ycc))
     cb, cr = (np.asarray(_resample(plane, (0, 0), subsampling, luma.shape), np.float32) for plane in chroma)

@@ -16,7 +16,7 @@ _cv2_threads = 1  # of OpenCV, while a fork goes on
 
 
 def is_forked() -> bool:
-    """Whether this process was forked from one that had streamfuse already."""
+    """Tell whether this process was forked from one that had streamfuse already."""
     return _forked
 
 

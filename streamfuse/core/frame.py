@@ -58,20 +58,25 @@ class ColorInfo:
     full_range: bool = False
 
     def luma_coefficients(self, height: int) -> tuple[float, float]:
-        """(Kr, Kb); an unspecified matrix is BT.709 from 720 lines up and BT.601 below, as players assume."""
+        """Give (Kr, Kb); an unspecified matrix is BT.709 from 720 lines up and BT.601 below, as players assume."""
         fallback = 1 if height >= 720 else 6
         return _LUMA_COEFFICIENTS.get(self.matrix, _LUMA_COEFFICIENTS[fallback])
 
+    @property
+    def is_hdr(self) -> bool:
+        """Whether the transfer function is PQ or HLG."""
+        return self.transfer in (16, 18)
+
 
 def luma_range(bits: int, full_range: bool) -> tuple[int, int]:
-    """(black, white) code values of luma at this bit depth."""
+    """Give (black, white) code values of luma at this bit depth."""
     if full_range:
         return 0, (1 << bits) - 1
     return 16 << (bits - 8), 235 << (bits - 8)
 
 
 def chroma_range(bits: int, full_range: bool) -> tuple[int, float]:
-    """(neutral code value, code values from neutral to the largest chroma 0.5) at this bit depth."""
+    """Give (neutral code value, code values from neutral to the largest chroma 0.5) at this bit depth."""
     neutral = 128 << (bits - 8)
     return neutral, (((1 << bits) - 1) / 2 if full_range else float(112 << (bits - 8)))
 
@@ -141,7 +146,7 @@ class Picture:
         return None if self.pts is None else float(self.pts * self.time_base)
 
     def rgb(self, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """(H, W, 3) R'G'B', full range: uint8 for 8-bit frames, uint16 over the whole 16-bit range above.
+        """Give (H, W, 3) R'G'B', full range: uint8 for 8-bit frames, uint16 over the whole 16-bit range above.
 
         Args:
             out: an array of that shape and dtype in C order to write to, in place of a new one.
@@ -154,13 +159,13 @@ class Picture:
         return planes_to_rgb(self.planes, self.bits, self.subsampling, self.color, out=out)
 
     def bgr(self, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """As `rgb` with the channels in OpenCV's order, contiguous."""
+        """Give `rgb` with the channels in OpenCV's order, contiguous."""
         from streamfuse.core.color import planes_to_rgb
 
         return planes_to_rgb(self.planes, self.bits, self.subsampling, self.color, blue_first=True, out=out)
 
     def tensor(self) -> Tensor:
-        """(3, H, W) R'G'B' as a torch tensor on the CPU: uint8 for 8-bit frames, else float32 in 0..1.
+        """Give (3, H, W) R'G'B' as a torch tensor on the CPU: uint8 for 8-bit frames, else float32 in 0..1.
 
         Both are what `streamfuse.Fuser` takes.
         """
@@ -332,10 +337,10 @@ class FusedFrame(Picture):
     Args:
         exposures: index (in the source) of the frames that it was made of.
         stats: measurements of this frame by name, such as `ghost_share`.
-        captured_at: `time.monotonic()` of this process at capture of the reference, for live sources; see
-            `captured_unix`.
+        captured_at: `time.monotonic()` of this process at capture of the reference, for live sources.
         maps: pictures that ride along on request, by name, such as `weights`; see `streamfuse.runtime.maps`.
         radiance: scene-linear R, G, B of BT.709's primaries, (H, W, 3) float32, 1 = diffuse white; on request.
+        made_of: the exposures and maps that it was blended from, on its way through a chain that ends in a `Finish`.
     """
 
     exposures: tuple[int, ...] = ()
@@ -343,6 +348,7 @@ class FusedFrame(Picture):
     captured_at: float | None = None
     maps: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     radiance: Map | None = None
+    made_of: WeighedBracket | None = None
 
     @property
     def captured_unix(self) -> float | None:
@@ -351,7 +357,7 @@ class FusedFrame(Picture):
 
     @classmethod
     def of_bracket(cls, bracket: Bracket, planes: tuple[Plane, ...], untrusted_share: float) -> FusedFrame:
-        """The fused picture of a bracket, with the time stamp and the number of its reference.
+        """Make the fused picture of a bracket, with the time stamp and the number of its reference.
 
         Args:
             bracket: what it was made of.
@@ -378,7 +384,7 @@ class FusedFrame(Picture):
     def from_rgb(
         cls, picture: npt.NDArray[Any], number: int = 0, rate: Fraction | float = Fraction(25)
     ) -> FusedFrame:
-        """A frame of an array, so that a sink can write it; its planes are Y'CbCr 4:4:4 of BT.709, or luma alone.
+        """Make a frame of an array, so that a sink can write it; its planes are Y'CbCr 4:4:4 of BT.709, or luma alone.
 
         Args:
             picture: (H, W, 3) R'G'B' or (H, W) luma, full range, uint8 or uint16.

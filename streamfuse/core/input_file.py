@@ -9,7 +9,7 @@ from streamfuse.errors import InputNotFoundError
 
 
 def missing(path: Path, what: str = "file") -> InputNotFoundError:
-    """The error for a path at which there is nothing that could be opened: no entry, or a link that leads nowhere.
+    """Make the error for a path at which there is nothing that could be opened: no entry, or a link that leads nowhere.
 
     Args:
         path: the path; `path.exists()` is false.

@@ -38,7 +38,7 @@ def kernel(function: Kernel) -> Kernel:
 
 
 def kernels() -> Sequence[CPUDispatcher]:
-    """All loops of the modules that were imported so far."""
+    """Give all loops of the modules that were imported so far."""
     return tuple(_kernels)
 
 

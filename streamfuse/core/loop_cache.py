@@ -41,7 +41,7 @@ Function = Callable[..., object]
 
 
 def folders() -> Iterator[Path]:
-    """Where to look for compiled loops, and the first of them that can be written to is where to put them.
+    """Tell where to look for compiled loops, and the first of them that can be written to is where to put them.
 
     `NUMBA_CACHE_DIR` or the user's cache folder; then a private one among the temporary files, for a home that is
     read-only. Whatever could have been put there by somebody else is left out: what lies there is run.
@@ -76,7 +76,7 @@ class LoopCache(_Cache):  # type: ignore[misc]
         return next((str(folder) for folder in folders()), None)
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
-        """The form for a signature; None where it is not there or cannot be used."""
+        """Load the form for a signature; None where it is not there or cannot be used."""
         target_context.refresh()
         name = self._file(sig, target_context.codegen())
         for folder in folders():
@@ -133,7 +133,7 @@ class Note:
 
 
 def stamp(function: Function) -> str:
-    """A digest of what a function does: its code, its constants, and the functions and constants that it names.
+    """Compute a digest of what a function does: its code, its constants, and the functions and constants that it names.
 
     Comments, and the lines on which it stands, do not count.
     """

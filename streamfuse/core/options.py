@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
+from streamfuse.core.values import SceneTransfer
+
 if TYPE_CHECKING:
     from streamfuse.core.mastering import Mastering
     from streamfuse.zmq.message import Limits
@@ -20,6 +22,7 @@ class FuseOptions(TypedDict, total=False):
     exposures: Path | str | None
     offset: float | None
     frames: str | None
+    transfer: Literal["auto", SceneTransfer]
     deinterlace: Literal["auto", "on", "off"]
     align: Literal["off", "global", "flow"]
     ghost: bool

@@ -128,7 +128,7 @@ class Replacement:
 
 
 def unfinished_name(path: Path, number: int) -> Path:
-    """The name under which a file is made that will replace `path`; `number`, from 1, where others have such a name."""
+    """Name the file that is made and will replace `path`; `number`, from 1, where others have such a name."""
     ending = f".unfinished{'' if number == 1 else f'-{number}'}{path.suffix}"
     stem = path.stem.encode()[: _LONGEST_NAME - len(ending.encode())].decode(errors="ignore")
     return path.with_name(stem + ending)
@@ -155,7 +155,7 @@ def write_bytes_file(path: Path, data: bytes) -> None:
 
 
 def is_special(path: Path) -> bool:
-    """Whether `path` is there and must be written to directly: a device, a pipe, /dev/stdout (even if that is a file).
+    """Tell whether `path` is there and is written to directly: a device, a pipe, /dev/stdout (even if that is a file).
 
     Raises:
         OSError: it cannot be looked at.

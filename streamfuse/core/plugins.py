@@ -22,7 +22,7 @@ Group = Literal["streamfuse.cameras", "streamfuse.fusers"]
 
 @cache
 def installed(group: Group) -> dict[str, EntryPoint]:
-    """Name -> entry point of all that is installed here; of two with one name the first that is found."""
+    """Give name -> entry point of all that is installed here; of two with one name the first that is found."""
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=group):
         found.setdefault(point.name, point)
@@ -30,7 +30,7 @@ def installed(group: Group) -> dict[str, EntryPoint]:
 
 
 def load(group: Group, name: str) -> object:
-    """What the entry point of that name stands for.
+    """Load what the entry point of that name stands for.
 
     Raises:
         UsageError: it cannot be imported.

@@ -94,16 +94,16 @@ class Feed(Closable, Protocol[Item]):
         """Give the items."""
         ...
 
+    def report(self) -> SourceReport:
+        """Tell what its user should know so far; from any thread."""
+        return SourceReport()
+
 
 @runtime_checkable
 class Source(Feed[Frame], Protocol):
     """Delivers frames in order, once. `close` may be called from another thread and more than once."""
 
     info: SourceInfo
-
-    def report(self) -> SourceReport:
-        """Tell what its user should know so far; from any thread."""
-        return SourceReport()
 
 
 @runtime_checkable
@@ -182,16 +182,24 @@ class ParallelStage(Stage[In, Out], Protocol):
         return self.begin(item)()
 
 
-@runtime_checkable
-class Sink(Closable, Protocol):
-    """Takes fused frames in order; `close` finishes the output so that it can be played."""
+class Drain(Closable, Protocol[In]):
+    """Takes items in order; `close` finishes the output."""
 
     outputs: list[str]
 
-    def write(self, frame: FusedFrame) -> None:
-        """Write one frame."""
+    def write(self, frame: In, /) -> None:
+        """Write one item."""
         ...
 
     def report(self) -> SinkReport:
         """Tell what its user should know so far; from any thread."""
         return SinkReport()
+
+
+@runtime_checkable
+class Sink(Drain[FusedFrame], Protocol):
+    """Takes fused frames in order; `close` finishes the output so that it can be played."""
+
+    def write(self, frame: FusedFrame) -> None:
+        """Write one frame."""
+        ...

@@ -9,7 +9,7 @@ _PLAIN = re.compile(r"\d{1,9}(\.\d{1,9})?(/\d{1,9})?", re.ASCII)
 
 
 def read_rate(text: str) -> Fraction:
-    """`25`, `29.97` or `24000/1001`; nothing longer, as reading a number with a large exponent never ends.
+    """Read `25`, `29.97` or `24000/1001`; nothing longer, as reading a number with a large exponent never ends.
 
     Raises:
         ValueError: it is no rate.

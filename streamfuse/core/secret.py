@@ -17,17 +17,17 @@ ADVICE = "give @FILE, whose first line holds it, or env:NAME"
 
 
 def is_reference(text: str) -> bool:
-    """Whether this stands for a value that is kept elsewhere."""
+    """Tell whether this stands for a value that is kept elsewhere."""
     return text.startswith((_FILE, _ENVIRONMENT))
 
 
 def holds_secret(text: str) -> bool:
-    """Whether an address shows a password, a token or a stream key to whoever reads it."""
+    """Tell whether an address shows a password, a token or a stream key to whoever reads it."""
     return without_credentials(text) != text
 
 
 def revealed(text: str) -> str:
-    """The value that `@FILE` or `env:NAME` stands for; any other text as it is.
+    """Give the value that `@FILE` or `env:NAME` stands for; any other text as it is.
 
     Raises:
         InputNotFoundError, InputError: there is no such file, or it cannot be read or is empty.

@@ -10,7 +10,9 @@ from streamfuse.core.plugins import installed
 
 Preset = Literal["fast", "balanced", "best"]
 PRESET_NETWORK: Mapping[str, str] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
-FUSERS = (*list(PRESET_NETWORK.values())[::-1], "mertens")
+TONE_MAPS = ("radiance", "radiance-local")  # of merged light; of films only
+FUSERS = (*list(PRESET_NETWORK.values())[::-1], "mertens", *TONE_MAPS)
+SceneTransfer = Literal["slog3", "vlog", "clog3", "logc3", "logc4", "dlog", "flog2", "hlg", "pq"]
 LookName = Literal["off", "natural", "vivid", "flat"]
 LOOKS: Mapping[str, Mapping[str, float]] = {
     "off": {},
@@ -33,7 +35,7 @@ def checked_frames(text: str) -> str:
 
 
 def checked_codec(name: str) -> str:
-    """A kind of video, or the name of one of FFmpeg's encoders."""
+    """Check a kind of video, or the name of one of FFmpeg's encoders."""
     # FFmpeg's encoders are called lib... or carry the maker after an underscore.
     if name not in CODECS and not re.fullmatch(r"lib[a-z0-9-]+|[a-z0-9]+_[a-z0-9_]+", name):
         raise ValueError(f"it has to be one of {', '.join(CODECS)}, or an encoder such as h264_nvenc")
@@ -41,7 +43,7 @@ def checked_codec(name: str) -> str:
 
 
 def checked_fuser(name: str) -> str:
-    """The name of a fuser, or of a file of weights."""
+    """Check the name of a fuser, or of a file of weights."""
     if (
         name not in FUSERS
         and not name.endswith(".safetensors")
@@ -52,7 +54,7 @@ def checked_fuser(name: str) -> str:
 
 
 def checked_device(name: str) -> str:
-    """Where to compute."""
+    """Check where to compute."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", name, re.ASCII):
         raise ValueError("it has to be auto, cpu, cuda, or cuda:N")
     return name

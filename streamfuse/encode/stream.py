@@ -27,12 +27,13 @@ _CRF = 23.0  # streams: a megabit or two at 720p, where files are 18
 class StreamEncoder:
     """A video stream of a container, and the encoder that feeds it without delay.
 
-    8-bit 4:2:0 wherever the size allows it, since that is what every player and hardware decoder takes.
+    8-bit 4:2:0 wherever the size allows it, since that is what every player and hardware decoder takes; HDR is 10-bit
+    HEVC.
 
     Args:
         container: open for writing, without streams.
         info: of the frames.
-        codec: `h264`, `hevc` or an encoder of FFmpeg.
+        codec: `h264`, `hevc` or an encoder of FFmpeg; None: H.264, of HDR HEVC.
         bitrate: bits per second; None for a constant quality.
         crf: constant rate factor, where no bit rate is given.
         speed: the encoder's preset.
@@ -49,12 +50,19 @@ class StreamEncoder:
     ) -> None:  # fmt: skip
         self._info = info
         even = info.width % 2 == 0 and info.height % 2 == 0
+        hdr = info.color.is_hdr
+        if hdr and codec not in (None, "hevc", "libx265"):
+            raise EncoderError(
+                f"HDR is sent as HEVC, in 10 bit, which players look for; {codec} is not: leave it out."
+            )
+        codec = codec or ("hevc" if hdr else "h264")
+        layout = "yuv420p10le" if hdr else "yuv420p"
         chosen = choose(
-            codec or "h264",
+            codec,
             info,
             crf=_CRF if crf is None else crf,
-            bits=8,
-            pix_fmt="yuv420p" if even else None,
+            bits=10 if hdr else 8,
+            pix_fmt=layout if even else None,
         )
         self._settings = _low_latency(chosen, info, bitrate, speed, keyframe_seconds)
         self._color = replace(info.color, full_range=self._settings.full_range)
@@ -63,7 +71,8 @@ class StreamEncoder:
             stream = container.add_stream(self._settings.encoder, rate=info.rate)
         except ValueError as error:
             raise EncoderError(
-                f"{codec or 'h264'} cannot be sent this way ({container.format.name}): choose h264."
+                f"{codec} cannot be sent this way ({container.format.name}): "
+                + ("leave --hdr out, or choose another output." if hdr else "choose h264.")
             ) from error
         self._stream = cast(av.VideoStream, stream)
         context = self._stream.codec_context

@@ -24,6 +24,7 @@ from streamfuse.core.reports import SinkReport
 from streamfuse.encode.carry import Audio
 from streamfuse.encode.codecs import choose, configure
 from streamfuse.encode.container import CONTAINERS, MOV, open_container
+from streamfuse.encode.container_mastering import PLACEHOLDER, write_mastering
 from streamfuse.encode.packets import MediaCopier
 from streamfuse.errors import EncoderError, OutputError
 
@@ -48,7 +49,7 @@ class VideoFileSink(Sink):
         info: the source of the frames. The audio and subtitle streams, the metadata and the chapters of
             `info.media` are copied.
         codec: 'h264', 'hevc', 'av1', 'vp9', 'ffv1', 'prores' or an encoder of FFmpeg; None is VP9 for WebM,
-            else H.264.
+            else H.264; of HDR AV1, else HEVC.
         crf: constant rate factor on the encoder's scale; 0 is lossless for H.264, HEVC and VP9.
         preset: the encoder's speed, such as 'veryfast'.
         bits, pix_fmt: depth and pixel format to store; by default the input's, as far as the encoder can.
@@ -57,7 +58,7 @@ class VideoFileSink(Sink):
         threads: encoder threads; 0 = the encoder decides.
         audio: 'auto' copies sound and converts what the container cannot hold, 'copy' never converts, 'none' leaves
             sound out.
-        mastering: metadata of HDR10, which HEVC and AV1 hold.
+        mastering: metadata of HDR10, in the stream of HEVC and AV1 and in the header of the container.
 
     Attributes:
         outputs: the path; as long as it waits to replace another file, the name that it has until then.
@@ -90,6 +91,7 @@ class VideoFileSink(Sink):
         self.outputs = [str(path)]
         self.warnings: list[str] = []
         self._info = info
+        self._mastering = mastering
         self._rate = rate or info.rate
         self._audio: Audio = audio
         check_output(self._path, [info.media] if info.media else [], overwrite)
@@ -98,11 +100,15 @@ class VideoFileSink(Sink):
                 f"{path} does not name a video container that streamfuse writes: end it with one of "
                 f"{', '.join(CONTAINERS)}."
             )
-        codec = codec or ("vp9" if self._path.suffix.lower() == ".webm" else "h264")
+        codec = codec or usual_codec(info, self._path.suffix.lower())
         self._settings = choose(
             codec, info, crf=crf, speed=preset, bits=bits, pix_fmt=pix_fmt, rate=rate, threads=threads,
             mastering=mastering,
         )  # fmt: skip
+        if (
+            self._path.suffix.lower() == ".mov" and "av1" in self._settings.encoder
+        ):  # which the muxer says too late
+            raise EncoderError(f"A .mov file cannot hold {codec}: choose .mp4 or .mkv, or another --codec.")
         self._color = replace(info.color, full_range=self._settings.full_range)
         self._last: int | None = None
         self._closed = False
@@ -184,8 +190,9 @@ class VideoFileSink(Sink):
                 end = self._last * self._info.time_base + frame
                 self._copier.finish(end, max(3 * frame, Fraction(1, 4)))
             self._container.close()
+            self._tell_mastering()
             self._replace()
-        except av.FFmpegError as error:
+        except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
         finally:
             self._abandon()
@@ -204,6 +211,18 @@ class VideoFileSink(Sink):
         except av.FFmpegError as error:
             self._replacement.discard()
             raise self._failure(error) from error
+
+    def _tell_mastering(self) -> None:
+        """Put the metadata of HDR10 into the header of the finished file."""
+        path = Path(self.outputs[0])
+        if (
+            self._mastering is not None
+            and self._last is not None
+            and not write_mastering(path, self._mastering)
+        ):
+            self.warnings.append(
+                f"The metadata of HDR10 are in the stream of {self._path} and not in its header."
+            )
 
     def _replace(self) -> None:
         """Put a complete file with pictures in the place of the one that was there."""
@@ -237,6 +256,8 @@ class VideoFileSink(Sink):
         if settings.encoder == "libx265" and self._path.suffix.lower() in MOV:
             context.codec_tag = "hvc1"  # Apple's players know HEVC by this name only
         self._stream.time_base = info.time_base
+        if self._mastering is not None and self._path.suffix.lower() not in MOV:
+            self._stream.metadata["title"] = PLACEHOLDER
         if info.media is not None:
             self._copy_media(info.media)
         try:
@@ -302,7 +323,7 @@ class VideoFileSink(Sink):
                 self._copier.advance(packet.dts * Fraction(packet.time_base))
             self._container.mux(packet)
 
-    def _failure(self, error: av.FFmpegError) -> OutputError:
+    def _failure(self, error: av.FFmpegError | OSError) -> OutputError:
         """The sentence for a failed write, after which nothing more is written."""
         self._failed = True
         if error.errno not in _OF_THE_DISK:
@@ -332,6 +353,13 @@ def av_frame(planes: tuple[Plane, ...], layout: str) -> av.VideoFrame:
         lines = np.frombuffer(memoryview(target), plane.dtype).reshape(target.height, -1)
         lines[:, : plane.shape[1]] = plane
     return frame
+
+
+def usual_codec(info: SourceInfo, suffix: str) -> str:
+    """The codec of a container where none is named."""
+    if info.color.is_hdr:
+        return "av1" if suffix == ".webm" else "hevc"
+    return "vp9" if suffix == ".webm" else "h264"
 
 
 def check_output(path: Path, inputs: list[Path], overwrite: bool) -> None:

@@ -274,7 +274,7 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
             return "There is only one frame: at least two of different exposure are needed."
         return (
             f"The first {len(means)} frames do not alternate in exposure (mean luma {min(means):.3f} to "
-            f"{max(means):.3f} of white, with no order in it): if they do, "
+            f"{max(means):.3f} of white, with no order in it), so there is nothing to fuse: if they do, "
             f"{'' if self._asked else 'give their number with --cycle, or '}"
             "name the exposure of each frame in a file for --exposures."
         )

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from streamfuse.core.frame import FusionMaps, Map
-from streamfuse.fusion.pyramid import (
+from streamfuse.fusion.pyramid_settings import (
     BLACK,
     CLIPPED,
     DIM,

@@ -14,7 +14,7 @@ import numpy as np
 from streamfuse.core.frame import ColorInfo, FusionMaps, Map, Plane, luma_range
 from streamfuse.fusion.bands import Range, Sharpening, halve, refine
 from streamfuse.fusion.blend import blend_luma
-from streamfuse.fusion.pyramid import ENERGY_FLOOR
+from streamfuse.fusion.pyramid_settings import ENERGY_FLOOR
 
 _CELL = 4  # pixels at the network's scale per value of its finest maps
 _PIXELS = 36  # over which |band| is summed

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import re
-
-import torch
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamfuse.errors import DeviceError, UsageError, shortened
+
+if TYPE_CHECKING:
+    import torch
+
+
+def is_cpu(name: str | torch.device) -> bool:
+    """Whether this is the CPU for certain, as far as can be told without importing torch, which takes a second."""
+    if str(name) != "auto":
+        return str(name) == "cpu"
+    if "torch" in sys.modules:
+        return resolve_device(name).type == "cpu"
+    found = find_spec("torch")
+    folders = [Path(folder) / "lib" for folder in found.submodule_search_locations or ()] if found else []
+    return not any(
+        file.match("*torch_cuda*") for folder in folders if folder.is_dir() for file in folder.iterdir()
+    )
 
 
 def resolve_device(name: str | torch.device = "auto") -> torch.device:
@@ -17,6 +35,8 @@ def resolve_device(name: str | torch.device = "auto") -> torch.device:
         DeviceError: a GPU was asked for and there is none, or not that many, or the process that this one was forked
             from has used it.
     """
+    import torch
+
     name = str(name)
     if name != "cpu" and torch.cuda._is_in_bad_fork():
         raise DeviceError(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 import cv2
 import numpy as np
@@ -14,16 +14,15 @@ from streamfuse.core.arguments import described
 from streamfuse.core.frame import FusionMaps, Map
 from streamfuse.core.memory_limit import check_memory_limit
 from streamfuse.core.plugins import installed, load
-from streamfuse.core.values import PRESET_NETWORK
+from streamfuse.core.values import PRESET_NETWORK, TONE_MAPS
 from streamfuse.errors import UsageError
-from streamfuse.fusion.models import NETWORKS
+from streamfuse.fusion.device import is_cpu, resolve_device
+from streamfuse.fusion.lcndr_config import LEVELS
+from streamfuse.fusion.lcndr_graph import has_graph
+from streamfuse.fusion.models import NETWORKS, read_network
+from streamfuse.fusion.network_maps import LayerMaps, Maps, TorchMaps
 from streamfuse.fusion.threads import limit_threads
 from streamfuse.imaging.grid import resample
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from streamfuse.fusion.lcndr import NetworkMaps
 
 CHROMA_LEVEL = 2  # the prior whose scale suits the colour: fine enough for edges, free of texture
 
@@ -47,7 +46,6 @@ class LcndrFuser:
     Args:
         name: one of `NETWORKS` or a .safetensors file.
         device: auto, cpu, cuda, cuda:i.
-        steady: pictures come in one size again and again, so that preparing for a size pays.
         threads: as `limit_threads` takes it.
         coarse: the network sees pictures at half the size that it was trained for: a quarter of its time.
         one_thread: the network takes one thread for a picture; its numbers are the same then on every machine.
@@ -62,39 +60,25 @@ class LcndrFuser:
         self,
         name: str = "lcndr",
         device: str = "auto",
-        steady: bool = False,
         threads: int | None = None,
         coarse: bool = False,
         one_thread: bool = False,
     ) -> None:
-        import torch
-
-        from streamfuse.fusion.device import resolve_device
-        from streamfuse.fusion.models import load_network
-
         self.name = name
-        limited = limit_threads(threads)
-        self._threads = 1 if one_thread else limited
-        self._lent = one_thread and limited > 1  # the thread that asks has more use for them than the network
-        self._device = resolve_device(device)
-        self.device = str(self._device)
-        self._network = load_network(name).to(self._device)
-        self._long_side = self._network.config.long_side // (2 if coarse else 1)
-        if self._device.type == "cpu":
-            # Channels last is what the convolutions of a CPU work in: a seventh of the time of the whole network.
-            self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._maps: Callable[[Tensor], NetworkMaps] = self._network.maps
-        if steady and self._device.type == "cpu":
-            from streamfuse.fusion.traced import TracedMaps
-
-            self._maps = TracedMaps(self._network)
-        self.exponents = [float(self._network.exponent(n)) for n in range(len(self._network.sharpness))]
+        limit_threads(threads)
+        config, weights = read_network(name)
+        self._long_side = config.long_side // (2 if coarse else 1)
+        self.exponents = [max(float(exponent), 0.0) for exponent in weights["sharpness"]]
         """Exponent of the local energy of each of the network's bands, finest first."""
+        self._in_torch = partial(_torch_maps, name, device, threads, one_thread)
+        self._maps: Maps
+        if is_cpu(device) and has_graph(config):
+            self.device, self._maps = "cpu", LayerMaps(config, weights)
+        else:
+            self.device, self._maps = self._in_torch()
 
     def weigh(self, lumas: Sequence[Map]) -> FusionMaps:
         """As `Fuser.weigh`; priors are at most a quarter of the network's long side."""
-        from streamfuse.fusion.lcndr import LEVELS
-
         extra = self.octaves(lumas[0].shape)
         small = [_seen(y, extra, 1 << (extra + LEVELS)) for y in lumas]
         return self.weigh_small(small, lumas[0].shape)
@@ -107,36 +91,20 @@ class LcndrFuser:
                 padded and enlarged.
             shape: (H, W) of the pictures.
         """
-        import torch
-
-        from streamfuse.fusion.lcndr import LEVELS
-        from streamfuse.fusion.pyramid import pad_to_multiple
-
         extra = self.octaves(shape)
-        with self._limited(), torch.inference_mode():
-            stack = pad_to_multiple(torch.from_numpy(np.stack(small))[None].to(self._device), 1 << LEVELS)
+        stack = _padded(np.stack(small), 1 << LEVELS)
+        try:
             maps = self._maps(stack)
-            priors = tuple(p[0].float().cpu().numpy() for p in maps.priors)
-            gains = tuple(g[0, 0].float().cpu().numpy() for g in maps.gains)
+        except cv2.error:  # an OpenCV that lacks one of the layers
+            self.device, self._maps = self._in_torch()
+            maps = self._maps(stack)
         rows, columns = (side * 2.0**extra for side in stack.shape[-2:])
-        return FusionMaps(priors, gains, (rows / shape[0], columns / shape[1]))
-
-    @contextmanager
-    def _limited(self) -> Iterator[None]:
-        """With as few threads as was wanted, also in another thread than the one that made this fuser."""
-        import torch
-
-        before = torch.get_num_threads()
-        if before > self._threads:
-            torch.set_num_threads(self._threads)
-        yield
-        if self._lent and before > self._threads:
-            torch.set_num_threads(before)
+        return FusionMaps(*maps, (rows / shape[0], columns / shape[1]))
 
     def blend(self, lumas: Sequence[Map], maps: FusionMaps) -> Map:
         """As `Fuser.blend`: in OpenCV on the CPU, in torch on a GPU."""
         extra = self.octaves(lumas[0].shape)
-        if self._device.type == "cpu":
+        if self.device == "cpu":
             from streamfuse.fusion.blend import blend_luma
 
             return blend_luma(lumas, maps, self.exponents, extra)
@@ -145,7 +113,7 @@ class LcndrFuser:
         from streamfuse.fusion.torch_blend import blend_luma_torch
 
         with torch.inference_mode():
-            stack = torch.stack([torch.from_numpy(y).to(self._device, non_blocking=True) for y in lumas])
+            stack = torch.stack([torch.from_numpy(y).to(self.device, non_blocking=True) for y in lumas])
             fused: Map = blend_luma_torch(stack, maps, self.exponents, extra).cpu().numpy()
             return fused
 
@@ -155,8 +123,6 @@ class LcndrFuser:
         The network sees every picture with a long side in (largest / 2, largest], so that a picture and its
         double get the same weights. At most `LEVELS` times enlarged: there it has the base of the pyramid and no band.
         """
-        from streamfuse.fusion.lcndr import LEVELS
-
         largest = self._long_side
         long_side, octaves = max(shape), 0
         while long_side > largest:
@@ -164,6 +130,27 @@ class LcndrFuser:
         while 2 * long_side <= largest and octaves > -LEVELS:
             long_side, octaves = 2 * long_side, octaves - 1
         return octaves
+
+
+def _torch_maps(name: str, device: str, threads: int | None, one_thread: bool) -> tuple[str, Maps]:
+    """The name of the device, and the network in torch there."""
+    import torch
+
+    from streamfuse.fusion.models import load_network
+
+    limited = limit_threads(threads)  # torch's, too, now that it is there
+    found = resolve_device(device)
+    network = load_network(name).to(found)
+    if found.type == "cpu":
+        # Channels last is what the convolutions of a CPU work in: a seventh of the time of the whole network.
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return str(found), TorchMaps(network, 1 if one_thread else limited, lent=one_thread and limited > 1)
+
+
+def _padded(stack: Map, multiple: int) -> Map:
+    """Repeat the last line and column of (N, H, W) until both sides divide by `multiple`."""
+    bottom, right = (-side % multiple for side in stack.shape[1:])
+    return np.pad(stack, ((0, 0), (0, bottom), (0, right)), "edge") if bottom or right else stack
 
 
 def _seen(luma: Map, octaves: int, multiple: int) -> Map:
@@ -205,7 +192,6 @@ def create_fuser(
     *,
     preset: str = "balanced",
     device: str = "auto",
-    steady: bool = False,
     threads: int | None = None,
     coarse: bool = False,
     one_thread: bool = False,
@@ -217,7 +203,7 @@ def create_fuser(
 
     Args:
         name, preset: which fuser.
-        device, steady, threads, coarse, one_thread: as in `LcndrFuser`.
+        device, threads, coarse, one_thread: as in `LcndrFuser`.
 
     Raises:
         UsageError: no such fuser or preset, or `threads` below 1.
@@ -233,9 +219,14 @@ def create_fuser(
         limit_threads(threads)
         return MertensFuser()
     if name is None or name == "auto":
-        return LcndrFuser(PRESET_NETWORK[preset], device, steady, threads, coarse, one_thread)
+        return LcndrFuser(PRESET_NETWORK[preset], device, threads, coarse, one_thread)
     if name in NETWORKS or name.endswith(".safetensors"):
-        return LcndrFuser(name, device, steady, threads, coarse, one_thread)
+        return LcndrFuser(name, device, threads, coarse, one_thread)
+    if name in TONE_MAPS:
+        raise UsageError(
+            f"{name} tone-maps what a whole film's exposures tell of light: use it with `streamfuse fuse` and `batch`, "
+            "or take another fuser."
+        )
     others = installed("streamfuse.fusers")
     if name in others:
         limit_threads(threads)

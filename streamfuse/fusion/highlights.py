@@ -14,14 +14,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from streamfuse.fusion.pyramid import BLACK, CLIPPED, ramp
-
-FAVOUR = 3.0  # added to the log weight of the exposure that shows a highlight
-KEPT = (4 / 255) ** 2  # mean square of detail that is half protected from edge revision
-WEAK = (2 / 255) ** 2  # mean square of detail that is raised half of the way
-EXPONENT = 1.5  # of how much brighter the fused picture is, for detail that is weaker still
-MAX_RAISE = 2.5  # of weak detail
-_BLACK = 0.02  # added to luma, so that its ratio is that of detail and not of noise
+from streamfuse.fusion.pyramid import ramp
+from streamfuse.fusion.pyramid_settings import BLACK, CLIPPED, DARK, EXPONENT, FAVOUR, KEPT, MAX_RAISE, WEAK
 
 
 def alone(exposures: Tensor) -> Tensor:
@@ -69,6 +63,6 @@ def restore(
     strength = torch.stack(list(detail)).sum(0)
     kept = place.sum(1, keepdim=True) * (KEPT / (KEPT + strength))
     gains = gains + kept * (1 - gains).clamp_min(0)
-    ratio = ((coarse.clamp(0, 1) + _BLACK) / (exposures + _BLACK)).log().clamp_min(0)
+    ratio = ((coarse.clamp(0, 1) + DARK) / (exposures + DARK)).log().clamp_min(0)
     wanted = (EXPONENT * (place * ratio).sum(1, keepdim=True)).exp().clamp(max=MAX_RAISE)
     return gains * (1 + WEAK / (WEAK + strength) * (wanted - 1))

@@ -10,12 +10,14 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
+from streamfuse.core.frame import Map
 from streamfuse.core.output_file import write_bytes_file
 from streamfuse.core.values import PRESET_NETWORK
 from streamfuse.errors import UsageError, WeightsError, shortened
+from streamfuse.fusion.lcndr_config import LcndrConfig
 
 if TYPE_CHECKING:
-    from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
+    from streamfuse.fusion.lcndr import Lcndr
 
 NETWORKS = tuple(PRESET_NETWORK.values())
 # The best: the weights of the balanced network, which looks at each picture four times. A network with four times the
@@ -56,7 +58,7 @@ def read_card(path: Path) -> dict[str, str]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:
             card = dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
         raise WeightsError(
@@ -97,6 +99,28 @@ def load_weights(path: Path) -> Lcndr:
     return network.eval().requires_grad_(False)
 
 
+def read_network(name: str) -> tuple[LcndrConfig, dict[str, Map]]:
+    """Configuration and weights of a network, as `load_network` has them, by their names in `state_dict`.
+
+    A network that ships is read without torch, which takes a second to import; any other file is checked by it.
+
+    Raises:
+        UsageError, WeightsError: as `load_network`.
+    """
+    if name not in NETWORKS:
+        network = load_network(name)
+        return network.config, {key: value.numpy() for key, value in network.state_dict().items()}
+    from safetensors import SafetensorError, safe_open
+
+    path = weights_path(name)
+    config = replace(_described(read_card(path)["config"]), mirrored=name in _MIRRORED)
+    try:
+        with safe_open(path, framework="np") as file:
+            return config, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"The weights {path} cannot be read ({error}): reinstall streamfuse.") from error
+
+
 def _check_shapes(config: LcndrConfig, path: Path) -> None:
     """Compare the network with what the file holds, before memory is taken for it: a few bytes can describe gigabytes.
 
@@ -123,8 +147,6 @@ def _described(text: str) -> LcndrConfig:
     Raises:
         LookupError, TypeError, ValueError: it describes no network.
     """
-    from streamfuse.fusion.lcndr import LcndrConfig
-
     values = json.loads(text)
     config = LcndrConfig(**{**values, "widths": tuple(values["widths"])})
     if len(config.widths) != _SCALES:

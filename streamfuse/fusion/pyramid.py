@@ -13,17 +13,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-ENERGY_WINDOW = 5  # pixels of a level over which the local contrast is measured
-ENERGY_FLOOR = 1e-5  # variance of about 0.8 code values of 255: below it is quantisation, not detail
-HELD = 1  # the finest level of the network's pyramid whose sum is kept within the exposures
-ROLLED = 3  # the finest where a clipped exposure is given less room
-SLACK = 4 / 255  # how far a sum may leave what it is kept within
-CLIPPED = (0.85, 0.98)  # of luma: where an exposure begins to clip, and says nothing any more
-BLACK = (0.03, 0.08)  # of luma: where an exposure shows nothing yet, and begins to show
-LIFTED = 2  # the level on which shadows are lifted that one exposure alone shows
-LIFT = 0.35  # share of the way to that exposure
-DIM = (0.2, 0.65)  # luma of that exposure up to which they are lifted, and from which on they are not
-ROLL_OFF = 0.25  # share of the way from a clipped exposure to the darkest that is not to be used
+from streamfuse.fusion.pyramid_settings import (
+    BLACK,
+    CLIPPED,
+    DIM,
+    ENERGY_FLOOR,
+    ENERGY_WINDOW,
+    HELD,
+    LIFT,
+    LIFTED,
+    ROLL_OFF,
+    ROLLED,
+    SLACK,
+)
 
 
 def pad_to_multiple(stack: Tensor, multiple: int) -> Tensor:

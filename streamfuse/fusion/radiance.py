@@ -30,6 +30,7 @@ import numpy.typing as npt
 from streamfuse.core.frame import (
     AlignedBracket,
     ColorInfo,
+    Frame,
     FusedFrame,
     Map,
     Plane,
@@ -40,7 +41,7 @@ from streamfuse.core.frame import (
 from streamfuse.core.protocols import ParallelStage
 from streamfuse.core.turns import Turn, Turns
 from streamfuse.fusion import radiance_rows as rows
-from streamfuse.fusion.radiance_scale import ExposureScale
+from streamfuse.fusion.radiance_scale import ExposureScale, sampled_colours, usual_white_ev
 from streamfuse.fusion.stage import untrusted_share
 from streamfuse.imaging import hdr_transfer, photometric
 from streamfuse.imaging.hdr_transfer import REFERENCE_WHITE, HdrTransfer
@@ -50,10 +51,10 @@ READ_NOISE = 1e-3  # standard deviation in linear light, full scale is 1
 FULL_WELL = 10_000.0  # electrons at full scale
 FADE_START, FADE_END = 0.85, 0.97  # of R'G'B': a channel fades out as it clips
 LOST = 0.03, 0.1  # luma of the darkest exposure up to which it tells nothing, and from which on it tells all
+SURE_EV = 2.5  # where an exposure shows all, one that is darker by this is not asked: it would weigh 3 %
 TRACE = 1e-6  # of its weight that is left of the darkest exposure when it clips
 H273_TRANSFER = {"pq": 16, "hlg": 18}
 HLG_PEAK = REFERENCE_WHITE / hdr_transfer.HLG_WHITE  # scene light at signal 1, where diffuse white is 203
-WHITE_STEP = 0.25  # EV: the place of white that is found is rounded to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ class HdrTarget:
 
     Args:
         transfer: of the planes that are made.
-        white_ev: how far diffuse white lies below what the darkest exposure clips at; None: two thirds of the way to
-            what the brightest one clips at, by the first bracket.
+        white_ev: how far diffuse white lies below what the darkest exposure clips at; None: by the first
+            bracket, as `usual_white_ev` has it.
         peak: luminance that nothing exceeds, cd/m2, of PQ; HLG has its own.
         bits: of the planes.
         keep: give the radiance along with the planes.
@@ -88,6 +89,7 @@ class Rendering:
     Args:
         matrix: (3, 3), from radiance to luminance of the output's R, G and B in cd/m2.
         gain, signal: by luminance.
+        knee: luminance up to which gain is 1.
         luma: weights of R', G', B' in Y', then what Cb and Cr are differences to Y' times.
         codes: scale and offset of Y', scale and offset of chroma, with what rounds.
     """
@@ -97,6 +99,7 @@ class Rendering:
     signal: Map
     luma: Map
     codes: Map
+    knee: np.float32
 
 
 @lru_cache(maxsize=4)
@@ -114,7 +117,10 @@ def rendering(target: HdrTarget, primaries: int, white: float) -> Rendering:
     matrix = hdr_transfer.between_primaries(primaries, hdr_transfer.BT2020) * (REFERENCE_WHITE / white)
     luma = (kr, 1 - kr - kb, kb, 0.5 / (1 - kb), 0.5 / (1 - kr))
     codes = (top - black, black + 0.5, 2 * half, neutral + 0.5)
-    return Rendering(*(np.asarray(one, np.float32) for one in (matrix, gain, signal, luma, codes)))
+    bent = np.flatnonzero(np.abs(gain - 1) > 1e-4)
+    knee = np.float32(nits[bent[0] - 1] if len(bent) else np.inf)
+    tables = [np.asarray(one, np.float32) for one in (matrix, gain, signal, luma, codes)]
+    return Rendering(tables[0], tables[1], tables[2], tables[3], tables[4], knee)
 
 
 def merged(
@@ -177,9 +183,11 @@ def merged(
         unclipped,
         floors,
         np.array([2.0**-gap for gap in gaps_ev], np.float32),
+        np.diff(gaps_ev, prepend=gaps_ev[0]) >= SURE_EV,
         np.array(LOST, np.float32),
         coded.matrix,
         coded.gain,
+        coded.knee,
         coded.signal,
         coded.luma,
         coded.codes,
@@ -209,14 +217,31 @@ def _tables(
     return first, others[0], others[1], others[2]
 
 
-def default_white_ev(gaps_ev: Sequence[float]) -> float:
-    """Two thirds of the way from what the darkest exposure clips at to what the brightest one clips at, rounded."""
-    return round(gaps_ev[-1] * 2 / 3 / WHITE_STEP) * WHITE_STEP
-
-
 def in_units(radiance: Map, matrix: npt.NDArray[np.float64]) -> Map:
     """Radiance (H, W, 3) times a matrix (3, 3)."""
     return np.asarray(cv2.transform(radiance, matrix), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaled:
+    """Exposures of one instant, and what their code values mean.
+
+    Args:
+        exposures, gaps_ev, transfer: as `merged` takes them.
+        white: radiance of diffuse white, where 1 is what the darkest exposure clips at.
+        light: share of the light that a fade leaves, at most 1.
+    """
+
+    exposures: Sequence[tuple[Plane, ...]]
+    gaps_ev: Sequence[float]
+    transfer: Transfer
+    white: float
+    light: float
+
+    def merged(self, frame: Frame, coded: Rendering, keep: bool) -> tuple[tuple[Plane, ...], Map | None]:
+        """As `merged`; `frame` is one of them."""
+        how = frame.bits, frame.subsampling, frame.color, coded
+        return merged(self.exposures, self.gaps_ev, self.transfer, *how, keep=keep)
 
 
 class RadianceStage(ParallelStage[AlignedBracket, FusedFrame]):
@@ -241,27 +266,32 @@ class RadianceStage(ParallelStage[AlignedBracket, FusedFrame]):
         return partial(self._merged, item, self._turns.next())
 
     def _merged(self, item: AlignedBracket, turn: Turn) -> Iterable[FusedFrame]:
-        with turn:
-            transfer, gaps = self._scale(item)
-            if self._white_ev is None and not item.bracket.alone:
-                self._white_ev = default_white_ev(gaps)
-            white_ev = self._white_ev
-        bracket, target = item.bracket, self._target
-        frame = bracket.reference
-        exposures = item.exposures
-        if bracket.alone:  # a title, or a film whose exposures do not alternate: its white is diffuse white
-            exposures, gaps, white_ev = exposures[:1], (0.0,), 0.0
-        assert white_ev is not None
-        white = 2.0**-white_ev
+        scaled, target = self._scaled(item, turn), self._target
+        frame, light, white = item.bracket.reference, scaled.light, scaled.white
         coded = rendering(target, frame.color.primaries, white)
-        light = float(photometric.decoded(np.array(self._dimmed(frame.index)), transfer))
         if light < 1:
             coded = replace(coded, matrix=coded.matrix * np.float32(light))
-        planes, radiance = merged(
-            exposures, gaps, transfer, frame.bits, frame.subsampling, frame.color, coded, keep=target.keep
-        )
+        planes, radiance = scaled.merged(frame, coded, keep=target.keep)
         if radiance is not None:
             to_709 = hdr_transfer.between_primaries(frame.color.primaries, hdr_transfer.BT709)
             radiance = in_units(radiance, to_709 * (light / white))
-        fused = FusedFrame.of_bracket(bracket, planes, untrusted_share(item))
+        fused = FusedFrame.of_bracket(item.bracket, planes, untrusted_share(item))
         return (replace(fused, bits=target.bits, color=target.color, radiance=radiance),)
+
+    def _scaled(self, item: AlignedBracket, turn: Turn) -> Scaled:
+        """What is known of a bracket's exposures, each asked for in order."""
+        with turn:
+            transfer, gaps = self._scale(item)
+            if self._white_ev is None and not item.bracket.alone:
+                frame = item.bracket.reference
+                colours = sampled_colours(item.exposures, frame.bits, frame.color)
+                self._white_ev = usual_white_ev(colours, gaps, transfer)
+            white_ev = self._white_ev
+        exposures = item.exposures
+        if (
+            item.bracket.alone
+        ):  # a title, or a film whose exposures do not alternate: its white is diffuse white
+            exposures, gaps, white_ev = exposures[:1], (0.0,), 0.0
+        assert white_ev is not None
+        light = float(photometric.decoded(np.array(self._dimmed(item.bracket.reference.index)), transfer))
+        return Scaled(exposures, gaps, transfer, 2.0**-white_ev, min(light, 1.0))

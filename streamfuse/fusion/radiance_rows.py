@@ -13,8 +13,8 @@ from streamfuse.core.frame import Map, Plane
 from streamfuse.core.jit import kernel
 
 NODES = 4096
-PER_OCTAVE, LOWEST, HIGHEST = 512, -14, 14
-_SHIFT = np.int32(14)  # bits of a float32 that are finer than one of PER_OCTAVE: 23 - 9
+PER_OCTAVE, LOWEST, HIGHEST = 256, -14, 14
+_SHIFT = np.int32(15)  # bits of a float32 that are finer than one of PER_OCTAVE: 23 - 8
 _FIRST = np.int32((127 + LOWEST) * PER_OCTAVE)
 _LAST = np.int32((HIGHEST - LOWEST) * PER_OCTAVE - 1)
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
@@ -64,6 +64,11 @@ def _chroma(
         a, b = np.float32(near[i]), np.float32(far[i])
         framed[i] = (a + part * (b - a) - neutral) * scale
     framed[width] = framed[width - 1]
+    if len(out) == 2 * width:  # of each pair of pixels the first lies at a sample, the second between two
+        for i in range(width):
+            out[2 * i] = framed[i]
+            out[2 * i + 1] = _HALF * (framed[i] + framed[i + 1])
+        return
     for i in range(len(out)):
         left = index[i]
         out[i] = framed[left] + weight[i] * (framed[left + np.uint32(1)] - framed[left])
@@ -80,15 +85,20 @@ def _add(
     unclipped: Map,
     floor: np.float32,
     scale: np.float32,
+    sure: bool,
     total: Map,
     sums: Map,
     least: Map,
+    settled: npt.NDArray[np.bool_],
 ) -> None:
     """Add one exposure: of each channel its weight to the total, weight x radiance to the sums, all (3, w).
 
-    `least` (3, w) rises to what a channel must have that clips.
+    `least` (3, w) rises to what a channel must have that clips. A pixel is settled, and darker exposures are not asked,
+    once no channel of it clips in an exposure that is `sure`: beside it a darker one would weigh next to nothing.
     """
     for i in range(luma.shape[0]):
+        if settled[i]:
+            continue
         r = _node(luma[i] + to_rgb[0] * cr[i])
         g = _node(luma[i] - to_rgb[1] * cb[i] - to_rgb[2] * cr[i])
         b = _node(luma[i] + to_rgb[3] * cb[i])
@@ -102,7 +112,9 @@ def _add(
         sums[0, i] += red * light_r
         sums[1, i] += green * light_g
         sums[2, i] += blue * light_b
-        if kept_r * kept_g * kept_b < _ONE:
+        if kept_r * kept_g * kept_b == _ONE:
+            settled[i] = sure
+        else:
             least[0, i] = max(least[0, i], (_ONE - kept_r) * light_r)
             least[1, i] = max(least[1, i], (_ONE - kept_g) * light_g)
             least[2, i] = max(least[2, i], (_ONE - kept_b) * light_b)
@@ -125,14 +137,16 @@ def _divide(total: Map, hidden: Map, least: Map, sums: Map) -> None:
 
 @kernel
 def _code(
-    light: Map, matrix: Map, gain: Map, signal: Map, luma: Map, line: Plane, codes: Map, cb: Map, cr: Map
-) -> None:
+    light: Map, matrix: Map, gain: Map, signal: Map, luma: Map, knee: np.float32, line: Plane, codes: Map, cb: Map,
+    cr: Map,
+) -> None:  # fmt: skip
     """Y' of a line, stored; Cb and Cr, added.
 
     Args:
         light: (3, w).
         matrix: (3, 3), from it to luminance of the output's R, G and B.
         gain: roll-off by the largest of them, which keeps the colour.
+        knee: up to which it is 1.
         signal: R'G'B' by luminance.
         luma: weights of R', G' and B', then what Cb and Cr are divided by.
         codes: (2,), what Y' is multiplied by and gets added.
@@ -142,8 +156,11 @@ def _code(
         red = matrix[0, 0] * one + matrix[0, 1] * two + matrix[0, 2] * three
         green = matrix[1, 0] * one + matrix[1, 1] * two + matrix[1, 2] * three
         blue = matrix[2, 0] * one + matrix[2, 1] * two + matrix[2, 2] * three
-        fit = gain[_step(max(red, green, blue))]
-        r, g, b = signal[_step(red * fit)], signal[_step(green * fit)], signal[_step(blue * fit)]
+        largest = max(red, green, blue)
+        if largest > knee:
+            fit = gain[_step(largest)]
+            red, green, blue = red * fit, green * fit, blue * fit
+        r, g, b = signal[_step(red)], signal[_step(green)], signal[_step(blue)]
         y = luma[0] * r + luma[1] * g + luma[2] * b
         line[i] = y * codes[0] + codes[1]
         cb[i] += (b - y) * luma[3]
@@ -156,6 +173,12 @@ def _store_chroma(
 ) -> None:
     """A line of chroma reduced by a triangle around each sample; the ends are repeated."""
     last = len(sums) - 1
+    if across == 2 and last == 2 * len(out) - 1:
+        part, two = per * scale, np.float32(2)
+        out[0] = (np.float32(3) * sums[0] + sums[1]) * part + neutral
+        for i in range(1, len(out)):
+            out[i] = (sums[2 * i - 1] + two * sums[2 * i] + sums[2 * i + 1]) * part + neutral
+        return
     for i in range(len(out)):
         total = _ZERO
         for offset in range(1 - across, across):
@@ -178,9 +201,11 @@ def merge(
     unclipped: Map,
     floors: Map,
     scales: Map,
+    sure: npt.NDArray[np.bool_],
     dim: Map,
     matrix: Map,
     gain: Map,
+    knee: np.float32,
     signal: Map,
     luma: Map,
     codes: Map,
@@ -198,8 +223,9 @@ def merge(
         light, unclipped: by the nodes of R'G'B'.
         weights: (N, NODES), by luma.
         floors, scales: of each exposure, added to its weight, and radiance of its full scale.
+        sure: whether an exposure needs no darker one beside it where it does not clip.
         dim: see `_hidden`.
-        matrix, gain, signal, luma: see `_code`.
+        matrix, gain, knee, signal, luma: see `_code`.
         codes: scale and offset of Y', scale and neutral of chroma, the offset with what rounds.
         out: Y (H, W), Cb and Cr (h, w).
         linear: (H, W, 3) for the radiance, or of no rows.
@@ -211,7 +237,9 @@ def merge(
     framed, total = np.empty(columns + 1, np.float32), np.empty((3, width), np.float32)
     sums, coarse = np.empty((3, width), np.float32), np.zeros((2, width), np.float32)
     least, hidden = np.empty((3, width), np.float32), np.empty(width, np.float32)
+    settled = np.empty(width, np.bool_)
     for y in range(height):
+        settled[:] = False
         total[:] = _ZERO
         sums[:] = _ZERO
         least[:] = _ZERO
@@ -219,7 +247,7 @@ def merge(
         above = int(np.floor(place))
         way = place - np.float32(above)
         near, far = min(max(above, 0), rows - 1), min(max(above + 1, 0), rows - 1)
-        for k in range(count):
+        for k in range(count - 1, -1, -1):
             _luma(lumas[k, y], levels[0], levels[1], y_line)
             _chroma(chroma[k, 0, near], chroma[k, 0, far], way, levels[2], levels[3], index, part, framed, cb)
             _chroma(chroma[k, 1, near], chroma[k, 1, far], way, levels[2], levels[3], index, part, framed, cr)
@@ -233,9 +261,11 @@ def merge(
                 unclipped,
                 floors[k],
                 scales[k],
+                sure[k],
                 total,
                 sums,
                 least,
+                settled,
             )
             if k == 0:
                 _hidden(y_line, dim, hidden)
@@ -243,7 +273,7 @@ def merge(
         if len(linear) > 0:
             for c in range(3):
                 linear[y, :, c] = sums[c]
-        _code(sums, matrix, gain, signal, luma, out[0][y], codes, coarse[0], coarse[1])
+        _code(sums, matrix, gain, signal, luma, knee, out[0][y], codes, coarse[0], coarse[1])
         if (y + 1) % down == 0 or y == height - 1:
             here = np.float32(y % down + 1)
             per = _ONE / (here * np.float32(across * across))

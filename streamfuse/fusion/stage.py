@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeGuard
 
@@ -154,11 +155,13 @@ class BlendStage(ParallelStage[WeighedBracket, FusedFrame]):
     Args:
         fuser: what weighed the brackets.
         level: what is added to the luma of each; None = nothing.
+        keep: let each frame carry what it was made of.
     """
 
-    def __init__(self, fuser: Fuser, level: Level | None = None) -> None:
+    def __init__(self, fuser: Fuser, level: Level | None = None, *, keep: bool = False) -> None:
         self._fuser = fuser
         self._level = level
+        self._keep = keep
         self._turns = Turns()
 
     def begin(self, item: WeighedBracket) -> Callable[[], Iterable[FusedFrame]]:
@@ -189,7 +192,8 @@ class BlendStage(ParallelStage[WeighedBracket, FusedFrame]):
                 reference.color,
                 None if self._level is None else level,
             )
-        return FusedFrame.of_bracket(bracket, planes, untrusted_share(aligned))
+        fused = FusedFrame.of_bracket(bracket, planes, untrusted_share(aligned))
+        return replace(fused, made_of=item) if self._keep else fused
 
 
 def untrusted_share(aligned: AlignedBracket) -> float:

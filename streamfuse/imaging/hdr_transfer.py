@@ -29,6 +29,8 @@ _A = 0.17883277
 _B, _C = 1 - 4 * _A, 0.5 - _A * float(np.log(4 * _A))
 
 BT709, BT2020, P3_D65 = 1, 9, 12  # of H.273, ColourPrimaries
+# Of cameras, which H.273 does not know: numbers of our own, that stay within the program.
+S_GAMUT3_CINE, V_GAMUT, CINEMA_GAMUT, ARRI_WIDE_GAMUT_3, ARRI_WIDE_GAMUT_4, D_GAMUT = range(1001, 1007)
 D65: Xy = (0.3127, 0.3290)
 CHROMATICITIES: Mapping[int, tuple[Xy, Xy, Xy]] = MappingProxyType(
     {
@@ -38,6 +40,13 @@ CHROMATICITIES: Mapping[int, tuple[Xy, Xy, Xy]] = MappingProxyType(
         7: ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070)),  # SMPTE 240M
         BT2020: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
         P3_D65: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+        # As the documents in `camera_logs` tell.
+        S_GAMUT3_CINE: ((0.766, 0.275), (0.225, 0.800), (0.089, -0.087)),
+        V_GAMUT: ((0.730, 0.280), (0.165, 0.840), (0.100, -0.030)),
+        CINEMA_GAMUT: ((0.740, 0.270), (0.170, 1.140), (0.080, -0.100)),
+        ARRI_WIDE_GAMUT_3: ((0.6840, 0.3130), (0.2210, 0.8480), (0.0861, -0.1020)),
+        ARRI_WIDE_GAMUT_4: ((0.7347, 0.2653), (0.1424, 0.8576), (0.0991, -0.0308)),
+        D_GAMUT: ((0.710, 0.310), (0.210, 0.880), (0.090, -0.080)),
     }
 )
 """Red, green and blue of the primaries with a white of D65, by their code point."""

@@ -146,7 +146,7 @@ def transfer_curve(gap_ev: float, transfer: Transfer) -> IntensityMapping:
     """The curve of an exposure difference for a camera with this transfer function."""
     light = decoded(np.linspace(0.0, 1.0, NODES), transfer)
     up, down = (
-        _encoded(np.minimum(light * ratio, 1.0), transfer).astype(np.float32)
+        encoded(np.minimum(light * ratio, 1.0), transfer).astype(np.float32)
         for ratio in (2.0**gap_ev, 2.0**-gap_ev)
     )
     return IntensityMapping(up, down, gap_ev, False, transfer=transfer)
@@ -162,8 +162,11 @@ def decoded(luma: Levels, transfer: Transfer) -> Levels:
     return np.where(luma < toe, luma * knee / toe, power)
 
 
-def _encoded(light: Levels, transfer: Transfer) -> Levels:
+def encoded(light: Levels, transfer: Transfer) -> Levels:
+    """Luma of linear light in [0, 1]: the inverse of `decoded`."""
     a, gamma = transfer
+    if a == 0:
+        return light ** (1 / gamma)
     toe, knee = _join(transfer)
     power = (1 + a) * np.maximum(light, knee) ** (1 / gamma) - a
     return np.where(light < knee, light * toe / knee, power)
@@ -226,7 +229,7 @@ def _fitted(low: Levels, high: Levels, transfer: Transfer) -> tuple[float, float
     """(Mean deviation in luma, exposure difference in EV) of levels that belong together."""
     light = decoded(low, transfer)
     ratio = float(np.median(decoded(high, transfer) / light))
-    return float(np.abs(_encoded(light * ratio, transfer) - high).mean()), float(np.log2(ratio))
+    return float(np.abs(encoded(light * ratio, transfer) - high).mean()), float(np.log2(ratio))
 
 
 def known_gap(dark: Frame, bright: Frame) -> float | None:

@@ -78,7 +78,7 @@ def exportable(network: Lcndr) -> nn.Module:
     import torch
     from torch import Tensor
 
-    from streamfuse.fusion.lcndr import LEVELS
+    from streamfuse.fusion.lcndr_config import LEVELS
     from streamfuse.fusion.pyramid import band_weights, collapse, laplacian_pyramid, local_energy, upsample
 
     class Exportable(torch.nn.Module):

@@ -15,8 +15,9 @@ import numpy as np
 from streamfuse.core.arrays import Picture, checked_pictures
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.frame import ColorInfo
-from streamfuse.encode import exr
+from streamfuse.encode import avif, exr
 from streamfuse.errors import InputError, UsageError
+from streamfuse.fusion import strips
 from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.threads import cpus
 from streamfuse.imaging.tensors import fused_tensor, is_tensor
@@ -74,8 +75,6 @@ class Fuser:
         threads: int | None = None,
         look: Look | str | None = None,
     ) -> None:
-        from streamfuse.fusion import strips  # which loads torch
-
         self._fuser = create_fuser(fuser, preset=preset, device=device, threads=threads)
         self._strips = partial(strips.fuse_strips, self._fuser, workers=threads or cpus())
         wanted = Look.named(look) if isinstance(look, str) else look or Look()
@@ -233,8 +232,8 @@ def fuse_stills(
 
     Args:
         inputs: 2..N JPEG, PNG or TIFF files of one size and depth, a folder or a pattern.
-        output: a JPEG, PNG or TIFF file; or .exr or .hdr: the exposures are then merged into linear light, and no
-            network fuses them.
+        output: a JPEG, PNG or TIFF file; or .exr, .hdr or .avif (in PQ): the exposures are then merged into light, and
+            no network fuses them.
         preset, fuser, device: as `Fuser`.
         align: "auto" measures by how much the camera moved between the photographs, and brings those that lie more
             than half a pixel off to the best exposed one, the others are not touched; "global" and "flow" do it to
@@ -244,8 +243,8 @@ def fuse_stills(
         quality: of JPEG, 1..100.
         overwrite: replace an existing file.
         look: as `Fuser`.
-        white: of linear light: how many EV diffuse white lies below what clips in the darkest exposure; two thirds of
-            what is between the exposures if None.
+        white: of linear light: how many EV diffuse white lies below what clips in the darkest exposure; if None, as
+            makes the picture of usual brightness.
 
     Raises:
         StreamfuseError: as the message says.
@@ -253,21 +252,24 @@ def fuse_stills(
     if align not in get_args(Align):
         raise UsageError(f"There is no alignment {align!r}; choose from {', '.join(get_args(Align))}.")
     target = Path(output)
-    if target.suffix.lower() in exr.SUFFIXES:
+    if target.suffix.lower() in (*exr.SUFFIXES, avif.SUFFIX):
         still_radiance.refuse_fuser(fuser, bits)
         if look is not None and (Look.named(look) if isinstance(look, str) else look).active:
             raise UsageError(
-                f"A look is of pictures for ordinary screens and {target} holds linear light: leave it out."
+                f"A look is of pictures for ordinary screens and {target} holds the light of the scene: leave it out."
             )
         return _merge_stills(inputs, target, align, white, overwrite)
     if white is not None:
-        raise UsageError("--white is for linear light: leave it out, or name an .exr or .hdr file.")
+        raise UsageError("--white is for linear light: leave it out, or name an .exr, .hdr or .avif file.")
     check_target(target, bits, overwrite)
     paths = expand_photos(inputs)
     _refuse_input(target, paths)
     if len(paths) < 2:
-        raise UsageError(f"{_names(paths)} is one picture; fusion needs at least two exposures.")
-    pool = ThreadPoolExecutor(1, "network")  # torch takes longer to load than photographs to be read
+        raise UsageError(
+            f"{_names(paths)} is one file, and fusion needs at least two photographs: name the others, too (a film is "
+            "fused by `streamfuse fuse`)."
+        )
+    pool = ThreadPoolExecutor(1, "network")  # with torch it takes longer to load than photographs to be read
     loading = pool.submit(Fuser, preset, device, fuser=fuser, look=look)
     pool.shutdown(wait=False)
     photos = [read_photo(path) for path in paths]
@@ -338,7 +340,10 @@ def _merge_stills(
     count = len(photos)
     del photos
     found = still_radiance.merge_pictures(aligned.pictures, exposures, white, primaries or 1)
-    exr.write_linear(target, found.radiance)
+    if target.suffix.lower() == avif.SUFFIX:
+        avif.write_avif(target, still_radiance.pq_planes(found), still_radiance.PQ)
+    else:
+        exr.write_linear(target, found.radiance)
     height, width = found.radiance.shape[:2]
     gaps = ", ".join(f"{gap:.1f}" for gap in found.gaps_ev)
     note = (

@@ -15,18 +15,29 @@ from PIL import ExifTags, ImageCms
 
 from streamfuse.core.arrays import Picture
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import ColorInfo, Map
+from streamfuse.core.frame import ColorInfo, Map, Plane
 from streamfuse.core.output_file import check_output_file
-from streamfuse.encode import exr
-from streamfuse.errors import InputError, UsageError
-from streamfuse.fusion.radiance import HdrTarget, default_white_ev, in_units, merged, rendering
-from streamfuse.fusion.radiance_scale import measured_step, sampled
+from streamfuse.encode import avif, exr
+from streamfuse.errors import UsageError
+from streamfuse.fusion.radiance import HdrTarget, in_units, merged, rendering
+from streamfuse.fusion.radiance_scale import measured_step, sampled, sampled_colours, usual_white_ev
 from streamfuse.imaging import photometric
-from streamfuse.imaging.hdr_transfer import BT709, P3_D65, between_primaries
+from streamfuse.imaging.hdr_transfer import (
+    BT709,
+    BT2020,
+    P3_D65,
+    REFERENCE_WHITE,
+    between_primaries,
+    pq_encode,
+    rolled_off,
+)
 from streamfuse.imaging.photometric import SRGB
 from streamfuse.photo.reading import Photo, expand_photos, read_photo
 
 _BITS = 16
+_STRIP = 256  # rows
+PEAK = 1000.0  # cd/m2 that nothing exceeds in PQ
+PQ = ColorInfo(matrix=9, primaries=BT2020, transfer=16, full_range=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,11 +64,14 @@ def read_darkest_first(inputs: Sequence[str | Path], output: Path, overwrite: bo
         StreamfuseError: as the message says.
     """
     exr.require(output)
+    if output.suffix.lower() == avif.SUFFIX:
+        avif.require_avif(output)
     check_output_file(output, overwrite=overwrite)
     paths = expand_photos(inputs)
     if len(paths) < 2:
-        raise InputError(
-            f"{', '.join(map(str, paths))} is one picture; merging needs at least two exposures."
+        raise UsageError(
+            f"{', '.join(map(str, paths))} is one file, and merging needs at least two photographs: name the others, "
+            "too."
         )
     return sorted((read_photo(path) for path in paths), key=lambda photo: float(photo.pixels.mean()))
 
@@ -73,7 +87,7 @@ def merge_pictures(
     Args:
         pictures: (H, W, 3) R'G'B' or (H, W) grey, uint8 or uint16, darkest first.
         exif_ev: exposure of each where it is known; else it is measured.
-        white_ev: as in `Merged`; None: two thirds of the way to what the brightest one clips at.
+        white_ev: as in `Merged`; None: as `usual_white_ev` has it.
         primaries: of R', G' and B', an H.273 code point.
     """
     color = ColorInfo(matrix=6, primaries=primaries, transfer=1, full_range=True)
@@ -82,18 +96,40 @@ def merge_pictures(
     curves = [photometric.estimate_curve([dark], [bright]) for dark, bright in pairwise(lumas)]
     votes = Counter(curve.transfer for curve in curves if curve.transfer is not None)
     transfer = votes.most_common(1)[0][0] if votes else SRGB  # as photographs are
+    colours = sampled_colours(planes, _BITS, color)
     if exif_ev is not None:
         gaps = tuple(ev - exif_ev[0] for ev in exif_ev)
     else:
-        measured = [measured_step(dark, bright, transfer) for dark, bright in pairwise(lumas)]
+        measured = [measured_step(dark, bright, transfer) for dark, bright in pairwise(colours)]
         steps = [curve.gap_ev if ev is None else ev for ev, curve in zip(measured, curves, strict=True)]
         gaps = tuple(float(gap) for gap in np.cumsum([0.0, *steps]))
-    found_white = default_white_ev(gaps) if white_ev is None else white_ev
+    found_white = usual_white_ev(colours, gaps, transfer) if white_ev is None else white_ev
     coded = rendering(HdrTarget(), primaries, 2.0**-found_white)
     _, radiance = merged(planes, gaps, transfer, _BITS, (0, 0), color, coded, keep=True)
     assert radiance is not None
     radiance = in_units(radiance, between_primaries(primaries, BT709) * 2.0**found_white)
     return Merged(radiance, gaps, exif_ev is not None, found_white)
+
+
+def pq_planes(found: Merged) -> tuple[Plane, Plane, Plane]:
+    """Y, Cb, Cr of 10 bit and 4:2:0 in the colours of `PQ`: diffuse white at 203 cd/m2, nothing above `PEAK`.
+
+    What would be brighter is rolled off by the largest of R, G and B, as in video.
+    """
+    to_2020 = between_primaries(BT709, BT2020) * REFERENCE_WHITE
+    brightest = REFERENCE_WHITE * 2.0**found.white_ev
+    nits = np.geomspace(1e-4, max(brightest, PEAK), 4096)
+    gain = rolled_off(nits, brightest, PEAK) / nits
+    signal = pq_encode(nits)
+    steps = np.log(nits)
+    height, width = found.radiance.shape[:2]
+    rgb = np.empty((height, width, 3), np.uint16)
+    for top in range(0, height, _STRIP):  # float64 of a large photograph would take gigabytes
+        light = np.maximum(in_units(found.radiance[top : top + _STRIP], to_2020), np.float32(1e-4))
+        largest = np.log(light.max(axis=2, keepdims=True))
+        light = light * np.interp(largest, steps, gain)
+        rgb[top : top + _STRIP] = np.rint(65535 * np.interp(np.log(light), steps, signal))
+    return rgb_to_planes(rgb, bits=10, subsampling=(1, 1), color=PQ)
 
 
 def exif_exposures(photos: Sequence[Photo]) -> list[float] | None:
@@ -124,7 +160,7 @@ def refuse_fuser(fuser: str | None, bits: int | None) -> None:
     for name, given in (("--fuser", fuser), ("--bits", bits)):
         if given is not None:
             raise UsageError(
-                f"{name} is not for linear light, which is merged, and stored in half float: leave it out."
+                f"{name} is not for the light of a scene, which is merged, and has a depth of its own: leave it out."
             )
 
 

@@ -40,7 +40,7 @@ class Kind:
 
     @classmethod
     def of(cls, info: SourceInfo, config: Config) -> Kind:
-        """The kind of a source's pictures, as far as it is known before the first of them."""
+        """Give the kind of a source's pictures, as far as it is known before the first of them."""
         cycle = info.simultaneous if info.simultaneous > 1 else config.input.cycle or 2
         return cls(info.bits, info.subsampling, info.has_chroma, info.simultaneous, cycle)
 

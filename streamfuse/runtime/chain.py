@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from streamfuse.align.aligner import Aligner
 from streamfuse.config import Config
 from streamfuse.core.frame import Bracket, ClassifiedFrame, Frame, FusedFrame, WeighedBracket
 from streamfuse.core.memory_limit import brackets_at_once, check_memory_limit
 from streamfuse.core.protocols import SourceInfo, Stage
+from streamfuse.core.values import TONE_MAPS
 from streamfuse.exposure.classifier import ExposureClassifier
 from streamfuse.exposure.doubled import AgainStage, Doubles, OnceStage
 from streamfuse.exposure.fade import DimStage, Fades, LiftStage
@@ -20,12 +21,16 @@ from streamfuse.fusion.fuser import Fuser, LcndrFuser, create_fuser
 from streamfuse.fusion.radiance import HdrTarget, RadianceStage
 from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.fusion.threads import cpus, limit_threads
+from streamfuse.fusion.tone_map import ToneMapStage
 from streamfuse.look.stage import LookStage
 from streamfuse.runtime import hdr_output
 from streamfuse.runtime.line import Line, NamedStage
 from streamfuse.temporal.flicker import Deflicker
 from streamfuse.temporal.level import Leveller
 from streamfuse.temporal.smooth import Smoother
+
+if TYPE_CHECKING:
+    from streamfuse.backends.cuda.stage import DeviceFusion
 
 _LONGEST_OPENING = 1500  # frames before exposures alternate: a minute of titles
 
@@ -91,7 +96,7 @@ def build_front(config: Config, simultaneous: int = 1) -> Front:
 
 
 def chain_of_run(config: Config, info: SourceInfo, finish: Sequence[Finish] = ()) -> Chain:
-    """The chain for a run over a source, with as many threads as the settings or else the machine have for it.
+    """Build the chain for a run over a source, with as many threads as the settings or else the machine have for it.
 
     Of a live source brackets are worked on one by one: more of them on their way would only be older.
 
@@ -121,63 +126,81 @@ def build_chain(
         threads: brackets that a `Pipeline` may work on at once, each in one thread; None: one by one, in several.
 
     In high dynamic range: label -> pair -> align -> merge. There is no network and nothing to smooth: the merge sees to
-    it that nothing breathes.
+    it that nothing breathes. The fusers `TONE_MAPS` do the same for ordinary screens.
 
     Raises:
         UsageError, WeightsError, DeviceError, InputNotFoundError: as the parts.
     """
     target = hdr_output.target(config)
-    if target is not None:
+    if target is not None or config.fuse.fuser in TONE_MAPS:
         return _build_radiance(config, simultaneous, target, threads)
     fuser = create_fuser(
         config.fuser_name,
         preset=config.fuse.preset,
         device=config.fuse.device,
-        steady=True,
         threads=config.fuse.threads if threads is None else 1,
         one_thread=True,
     )
-    front, finishing = build_front(config, simultaneous), _Finishing(finish)
-    show = finishing.made_of.append if finish else None
-    fuse = _on_device(config, fuser, show) if on_device else None
+    front, keep = build_front(config, simultaneous), bool(finish)
+    fuse = fusion_on_device(config, fuser, keep=keep) if on_device else None
     if fuse is not None:
         fusion = Line("fuse", fuse).ending_in(DimStage(front.fades))
     else:
         weighed = Line("align", _aligner(config)).then("weigh", WeighStage(fuser))
         if config.smooth.enabled:
             weighed = weighed.then("smooth", Smoother())
-        if show is not None:
-            weighed = weighed.seen(weighed.stages[-1].name, show)
-        leveller = Leveller() if config.smooth.enabled else None
-        fusion = weighed.then("blend", BlendStage(fuser, leveller)).ending_in(DimStage(front.fades))
+        blend = BlendStage(fuser, Leveller() if config.smooth.enabled else None, keep=keep)
+        fusion = weighed.then("blend", blend).ending_in(DimStage(front.fades))
     if config.smooth.flicker:
         fusion = fusion.then("flicker", Deflicker())
     if (look := config.look.look).active:
         fusion = fusion.then("look", LookStage(look))
     if finish:
-        fusion = fusion.ending_in(finishing)
+        fusion = fusion.ending_in(FinishStage(finish))
     fusion = fusion.ending_in(AgainStage(front.doubles))
     return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.flicker, threads)
 
 
-def _build_radiance(config: Config, simultaneous: int, target: HdrTarget, threads: int | None) -> Chain:
-    """label -> pair -> align -> merge."""
+def _build_radiance(
+    config: Config, simultaneous: int, target: HdrTarget | None, threads: int | None
+) -> Chain:
+    """label -> pair -> align -> merge; without a target tone-mapped for ordinary screens, and graded."""
     limit_threads(config.fuse.threads if threads is None else 1)
     front = build_front(config, simultaneous)
-    merge = RadianceStage(target, front.fades.taken)
-    fusion = Line("align", _aligner(config)).then("merge", merge).ending_in(AgainStage(front.doubles))
+    if target is not None:
+        merge = RadianceStage(target, front.fades.taken)
+    else:
+        merge = ToneMapStage(config.fuse.fuser == "radiance-local", config.output.white, front.fades.taken)
+    fusion = Line("align", _aligner(config, careful=True)).then("merge", merge)
+    if (look := config.look.look).active:
+        fusion = fusion.then("look", LookStage(look))
+    fusion = fusion.ending_in(AgainStage(front.doubles))
     return Chain(front, fusion, merge, smooth=False, threads=threads)
 
 
-def _aligner(config: Config) -> Aligner:
-    align = config.align
-    return Aligner(config.align_preset, align.mode, align.ghost, config.input.rate, config.denoise)
+def _aligner(config: Config, careful: bool = False) -> Aligner:
+    align, rate = config.align, config.input.rate
+    denoise = align.denoise is not False if careful else config.denoise
+    return Aligner(config.align_preset, align.mode, align.ghost, rate, denoise, careful=careful)
 
 
-def _on_device(
-    config: Config, fuser: Fuser, show: Callable[[WeighedBracket], None] | None
-) -> Stage[Bracket, FusedFrame] | None:
-    """From align to blend on the GPU; None where there is none, or no such form of the fuser or of the settings."""
+def fusion_on_device(
+    config: Config,
+    fuser: Fuser | RadianceStage,
+    *,
+    keep: bool = False,
+    live: bool = False,
+    coarse: bool = False,
+) -> DeviceFusion | None:
+    """Build what is from align to blend on the GPU; None where there is none, or none of such a fuser or settings.
+
+    Args:
+        config: the settings.
+        fuser: the network, and where it runs.
+        keep: let each frame carry what it was made of.
+        live: no frame waits for the one after it.
+        coarse: find motion and weights at a coarser scale.
+    """
     mode = config.align.mode
     if not isinstance(fuser, LcndrFuser) or not fuser.device.startswith("cuda") or mode == "global":
         return None
@@ -185,37 +208,33 @@ def _on_device(
         return None
     from streamfuse.backends.cuda.stage import DeviceFusion, DeviceFusionSettings
 
-    return DeviceFusion(
-        fuser,
-        DeviceFusionSettings(
-            config.align_preset,
-            mode,
-            config.align.ghost,
-            config.input.rate,
-            config.smooth.enabled,
-            denoise=config.denoise,
-        ),
-        show,
+    settings = DeviceFusionSettings(
+        config.align_preset,
+        mode,
+        config.align.ghost,
+        config.input.rate,
+        config.smooth.enabled,
+        denoise=config.denoise,
+        coarse=coarse,
+        ahead=not live,
     )
+    return DeviceFusion(fuser, settings, keep=keep)
 
 
-class _Finishing(Stage[FusedFrame, FusedFrame]):
-    """Shows each fused frame to the `finish` functions, beside what it was made of.
+class FinishStage(Stage[FusedFrame, FusedFrame]):
+    """Shows each fused frame to the `finish` functions, beside what it was made of, which it carries no further.
 
     Args:
         finish: as `build_chain` takes them.
-
-    Attributes:
-        made_of: gets what each frame is made of, in order, before the frame comes.
     """
 
     def __init__(self, finish: Sequence[Finish]) -> None:
-        self.made_of: deque[WeighedBracket] = deque()
         self._finish = finish
 
     def push(self, item: FusedFrame) -> Iterator[FusedFrame]:
-        """One in, one out."""
-        bracket = self.made_of.popleft()
+        """Take a frame that carries what it was made of, give one."""
+        assert item.made_of is not None, "The stage that blends has to keep what the frames are made of."
+        finished = item
         for finish in self._finish:
-            item = finish(bracket, item)
-        yield item
+            finished = finish(item.made_of, finished)
+        yield replace(finished, made_of=None)

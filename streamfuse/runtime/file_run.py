@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Unpack
 
-from streamfuse.config import Config, OutputConfig, configured
+from streamfuse.config import Config, configured
 from streamfuse.core.arguments import checked_names
 from streamfuse.core.forking import Owner
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.memory_limit import check_memory_limit
 from streamfuse.core.options import FuseOptions
+from streamfuse.core.output_file import check_output_file
 from streamfuse.core.protocols import Sink, Source, SourceInfo
+from streamfuse.core.values import TONE_MAPS
 from streamfuse.encode.image_sink import is_one_picture
 from streamfuse.errors import ExposureError, InputError, OutputError, UsageError
 from streamfuse.runtime import hdr_output
-from streamfuse.runtime.chain import Chain, Finish, build_chain, chain_of_run
-from streamfuse.runtime.findings import are_few_pictures, contradictions, damage, one_bracket
+from streamfuse.runtime.chain import Chain, Finish, build_chain
+from streamfuse.runtime.findings import are_few_pictures, one_bracket
+from streamfuse.runtime.job import FusionJob
 from streamfuse.runtime.line import through
-from streamfuse.runtime.pipeline import Pipeline
 from streamfuse.runtime.sinks import open_recorder, open_sink
 from streamfuse.runtime.sources import open_source
 from streamfuse.runtime.statistics import Statistics
@@ -81,7 +83,7 @@ class Summary:
     warnings: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Give plain values, ready for JSON."""
         return asdict(self)
 
 
@@ -112,43 +114,39 @@ class FileFusion:
         _refuse_input_as_output(inputs, output)
         _refuse_the_same_twice(inputs)
         config = hdr_output.settled(config, output)
-        if dump is not None and config.output.hdr != "off":
-            raise UsageError("--dump-stages shows what the network sees: leave it out, or leave --hdr out.")
+        if dump is not None and (config.output.hdr != "off" or config.fuse.fuser in TONE_MAPS):
+            raise UsageError(
+                "--dump-stages shows what the network sees: leave it out, or leave --hdr and --fuser radiance out."
+            )
         self._inputs = inputs
         self._config = config
         self._output = output
         self._progress = progress
-        self._stopped = False
-        self._source = _open(inputs, config, fps)
-        try:
-            info = self._source.info
-            hdr_output.check_source(info, config)
-            _refuse_one_picture(output, info)
+        with ExitStack() as opened:
+            source = opened.enter_context(_open(inputs, config, fps))
+            _refuse_one_picture(output, source.info)
+            if Path(output).is_file():  # before the networks are loaded
+                check_output_file(Path(output), overwrite=config.output.overwrite)
             self._dump = StageDump(dump, overwrite=config.output.overwrite) if dump is not None else None
-            finish = finishers(config, self._dump)
-            self._chain = chain_of_run(config, info, finish)
-            self._sink = open_output(output, info, config.output)
-        except BaseException:
-            self._source.close()
-            raise
-        self._pipeline = Pipeline(
-            self._source,
-            self._chain.stages,
-            [self._sink],
-            on_progress=self._report if progress else None,
-            threads=self._chain.threads,
-            whole=True,
-        )
+            self._job = FusionJob.opened(
+                source,
+                config,
+                lambda info: [open_output(output, info, config)],
+                finishers(config, self._dump),
+                on_progress=self._report if progress else None,
+                whole=True,
+            )
+            opened.pop_all()
 
     @property
     def source_info(self) -> SourceInfo:
         """What the source knows of itself."""
-        return self._source.info
+        return self._job.info
 
     @property
     def notes(self) -> Sequence[str]:
         """What was done to the pictures so far, before they are fused; a sentence each."""
-        return self._source.report().notes
+        return self._job.notes
 
     def run(self) -> Summary:
         """Fuse to the end, to an interrupt or to the first error.
@@ -158,50 +156,43 @@ class FileFusion:
                 number of frames is in the error's notes.
         """
         try:
-            self._pipeline.run()
+            self._job.run()
         except BaseException as error:
             # An interrupt may leave too few frames to tell their exposures apart: not the input's fault.
-            if not (self._interrupted and isinstance(error, ExposureError)):
+            if not (self._job.interrupted and isinstance(error, ExposureError)):
                 self._tidy(error)
                 if isinstance(error, ExposureError):
-                    error.args = (f"{self._source.info.name}: {error}",)
-                    if are_few_pictures(self._inputs, self._pipeline.statistics.frames_in):
+                    error.args = (f"{self._job.info.name}: {error}",)
+                    if are_few_pictures(self._inputs, self._job.statistics.frames_in):
                         error.add_note(
                             "If they are one bracket: `streamfuse still` fuses them into one picture."
                         )
                 raise
-        statistics = self._pipeline.statistics
-        if statistics.frames_out == 0:
+        if self._job.statistics.frames_out == 0:
             self._remove_empty()
-            if not self._interrupted:
+            if not self._job.interrupted:
                 raise InputError(
-                    f"{self._source.info.name} gave no frame to fuse; check the input and --frames."
+                    f"{self._job.info.name} gave no frame to fuse; check the input and --frames."
                 )
-        if self._dump is not None and not self._interrupted:
+        if self._dump is not None and not self._job.interrupted:
             self._dump.finish()
-        return self._summary(statistics)
+        return self._summary()
 
     def stop(self) -> None:
         """End soon and cleanly, from any thread or a signal handler."""
-        self._stopped = True
-        self._pipeline.stop()
-
-    @property
-    def _interrupted(self) -> bool:
-        return self._stopped or self._pipeline.statistics.interrupted
+        self._job.stop()
 
     def _report(self, statistics: Statistics) -> None:
         if self._progress is not None:
-            self._progress(statistics, self._chain, self._source.info)
+            self._progress(statistics, self._job.chain, self._job.info)
 
     def _tidy(self, error: BaseException) -> None:
         """Leave no output that cannot be played, and say what is left."""
-        frames = self._pipeline.statistics.frames_out
+        frames, names = self._job.statistics.frames_out, self._job.outputs
         # Where nothing alternates nothing was fused: what was written are frames as they came.
-        if not frames or not self._sink.outputs or isinstance(error, ExposureError):
+        if not frames or not names or isinstance(error, ExposureError):
             self._remove_empty()
             return
-        names = self._sink.outputs
         output = names[0] if len(names) == 1 else f"{names[0]} .. {names[-1]}"
         if isinstance(error, OutputError):
             error.add_note(f"{output} is cut off: at most {frames} frames reached it.")
@@ -212,13 +203,13 @@ class FileFusion:
 
     def _remove_empty(self) -> None:
         """Remove outputs that hold no frame."""
-        for output in self._sink.outputs:
+        for output in self._job.outputs:
             with suppress(OSError):
                 Path(output).unlink(missing_ok=True)
 
-    def _summary(self, statistics: Statistics) -> Summary:
-        found = self._chain.front.classifier.report
-        index_of = self._chain.front.doubles.index_of
+    def _summary(self) -> Summary:
+        job, chain, statistics = self._job, self._job.chain, self._job.statistics
+        found, front, told = job.found, chain.front, job.source.report()
         return Summary(
             frames_in=statistics.frames_in,
             frames_out=statistics.frames_out,
@@ -228,39 +219,37 @@ class FileFusion:
             gap_ev=round(found.gap_ev, 2) if found else 0.0,
             confidence=round(found.confidence, 3) if found else 0.0,
             drops_detected=found.drops_detected if found else 0,
-            repaired_pairs=self._chain.front.pairer.repaired_pairs,
-            passed_through=self._chain.front.pairer.unpaired_count,
+            repaired_pairs=front.pairer.repaired_pairs,
+            passed_through=front.pairer.unpaired_count,
             passed_through_at=tuple(
-                (index_of(first), index_of(last)) for first, last in self._chain.front.pairer.unpaired
+                (front.doubles.index_of(first), front.doubles.index_of(last))
+                for first, last in front.pairer.unpaired
             ),
-            doubled=self._chain.front.doubles.copies,
-            offset=self._source.report().offset,
-            deinterlaced=self._source.report().deinterlaced,
-            device=self._chain.fuser.device,
+            doubled=front.doubles.copies,
+            offset=told.offset,
+            deinterlaced=told.deinterlaced,
+            device=chain.fuser.device,
             preset=self._config.fuse.preset,
-            fuser=self._chain.fuser.name,
-            delay_frames=self._chain.delay_frames,
+            fuser=chain.fuser.name,
+            delay_frames=chain.delay_frames,
             seconds=round(statistics.elapsed, 2),
-            interrupted=self._interrupted,
-            outputs=tuple(self._sink.outputs) if statistics.frames_out else (),
+            interrupted=job.interrupted,
+            outputs=job.outputs if statistics.frames_out else (),
             notes=(*self.notes, *([] if self._dump is None else [self._dump.sentence])),
             warnings=(
-                *self._source.report().warnings,
-                *self._sink.report().warnings,
-                *damage(self._source, statistics.frames_in, whole=not self._interrupted),
-                *(contradictions(found, self._config.input) if found else ()),
+                *job.findings(),
                 *one_bracket(self._inputs, found, statistics.frames_in),
             ),
         )
 
 
-def open_output(output: str | Path, info: SourceInfo, settings: OutputConfig) -> Sink:
-    """The sink for fused frames of a source.
+def open_output(output: str | Path, info: SourceInfo, config: Config) -> Sink:
+    """Open the sink for fused frames of a source; its encoder takes as many threads as the run.
 
     Raises:
         StreamfuseError: as `open_sink`.
     """
-    rate = info.rate / info.simultaneous
+    rate, settings = info.rate / info.simultaneous, config.output
     info, settings, mastering = hdr_output.output_of(output, info, settings)
     if settings.side_by_side:
         info = replace(info, width=side_by_side_width(info))
@@ -269,7 +258,7 @@ def open_output(output: str | Path, info: SourceInfo, settings: OutputConfig) ->
     return opened(
         output, info, codec=settings.codec, crf=settings.crf, preset=settings.speed, bits=settings.bits,
         pix_fmt=settings.pix_fmt, rate=rate, overwrite=settings.overwrite,
-        audio=settings.audio, mastering=mastering,
+        audio=settings.audio, mastering=mastering, threads=config.fuse.threads or 0,
     )  # fmt: skip
 
 
@@ -298,14 +287,15 @@ def _refuse_input_as_output(inputs: Sequence[str], output: str) -> None:
 
 def _open(inputs: Sequence[str], config: Config, fps: Fraction | None) -> Source:
     wanted = config.input
-    return open_source(
+    source = open_source(
         list(inputs), frames=wanted.frame_range, rate=fps, sidecar=wanted.exposures, offset=wanted.offset,
-        deinterlace=wanted.deinterlace,
+        deinterlace=wanted.deinterlace, threads=config.fuse.threads or 0,
     )  # fmt: skip
+    return hdr_output.in_scene_light(source, config)
 
 
 def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:
-    """What sees each fused frame last: pictures of the stages, a view beside the input."""
+    """Collect what sees each fused frame last: pictures of the stages, a view beside the input."""
     finish: list[Finish] = []
     if dump is not None:
         finish.append(dump)
@@ -316,7 +306,7 @@ def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:
 
 def fuse_video(
     inputs: str | Path | Sequence[str | Path], *, config: Config | None = None, **options: Unpack[FuseOptions]
-) -> Iterator[FusedFrame]:
+) -> Generator[FusedFrame, None, None]:
     """Fuse a video and give the frames one by one, in this thread.
 
     Args:
@@ -341,11 +331,11 @@ def fuse_video(
     return _fused_files(names, settings)
 
 
-def _fused_files(names: Sequence[str], settings: Config) -> Iterator[FusedFrame]:
+def _fused_files(names: Sequence[str], settings: Config) -> Generator[FusedFrame, None, None]:
     yield from fused(_open(names, settings, None), settings)
 
 
-def fused(source: Source, settings: Config) -> Iterator[FusedFrame]:
+def fused(source: Source, settings: Config) -> Generator[FusedFrame, None, None]:
     """Fuse what a source gives, in this thread; the source is closed at the end.
 
     Raises:

@@ -14,7 +14,7 @@ _LARGEST_BRACKET = 9  # photographs
 
 
 def damage(source: Source, frames_in: int, whole: bool) -> list[str]:
-    """Sentences on what the input has lost; `whole`: it was read to its end."""
+    """Give sentences on what the input has lost; `whole`: it was read to its end."""
     warnings = []
     info, told = source.info, source.report()
     if told.decode_errors:
@@ -40,7 +40,7 @@ def damage(source: Source, frames_in: int, whole: bool) -> list[str]:
 
 
 def contradictions(found: ClassificationReport, asked: InputConfig) -> list[str]:
-    """Sentences on where the frames say something else than what was asked for or told, and what was believed."""
+    """Give sentences on where the frames say something else than what was asked for or told, and what was believed."""
     told = []
     if found.first_wrong:
         told.append(
@@ -67,7 +67,7 @@ def contradictions(found: ClassificationReport, asked: InputConfig) -> list[str]
 
 
 def are_few_pictures(inputs: Sequence[str], frames: int) -> bool:
-    """Whether the input are so few photographs that they may be one bracket."""
+    """Tell whether the input are so few photographs that they may be one bracket."""
     return frames <= _LARGEST_BRACKET and all(Path(name).is_dir() or is_one_picture(name) for name in inputs)
 
 

@@ -6,29 +6,32 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from streamfuse.capture.scene_light import SceneLight
 from streamfuse.config import Config, OutputConfig
 from streamfuse.core.mastering import Mastering
-from streamfuse.core.protocols import SourceInfo
+from streamfuse.core.protocols import Source, SourceInfo
+from streamfuse.core.values import TONE_MAPS
 from streamfuse.encode.container import CONTAINERS
 from streamfuse.encode.exr import SUFFIXES as LINEAR_SUFFIXES
 from streamfuse.errors import UsageError
 from streamfuse.fusion.radiance import HdrTarget
-from streamfuse.imaging.hdr_transfer import BT2020, P3_D65
+from streamfuse.imaging.camera_logs import CURVES, OF_TAG
+from streamfuse.imaging.hdr_transfer import BT2020, P3_D65, S_GAMUT3_CINE
 
 PEAK = 1000.0  # cd/m2 of PQ where none is asked for
 _CODECS = ("hevc", "av1", "libx265", "libsvtav1")
 _BITS = (None, 10)
-_NOT_LIGHT = {16: "PQ", 18: "HLG", 9: "a logarithm", 10: "a logarithm"}
+_NOT_LIGHT = {9: "a logarithm", 10: "a logarithm"}
 _NULL = "null:"
 
 
 def is_linear(output: str) -> bool:
-    """Whether pictures of linear light are named: .exr, .hdr."""
+    """Tell whether pictures of linear light are named: .exr, .hdr."""
     return Path(output).suffix.lower() in LINEAR_SUFFIXES and "://" not in output
 
 
 def settled(config: Config, output: str) -> Config:
-    """The settings of a run whose output is named; pictures of linear light need no --hdr.
+    """Give the settings of a run whose output is named; pictures of linear light need no --hdr.
 
     Raises:
         UsageError: settings that do not go together.
@@ -53,7 +56,7 @@ def _check_linear(output: str) -> None:
 
 
 def target(config: Config) -> HdrTarget | None:
-    """What frames are coded as; None: they are fused for ordinary screens.
+    """Tell what frames are coded as; None: they are fused for ordinary screens.
 
     Raises:
         UsageError: settings that do not go together.
@@ -61,13 +64,26 @@ def target(config: Config) -> HdrTarget | None:
     out = config.output
     if out.hdr == "off":
         for name, given in (("peak-nits", out.peak_nits), ("white", out.white)):
-            if given is not None:
+            if given is not None and not (name == "white" and config.fuse.fuser in TONE_MAPS):
                 raise UsageError(f"--{name} is for high dynamic range: add --hdr pq, or leave it out.")
+        _refuse_beside_a_tone_map(config)
         return None
     _refuse(config)
     return HdrTarget(
         "hlg" if out.hdr == "hlg" else "pq", out.white, out.peak_nits or PEAK, keep=out.hdr == "linear"
     )
+
+
+def _refuse_beside_a_tone_map(config: Config) -> None:
+    if config.fuse.fuser not in TONE_MAPS:
+        return
+    for name, given in (
+        ("--side-by-side", config.output.side_by_side),
+        ("--flicker on", config.smooth.flicker),
+        ("--device cuda", config.fuse.device.startswith("cuda")),
+    ):
+        if given:
+            raise UsageError(f"{name} is not done with --fuser {config.fuse.fuser}: leave one of them out.")
 
 
 def _refuse(config: Config) -> None:
@@ -95,34 +111,60 @@ def _refuse(config: Config) -> None:
         )
 
 
+def in_scene_light(source: Source, config: Config) -> Source:
+    """Give the source, or one that undoes how a camera, HLG or PQ coded light; it is closed where that is refused.
+
+    Raises:
+        UsageError: a transfer function is named for ordinary screens.
+    """
+    name = config.input.transfer
+    if config.output.hdr == "off":
+        if name == "auto":
+            return source
+        source.close()
+        raise UsageError(
+            f"--transfer {name} is for high dynamic range: add --hdr hlg or pq, or leave it out."
+        )
+    found = OF_TAG.get(source.info.color.transfer) if name == "auto" else name
+    return source if found is None else SceneLight(source, CURVES[found])
+
+
 def check_source(info: SourceInfo, config: Config) -> None:
     """Refuse, for high dynamic range, a source whose code values no ordinary transfer function has made of light.
 
     Raises:
-        UsageError: it is PQ, HLG or logarithmic.
+        UsageError: it is logarithmic.
     """
     name = _NOT_LIGHT.get(info.color.transfer)
     if name is not None and config.output.hdr != "off":
         raise UsageError(
-            f"{info.name} is coded as {name}, and --hdr takes footage with an ordinary transfer function (BT.709, "
-            "sRGB): convert it first."
+            f"{info.name} is coded as {name}, which many cameras do in their own way: name it, as in --transfer slog3."
         )
 
 
-def check_plain(config: Config, what: str) -> None:
-    """Refuse high dynamic range where it is not done.
+def live_target(config: Config, what: str) -> HdrTarget | None:
+    """Do as `target`, for what is sent while it is filmed: HLG, which needs no metadata of a whole film.
 
     Raises:
-        UsageError: it is asked for.
+        UsageError: another kind of high dynamic range, or settings that do not go together.
     """
-    if config.output.hdr != "off":
-        raise UsageError(f"{what} has no HDR yet: set output.hdr to off, or fuse a recording.")
+    if config.output.hdr not in ("off", "hlg"):
+        raise UsageError(
+            f"{what} has no HDR but HLG: set output.hdr to hlg, or fuse a recording into {config.output.hdr}."
+        )
+    return target(config)
+
+
+def sent(info: SourceInfo, config: Config) -> SourceInfo:
+    """Give what the outputs of a live run are told of the frames to come."""
+    wanted = target(config)
+    return info if wanted is None else replace(info, bits=wanted.bits, color=wanted.color)
 
 
 def output_of(
     output: str | Path, info: SourceInfo, settings: OutputConfig
 ) -> tuple[SourceInfo, OutputConfig, Mastering | None]:
-    """What the sink of a run in high dynamic range is told: the frames to come, how to store them, their metadata.
+    """Give what the sink of a run in high dynamic range is told: the frames to come, how to store them, their metadata.
 
     Raises:
         UsageError: the output cannot hold linear light.
@@ -132,7 +174,8 @@ def output_of(
     if settings.hdr in ("off", "linear"):
         return info, settings, None
     found = HdrTarget("hlg" if settings.hdr == "hlg" else "pq", peak=settings.peak_nits or PEAK)
-    primaries = BT2020 if info.color.primaries == BT2020 else P3_D65
+    wide = info.color.primaries == BT2020 or info.color.primaries >= S_GAMUT3_CINE
+    primaries = BT2020 if wide else P3_D65
     codec = settings.codec or ("av1" if Path(output).suffix.lower() == ".webm" else "hevc")
     changes: dict[str, object] = {"codec": codec}
     even = info.width % 2 == 0 and info.height % 2 == 0

@@ -38,6 +38,13 @@ class Line(Stage[First, Last], Generic[First, Last]):
     def __init__(self, name: str, stage: Stage[First, Last]) -> None:
         self.stages: tuple[NamedStage, ...] = (NamedStage(name, stage),)
 
+    @classmethod
+    def empty(cls) -> Line[First, First]:
+        """Give a line without a stage, which passes everything on as it is."""
+        line: Line[First, First] = Line.__new__(Line)
+        line.stages = ()
+        return line
+
     def then(self, name: str, stage: Stage[Last, Next]) -> Line[First, Next]:
         """Give a longer line, in which `stage` takes what this one gives."""
         return self.followed_by(Line(name, stage))
@@ -90,7 +97,7 @@ class Seen(Stage[First, First], Generic[First]):
         self._see = see
 
     def push(self, item: First) -> Iterator[First]:
-        """One in, one out."""
+        """Take one, give one."""
         self._see(item)
         yield item
 

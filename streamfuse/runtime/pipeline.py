@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from streamfuse.core.arguments import described
-from streamfuse.core.protocols import Feed, Sink, Stage
+from streamfuse.core.protocols import Drain, Feed, Sink, Stage
 from streamfuse.core.queue import Policy, Queue
 from streamfuse.errors import StageTimeoutError, UsageError
 from streamfuse.runtime.line import NamedStage, parted
@@ -64,7 +64,7 @@ class Pipeline:
         self,
         source: Feed[object],
         stages: Sequence[AnyStage],
-        sinks: Sequence[Sink],
+        sinks: Sequence[Drain[Any]],
         *,
         queue_size: int = 4,
         policy: Policy = "wait",

@@ -91,14 +91,14 @@ class Reporter:
         self._console.print(text, soft_wrap=True, markup=False)
 
     def tell(self, notes: Sequence[str]) -> None:
-        """What was done to the pictures, a sentence each; each is printed once."""
+        """Tell what was done to the pictures, a sentence each; each is printed once."""
         for note in notes:
             if not (self._quiet or note in self._notes):
                 self._notes.add(note)
                 self._print(note)
 
     def summarise(self, summary: Summary) -> None:
-        """One line on what was written, one for each note and each warning."""
+        """Print one line on what was written, one for each note and each warning."""
         self.tell(summary.notes)
         for warning in summary.warnings:
             self._print(f"Warning: {warning}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,18 +14,17 @@ from typing import Any, Literal, Unpack
 from streamfuse.camera import open_camera
 from streamfuse.camera.open import is_camera
 from streamfuse.config import Config
-from streamfuse.core.frame import Frame
+from streamfuse.core.frame import Frame, FusedFrame
 from streamfuse.core.options import SinkOptions
-from streamfuse.core.protocols import Sink, Source, SourceWrapper
+from streamfuse.core.protocols import Drain, Source, SourceInfo, SourceWrapper, Stage
 from streamfuse.core.queue import Policy
 from streamfuse.core.secret import revealed
 from streamfuse.errors import UsageError
-from streamfuse.runtime.chain import chain_of_run
-from streamfuse.runtime.hdr_output import check_plain
-from streamfuse.runtime.line import NamedStage
+from streamfuse.runtime.hdr_output import in_scene_light, live_target, sent
+from streamfuse.runtime.job import FusionJob, Job
+from streamfuse.runtime.line import Line
 from streamfuse.runtime.live.live_config import LiveConfig, camera_options
 from streamfuse.runtime.maps import AttachMaps
-from streamfuse.runtime.pipeline import Pipeline
 from streamfuse.runtime.sinks import check_target, open_recorder
 from streamfuse.runtime.sources import FrameRange, open_source
 from streamfuse.runtime.statistics import Statistics
@@ -61,45 +61,23 @@ class RelaySummary:
     received: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Give plain values, ready for JSON."""
         return asdict(self)
 
 
 class Relay:
-    """Reads a source, sends its frames through stages, gives them to sinks.
+    """Runs a job between programs: waits until somebody listens, and sums up what went through.
 
     Args:
-        source: closed at the end.
-        sinks: closed at the end.
-        stages: none passes the frames on as they are.
-        threads, policy: see `Pipeline`.
+        job: reads a source, and gives what comes of it to sinks.
         wait_for: subscribers to wait for before the first frame, at each sink that publishes live.
-        progress: called a few times a second.
     """
 
     def __init__(
-        self, source: Source, sinks: Sequence[Sink], stages: Sequence[NamedStage] = (), *,
-        threads: int | None = None, policy: Policy = "wait", wait_for: int = 0, progress: Progress | None = None,
-    ) -> None:  # fmt: skip
-        self.sinks = tuple(sinks)
-        self._source = source
+        self, job: FusionJob | Job[Frame, Frame] | Job[Frame, FusedFrame], wait_for: int = 0
+    ) -> None:
+        self.job = job
         self._wait_for = wait_for
-        self._stopped = False
-        self._pipeline = Pipeline(
-            source,
-            stages,
-            sinks,
-            threads=threads,
-            policy=policy,
-            on_progress=progress,
-            finish_timeout=_FINISH_SECONDS,
-        )
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the source and the sinks have to say, a sentence each."""
-        told = (self._source.report().warnings, *(sink.report().warnings for sink in self.sinks))
-        return tuple(text for texts in told for text in texts)
 
     def run(self) -> RelaySummary:
         """Run to the end, to an interrupt or to the first error.
@@ -108,33 +86,32 @@ class Relay:
             StreamfuseError: the first error.
         """
         self._await_subscribers()
-        done = self._pipeline.run()
-        received = self._source.report().received
+        done = self.job.run()
+        received = self.job.source.report().received
         return RelaySummary(
             frames_in=done.frames_in,
             frames_out=done.frames_out,
             drops=done.drops,
             fps=round(done.fps, 2),
             seconds=round(done.elapsed, 2),
-            interrupted=done.interrupted or self._stopped,
-            outputs=tuple(name for sink in self.sinks for name in sink.outputs),
+            interrupted=self.job.interrupted,
+            outputs=self.job.outputs,
             received=asdict(received) if received is not None else None,
         )
 
+    def stop(self) -> None:
+        """End soon and cleanly, from any thread or a signal handler."""
+        self.job.stop()
+
     def _await_subscribers(self) -> None:
         try:
-            while not self._stopped and any(self._wait_for > count for count in self._subscribers()):
+            while not self.job.interrupted and any(self._wait_for > count for count in self._subscribers()):
                 time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
             self.stop()
 
     def _subscribers(self) -> list[int]:
-        return [sink.subscribers for sink in self.sinks if isinstance(sink, ZmqSink) and sink.live]
-
-    def stop(self) -> None:
-        """End soon and cleanly, from any thread or a signal handler."""
-        self._stopped = True
-        self._pipeline.stop()
+        return [sink.subscribers for sink in self.job.sinks if isinstance(sink, ZmqSink) and sink.live]
 
 
 def publish(
@@ -156,25 +133,24 @@ def publish(
         StreamfuseError: as the message says.
     """
     _check(endpoints)
-    check_plain(config, "publish")
-    source = _open(inputs, config.live, config.input.frame_range, config.input.exposures)
-    try:
-        info = source.info
-        chain = chain_of_run(config, info, [AttachMaps(maps)] if maps else ())
-        sinks = _open_sinks(endpoints, source, info.rate / info.simultaneous, "fused")
-    except BaseException:
-        source.close()
-        raise
-    policy = _policy(source, endpoints)
-    return Relay(
+    if live_target(config, "publish") is not None and maps:
+        raise UsageError("--maps shows what the network sees: leave it out, or leave --hdr out.")
+    opened = _open(inputs, config.live, config.input.frame_range, config.input.exposures)
+    source = in_scene_light(opened, config)
+
+    def open_sinks(info: SourceInfo) -> list[ZmqSink]:
+        return _open_sinks(endpoints, sent(info, config), info.rate / info.simultaneous, "fused")
+
+    job = FusionJob.opened(
         _Paced(source) if pace else source,
-        sinks,
-        chain.stages,
-        threads=chain.threads,
-        policy=policy,
-        wait_for=wait_for,
-        progress=progress,
+        config,
+        open_sinks,
+        [AttachMaps(maps)] if maps else (),
+        policy=_policy(source.info, endpoints),
+        on_progress=progress,
+        finish_timeout=_FINISH_SECONDS,
     )
+    return Relay(job, wait_for)
 
 
 def capture_publish(
@@ -189,16 +165,19 @@ def capture_publish(
         StreamfuseError: as the message says.
     """
     _check(endpoints)
-    source = _open(inputs, camera, sidecar=sidecar)
-    try:
-        sinks = _open_sinks(endpoints, source, source.info.rate, "exposure")
-    except BaseException:
-        source.close()
-        raise
-    policy = _policy(source, endpoints)
-    return Relay(
-        _Paced(source) if pace else source, sinks, policy=policy, wait_for=wait_for, progress=progress
+    with ExitStack() as opened:
+        source = opened.enter_context(_open(inputs, camera, sidecar=sidecar))
+        sinks: Sequence[Drain[Frame]] = _open_sinks(endpoints, source.info, source.info.rate, "exposure")
+        opened.pop_all()
+    job = Job(
+        _Paced(source) if pace else source,
+        Line[Frame, Frame].empty(),
+        sinks,
+        policy=_policy(source.info, endpoints),
+        on_progress=progress,
+        finish_timeout=_FINISH_SECONDS,
     )
+    return Relay(job, wait_for)
 
 
 def record(
@@ -210,13 +189,23 @@ def record(
         StreamfuseError: as the message says.
     """
     check_target(output)
-    source = open_source(endpoint)
-    try:
+    with ExitStack() as opened:
+        source = opened.enter_context(open_source(endpoint))
         sink = open_recorder(output, source.info, **options)
-    except BaseException:
-        source.close()
-        raise
-    return Relay(source, [sink], progress=progress)
+        opened.pop_all()
+    line = Line("receive", AsReceived())
+    return Relay(Job(source, line, [sink], on_progress=progress, finish_timeout=_FINISH_SECONDS))
+
+
+class AsReceived(Stage[Frame, FusedFrame]):
+    """Takes frames for fused ones, as which they were published."""
+
+    def push(self, item: Frame) -> Iterator[FusedFrame]:
+        """Give the same pixels at the same time."""
+        yield FusedFrame(
+            item.planes, item.bits, item.subsampling, item.color, item.pts, item.time_base, item.index,
+            captured_at=item.captured_at,
+        )  # fmt: skip
 
 
 def _check(endpoints: Sequence[str]) -> None:
@@ -227,26 +216,21 @@ def _check(endpoints: Sequence[str]) -> None:
 
 
 def _open_sinks(
-    endpoints: Sequence[str], source: Source, rate: Fraction, content: Literal["fused", "exposure"]
-) -> list[Sink]:
-    sinks: list[Sink] = []
-    try:
-        sinks += (open_publisher(endpoint, source.info, rate=rate, content=content) for endpoint in endpoints)
-    except BaseException:
-        _close(sinks)
-        raise
+    endpoints: Sequence[str], info: SourceInfo, rate: Fraction, content: Literal["fused", "exposure"]
+) -> list[ZmqSink]:
+    with ExitStack() as opened:
+        sinks = [
+            opened.enter_context(open_publisher(endpoint, info, rate=rate, content=content))
+            for endpoint in endpoints
+        ]
+        opened.pop_all()
     return sinks
 
 
-def _close(sinks: Sequence[Sink]) -> None:
-    for sink in sinks:
-        sink.close()
-
-
-def _policy(source: Source, endpoints: Sequence[str]) -> Policy:
+def _policy(info: SourceInfo, endpoints: Sequence[str]) -> Policy:
     """Only a live source whose frames nobody has to get may lose some."""
     live = all(parse_endpoint(endpoint, "sink").live for endpoint in endpoints)
-    return "drop-oldest" if source.info.live and live else "wait"
+    return "drop-oldest" if info.live and live else "wait"
 
 
 def _open(

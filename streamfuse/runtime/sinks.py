@@ -6,7 +6,7 @@ import difflib
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Unpack, cast
+from typing import TYPE_CHECKING, Unpack, cast, overload
 
 from streamfuse.core.arguments import described
 from streamfuse.core.options import EncodeOptions, FileOptions, SinkOptions
@@ -20,12 +20,31 @@ from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.errors import EncoderError, UsageError, without_credentials
 from streamfuse.zmq.endpoint import is_endpoint, parse_endpoint
 
+if TYPE_CHECKING:
+    from streamfuse.runtime.deferred import DeferredSink
+
 NULL = "null:"
 NETWORK = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt")
 MJPEG = "mjpeg"
 _FILES = (*CONTAINERS, *SUFFIXES, *exr.SUFFIXES)
 _PREFIXES = ("hls:", "virtual:", "preview:")
 _OPTIONS = (*SinkOptions.__annotations__, "rate")
+
+
+@overload
+def open_sink(
+    target: str | Path,
+    info: SourceInfo,
+    rate: Fraction | float | None = None,
+    **options: Unpack[SinkOptions],
+) -> Sink: ...
+@overload
+def open_sink(
+    target: str | Path,
+    info: tuple[int, int] | None = None,
+    rate: Fraction | float | None = None,
+    **options: Unpack[SinkOptions],
+) -> DeferredSink: ...
 
 
 def open_sink(
@@ -88,7 +107,7 @@ def open_recorder(
     rate: Fraction | float | None = None,
     **options: Unpack[SinkOptions],
 ) -> Sink:
-    """`open_sink` for what was running before: a video file begins at time 0, not at the age of the stream.
+    """Do as `open_sink`, for what was running before: a video file begins at time 0, not at the age of the stream.
 
     Raises:
         OutputExistsError, OutputError, EncoderError, UsageError: as `open_sink`.
@@ -112,7 +131,7 @@ def _check_options(options: SinkOptions) -> None:
 
 
 def is_live(target: str) -> bool:
-    """Whether this names a stream, a virtual camera or a window, and not files."""
+    """Tell whether this names a stream, a virtual camera or a window, and not files."""
     scheme = target.partition("://")[0] if "://" in target else ""
     return scheme in (*NETWORK, MJPEG) or target.startswith(_PREFIXES) or target.endswith(".m3u8")
 
@@ -164,6 +183,11 @@ def _check_path(path: Path) -> None:
         raise UsageError(
             f"{path} is no file but a device or a pipe, and a video is not written to one: name a file, or write "
             "null: to fuse and keep nothing."
+        )
+    if suffix == ".avif":
+        raise EncoderError(
+            f"{path} would be a photograph in HDR, which `streamfuse still` makes of a scene's exposures: use that, "
+            "or write a video with --hdr, or .exr pictures."
         )
     if not (path.is_dir() or not suffix or suffix in _FILES):
         raise EncoderError(

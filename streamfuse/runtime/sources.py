@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -38,6 +38,7 @@ def open_source(
     sidecar: str | Path | None = None,
     offset: float | None = None,
     deinterlace: Deinterlace = "auto",
+    threads: int = 0,
 ) -> Source:
     """Open what the user named.
 
@@ -50,6 +51,7 @@ def open_source(
         offset: of one video per exposure: seconds by which those after the first began later; found out if None.
         deinterlace: make whole pictures of interlaced frames of videos: "auto" = of those that bear the flag, "on" = of
             all, "off" = of none.
+        threads: of the decoder of each video; 0 = one for each CPU.
 
     Raises:
         InputNotFoundError, InputError, UsageError: as the message says.
@@ -62,7 +64,8 @@ def open_source(
     exposures = read_sidecar(sidecar) if sidecar is not None else None
     if deinterlace not in get_args(Deinterlace):
         raise UsageError(f"deinterlace has to be auto, on or off, and is {described(deinterlace)}.")
-    source = _open(named, frames, rate, offset, deinterlace)
+    video = partial(VideoFileSource, frames=frames, rate=rate, deinterlace=deinterlace, threads=threads)
+    source = _open(named, frames, rate, offset, video)
     if offset is not None and not isinstance(source, PerExposureSource):
         source.close()
         raise UsageError("--offset is for two videos, one per exposure: leave it out.")
@@ -92,7 +95,7 @@ def _open(
     frames: FrameRange | None,
     rate: Fraction | None,
     offset: float | None,
-    deinterlace: Deinterlace,
+    video: Callable[..., VideoFileSource],
 ) -> Source:
     only = str(named[0]) if len(named) == 1 else ""
     if only.startswith(SAMPLES):
@@ -113,26 +116,22 @@ def _open(
     if all(path.suffix.lower() in SUFFIXES for path in paths):
         return ImageSequenceSource(paths, rate or _DEFAULT_RATE, frames=frames)
     if len(paths) == 1:
-        return VideoFileSource(paths[0], frames=frames, rate=rate, deinterlace=deinterlace)
-    return _open_each(paths, frames, rate, offset, deinterlace)
+        return video(paths[0])
+    return _open_each(paths, offset, video)
 
 
 def _open_each(
     paths: list[Path],
-    frames: FrameRange | None,
-    rate: Fraction | None,
     offset: float | None,
-    deinterlace: Deinterlace,
+    video: Callable[..., VideoFileSource],
 ) -> Source:
     """One video per exposure; what is open is closed again if one fails."""
     if Path(STDIN) in paths:
         raise UsageError("Standard input (-) is one video and cannot be combined with others.")
     sources: list[Source] = []
     try:
-        sources += (
-            VideoFileSource(path, frames=frames, rate=rate, deinterlace=deinterlace) for path in paths
-        )
-        again = [partial(VideoFileSource, path, rate=rate, deinterlace=deinterlace) for path in paths]
+        sources += (video(path) for path in paths)
+        again = [partial(video, path, frames=None) for path in paths]
         return PerExposureSource(sources, offset, again)
     except BaseException:
         for source in sources:
@@ -151,7 +150,8 @@ def _expand(name: str) -> list[Path]:
         images = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
         if not images:
             raise InputError(
-                f"The folder {path} has no images ({', '.join(SUFFIXES)}): name a video file in it."
+                f"The folder {path} has no images ({', '.join(SUFFIXES)}): name a video file in it, or for "
+                f"`streamfuse batch` all of them, as in '{path / '*.mov'}'."
             )
         return sorted(images, key=natural_key)
     if not (path.exists() or path.is_symlink()) and any(mark in name for mark in "*?["):

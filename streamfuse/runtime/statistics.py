@@ -67,7 +67,7 @@ class Statistics:
         return max(self.stages, key=lambda stage: stage.busy_seconds / stage.threads).name
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists, ready for JSON."""
+        """Give plain numbers, strings and lists, ready for JSON."""
         return {**asdict(self), "stages": [asdict(stage) for stage in self.stages], "fps": self.fps}
 
 

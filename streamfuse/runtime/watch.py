@@ -52,7 +52,7 @@ class Report:
     refused: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Give plain values, ready for JSON."""
         return asdict(self)
 
 
@@ -105,7 +105,7 @@ class _Tally:
         self._delays: list[float] = []
 
     def next(self) -> _Tally:
-        """One that goes on where this one ends."""
+        """Give one that goes on where this one ends."""
         return _Tally(self._subscription, running=self._running)
 
     def add(self, frame: ReceivedFrame) -> None:
@@ -165,7 +165,7 @@ class _Outputs:
 
 
 def open_viewer() -> _Window | _Player:
-    """A window by OpenCV, or by ffplay where OpenCV was built without windows.
+    """Open a window by OpenCV, or by ffplay where OpenCV was built without windows.
 
     Raises:
         UsageError: there is neither, or no screen.

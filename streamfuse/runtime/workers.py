@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from streamfuse.core.protocols import Feed, ParallelStage, Sink, Stage
+from streamfuse.core.protocols import Drain, Feed, ParallelStage, Stage
 from streamfuse.core.queue import END, Queue
 from streamfuse.core.turns import Turn, Turns
 from streamfuse.runtime.line import NamedStage, passed
@@ -39,7 +39,7 @@ class RunState:
             return self.error is error
 
     def fail(self, error: BaseException, name: str) -> None:
-        """An error that ends the run at once; a later one becomes a note of the first."""
+        """End the run at once, with this error; a later one becomes a note of the first."""
         if self.record(error):
             error.add_note(f"This happened in {name!r} of the pipeline.")
         elif self.error is not None:
@@ -313,7 +313,7 @@ class SinksWorker(Worker):
     """
 
     def __init__(
-        self, sinks: Sequence[Sink], name: str, state: RunState, inlet: Queue[Any], whole: bool
+        self, sinks: Sequence[Drain[Any]], name: str, state: RunState, inlet: Queue[Any], whole: bool
     ) -> None:
         super().__init__(name, state, inlet, None)
         self._sinks = sinks

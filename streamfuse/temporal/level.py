@@ -1,8 +1,9 @@
 """Takes out of the fused picture's level what alternates with the exposures.
 
 Frames that were taken dark can come out a little brighter or darker as a whole than those that were taken bright: what
-nobody saw is guessed differently, and noise lifts what is black. The whole picture then flickers at half the frame
-rate, by a fraction of a code value.
+nobody saw is guessed differently. The whole picture then flickers at half the frame rate, by a fraction of a code
+value. All of it is taken from the bright frames: what is clipped in them is guessed from other instants, while a dark
+frame has seen the light of its own.
 
 How much brighter a fused picture is than the one before is measured along the motion, in its median; where the motion
 is known from both sides, in the mean of both, for motion found in dark and in bright frames errs differently. Half of
@@ -46,7 +47,7 @@ class _Last:
 
 
 class Leveller:
-    """Tells what to add to each fused picture; called once for each instant, in order."""
+    """Tells what to add to each fused picture: 0 of the darker exposure; called once for each instant, in order."""
 
     def __init__(self) -> None:
         self._last: _Last | None = None
@@ -72,7 +73,7 @@ class Leveller:
         if last.flow is not None:
             step = (step - _step(small, last.picture, last.flow)) / 2
         self._steps.append(sign(bracket) * step / 2)
-        return -sign(bracket) * alternation(self._steps)
+        return -2 * alternation(self._steps) if bracket.rank else 0.0
 
 
 def _step(before: Map, now: Map, flow: Map) -> float:

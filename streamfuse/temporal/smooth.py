@@ -36,10 +36,8 @@ from streamfuse.temporal import smooth_rows as rows
 ALTERNATION = 0.5  # of a deviation is taken back: then both sides meet in the middle
 NEAR, WHOLE = 3, 6  # instants over which a deviation nearby, and that of the whole picture, has to alternate
 MIN_NEAR, MIN_WHOLE = 2, 5  # as many must be there: a shot begins as it is
-SAME, OTHER = (
-    0.02,
-    0.04,
-)  # difference of luma, followed along the motion: up to here it is sure, from there on not
+# Difference of luma, followed along the motion: up to here it is sure, from there on not.
+SAME, OTHER = 0.01, 0.02
 SEEN = 5  # pixels of the finest map over which pictures are compared
 MIN_SURE = 0.2  # share of the picture: where less is sure, the whole picture does not tell
 MIN_WEIGHT = 1e-6  # weight that is left

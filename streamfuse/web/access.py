@@ -18,7 +18,7 @@ _TOKEN_LETTERS = frozenset(string.ascii_letters + string.digits + string.punctua
 
 
 def checked_token(token: str) -> str:
-    """The token, if it can be one.
+    """Give the token, if it can be one.
 
     Raises:
         UsageError: it is too short, or has letters that a header or a cookie cannot carry. The message does not
@@ -41,11 +41,11 @@ class Token:
         self._session = hmac.new(self._token, b"streamfuse web session", hashlib.sha256).hexdigest()
 
     def matches(self, given: str) -> bool:
-        """Whether it is the token, in a time that does not tell how much of it is right."""
+        """Tell whether it is the token, in a time that does not tell how much of it is right."""
         return hmac.compare_digest(given.encode(errors="surrogateescape"), self._token)
 
     def admits(self, request: Request) -> bool:
-        """Whether a request brings the token as `Authorization: Bearer`, or the cookie."""
+        """Tell whether a request brings the token as `Authorization: Bearer`, or the cookie."""
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.matches(given.strip()):
             return True
@@ -53,7 +53,7 @@ class Token:
         return hmac.compare_digest(cookie.encode(errors="surrogateescape"), self._session.encode())
 
     def cookie(self, request: Request) -> str:
-        """`Set-Cookie` that lets this browser in from now on."""
+        """Give the `Set-Cookie` that lets this browser in from now on."""
         secure = "; Secure" if request.url.scheme == "https" else ""
         return (
             f"{_cookie_name(request)}={self._session}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Strict"
@@ -62,7 +62,7 @@ class Token:
 
 
 def names_this_machine(request: Request) -> bool:
-    """Whether a request was made to a loopback name.
+    """Tell whether a request was made to a loopback name.
 
     Else a site could give its own name this machine's address (DNS rebinding), and read what is meant for it.
     """
@@ -74,7 +74,7 @@ def names_this_machine(request: Request) -> bool:
 
 
 def is_foreign(request: Request) -> bool:
-    """Whether a page of another origin makes this request, other than by a link that is followed.
+    """Tell whether a page of another origin makes this request, other than by a link that is followed.
 
     Browsers tell by `Sec-Fetch-Site`, older ones (and all on plain HTTP) by `Origin`; what has neither is no
     browser, or one that fetches for its user.

@@ -19,7 +19,7 @@ _SEND_BYTES = 256 * 1024
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """(host, port) of `HOST:PORT`.
+    """Give (host, port) of `HOST:PORT`.
 
     No host is 127.0.0.1, `*` every interface; IPv6 addresses stand in brackets; port 0 is any free one.
 
@@ -36,7 +36,7 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, as a name or a numeric address, can only mean this machine."""
+    """Tell whether a host, as a name or a numeric address, can only mean this machine."""
     if host.lower().rstrip(".") == _LOOPBACK_NAME:
         return True
     try:
@@ -48,7 +48,7 @@ def is_loopback(host: str) -> bool:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket.
+    """Open a listening socket.
 
     Raises:
         OutputError: the port is taken or needs other rights, or this machine does not have that address.
@@ -82,7 +82,7 @@ def _listen(listener: socket.socket, address: Any) -> socket.socket:
 
 
 def url(listener: socket.socket) -> str:
-    """What to open in a browser on this machine to reach a bound socket."""
+    """Tell what to open in a browser on this machine to reach a bound socket."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

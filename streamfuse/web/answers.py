@@ -31,7 +31,7 @@ def json(values: dict[str, Any], status_code: int = 200) -> Response:
 
 
 def refusal(status_code: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
-    """An error, as `{"error": sentence}`."""
+    """Answer with an error, as `{"error": sentence}`."""
     return JSONResponse({"error": sentence}, status_code, headers)
 
 
@@ -47,7 +47,7 @@ async def wrong_method(request: Request, error: Exception) -> Response:
 
 
 def with_headers(send: Send) -> Send:
-    """`send`, adding to each answer the headers of all answers that it does not set itself."""
+    """Wrap `send`, adding to each answer the headers of all answers that it does not set itself."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -110,7 +110,7 @@ class _Answering:
 
 
 async def read_body(request: Request) -> bytes | None:
-    """The body of a request; None if it is larger than `MAX_BODY_BYTES`, or takes longer than `BODY_SECONDS`."""
+    """Give the body of a request; None if it is larger than `MAX_BODY_BYTES`, or takes longer than `BODY_SECONDS`."""
     body = b""
     try:
         async with asyncio.timeout(BODY_SECONDS):

@@ -26,13 +26,13 @@ class History:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """A list for each figure, oldest first, None where there is no figure."""
+        """Give a list for each figure, oldest first, None where there is no figure."""
         columns = zip(*self._samples, strict=True) if self._samples else ((), (), (), ())
         return dict(zip(("rate_in", "rate_out", "age_p50", "age_p95"), map(list, columns), strict=True))
 
 
 def plain(value: Any) -> Any:
-    """The same with None in place of what JSON has no word for: infinite and not-a-number."""
+    """Give the same with None in place of what JSON has no word for: infinite and not-a-number."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

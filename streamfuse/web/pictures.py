@@ -63,7 +63,7 @@ class Newest(Generic[Made]):
         self._pull: asyncio.Future[None] | None = None
 
     async def newer(self, after: int, timeout: float) -> Numbered[Made] | None:
-        """The newest one if its number is above `after`, else the next; None if none came in `timeout` seconds."""
+        """Give the newest one if its number is above `after`, else the next; None if none came in `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while True:
             newest = self._newest
@@ -127,7 +127,7 @@ class Pictures:
         }
 
     async def jpeg(self, view: View, size: Size, after: int, timeout: float) -> Numbered[bytes] | None:
-        """The newest picture with a number above `after` as JPEG, `preview` or `full` size; None if none came."""
+        """Give the newest picture with a number above `after` as JPEG, `preview` or `full` size; None if none came."""
         return await self._jpegs[view, size].newer(after, timeout)
 
     async def histograms(self, timeout: float) -> dict[str, dict[str, Any] | None]:

@@ -33,7 +33,7 @@ _GAUGES = (
     ("output_frames_per_second", "Frames fused per second.", "rate_out"),
     ("brackets_per_second", "Complete brackets per second.", "bracket_rate"),
     ("delay_frames", "Input frames after an instant that its fused frame needs.", "delay_frames"),
-    ("exposure_gap_ev", "Gap between neighbouring exposures.", "gap_ev"),
+    ("exposure_gap_ev", "How far neighbouring exposures are apart, EV.", "gap_ev"),
     ("picture_width_pixels", "Width of the fused picture.", "width"),
     ("picture_height_pixels", "Height of the fused picture.", "height"),
 )
@@ -66,7 +66,7 @@ class RunCollector(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Every figure."""
+        """Give every figure."""
         status = self._control.status()
         yield InfoMetricFamily(
             "streamfuse_run",
@@ -101,7 +101,7 @@ class RunCollector(Collector):
 def registry(
     control: LiveControl, clients: Callable[[], int] = lambda: 0, encoded: Callable[[], int] = lambda: 0
 ) -> CollectorRegistry:
-    """All figures of a run and of its process (memory, open files, CPU time), apart from the global registry."""
+    """Make a registry of all figures of a run and of its process: memory, open files, CPU time."""
     found = CollectorRegistry(auto_describe=False)
     found.register(RunCollector(control, clients, encoded))
     ProcessCollector(registry=found)

@@ -47,7 +47,7 @@ class Exposures(BaseModel):
 
 
 def create_app(control: LiveControl, token: str | None = None) -> Starlette:
-    """The application.
+    """Build the application.
 
     Args:
         control: the live run.
@@ -113,11 +113,11 @@ class _Web:
                 pool.shutdown(wait=False, cancel_futures=True)
 
     async def front(self, request: Request) -> Response:
-        """The page."""
+        """Give the page."""
         return Response(page.asset("index.html"), media_type=page.MEDIA_TYPES[".html"])
 
     async def static(self, request: Request) -> Response:
-        """A file of the page."""
+        """Give a file of the page."""
         name = request.path_params["name"]
         media_type = page.assets().get(name)
         if media_type is None:
@@ -154,14 +154,14 @@ class _Web:
         return json(await self._pictures.histograms(PICTURE_SECONDS))
 
     async def picture(self, request: Request) -> Response:
-        """The next picture after number `after`, at the size of the page; 204 if none came."""
+        """Give the next picture after number `after`, at the size of the page; 204 if none came."""
         after = request.query_params.get("after", "-1")
         if not after.removeprefix("-").isdecimal() or len(after) > 18:
             return refusal(400, "after has to be the number of a picture.")
         return await self._jpeg(request, "preview", int(after))
 
     async def snapshot(self, request: Request) -> Response:
-        """The newest picture at full size."""
+        """Give the newest picture at full size."""
         answer = await self._jpeg(request, "full", -1)
         if answer.status_code == 204:
             return refusal(503, "There is no picture yet.", {"retry-after": "1"})

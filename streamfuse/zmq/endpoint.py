@@ -33,8 +33,8 @@ _TCP = re.compile(r"(?P<host>\[[0-9a-fA-F:.%a-z]+\]|[^:/\[\]\s]*):(?P<port>\d{1,
 _LOOPBACK = re.compile(r"127(\.\d+){3}|localhost|\[::1\]")
 _IPC_BYTES = 107  # of a Unix socket's path
 _EXAMPLES: Mapping[Role, str] = {
-    "sink": "write it like zmq+pub://127.0.0.1:5556, push:tcp://127.0.0.1:5556 or ipc:///tmp/frames",
-    "source": "write it like zmq+sub://127.0.0.1:5556, pull:tcp://127.0.0.1:5556 or ipc:///tmp/frames",
+    "sink": "write it like pub:tcp://127.0.0.1:5556, push:tcp://127.0.0.1:5556 or ipc:///tmp/frames",
+    "source": "write it like sub:tcp://127.0.0.1:5556, pull:tcp://127.0.0.1:5556 or ipc:///tmp/frames",
 }
 
 

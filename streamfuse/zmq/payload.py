@@ -65,6 +65,10 @@ def make_encoder(
     """
     if encoding == "raw":
         return RawEncoder(info, pixels)
+    if info.color.is_hdr and info.bits > 8:
+        raise EncoderError(
+            f"HDR is published as raw frames of 10 bit; {encoding} has 8: leave --encoding out."
+        )
     if encoding == "jpeg":
         return JpegEncoder(info, quality)
     return PacketEncoder(encoding, info, crf, rate)

@@ -11,7 +11,7 @@ from typing import Any
 
 from streamfuse.core.arguments import expect_frame
 from streamfuse.core.frame import Frame, FusedFrame
-from streamfuse.core.protocols import Sink, SourceInfo
+from streamfuse.core.protocols import Drain, SourceInfo
 from streamfuse.core.reports import SinkReport
 from streamfuse.errors import EncoderError, OutputError, StreamTimeoutError
 from streamfuse.zmq.endpoint import Endpoint, parse_endpoint, read_options
@@ -52,7 +52,7 @@ def open_publisher(
     return ZmqSink(endpoint, info, settings, rate=rate, content=content)
 
 
-class ZmqSink(Sink):
+class ZmqSink(Drain[FusedFrame | Frame]):
     """Publishes frames, fused ones or single exposures.
 
     `pub` never waits: a subscriber that is slow or gone loses frames, and nothing is encoded while nobody listens.

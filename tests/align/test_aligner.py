@@ -80,7 +80,7 @@ def test_global_motion_beats_none() -> None:
     truth = exposed(shifted(scene(), 6.0), 2.5)
     errors = []
     for mode in ("off", "global"):
-        out = align(frames, ranks, Aligner("balanced", mode, ghost=False))  # type: ignore[arg-type]
+        out = align(frames, ranks, Aligner("balanced", mode, ghost=False))
         errors.append(error(out[2].exposures[1][0], truth))
         assert (out[2].flow_before is None) == (mode == "off")
     assert errors[1] < errors[0] / 2
@@ -295,7 +295,7 @@ def test_sides_that_disagree_where_the_bright_reference_is_clipped_are_not_mixed
         linear[30:66, 24 + 28 * i : 44 + 28 * i] = 0.3
         frames.append(grey_frame(exposed(linear, 3.0 * rank), i))
     made = align(frames, ranks, Aligner())[3].exposures[0][0][34:62, 60:]
-    light, dark = (int(exposed(np.float32([[level]]), 0)[0, 0]) for level in (0.9, 0.3))
+    light, dark = (int(exposed(np.array([[level]], np.float32), 0)[0, 0]) for level in (0.9, 0.3))
     between = (made < light - 25) & (made > dark + 25)  # half transparent
     assert between.mean() < 0.12
 
@@ -320,3 +320,23 @@ def test_what_nobody_saw_is_filled_from_what_has_moved_not_with_the_level_of_cli
         zoom = plane.shape[0] / 120
         place = plane[int(46 * zoom) : int(66 * zoom), int(146 * zoom) : int(166 * zoom)]
         assert np.abs(place.astype(float) - float(wanted[0, 0])).mean() < most
+
+
+@pytest.mark.parametrize("speed", [18, 24])
+def test_what_moves_fast_and_is_clipped_is_whole_and_not_grey(speed: int) -> None:
+    ranks = [i % 2 for i in range(5)]
+    light, thing = scene(320, 192, 1), scene(24, 72, 2)
+    scenes = []
+    for i in range(5):
+        linear = np.float32(0.05) + np.float32(0.05) * np.sqrt(light)
+        left = 30 + speed * i
+        linear[60:132, left : left + 24] = 0.15 + 0.5 * np.sqrt(thing)  # white at 3 EV
+        scenes.append(linear)
+    frames = [
+        grey_frame(exposed(linear, 3.0 * rank), i)
+        for i, (linear, rank) in enumerate(zip(scenes, ranks, strict=True))
+    ]
+    made, left = align(frames, ranks, Aligner())[3].exposures[0][0], 30 + speed * 3
+    wrong = np.abs(made.astype(float) - exposed(scenes[3], 0))[50:142, left - 20 : left + 44]
+    assert wrong.mean() < 7
+    assert (wrong > 25).mean() < 0.1

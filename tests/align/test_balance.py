@@ -122,7 +122,7 @@ def test_one_bracket_that_differs_changes_nothing_and_the_past_is_forgotten() ->
 
 
 @pytest.mark.parametrize("curve", [CURVE, transfer_curve(3.0, (0.055, 2.4))])
-def test_colours_come_to_the_other_scale_and_back(curve) -> None:  # type: ignore[no-untyped-def]
+def test_colours_come_to_the_other_scale_and_back(curve) -> None:
     coloured = replace(curve, balance=(1.2, 0.8))
     dark = np.full((2, 2, 3), 0.2, np.float32)
     bright = coloured.brighten_rgb(dark)

@@ -51,7 +51,7 @@ def test_a_picture_of_a_few_pixels_has_none() -> None:
 
 
 def test_dense_flow_in_noise_gives_way_to_the_motion_of_the_camera() -> None:
-    there, exact = picture(), homography(np.float64([[1, 0, 2], [0, 1, -1], [0, 0, 1]]))
+    there, exact = picture(), homography(np.array([[1, 0, 2], [0, 1, -1], [0, 0, 1]], np.float64))
     rng = np.random.default_rng(3)
     here = warp(there, exact) + rng.normal(0, 0.05, SHAPE).astype(np.float32)
     dense = exact + cv2.GaussianBlur(rng.normal(0, 2, exact.shape).astype(np.float32), (0, 0), 3)

@@ -71,7 +71,7 @@ def test_sides_that_show_different_things_are_not_mixed_where_nobody_knows_bette
 
 def test_a_noisy_dark_reference_leaves_the_pixels_to_brighter_neighbours_that_agree() -> None:
     noise = np.random.default_rng(0).normal(0, 2e-3, scene().shape).astype(np.float32)
-    raised = CURVE.brighten(exposed(np.maximum(scene() + noise, 0), 0).astype(np.float32) / 255)
+    raised = CURVE.brighten(exposed(np.maximum(scene() + noise, 0), 0).astype(np.float32) / 255)  # type: ignore[arg-type]
     bright = luma(3)
     bright[30:60, 40:80] = np.clip(raised[30:60, 40:80] + 0.3, 0, 1)  # a ghost
     share = ghost.brighter_share(raised, [ghost.squared_error(raised, bright)], CURVE, 1.0)
@@ -94,3 +94,19 @@ def test_a_clipped_reference_leaves_the_pixels_to_darker_neighbours() -> None:
     share = ghost.darker_share(Picture(bright, None, np.ones((1, 3), np.float32)))
     assert share[:, :16].max() == 0
     assert share[:, 22:].min() == 1
+
+
+def test_what_is_wide_comes_from_one_side_and_an_edge_from_both() -> None:
+    even, alike = np.full((80, 160), 0.3, np.float32), np.full((80, 160), 0.02, np.float32)
+    own = alike.copy()
+    own[20:60, 20:23] = 0.3  # an edge
+    own[20:60, 90:130] = 0.3
+    weight = ghost.side_weights(even, even, alike, own)
+    np.testing.assert_allclose(weight[20:60, 18:24], 0.5, atol=1e-5)
+    assert weight[26:54, 96:124].min() > 0.99
+    np.testing.assert_allclose(weight[:, 60:70], 0.5, atol=1e-5)
+    worse = even.copy()
+    worse[20:60, 100:120] = (
+        4.0  # in a part of it the side before lies off the reference: all of it is the other's
+    )
+    assert ghost.side_weights(worse, even, alike, own)[28:52, 98:122].max() < 0.05

@@ -222,12 +222,12 @@ def fake_harvesters(sensor, data_format="Mono8", devices=1):
 
         @property
         def value(self):
-            return self._value
+            return self._value  # type: ignore[attr-defined]
 
         @value.setter
         def value(self, value):
             self.__dict__["_value"] = value
-            self._told(value)
+            self._told(value)  # type: ignore[attr-defined]
 
     def fetch(timeout):
         component = SimpleNamespace(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -191,5 +193,5 @@ def test_readings_are_shares_of_white(bits, full):
     black, white = (0, (1 << bits) - 1) if full else (16 << (bits - 8), 235 << (bits - 8))
     luma = np.full((200, 300), (black + white) // 2, np.uint8 if bits == 8 else np.uint16)
     luma[:20], luma[-20:] = black, white
-    frame = Frame((luma,), bits, (0, 0), ColorInfo(full_range=full), 0, 1, 0)
+    frame = Frame((luma,), bits, (0, 0), ColorInfo(full_range=full), 0, Fraction(1), 0)
     assert read(frame) == pytest.approx((1.0, 0.0), abs=0.01)

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamfuse.camera import CameraOptions, is_camera, open_camera
+from streamfuse.camera.camera_source import CameraSource
 from streamfuse.camera.timeline import CLOCK, Backoff, Timeline
 from streamfuse.core.frame import Exposure
-from streamfuse.core.protocols import Source
 from streamfuse.errors import CameraError, UsageError, without_credentials
 
 
@@ -25,7 +25,7 @@ def frames_at(*times):
 
 def test_frames_go_through_with_numbers_and_increasing_time_stamps():
     source, _ = scripted_source(frames_at(7.0, 7.04, 7.08))
-    assert isinstance(source, Source)
+    assert isinstance(source, CameraSource)
     frames = list(source)
     assert [frame.index for frame in frames] == [0, 1, 2]
     assert [float(frame.pts * frame.time_base) for frame in frames] == pytest.approx(

@@ -124,7 +124,7 @@ def test_exposure_from_exif(tmp_path, order):
     (tmp_path / "a.jpg").write_bytes(data)
     with ImageSequenceSource([tmp_path / "a.jpg"]) as source:
         [frame] = source
-    assert frame.exposure == Exposure(time_us=pytest.approx(1e6 / 60), gain=2.0)
+    assert frame.exposure == Exposure(time_us=pytest.approx(1e6 / 60), gain=2.0)  # type: ignore[arg-type]
     block = exif_block(3, order)
     assert read_exif(block) == read_exif(data)
     png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", len(block), b"eXIf") + block + b"\0\0\0\0"

@@ -8,11 +8,11 @@ import pytest
 
 from streamfuse.capture.per_exposure import PerExposureSource
 from streamfuse.core.frame import ColorInfo, Frame
-from streamfuse.core.protocols import SourceInfo
+from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.errors import InputError
 
 
-class Made:
+class Made(Source):
     """A source of flat grey frames."""
 
     def __init__(self, level, count=4, *, width=8, start=0, rate=25, known=True, lost=()):

@@ -85,7 +85,7 @@ def test_settings_of_a_wrong_kind(settings, says):
 
 
 def test_a_device_of_torch_is_a_device():
-    assert streamfuse.Fuser("fast", torch.device("cpu")).device == "cpu"
+    assert streamfuse.Fuser("fast", torch.device("cpu")).device == "cpu"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("door", [streamfuse.fuse_video, streamfuse.open_source])
@@ -143,7 +143,7 @@ def test_a_sink_for_frames_is_given_an_array(tmp_path, monkeypatch, target):
         info = source.info
     with streamfuse.open_sink(target, info) as sink:
         with pytest.raises(UsageError, match=r"FusedFrame\.from_rgb"):
-            sink.write(RGB)
+            sink.write(RGB)  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="fuse_video"):
             sink.write(None)
 
@@ -170,9 +170,9 @@ def test_a_frame_of_what_is_no_picture(picture):
 def test_outputs_and_their_options(tmp_path):
     for target in (None, 3, RGB):
         with pytest.raises(UsageError, match="name of an output"):
-            streamfuse.open_sink(target)
+            streamfuse.open_sink(target)  # type: ignore[call-overload]
     with pytest.raises(UsageError, match="did you mean 'codec'"):
-        streamfuse.open_sink(tmp_path / "a.mkv", cdoec="h264")
+        streamfuse.open_sink(tmp_path / "a.mkv", cdoec="h264")  # type: ignore[call-overload]
     with pytest.raises(UsageError, match="is no output"):
         streamfuse.open_sink("rtpm://127.0.0.1/x")
 

@@ -74,7 +74,7 @@ def test_full_range_8_bit_comes_back_within_one():
 def test_flat_colour_survives_every_subsampling_and_size(subsampling, size):
     color = ColorInfo(matrix=1, full_range=True)
     planes = rgb_to_planes(solid((200, 90, 30), size), bits=8, subsampling=subsampling, color=color)
-    assert planes[1].shape == chroma_shape(*size, subsampling)
+    assert planes[1].shape == chroma_shape(size[0], size[1], subsampling)
     back = planes_to_rgb(planes, 8, subsampling, color)
     assert back.shape == (*size, 3)
     assert np.abs(back.astype(int) - (200, 90, 30)).max() <= 1
@@ -207,7 +207,7 @@ def test_rgb_is_that_of_the_formula_to_a_rounding(seed, bits, full, matrix, subs
     rng = np.random.default_rng(seed)
     dtype = np.uint8 if bits == 8 else np.uint16
     top = np.iinfo(dtype).max
-    shapes = [size, *[chroma_shape(*size, subsampling)] * 2]
+    shapes = [size, *[chroma_shape(size[0], size[1], subsampling)] * 2]
     planes = tuple(rng.integers(0, 1 << bits, shape).astype(dtype) for shape in shapes)
     color = ColorInfo(matrix=matrix, full_range=full)
     rgb = planes_to_rgb(planes, bits, subsampling, color, blue_first=blue_first)

@@ -12,7 +12,7 @@ from streamfuse.errors import UsageError
 
 
 def drained(queue: Queue) -> list[int]:
-    return list(takewhile(lambda item: item is not END, iter(queue.get, None)))
+    return list(takewhile(lambda item: item is not END, iter(queue.get, None)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("policy", "kept"), [("drop-oldest", [4, 5, 6]), ("drop-newest", [1, 2, 3])])
@@ -86,4 +86,4 @@ def test_a_queue_needs_room_and_a_policy():
     with pytest.raises(UsageError, match="at least 1 item, not 0"):
         Queue(0)
     with pytest.raises(UsageError, match="no policy 'drop'"):
-        Queue(1, "drop")
+        Queue(1, "drop")  # type: ignore[arg-type]

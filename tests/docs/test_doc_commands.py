@@ -11,7 +11,6 @@ import pytest
 from material import make_material
 from runs import REPOSITORY, start, streamfuse
 
-from streamfuse.cli import bench as cli_bench
 from streamfuse.cli.app import main
 from streamfuse.lab.bench import runs as bench_runs
 
@@ -36,9 +35,12 @@ NOT_RUN = {
     "python tools/formats_streams.py *": "runs for minutes; tests/tools/test_formats.py runs the same",
     "python tools/measure_noise.py *": "takes minutes, and has no smaller size",
     "python tools/acceptance.py *": "runs the README's commands under load for minutes; .ci/run runs it in short",
+    "streamfuse bench --quick": "tools/first_hour/chooser.py runs it",
+    "streamfuse still dark.jpg middle.jpg bright.jpg -o fused.png": "tools/first_hour/photographer.py runs it",
     "streamfuse live 0 *": "needs a camera; tests/capture has a made-up device",
     "streamfuse live rtsp://*": _PEER,
     "streamfuse live env:*": _PEER,
+    "streamfuse evaluate ablation bridge_hdr/ dog.mp4 *": "another command of that page is the same with more clips",
     "streamfuse doctor --camera": "needs a camera; tests/capture has a made-up device",
     "streamfuse doctor --camera /dev/video0": "needs a camera; tests/capture has a made-up device",
     "streamfuse batch * --ray *": "needs a Ray cluster",
@@ -52,6 +54,7 @@ SHORTER = {
     "evaluate labels": ["--frames", "30", "--width", "64"],
     "live": ["--duration", "4"],
     "tools/hdr_cost.py": ["--size", "96x64", "--rounds", "1"],
+    "tools/hdr_prints.py": ["--width", "96"],
 }
 # Commands that talk to each other: all of a block are started together.
 TALKING = ("publish", "subscribe", "capture-publish", "record", "fuse pull:")
@@ -126,7 +129,7 @@ def short(command: Command) -> list[str]:
     """Its words, on small inputs, for a short time."""
     words = command.words[1:]
     if words[0] == "bench":
-        sizes = [] if "--quick" in words or "--size" in words else ["--size", "96x64"]
+        sizes = [] if "--size" in words else ["--size", "96x64"]
         words = [word if "x" not in word or not word[0].isdigit() else "96x64" for word in words]
         words = ["fast" if word in ("balanced", "best") else word for word in words]
         preset = [] if "--preset" in words else ["--preset", "fast"]
@@ -141,9 +144,8 @@ def short(command: Command) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ALONE, ids=lambda c: f"{c.page}: {c.text}"[:90])
 def test_it_runs(command, here, monkeypatch):
-    monkeypatch.setattr(cli_bench, "_QUICK_SIZE", (96, 64))
-    if "--quick" not in command.words:  # each run in a process of its own takes seconds to begin
-        monkeypatch.setattr(bench_runs, "measure_run", bench_runs._measure)
+    # Each run in a process of its own takes seconds to begin.
+    monkeypatch.setattr(bench_runs, "measure_run", bench_runs._measure)
     if command.words[0] == "python":
         more = SHORTER.get(command.words[1], [])
         done = subprocess.run([sys.executable, *command.words[1:], *more], check=False, timeout=110)

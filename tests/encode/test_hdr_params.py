@@ -3,13 +3,16 @@
 import av
 import numpy as np
 import pytest
+import second_reader as reader
 from fused_frames import clip, source_info, write
 
 from streamfuse.core.frame import ColorInfo
 from streamfuse.core.mastering import Mastering
+from streamfuse.encode.container_mastering import write_mastering
 from streamfuse.encode.hdr_params import svtav1_params, x265_params
 from streamfuse.encode.join import join_parts
 from streamfuse.encode.video_sink import VideoFileSink
+from streamfuse.errors import EncoderError
 
 PQ = ColorInfo(matrix=9, primaries=9, transfer=16)
 MASTERING = Mastering(primaries=12, peak=1000.0, average=400.0)
@@ -20,7 +23,7 @@ def light_levels(path):
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             if frame.key_frame:
-                side = {data.type.name: bytes(data) for data in frame.side_data}
+                side = {data.type.name: bytes(data) for data in frame.side_data}  # type: ignore[arg-type, attr-defined]
                 found = side.get("CONTENT_LIGHT_LEVEL")
                 yield None if found is None else tuple(np.frombuffer(found, "<u4").tolist())
 
@@ -52,3 +55,52 @@ def test_a_file_without_it_has_none(tmp_path):
     info = source_info(128, 96, bits=10, color=PQ)
     write(VideoFileSink(tmp_path / "a.mp4", info, codec="hevc"), clip(info, 4))
     assert list(light_levels(tmp_path / "a.mp4")) == [None]
+
+
+P3_AND_WHITE = [0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290]
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [
+        ("hevc", ".mp4"),
+        ("hevc", ".mov"),
+        ("hevc", ".mkv"),
+        ("av1", ".mp4"),
+        ("av1", ".mkv"),
+        ("av1", ".webm"),
+    ],
+)
+def test_a_second_reader_finds_it_in_the_header_and_in_the_stream(tmp_path, codec, suffix):
+    info = source_info(128, 96, bits=10, color=PQ)
+    path = tmp_path / f"a{suffix}"
+    sink = VideoFileSink(path, info, codec=codec, mastering=MASTERING)
+    write(sink, clip(info, 3))
+    assert not sink.warnings
+    with av.open(str(path)) as container:
+        packet = bytes(next(container.demux(video=0)))
+        assert "title" not in container.streams.video[0].metadata
+    header = (reader.from_matroska if suffix in (".mkv", ".webm") else reader.from_mp4)(path.read_bytes())
+    stream = (reader.from_hevc if codec == "hevc" else reader.from_av1)(packet)
+    for told in (header, stream):
+        np.testing.assert_allclose(told.places, P3_AND_WHITE, atol=2e-5)
+        np.testing.assert_allclose(told.luminance, (1000, 1e-4), rtol=0.4)  # AV1 has black in 1/16384
+        assert tuple(told.light) == (1000, 400)
+    with av.open(str(path)) as container:
+        assert len(list(container.decode(video=0))) == 3
+
+
+def test_quicktime_holds_no_av1(tmp_path):
+    with pytest.raises(EncoderError, match="cannot hold av1"):
+        VideoFileSink(tmp_path / "a.mov", source_info(128, 96, bits=10, color=PQ), codec="av1")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_header_without_a_place_for_it_stays_as_it_is(tmp_path):
+    for suffix in (".mp4", ".mkv"):
+        path = tmp_path / f"a{suffix}"
+        info = source_info(128, 96)
+        write(VideoFileSink(path, info, codec="h264"), clip(info, 3))
+        before = path.read_bytes()
+        assert not write_mastering(path, MASTERING)
+        assert path.read_bytes() == before

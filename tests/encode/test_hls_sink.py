@@ -103,7 +103,7 @@ def test_a_run_that_fails_leaves_the_playlist_that_is_there(tmp_path):
         raise RuntimeError
     assert (tmp_path / "stream.m3u8").read_text() == old
     assert played(tmp_path / "stream.m3u8") == 12
-    assert "stream.m3u8 is as it was; what was made is in" in sink.warnings[0]
+    assert "stream.m3u8 is as it was; what was made is in" in sink.report().warnings[0]
     assert played(sink.outputs[0]) == 20
 
 

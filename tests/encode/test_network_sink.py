@@ -159,7 +159,7 @@ def test_no_process_is_left_behind(port):
 
 def test_the_address_is_not_in_the_list_of_processes(port):
     sink = NetworkSink(f"rtsp://me:secret@127.0.0.1:{port}/cam", source_info())
-    assert "secret" not in " ".join(sink._pusher._process.args)
+    assert "secret" not in " ".join(sink._pusher._process.args)  # type: ignore[arg-type]
     sink.close()
 
 

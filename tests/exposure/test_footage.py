@@ -192,7 +192,7 @@ def test_a_fade_of_pictures_whose_channels_are_clipped_apart():
     for exposures in instants(24):
         # A warm light: red is clipped long before blue, and luma has no level of its own.
         warm = [planes_to_rgb(planes, 8, (1, 1), COLOR).astype(np.float32) for planes in exposures]
-        warm = [np.clip(rgb * np.float32([1.35, 0.95, 0.6]), 0, 255) for rgb in warm]
+        warm = [np.clip(rgb * np.array([1.35, 0.95, 0.6], np.float32), 0, 255) for rgb in warm]
         both.append(
             tuple(
                 rgb_to_planes(np.rint(rgb).astype(np.uint8), bits=8, subsampling=(1, 1), color=COLOR)

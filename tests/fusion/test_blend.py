@@ -10,7 +10,8 @@ from pictures import exposures
 
 from streamfuse.core.frame import FusionMaps
 from streamfuse.fusion.blend import blend_luma
-from streamfuse.fusion.pyramid import HELD, ROLL_OFF, ROLLED, SLACK, within
+from streamfuse.fusion.pyramid import within
+from streamfuse.fusion.pyramid_settings import HELD, ROLL_OFF, ROLLED, SLACK
 from streamfuse.fusion.torch_blend import blend_luma_torch
 
 EXPONENTS = (0.3, 0.1, 0.25, 0.0, 0.4)
@@ -60,7 +61,7 @@ def test_opencv_and_torch_agree(height, width, count, extra, seed):
 @pytest.mark.parametrize("shape", [(64, 96), (45, 67), (200, 131)])
 @pytest.mark.parametrize("extra", [-5, -2, 1])
 def test_the_gpu_agrees_with_opencv(shape, extra):
-    lumas, maps = exposures(*shape, 3), random_maps(*shape, 3, extra, 5)
+    lumas, maps = exposures(shape[0], shape[1], 3), random_maps(shape[0], shape[1], 3, extra, 5)
     on_gpu = in_torch(lumas, maps, EXPONENTS, extra, "cuda")
     np.testing.assert_allclose(blend_luma(lumas, maps, EXPONENTS, extra), on_gpu, atol=1e-4)
 

@@ -39,7 +39,7 @@ def both(fuser, lumas, bits, color):
     ("bits", "size"), [(8, (192, 256)), (10, (160, 352)), (12, (96, 160)), (8, (101, 353))]
 )
 def test_is_the_float_blend_but_for_rounding(fuser, bits, size, color):
-    lumas = [planes[0] for planes in plane_exposures(*size, 2, bits, (0, 0), color)]
+    lumas = [planes[0] for planes in plane_exposures(size[0], size[1], 2, bits, (0, 0), color)]
     ours, wanted = both(fuser, lumas, bits, color)
     assert (ours.shape, ours.dtype) == (wanted.shape, wanted.dtype)
     difference = np.abs(ours.astype(int) - wanted)[8:-8, 8:-8] / (1 << (bits - 8))
@@ -76,7 +76,7 @@ def test_nothing_wraps_or_leaves_the_range(fuser, bits):
 
 @pytest.mark.parametrize("size", [(192, 256), (100, 200)])
 def test_the_network_sees_the_same_picture(fuser, size):
-    plane = plane_exposures(*size, 2, 8, (0, 0), LIMITED)[1][0]
+    plane = plane_exposures(size[0], size[1], 2, 8, (0, 0), LIMITED)[1][0]
     extra = fuser.octaves(plane.shape)
     small = reduced(plane, 8, LIMITED, extra)
     mean = normalise(plane, 8, LIMITED).reshape(size[0] >> extra, 1 << extra, size[1] >> extra, 1 << extra)

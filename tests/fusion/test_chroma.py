@@ -148,7 +148,7 @@ def test_the_result_is_inside_the_gamut(seed, bits, color, count):
     lumas = [normalise(rng.integers(0, top + 1, shape).astype(dtype), bits, color) for _ in range(count)]
     fused = rng.uniform(-0.1, 1.1, shape).astype(np.float32)
     weights = rng.random((count, *shape), np.float32)
-    cb, cr = fuse_chroma(chroma, lumas, fused, weights / weights.sum(axis=0), bits, color)
+    cb, cr = fuse_chroma(chroma, lumas, fused, weights / weights.sum(axis=0), bits, color)  # type: ignore[arg-type]
     rgb = decoded(quantise(fused, bits, color), cb, cr, bits, color)
     # What rounding may do, to the exposures before and to the result now.
     rounding = (1.6 + ROUNDING) * luma_code(bits, color)
@@ -159,11 +159,11 @@ def test_the_result_is_inside_the_gamut(seed, bits, color, count):
 @pytest.mark.parametrize("subsampling", [(1, 1), (1, 0), (0, 0), (0, 1), (2, 0)])
 @pytest.mark.parametrize("size", [(16, 24), (17, 25), (1, 1), (31, 2)])
 def test_native_subsampling_of_any_size(subsampling, size):
-    shape = chroma_shape(*size, subsampling)
+    shape = chroma_shape(size[0], size[1], subsampling)
     rng = np.random.default_rng(1)
     chroma = [tuple(rng.integers(0, 256, shape, np.uint8) for _ in "br") for _ in range(2)]
     lumas = [rng.random(size, np.float32) for _ in range(2)]
-    for plane in fuse_chroma(chroma, lumas, lumas[0], even(2, shape), 8, BT709):
+    for plane in fuse_chroma(chroma, lumas, lumas[0], even(2, shape), 8, BT709):  # type: ignore[arg-type]
         assert plane.shape == shape
         assert plane.dtype == np.uint8
 

@@ -80,7 +80,7 @@ def test_exposures_that_are_equal_keep_their_colour(matrix, bits, full):
     # Patches of 4 x 4 pixels, whose chroma is known at half of that.
     luma, *chroma = (np.repeat(np.repeat(p, 4, 0), 4, 1) for p in saturated((40, 60), bits, color, bits))
     chroma = [np.ascontiguousarray(plane[::2, ::2]) for plane in chroma]
-    made = fuse_chroma_fast([tuple(chroma)] * 2, [luma] * 2, luma, even((40, 60)), bits, color)
+    made = fuse_chroma_fast([tuple(chroma)] * 2, [luma] * 2, luma, even((40, 60)), bits, color)  # type: ignore[list-item]
     for mine, wanted in zip(made, chroma, strict=True):
         assert np.abs(mine.astype(int) - wanted).max() <= 1
 
@@ -90,9 +90,9 @@ def test_light_that_is_too_bright_for_its_colour_is_cut_off_as_the_exact_rule_do
     orange, luma = (30, 235), 235  # Cb, Cr: R' would be 1.51
     planes = tuple(np.full((24, 32), value, np.uint8) for value in orange)
     lumas = [np.full((48, 64), luma, np.uint8)] * 2
-    quick = fuse_chroma_fast([planes] * 2, lumas, lumas[0], even((12, 16)), 8, color)
+    quick = fuse_chroma_fast([planes] * 2, lumas, lumas[0], even((12, 16)), 8, color)  # type: ignore[list-item]
     floats = [normalise(plane, 8, color) for plane in lumas]
-    exact = fuse_chroma([planes] * 2, floats, floats[0], even((24, 32)), 8, color)
+    exact = fuse_chroma([planes] * 2, floats, floats[0], even((24, 32)), 8, color)  # type: ignore[list-item]
     assert int(quick[1][5, 5]) < orange[1] - 30
     for mine, wanted in zip(quick, exact, strict=True):
         np.testing.assert_allclose(mine.astype(float), wanted, atol=1)

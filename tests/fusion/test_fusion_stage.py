@@ -48,7 +48,7 @@ def test_depths_and_ranges_agree(new):
 @pytest.mark.parametrize("subsampling", [(1, 1), (1, 0), (0, 0)])
 @pytest.mark.parametrize(("bits", "size"), [(8, (45, 67)), (10, (64, 48))])
 def test_planes_keep_their_kind(fuser, subsampling, bits, size):
-    exposures = plane_exposures(*size, 3, bits, subsampling, LIMITED)
+    exposures = plane_exposures(size[0], size[1], 3, bits, subsampling, LIMITED)
     fused = fuse_planes(fuser, exposures, bits, LIMITED)
     assert [(p.shape, p.dtype) for p in fused] == [(p.shape, p.dtype) for p in exposures[0]]
     assert all(p.max() < 1 << bits for p in fused)
@@ -130,7 +130,7 @@ def test_the_stages_give_what_the_function_gives_and_keep_the_frame(fuser):
 @pytest.mark.parametrize("size", [(48, 64), (400, 700)])  # the larger one is fused in integers
 def test_a_level_is_added_before_luma_is_rounded(size):
     fuser = create_fuser("lcndr-xs", device="cpu")
-    planes = plane_exposures(*size, 2, 8, (1, 1), FULL)
+    planes = plane_exposures(size[0], size[1], 2, 8, (1, 1), FULL)
     frame = Frame(planes[0], 8, (1, 1), FULL, 0, Fraction(1, 25), 0)
     bracket = Bracket(frame, 0, 2, {1: Neighbours(None, frame)})
     aligned, asked = AlignedBracket(bracket, tuple(planes), (0.0, 3.0), (None, None)), []

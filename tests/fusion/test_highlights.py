@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from streamfuse.fusion.highlights import EXPONENT, MAX_RAISE, alone, favour, restore
-from streamfuse.fusion.pyramid import DIM, LIFT, LIFTED, lifted, within
+from streamfuse.fusion.highlights import alone, favour, restore
+from streamfuse.fusion.pyramid import lifted, within
+from streamfuse.fusion.pyramid_settings import DIM, EXPONENT, LIFT, LIFTED, MAX_RAISE
 
 NOTHING = torch.zeros(1, 1, 1, 1)
 

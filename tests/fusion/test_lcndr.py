@@ -8,7 +8,8 @@ import torch
 from networks import TINY, random_network
 from pictures import exposures
 
-from streamfuse.fusion.lcndr import LEVELS, REVISED, Lcndr, SelfAttention
+from streamfuse.fusion.lcndr import Lcndr, SelfAttention
+from streamfuse.fusion.lcndr_config import LEVELS, REVISED
 from streamfuse.fusion.models import NETWORKS, load_network
 from streamfuse.fusion.pyramid import pad_to_multiple
 
@@ -74,7 +75,7 @@ def test_samples_of_a_batch_do_not_see_each_other(network, count):
 @pytest.mark.parametrize("size", [(16, 16), (17, 16), (31, 45), (64, 33), (101, 17)])
 @pytest.mark.parametrize("count", [2, 5])
 def test_any_size_and_number_of_exposures(network, size, count):
-    fused = network(stack(*size, count))
+    fused = network(stack(size[0], size[1], count))
     assert fused.shape == (1, 1, *size)
     assert fused.isfinite().all()
 
@@ -103,7 +104,7 @@ def test_plain_surfaces_stay_plain_up_to_the_border(levels, mirrored):
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_each_module_can_be_switched_off_and_matters(network, switch):
     luma = stack(count=3)
-    without = random_network(replace(TINY, **{switch: False}))
+    without = random_network(replace(TINY, **{switch: False}))  # type: ignore[arg-type]
     # the same weights wherever both networks have them: only the module is missing
     mine, theirs = without.state_dict(), network.state_dict()
     without.load_state_dict(

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from streamfuse.fusion.pyramid import (
-    ENERGY_FLOOR,
     band_weights,
     collapse,
     laplacian_pyramid,
@@ -12,6 +11,7 @@ from streamfuse.fusion.pyramid import (
     pad_to_multiple,
     upsample,
 )
+from streamfuse.fusion.pyramid_settings import ENERGY_FLOOR
 
 
 def test_collapsing_recovers_the_picture():

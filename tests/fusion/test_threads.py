@@ -1,7 +1,5 @@
 """One place limits the threads of torch and OpenCV, whichever way fusion is entered."""
 
-import threading
-
 import cv2
 import numpy as np
 import pytest
@@ -105,21 +103,6 @@ def test_what_was_set_lower_stays(many):
     cv2.setNumThreads(1)
     by_pair()
     assert counts() == (2, 1)
-
-
-def test_a_thread_that_did_not_make_the_fuser_is_limited_too(many):
-    fuser = streamfuse.Fuser("fast", "cpu", threads=2)
-    found = []
-
-    def work():
-        torch.set_num_threads(8)  # as a thread has it that used torch before
-        fuser([picture() // 4, picture()])
-        found.append(torch.get_num_threads())
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert found == [2]
 
 
 @pytest.mark.parametrize("number", [0, -1, "2", 1.5])

@@ -94,8 +94,8 @@ def test_the_empty_part_is_kept_and_darkens_nothing(tmp_path, suffix, dtype):
         write_photo(whole[-1], rgb)
         write_photo(holed[-1], np.where(alpha[..., None] > 0, rgb, 0).astype(dtype), alpha=alpha)
     options = {"preset": "fast", "device": "cpu"}
-    fuse_stills(whole, tmp_path / f"a{suffix}", **options)
-    summary = fuse_stills(holed, tmp_path / f"b{suffix}", **options)
+    fuse_stills(whole, tmp_path / f"a{suffix}", **options)  # type: ignore[arg-type]
+    summary = fuse_stills(holed, tmp_path / f"b{suffix}", **options)  # type: ignore[arg-type]
     assert summary.warnings == ()
     without, with_hole = read_photo(tmp_path / f"a{suffix}"), read_photo(tmp_path / f"b{suffix}")
     np.testing.assert_array_equal(with_hole.alpha, alpha)
@@ -130,7 +130,7 @@ def test_a_film_says_that_its_alpha_is_not_kept(tmp_path):
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     with open_source(tmp_path / "a.mov") as source:
-        assert any("alpha channel" in text for text in source.warnings)
+        assert any("alpha channel" in text for text in source.report().warnings)
         assert len(list(source)) == 4
     for number, rgb in enumerate(rgb_exposures(*SIZE, 2)):
         write_photo(tmp_path / f"{number}.png", rgb, alpha=alpha_of())

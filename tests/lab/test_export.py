@@ -12,7 +12,8 @@ from pictures import exposures
 
 from streamfuse.cli.app import main
 from streamfuse.errors import OutputError, OutputExistsError, UsageError
-from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
+from streamfuse.fusion.lcndr import Lcndr
+from streamfuse.fusion.lcndr_config import LcndrConfig
 from streamfuse.fusion.models import save_weights
 from streamfuse.lab.export import export_onnx, exportable
 

@@ -18,7 +18,7 @@ from streamfuse.errors import ConfigError, UsageError
 from streamfuse.look.look import Look
 from streamfuse.look.stage import Grader
 from streamfuse.runtime import chain
-from streamfuse.runtime.batch.plan import plan_jobs
+from streamfuse.runtime.batch.plan import plan_films
 from streamfuse.runtime.chain import build_chain
 
 SAMPLE = "sample:?frames=6&size=96x64"
@@ -46,7 +46,7 @@ def test_it_follows_what_a_gpu_does_in_one_stage(monkeypatch):
 def test_a_film_is_what_was_fused_and_then_graded():
     plain = streamfuse.fuse_video(SAMPLE, preset="fast")
     vivid = streamfuse.fuse_video(SAMPLE, preset="fast", look="vivid", shadows=0.3)
-    grade = Grader(Look(**{**Look.named("vivid").numbers, "shadows": 0.3}))
+    grade = Grader(Look(**{**Look.named("vivid").numbers, "shadows": 0.3}))  # type: ignore[arg-type]
     for one, other in zip(plain, vivid, strict=True):
         wanted = grade(one.planes, one.bits, one.subsampling, one.color)
         assert all(np.array_equal(a, b) for a, b in zip(wanted, other.planes, strict=True))
@@ -126,7 +126,7 @@ def test_parts_of_a_batch_with_another_look_are_not_used_again(tmp_path):
     lut.write_text("LUT_1D_SIZE 2\n0 0 0\n1 1 1\n")
 
     def made_of(**options):
-        (job,) = plan_jobs([str(clip)], tmp_path / "out", Config().with_overrides(**options), 1, None)
+        (job,) = plan_films([str(clip)], tmp_path / "out", Config().with_overrides(**options), 1, None)
         return job.fingerprint
 
     assert made_of(look="vivid") != made_of() != made_of(contrast=0.1)

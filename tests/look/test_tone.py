@@ -104,7 +104,7 @@ def test_brightness_is_in_ev_in_the_darks_and_its_opposite_undoes_it():
 def test_each_number_moves_its_part(name, part, sign):
     ramp = np.arange(256) / 255
     for amount in (-0.6, 0.6):
-        moved = tone_curve(Look(**{name: amount}), ramp) - ramp
+        moved = tone_curve(Look(**{name: amount}), ramp) - ramp  # type: ignore[arg-type]
         assert (np.sign(moved[part]) == np.sign(amount * sign)).all()
 
 

@@ -18,8 +18,8 @@ def fuser(request):
 @pytest.mark.parametrize("size", [(48, 64), (45, 67), (16, 16), (1, 1), (3, 200)])
 def test_same_size_and_dtype_out(fuser, dtype, size):
     for pictures in (
-        rgb_exposures(*size, 2, dtype=dtype),
-        [p[..., 0] for p in rgb_exposures(*size, 3, dtype=dtype)],
+        rgb_exposures(size[0], size[1], 2, dtype=dtype),
+        [p[..., 0] for p in rgb_exposures(size[0], size[1], 3, dtype=dtype)],
     ):
         fused = fuser(pictures)
         assert (fused.shape, fused.dtype) == (pictures[0].shape, dtype)

@@ -182,12 +182,14 @@ def test_what_lies_at_different_distance_is_brought_together_by_dense_motion():
 
     def seen(ev, shift, dtype=np.uint8):
         moved = [
-            cv2.warpAffine(layer, np.float32([[1, 0, shift * depth], [0, 1, 0]]), layer.shape[1::-1])
+            cv2.warpAffine(
+                layer, np.array([[1, 0, shift * depth], [0, 1, 0]], np.float32), layer.shape[1::-1]
+            )
             for layer, depth in ((near, 2.0), (far, 1.0))
         ]
-        cover = cv2.warpAffine(mask, np.float32([[1, 0, shift * 2.0], [0, 1, 0]]), mask.shape[1::-1])[
-            ..., None
-        ]
+        cover = cv2.warpAffine(
+            mask, np.array([[1, 0, shift * 2.0], [0, 1, 0]], np.float32), mask.shape[1::-1]
+        )[..., None]
         return shot(cover * moved[0] + (1 - cover) * moved[1], ev, dtype=dtype)
 
     bright, dark = seen(3, 0), seen(0, 6)

@@ -176,7 +176,7 @@ def test_folder_and_pattern(tmp_path):
     for n, inputs in enumerate([[tmp_path / "scene"], [f"{tmp_path}/scene/*.png"]]):
         fuse_stills(inputs, tmp_path / f"{n}.png", preset="fast", device="cpu")
         outputs.append(read_photo(tmp_path / f"{n}.png").pixels)
-    np.testing.assert_array_equal(*outputs)
+    np.testing.assert_array_equal(*outputs)  # type: ignore[arg-type]
 
 
 def test_refusals_name_the_file(tmp_path, icc):
@@ -190,7 +190,7 @@ def test_refusals_name_the_file(tmp_path, icc):
         (InputError, "grey", np.zeros((72, 96), np.uint8), {}),
     ]
     for kind, text, pixels, extra in cases:
-        write_photo(other, pixels, **extra)
+        write_photo(other, pixels, **extra)  # type: ignore[arg-type]
         with pytest.raises(kind, match=text):
             fuse_stills([good[0], other], tmp_path / "f.png", preset="fast", device="cpu")
     with pytest.raises(InputError, match=r"damaged\.png"):
@@ -243,7 +243,7 @@ def test_outputs_that_cannot_be(tmp_path):
             fuse_stills(paths, tmp_path / target, preset="fast", device="cpu", bits=bits)
     assert (tmp_path / "there.png").read_bytes() == b"mine"
     with pytest.raises(UsageError, match="alignment"):
-        fuse_stills(paths, tmp_path / "f.png", align="much")
+        fuse_stills(paths, tmp_path / "f.png", align="much")  # type: ignore[arg-type]
 
 
 def test_nothing_half_written_is_left(tmp_path, monkeypatch):

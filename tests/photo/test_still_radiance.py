@@ -2,6 +2,7 @@
 
 import json
 
+import av
 import cv2
 import numpy as np
 import OpenEXR
@@ -9,9 +10,11 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 from runs import streamfuse
 
+from streamfuse.core.color import planes_to_rgb
+from streamfuse.imaging import hdr_transfer as hdr
 from streamfuse.imaging.hdr_transfer import BT709
 from streamfuse.imaging.photometric import SRGB, decoded
-from streamfuse.photo.still_radiance import primaries_of
+from streamfuse.photo.still_radiance import PQ, primaries_of
 
 
 def scene(height=60, width=400):
@@ -48,6 +51,28 @@ def test_a_bracket_is_the_light_of_its_scene(tmp_path, suffix):
     np.testing.assert_allclose(found[bright], scene()[bright] * 4, rtol=0.03)
 
 
+@pytest.mark.parametrize("width", [400, 321])
+def test_avif_is_the_light_in_pq(tmp_path, width):
+    for n, ev in enumerate((0.0, 3.0, 6.0)):
+        cv2.imwrite(str(tmp_path / f"{n}.png"), taken(ev)[:, :width, ::-1])
+    out = tmp_path / "scene.avif"
+    result = streamfuse("still", *sorted(tmp_path.glob("?.png")), "-o", out, "--white", "2", "--json")
+    assert result.exit_code == 0, result.stderr
+    with av.open(str(out)) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.format.name, frame.color_primaries, frame.color_trc) == ("yuv420p10le", 9, 16)
+    planes = tuple(
+        np.frombuffer(memoryview(p), np.uint16).reshape(p.height, -1)[:, : p.width] for p in frame.planes
+    )
+    light = hdr.pq_decode(planes_to_rgb(planes, 10, (1, 1), PQ) / 65535) / hdr.REFERENCE_WHITE
+    wanted = scene()[:, :width] * 4 @ hdr.between_primaries(hdr.BT709, hdr.BT2020).T
+    middle = np.s_[10:50, 100:300]
+    np.testing.assert_allclose(light[middle], wanted[middle], rtol=0.06)
+    assert light.max() < 1000 / 203 * 1.02
+    with Image.open(out) as picture:  # another reader takes it
+        assert picture.size == (width, 60)
+
+
 def test_exif_is_believed(tmp_path):
     for n, (ev, seconds) in enumerate(((0.0, 1 / 320), (4.0, 1 / 20))):
         exif = Image.Exif()
@@ -56,7 +81,7 @@ def test_exif_is_believed(tmp_path):
     result = streamfuse("still", tmp_path / "0.jpg", tmp_path / "1.jpg", "-o", tmp_path / "o.exr", "--json")
     assert result.exit_code == 0, result.stderr
     note = json.loads(result.stdout)["notes"][-1]
-    assert "0.0, 4.0 EV (as Exif tells)" in note and "2.75 EV below" in note
+    assert "0.0, 4.0 EV (as Exif tells)" in note and "3 EV below" in note
 
 
 def test_grey_photographs_are_merged(tmp_path):
@@ -86,8 +111,8 @@ def test_profiles_tell_the_primaries():
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (("-o", "o.exr", "--fuser", "mertens"), 2, "--fuser is not for linear light"),
-        (("-o", "o.exr", "--bits", "16"), 2, "--bits is not for linear light"),
+        (("-o", "o.exr", "--fuser", "mertens"), 2, "--fuser is not for the light"),
+        (("-o", "o.exr", "--bits", "16"), 2, "--bits is not for the light"),
         (("-o", "o.png", "--white", "1"), 2, "--white is for linear light"),
         (("-o", "1.exr"), 1, "exists already"),
         (("-o", "nowhere/o.exr"), 1, "There is no folder"),

@@ -62,13 +62,12 @@ def test_an_interrupt_before_the_first_frame_leaves_nothing(tmp_path):
     from streamfuse.runtime.file_run import FileFusion
 
     # the second frame comes after ten seconds: one frame alone cannot be fused
-    fusion = FileFusion(["sim:?rate=1/10&size=96x64"], str(tmp_path / "o.mkv"), Config())
-
-    def stop(*_):
-        if fusion._pipeline.statistics.frames_in == 1:
+    def stop(statistics, *_):
+        if statistics.frames_in == 1:
             fusion.stop()
 
-    fusion._pipeline._on_progress = stop
+    source = "sim:?rate=1/10&size=96x64"
+    fusion = FileFusion([source], str(tmp_path / "o.mkv"), Config(), progress=stop)
     summary = fusion.run()
     assert summary.interrupted
     assert (summary.frames_in, summary.frames_out, summary.outputs) == (1, 0, ())

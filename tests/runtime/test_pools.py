@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from streamfuse import Config, open_source
 from streamfuse.core import memory_limit
-from streamfuse.core.protocols import Feed, ParallelStage, Sink, Stage
+from streamfuse.core.protocols import Drain, Feed, ParallelStage, Sink, Stage
 from streamfuse.core.turns import Turn, Turns
 from streamfuse.errors import UsageError
 from streamfuse.runtime import chain
@@ -86,12 +86,12 @@ class Halves(Stage[int, int]):
         return (item,) if self.count % 2 else ()
 
 
-class Store(Sink):
+class Store(Drain[int]):
     def __init__(self) -> None:
         self.outputs: list[str] = []
         self.items: list[int] = []
 
-    def write(self, frame: int) -> None:
+    def write(self, frame: int, /) -> None:
         self.items.append(frame)
 
     def close(self) -> None:

@@ -14,8 +14,9 @@ from wire_frames import fused_frame, stream_info
 import streamfuse
 from streamfuse.config import Config
 from streamfuse.errors import UsageError
+from streamfuse.runtime import job
 from streamfuse.runtime import relay as relays
-from streamfuse.runtime.sinks import open_sink
+from streamfuse.zmq.zmq_sink import open_publisher
 
 AGE = 3_000_000  # frames that were published before
 
@@ -24,12 +25,12 @@ def policy(monkeypatch, inputs, endpoints, run=relays.capture_publish, **options
     """What happens to frames that come too fast in that run."""
     found = []
 
-    class Recorded(relays.Pipeline):
+    class Recorded(job.Pipeline):
         def __init__(self, *args, **options):
             found.append(options["policy"])
             super().__init__(*args, **options)
 
-    monkeypatch.setattr(relays, "Pipeline", Recorded)
+    monkeypatch.setattr(job, "Pipeline", Recorded)
     relay = run(inputs, endpoints, **options)
     relay.stop()
     relay.run()
@@ -66,7 +67,7 @@ def test_a_stream_that_is_subscribed_to_may_drop_and_one_that_is_pulled_not(monk
         stopped = threading.Event()
 
         def publish(address=f"{other}:{address}?wait=1", stopped=stopped):
-            with open_sink(address, stream_info()) as sink:
+            with open_publisher(address, stream_info()) as sink:
                 number = 0
                 while not stopped.wait(0.02):
                     sink.write(fused_frame(number))
@@ -100,7 +101,7 @@ class Publishing:
         self._thread = threading.Thread(target=self._run)
 
     def _run(self):
-        with open_sink(self._address, stream_info()) as sink:
+        with open_publisher(self._address, stream_info()) as sink:
             if sink.live:
                 sink.wait_for_subscribers(1, 20)
             for number in range(20):

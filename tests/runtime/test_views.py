@@ -26,7 +26,7 @@ COLOR = ColorInfo(1, 1, 1, False)
 
 def picture(value, size, subsampling, bits, grey=False):
     dtype = np.uint8 if bits == 8 else np.uint16
-    shapes = [size] if grey else [size, *[chroma_shape(*size, subsampling)] * 2]
+    shapes = [size] if grey else [size, *[chroma_shape(size[0], size[1], subsampling)] * 2]
     return tuple(np.full(shape, value, dtype) for shape in shapes)
 
 

@@ -32,8 +32,8 @@ class Costs(dict):
 
         class Burning(BlendStage):
             def push(self, item):
-                costs.used.append(self._fuser.preset)
-                burn(costs[self._fuser.preset])
+                costs.used.append(self._fuser.preset)  # type: ignore[attr-defined]
+                burn(costs[self._fuser.preset])  # type: ignore[attr-defined]
                 yield from super().push(item)
 
         monkeypatch.setattr(

@@ -47,7 +47,7 @@ def transport_stream(coder, frames=150):
             planes[: SIZE[1]] = sent_picture(number)
             frame = av.VideoFrame.from_ndarray(planes, "yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, RATE)
-            out.mux(stream.encode(frame))
+            out.mux(stream.encode(frame))  # type: ignore[arg-type]
         out.mux(stream.encode(None))
     return memory.getvalue()
 

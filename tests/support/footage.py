@@ -61,7 +61,7 @@ def fused(pictures: Sequence[Planes], **settings: object) -> tuple[list[FusedFra
 
 def oracle(chain: Chain, exposures: Sequence[Planes]) -> Planes:
     """What the exposures of one instant give, taken at the same time."""
-    return fuse_planes(chain.fuser, exposures, 8, COLOR)
+    return fuse_planes(chain.fuser, exposures, 8, COLOR)  # type: ignore[arg-type]
 
 
 def means(pictures: Sequence[Planes]) -> list[float]:

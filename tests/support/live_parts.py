@@ -52,7 +52,7 @@ class Camera(Source):
             yield replace(frame, captured_at=time.monotonic())
 
     def report(self):
-        return SourceReport(camera=self.status)
+        return SourceReport(camera=self.status)  # type: ignore[arg-type]
 
     def close(self):
         self.closed += 1

@@ -32,10 +32,10 @@ def make_material(folder: Path) -> None:
         for place in (folder, folder / "bracket"):
             write_photo(place / f"{name}.jpg", picture)
     plain = alternating_video(folder / "dog.mp4", "sample:?frames=30&size=96x64&cycle=1")
-    for name in ("windows", "juggle", "bedroom", "cockatoo", "ferris", "person", "CLIP..."):
+    for name in ("plain", "windows", "juggle", "bedroom", "cockatoo", "ferris", "person", "CLIP..."):
         (folder / f"{name}.mp4").write_bytes(plain.read_bytes())
     (folder / "CLIP....mp4").rename(folder / "CLIP...")
-    for name, count in (("mefb_half/a", 2), ("reference/sice_1", 3), ("train/my_pool", 5)):
+    for name, count in (("mefb_half/a", 2), ("brackets/a", 2), ("reference/sice_1", 3), ("train/my_pool", 5)):
         (folder / name).mkdir(parents=True)
         pictures = rgb_exposures(72, 96, count, 2)
         for number, picture in enumerate(pictures):

@@ -31,7 +31,7 @@ def film(path: Path, sound: str | None, *, delay: Fraction = Fraction(0), size=(
                     np.full((size[1] * 3 // 2, size[0]), 16 + n % 200, np.uint8), "yuv420p"
                 )
                 picture.pts, picture.time_base = n, Fraction(1, rate)
-                out.mux(video.encode(picture))
+                out.mux(video.encode(picture))  # type: ignore[arg-type]
                 if audio is not None:
                     out.mux(audio.encode(_tone(n, rate, delay)))
             out.mux(video.encode(None))

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
+from streamfuse.fusion.lcndr import Lcndr
+from streamfuse.fusion.lcndr_config import LcndrConfig
 
 TINY = LcndrConfig(widths=(8, 8, 8, 16), long_side=320)
 

@@ -32,7 +32,7 @@ def test_what_is_promised_is_of_a_command_of_the_readme(begin):
 
 def test_a_broken_promise_is_named():
     good = {"rate": 30.0, "lost": 0, "quality": 0.98, "baseline": 0.97}
-    row = Row(FUSE, 0, 0, 1.0, **good)
+    row = Row(FUSE, 0, 0, 1.0, **good)  # type: ignore[arg-type]
     row.judge(1.0)
     assert row.broken == []
     for change, broken in (
@@ -42,7 +42,7 @@ def test_a_broken_promise_is_named():
         row = Row(FUSE, 0, 0, 1.0, **(good | change))
         row.judge(1.0)
         assert row.broken == broken
-    row = Row(FUSE, 1, 3, 1.0, **good)
+    row = Row(FUSE, 1, 3, 1.0, **good)  # type: ignore[arg-type]
     row.judge(1.0)
     assert row.broken == ["exit status 3"]
 

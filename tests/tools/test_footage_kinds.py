@@ -47,7 +47,7 @@ def test_each_kind_is_made_as_it_says(tmp_path):
     tool.store(tmp_path / "fields.mp4", woven)
     with open_source(tmp_path / "fields.mp4") as source:
         assert len(list(source)) == tool.FRAMES
-        assert source.deinterlaced == tool.FRAMES
+        assert source.report().deinterlaced == tool.FRAMES
 
 
 def test_what_misses_the_bar():

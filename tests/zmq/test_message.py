@@ -166,7 +166,7 @@ def jpeg_message(data, width=6, height=4):
     )
     found = decode_message(message(header, [data]))
     assert isinstance(found, Message)
-    return Arrived(found, found.header, 0.0)
+    return Arrived(found, found.header, 0.0)  # type: ignore[arg-type]
 
 
 def jpeg(width, height):

@@ -15,14 +15,14 @@ from wire_frames import fused_frame, publish, same_pixels, stream_info
 
 import streamfuse
 from streamfuse.errors import InputNotFoundError, StreamTimeoutError, UsageError, WireError, WireVersionError
-from streamfuse.runtime.sinks import open_sink
 from streamfuse.zmq.message import Limits
 from streamfuse.zmq.security import new_keys
+from streamfuse.zmq.zmq_sink import open_publisher
 
 
 @pytest.fixture
 def sink():
-    with open_sink("zmq+pub://:*", stream_info()) as opened:
+    with open_publisher("zmq+pub://:*", stream_info()) as opened:
         yield opened
 
 
@@ -50,7 +50,7 @@ def test_the_loop_ends_with_the_stream(sink):
 @pytest.mark.parametrize("layout", ["native", "rgb24", "bgr24"])
 def test_pixels_come_in_either_order_and_into_an_array_that_is_given(layout):
     with (
-        open_sink(f"zmq+pub://:*?pixels={layout}", stream_info()) as sink,
+        open_publisher(f"zmq+pub://:*?pixels={layout}", stream_info()) as sink,
         streamfuse.subscribe(sink.outputs[0], timeout=5) as frames,
     ):
         sink.wait_for_subscribers(1, 5)
@@ -72,7 +72,7 @@ def test_it_can_begin_before_the_publisher(tmp_path):
     address = f"ipc://{tmp_path}/frames"
     frames = streamfuse.subscribe(address, timeout=5)
     time.sleep(0.2)
-    with open_sink(f"pub:{address}", stream_info()) as sink:
+    with open_publisher(f"pub:{address}", stream_info()) as sink:
         sink.wait_for_subscribers(1, 5)
         sink.write(fused_frame(0))
         assert next(frames).index == 0
@@ -108,7 +108,7 @@ def test_a_publisher_that_is_started_again(tmp_path):
     address = f"ipc://{tmp_path}/frames"
     with streamfuse.subscribe(address, timeout=10, follow=True) as frames:
         for run in range(2):
-            sink = open_sink(f"pub:{address}", stream_info())
+            sink = open_publisher(f"pub:{address}", stream_info())
             sink.wait_for_subscribers(1, 5)
             sink.write(fused_frame(run))
             assert next(frames).index == run
@@ -118,7 +118,7 @@ def test_a_publisher_that_is_started_again(tmp_path):
 def test_silence_is_an_error_that_says_why(sink, tmp_path):
     with pytest.raises(StreamTimeoutError, match="no publisher answers"):
         next(streamfuse.subscribe(f"ipc://{tmp_path}/nobody", timeout=0.3))
-    with open_sink("zmq+pub://:*?heartbeat=0.1", stream_info()) as alive:
+    with open_publisher("zmq+pub://:*?heartbeat=0.1", stream_info()) as alive:
         frames = streamfuse.subscribe(alive.outputs[0], timeout=0.6)
         timer = threading.Timer(1.5, lambda: alive.write(fused_frame(3)))
         timer.start()
@@ -284,7 +284,7 @@ def test_closing_in_a_signal_handler_ends_a_loop_that_wants_every_frame(sink):
 
 def test_asking_what_the_frames_are_like_takes_none_away(tmp_path):
     address = f"ipc://{tmp_path}/frames"
-    with open_sink(f"push:{address}", stream_info()) as sink:
+    with open_publisher(f"push:{address}", stream_info()) as sink:
         thread = publish(sink, 5)
         with streamfuse.subscribe(f"pull:{address}", timeout=5) as frames:
             assert (frames.info.width, frames.info.height) == (64, 48)

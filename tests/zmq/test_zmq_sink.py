@@ -15,7 +15,6 @@ import zmq
 from wire_frames import fused_frame, single_frame, smooth_frame, stream_info
 
 from streamfuse.errors import EncoderError, OutputError, StreamTimeoutError, UsageError
-from streamfuse.runtime.sinks import open_sink
 from streamfuse.zmq.endpoint import parse_endpoint
 from streamfuse.zmq.publisher import PublishSettings
 from streamfuse.zmq.zmq_sink import ZmqSink, open_publisher
@@ -57,7 +56,7 @@ def plain():
 
 
 def test_a_fused_frame_as_the_header_says(plain):
-    with open_sink("zmq+pub://:*", stream_info()) as sink:
+    with open_publisher("zmq+pub://:*", stream_info()) as sink:
         subscriber = plain(sink.outputs[0])
         sink.wait_for_subscribers(1, 5)
         sink.write(fused_frame(4, stats={"ghost_share": 0.5, "broken": float("nan")}))
@@ -77,7 +76,7 @@ def test_planes_of_one_buffer_go_as_one_part(plain):
     pixels = np.random.default_rng(0).integers(16, 235, 64 * 48 * 3 // 2, np.uint8)
     y, cb, cr = np.split(pixels, [64 * 48, 64 * 48 * 5 // 4])
     frame = replace(fused_frame(), planes=(y.reshape(48, 64), cb.reshape(24, 32), cr.reshape(24, 32)))
-    with open_sink("zmq+pub://:*", stream_info()) as sink:
+    with open_publisher("zmq+pub://:*", stream_info()) as sink:
         subscriber = plain(sink.outputs[0])
         sink.wait_for_subscribers(1, 5)
         sink.write(frame)
@@ -87,7 +86,7 @@ def test_planes_of_one_buffer_go_as_one_part(plain):
 
 
 def test_a_single_exposure_carries_what_is_known_of_it(plain):
-    with open_sink("zmq+pub://:*", stream_info()) as sink:
+    with open_publisher("zmq+pub://:*", stream_info()) as sink:
         subscriber = plain(sink.outputs[0])
         sink.wait_for_subscribers(1, 5)
         sink.write(single_frame(1))
@@ -98,7 +97,7 @@ def test_a_single_exposure_carries_what_is_known_of_it(plain):
 
 def test_maps_ride_along(plain):
     weights = np.linspace(0, 1, 24, dtype=np.float16).reshape(2, 3, 4)
-    with open_sink("zmq+pub://:*", stream_info()) as sink:
+    with open_publisher("zmq+pub://:*", stream_info()) as sink:
         subscriber = plain(sink.outputs[0])
         sink.wait_for_subscribers(1, 5)
         sink.write(fused_frame(maps={"weights": weights}))
@@ -110,7 +109,7 @@ def test_maps_ride_along(plain):
 
 
 def test_who_comes_late_is_greeted_and_idle_streams_give_signs_of_life(plain):
-    with open_sink("zmq+pub://:*?heartbeat=0.1", stream_info()) as sink:
+    with open_publisher("zmq+pub://:*?heartbeat=0.1", stream_info()) as sink:
         first = plain(sink.outputs[0])
         _, hello, _ = first.next("hello")
         assert (hello["width"], hello["pixel_format"], hello["seq"]) == (64, "yuv420p", 0)
@@ -121,7 +120,7 @@ def test_who_comes_late_is_greeted_and_idle_streams_give_signs_of_life(plain):
 
 
 def test_nothing_is_encoded_while_nobody_listens(plain):
-    with open_sink("zmq+pub://:*?topic=left", stream_info()) as sink:
+    with open_publisher("zmq+pub://:*?topic=left", stream_info()) as sink:
         encoded = []
         encode = sink._encoder.encode
         sink._encoder.encode = lambda frame, **rest: encoded.append(frame) or encode(frame, **rest)
@@ -145,7 +144,7 @@ def test_nothing_is_encoded_while_nobody_listens(plain):
 
 
 def test_the_end_is_told(plain):
-    sink = open_sink("zmq+pub://:*", stream_info())
+    sink = open_publisher("zmq+pub://:*", stream_info())
     subscriber = plain(sink.outputs[0])
     sink.wait_for_subscribers(1, 5)
     sink.write(fused_frame())
@@ -183,7 +182,7 @@ def test_arrays_live_until_they_are_sent_and_copies_do_not_care(plain, copy):
 def test_coded_frames_arrive_in_order(encoding):
     from streamfuse.zmq.subscription import subscribe
 
-    with open_sink(f"zmq+push://:*?encoding={encoding}", stream_info()) as sink:
+    with open_publisher(f"zmq+push://:*?encoding={encoding}", stream_info()) as sink:
         subscription = subscribe(f"pull:{sink.outputs[0]}", timeout=10)
         frames = [smooth_frame(number) for number in range(12)]
         thread = threading.Thread(target=lambda: [*map(sink.write, frames), sink.close()])
@@ -196,7 +195,7 @@ def test_coded_frames_arrive_in_order(encoding):
 
 
 def test_a_late_subscriber_of_h264_begins_with_a_keyframe(plain):
-    with open_sink("zmq+pub://:*?encoding=h264", stream_info()) as sink:
+    with open_publisher("zmq+pub://:*?encoding=h264", stream_info()) as sink:
         first = plain(sink.outputs[0])
         sink.wait_for_subscribers(1, 5)
         keys = []
@@ -245,7 +244,7 @@ def test_an_error_of_a_jpeg_worker_reaches_the_caller():
 
 
 def test_push_without_a_receiver_ends_in_time():
-    sink = open_sink("zmq+push://:*?wait=0.3", stream_info())
+    sink = open_publisher("zmq+push://:*?wait=0.3", stream_info())
     began = time.monotonic()
     with pytest.raises(StreamTimeoutError, match="start the receiver"):
         sink.write(fused_frame())
@@ -255,15 +254,17 @@ def test_push_without_a_receiver_ends_in_time():
 
 def test_an_address_that_is_taken(tmp_path):
     with (
-        open_sink("zmq+pub://:*", stream_info()) as sink,
+        open_publisher("zmq+pub://:*", stream_info()) as sink,
         pytest.raises(OutputError, match="another address"),
     ):
-        open_sink(f"pub:{sink.outputs[0]}", stream_info())
+        open_publisher(f"pub:{sink.outputs[0]}", stream_info())
     path = tmp_path / "frames"
-    with open_sink(f"ipc://{path}", stream_info()), pytest.raises(OutputError, match="another address"):
-        open_sink(f"ipc://{path}", stream_info())
+    with open_publisher(f"ipc://{path}", stream_info()), pytest.raises(OutputError, match="another address"):
+        open_publisher(f"ipc://{path}", stream_info())
     path.unlink(missing_ok=True)
-    open_sink(f"ipc://{path}", stream_info()).close()  # what a killed process left behind is no hindrance
+    open_publisher(
+        f"ipc://{path}", stream_info()
+    ).close()  # what a killed process left behind is no hindrance
 
 
 @pytest.mark.parametrize(
@@ -276,16 +277,16 @@ def test_an_address_that_is_taken(tmp_path):
 )  # fmt: skip
 def test_options_that_do_not_fit(query, error):
     with pytest.raises(error):
-        open_sink(f"zmq+pub://:*?{query}", stream_info())
+        open_publisher(f"zmq+pub://:*?{query}", stream_info())
 
 
 def test_a_frame_unlike_the_others_is_refused():
-    with open_sink("zmq+pub://:*", stream_info()) as sink, pytest.raises(EncoderError, match="32x32"):
+    with open_publisher("zmq+pub://:*", stream_info()) as sink, pytest.raises(EncoderError, match="32x32"):
         sink.write(fused_frame(0, 32, 32))
 
 
 def test_odd_sizes():
-    with open_sink("zmq+push://:*?wait=0.2", stream_info(63, 47)) as sink:
+    with open_publisher("zmq+push://:*?wait=0.2", stream_info(63, 47)) as sink:
         subscriber = Plain(sink.outputs[0], zmq.PULL)
         sink.write(fused_frame(0, 63, 47))
         assert [part["shape"] for part in subscriber.next()[1]["parts"]] == [[47, 63], [24, 32], [24, 32]]
@@ -293,7 +294,7 @@ def test_odd_sizes():
 
 
 def test_subscribers_that_send_nonsense_are_ignored():
-    with open_sink("zmq+pub://:*", stream_info()) as sink:
+    with open_publisher("zmq+pub://:*", stream_info()) as sink:
         context = zmq.Context()
         rude = context.socket(zmq.XSUB)
         rude.connect(sink.outputs[0])
@@ -311,7 +312,9 @@ def test_subscribers_that_send_nonsense_are_ignored():
 def test_a_sender_that_never_rests_reads_the_events_of_its_connections(plain, monkeypatch, tmp_path):
     """They tell it which connections to give a larger buffer."""
     monkeypatch.setattr("streamfuse.zmq.publisher.Publisher._keep_alive", lambda self: None)
-    with open_sink(f"push+ipc://{tmp_path}/s?wait=1", stream_info()) as sink:  # for its last message, in vain
+    with open_publisher(
+        f"push+ipc://{tmp_path}/s?wait=1", stream_info()
+    ) as sink:  # for its last message, in vain
         receiver = plain(f"ipc://{tmp_path}/s", zmq.PULL)
         until = time.monotonic() + 5
         index = 0
@@ -325,7 +328,7 @@ def test_a_sender_that_never_rests_reads_the_events_of_its_connections(plain, mo
 
 def test_headers_of_a_stream_end_alike(plain):
     """What is new comes first: a receiver knows the rest again."""
-    with open_sink("zmq+pub://:*", stream_info()) as sink:
+    with open_publisher("zmq+pub://:*", stream_info()) as sink:
         subscriber = plain(sink.outputs[0])
         sink.wait_for_subscribers(1, 5)
         raw = []
@@ -340,7 +343,7 @@ def test_headers_of_a_stream_end_alike(plain):
 
 
 def test_a_live_push_keeps_no_old_frame_for_a_receiver_that_comes_later(plain):
-    with open_sink("push+bind:tcp://127.0.0.1:*?late=drop", stream_info()) as sink:
+    with open_publisher("push+bind:tcp://127.0.0.1:*?late=drop", stream_info()) as sink:
         began = time.monotonic()
         for number in range(50):
             sink.write(fused_frame(number))
@@ -360,7 +363,7 @@ def test_a_live_push_keeps_no_old_frame_for_a_receiver_that_comes_later(plain):
 
 def test_a_live_push_that_connects_keeps_none_either(plain, tmp_path):
     address = f"ipc://{tmp_path}/frames"
-    with open_sink(f"push+connect:{address}?late=drop", stream_info()) as sink:
+    with open_publisher(f"push+connect:{address}?late=drop", stream_info()) as sink:
         for number in range(5):
             sink.write(fused_frame(number))
         assert (sink.ready, sink.dropped) == (False, 5)
@@ -369,7 +372,7 @@ def test_a_live_push_that_connects_keeps_none_either(plain, tmp_path):
 def test_a_live_push_leaves_out_what_a_slow_receiver_has_no_room_for(plain, monkeypatch):
     monkeypatch.setattr("streamfuse.zmq.publisher._SLOW_SECONDS", 0.05)
     info = stream_info(640, 480)
-    with open_sink("push+bind:tcp://127.0.0.1:*?late=drop", info) as sink:
+    with open_publisher("push+bind:tcp://127.0.0.1:*?late=drop", info) as sink:
         receiver = plain(sink.outputs[0], zmq.PULL)
         receiver.socket.rcvhwm = 1
         number = 0
@@ -382,4 +385,4 @@ def test_a_live_push_leaves_out_what_a_slow_receiver_has_no_room_for(plain, monk
 
 def test_what_may_become_of_a_late_frame():
     with pytest.raises(UsageError, match="use wait or drop"):
-        PublishSettings(late="never")
+        PublishSettings(late="never")  # type: ignore[arg-type]

@@ -66,7 +66,7 @@ def test_a_slow_receiver_loses_nothing_of_push(tmp_path):
         for frame in source:
             numbers.append(frame.index)
             time.sleep(0.02)
-        assert source.statistics.lost == 0
+        assert source.report().received.lost == 0
     thread.join()
     assert numbers == list(range(40))
 
@@ -90,7 +90,7 @@ def test_a_source_that_everybody_can_send_to_is_warned_of(tmp_path):
     sink = open_sink(f"push+connect:tcp://127.0.0.1:{port}", stream_info())
     thread = publish(sink, [fused_frame(number) for number in range(3)])
     relay = record(f"pull+bind:tcp://*:{port}", str(tmp_path / "a.mkv"))
-    assert [text for text in relay.warnings if "can send to it" in text]
+    assert [text for text in relay.job.warnings if "can send to it" in text]
     relay.run()
     thread.join()
 

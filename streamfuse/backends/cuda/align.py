@@ -20,6 +20,7 @@ from streamfuse.backends.cuda.flow import dense_flow, look_along
 from streamfuse.backends.cuda.frames import DeviceFrame, Uploader
 from streamfuse.backends.cuda.graph import Graphed
 from streamfuse.backends.cuda.launch import Launcher
+from streamfuse.backends.cuda.second_sight import DeviceSecondLook
 from streamfuse.backends.cuda.settings import Tables, tables
 from streamfuse.backends.cuda.unpack import match
 from streamfuse.backends.cuda.warp import Neighbour, compare, synthesise
@@ -135,6 +136,7 @@ class DeviceOperations:
         effort = rule.SETTINGS[settings.preset]
         self._cubic = effort.cubic
         self._upload = Uploader(device, launcher)
+        self._closely = Graphed(lambda a, b: (dense_flow(a, b, 0, launcher),), graphs)
         coarser = min(effort.finest_scale + 1, 2)
         self._across = Graphed(lambda a, b: (dense_flow(a, b, effort.finest_scale, launcher),), graphs)
         self._along = Graphed(lambda a, b: (dense_flow(a, b, coarser, launcher),), graphs)
@@ -212,6 +214,16 @@ class DeviceOperations:
         fields = (torch.stack(list(across)), torch.stack(list(along)))
         return motion.combined(*fields, share, both, self._launcher).contiguous().unbind(0)
 
+    def reconsidered(
+        self, reference: Tensor, neighbours: Sequence[Tensor], across: Sequence[Tensor], flows: Sequence[Tensor],
+        pictures: Sequence[DeviceFrame],
+    ) -> Sequence[Tensor]:  # fmt: skip
+        """See `Operations`: all of the picture is looked at again, to keep what lies in the box."""
+        own = torch.stack([picture.small for picture in pictures])
+        look = DeviceSecondLook(reference, torch.stack(list(neighbours)), own, self._launcher)
+        fields = torch.stack(list(flows)), torch.stack(list(across))
+        return look.again(*fields, lambda a, b: self._closely(a, b)[0]).contiguous().unbind(0)
+
     def steadied(
         self, reference: Tensor, neighbours: Sequence[Tensor], across: Sequence[Tensor], dense: Sequence[Tensor],
         share: Tensor, lumas: tuple[Tensor, Tensor] | None,
@@ -229,13 +241,17 @@ class DeviceOperations:
         lumas, known = torch.stack(list(there)), [flow for flow in flows if flow is not None]
         fields = torch.stack(known).contiguous() if known else None
         deviations, errors = compare(here, lumas, fields, brighter, tone.explained, self._launcher)
-        seen = own = lumas
+        seen, own = lumas, None
         if len(pictures) == 2:  # what they show is compared only where there are two
-            own = torch.stack([picture.small for picture in pictures])
+            if not brighter:
+                own = torch.stack([picture.small for picture in pictures])
             if fields is not None:
-                seen, own = (look_along(one, fields, self._launcher) for one in (lumas, own))
-        numbers = range(len(pictures))
-        return [Side(pictures[n], flows[n], deviations[n], errors[n], seen[n], own[n]) for n in numbers]
+                seen = look_along(lumas, fields, self._launcher)
+                own = None if own is None else look_along(own, fields, self._launcher)
+        return [
+            Side(picture, flows[n], deviations[n], errors[n], seen[n], None if own is None else own[n])
+            for n, picture in enumerate(pictures)
+        ]
 
     def trust(self, sides: Sequence[DeviceSide]) -> Tensor:
         """See `Operations`."""
@@ -298,8 +314,8 @@ class DeviceOperations:
         weight = None
         if len(sides) == 2:
             deviations = torch.stack([side.deviation for side in sides])
-            seen, own = (torch.stack([s.luma for s in sides]), torch.stack([s.own for s in sides]))
-            weight = ghosts.side_weights(deviations, seen, own).contiguous()
+            seen, own = torch.stack([s.luma for s in sides]), [s.own for s in sides if s.own is not None]
+            weight = ghosts.side_weights(deviations, seen, torch.stack(own) if own else None).contiguous()
         luma, top = mapped[0], reference.coding.top
         lumas = tuple(Neighbour(side.picture.luma[None], side.flow) for side in sides)
         made = synthesise(

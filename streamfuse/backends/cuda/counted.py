@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from streamfuse.align.flow import SETTINGS, working_size
 from streamfuse.core.values import Preset
 from streamfuse.fusion.fuser import LcndrFuser
-from streamfuse.fusion.lcndr import LEVELS
+from streamfuse.fusion.lcndr_config import LEVELS
 from streamfuse.fusion.models import load_network
 
 _FLOAT = 4  # bytes
@@ -60,10 +60,11 @@ def counted(height: int, width: int, code_bytes: int, preset: Preset, fuser: Lcn
     blend = exposures * (pixels * code_bytes + 2 * coarser)  # the pyramid, written and read
     blend += exposures * (pixels * code_bytes + 2 * coarser) + 2 * (pixels * _FLOAT + coarser)  # the bands
     finish = pixels * (_FLOAT + code_bytes) + exposures * frame + pixels * _FLOAT + pixels // 2 * code_bytes
-    return Cost(frame, frame, align + blend + finish, _network_operations(height, width, fuser))
+    return Cost(frame, frame, align + blend + finish, network_operations(height, width, fuser))
 
 
-def _network_operations(height: int, width: int, fuser: LcndrFuser) -> int:
+def network_operations(height: int, width: int, fuser: LcndrFuser) -> int:
+    """Multiplications and additions of the network for two exposures of a size, each counted as one."""
     extra = fuser.octaves((height, width))
     multiple = 1 << (extra + LEVELS)
     size = [int(-(-side // multiple) * multiple / 2.0**extra) for side in (height, width)]

@@ -32,10 +32,10 @@ def _kernel(sigma: float, device: torch.device, dtype: torch.dtype) -> Tensor:
     return (weights / weights.sum()).to(device, dtype)
 
 
-def dilated(maps: Tensor) -> Tensor:
-    """Maximum over 3 x 3 pixels of the picture."""
+def dilated(maps: Tensor, window: int = 3) -> Tensor:
+    """Maximum over window x window pixels (odd) of the picture."""
     flat = maps.reshape(-1, 1, *maps.shape[-2:])
-    return F.max_pool2d(flat, 3, stride=1, padding=1).reshape(maps.shape)
+    return F.max_pool2d(flat, window, stride=1, padding=window // 2).reshape(maps.shape)
 
 
 def eroded(maps: Tensor) -> Tensor:

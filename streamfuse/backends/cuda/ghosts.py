@@ -34,22 +34,32 @@ def trust_map(deviations: Tensor) -> Tensor:
     return gaussian(((3.5 - dilated(deviations.amin(0))) * 0.5).clamp(0, 1), 1.5)
 
 
-def side_weights(deviations: Tensor, seen: Tensor, own: Tensor) -> Tensor:
+def side_weights(deviations: Tensor, seen: Tensor, own: Tensor | None) -> Tensor:
     """Weight (h, w) of the first of two sides; see `streamfuse.align.ghost.side_weights`.
 
     Args:
         deviations: (2, h, w).
         seen: (2, h, w) luma of the sides once they are warped, in the brighter exposure's scale.
-        own: the same in their own scale.
+        own: the same in their own scale; None = it tells no more.
     """
     before, after = 1.0 / (0.05 + deviations**4)
     weight = before / (before + after)
-    alone = torch.zeros_like(weight)
-    for sides, (low, high) in ((seen, ghost.APART), (own, ghost.APART_UNSEEN)):
-        apart = box((sides[0] - sides[1]).abs(), ghost.WINDOW)
-        alone = torch.maximum(alone, ((apart - low) / (high - low)).clamp(0, 1))
     even = 1.0 - (2.0 * weight - 1.0).abs()
-    return gaussian(weight + even * alone * (1.0 - weight), 1.0)
+    weight = weight + even * _ramp(_apart(seen), *ghost.APART) * (1.0 - weight)
+    if own is not None:
+        one = _ramp(box(_apart(own), ghost.WIDE), *ghost.APART_UNSEEN)
+        nearer, further = deviations.clamp(max=ghost.MAX_DEVIATION)
+        region = box((further - nearer) * one, ghost.REGION)
+        weight = weight + one * (_ramp(region, -ghost.DECISIVE, 0.0) - weight)
+    return gaussian(weight, 1.0)
+
+
+def _apart(sides: Tensor) -> Tensor:
+    return box((sides[0] - sides[1]).abs(), ghost.WINDOW)
+
+
+def _ramp(values: Tensor, start: float, end: float) -> Tensor:
+    return ((values - start) / (end - start)).clamp(0, 1)
 
 
 def brighter_share(noise: Noise, errors: Tensor) -> Tensor:

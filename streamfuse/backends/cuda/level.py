@@ -40,9 +40,9 @@ class DeviceLeveller:
         if last[2] is not None:
             step = (step - _step(small, last[1], last[2])) * 0.5
         self._steps.append(step * (0.5 * rule.sign(bracket)))
-        if len(self._steps) < rule.MIN_COUNT:
+        if len(self._steps) < rule.MIN_COUNT or not bracket.rank:
             return None
-        return alternation(torch.stack(tuple(self._steps))) * -rule.sign(bracket)
+        return alternation(torch.stack(tuple(self._steps))) * -2.0
 
 
 def _step(before: Tensor, now: Tensor, flow: Tensor) -> Tensor:

@@ -41,16 +41,24 @@ class _Neighbour:
 
 
 class DeviceSmoother:
-    """DeviceInstant -> DeviceInstant, one instant later; see `streamfuse.temporal.smooth.Smoother`."""
+    """DeviceInstant -> DeviceInstant, one instant later; see `streamfuse.temporal.smooth.Smoother`.
 
-    def __init__(self) -> None:
+    Args:
+        ahead: as there: without the maps of the next instant each one comes at once.
+    """
+
+    def __init__(self, ahead: bool = True) -> None:
+        self._ahead = ahead
         self._window: deque[tuple[DeviceInstant, Tensor]] = deque(maxlen=3)
         self._near: list[list[Tensor]] = []
         self._whole: list[list[Tensor]] = []
 
     def push(self, instant: DeviceInstant) -> list[DeviceInstant]:
-        """Take instant t, give t - 1."""
+        """Take instant t, give t - 1; without looking ahead, give t."""
         self._window.append((instant, _picture(instant)))
+        if not self._ahead:
+            before = self._window[-2] if len(self._window) > 1 else None
+            return [self._smoothed(before, self._window[-1], None)]
         if len(self._window) == 1:
             return []
         before = self._window[0] if len(self._window) == 3 else None
@@ -62,11 +70,11 @@ class DeviceSmoother:
         return self._window[-1][0] if self._window else None
 
     def flush(self) -> list[DeviceInstant]:
-        """Give the last instant."""
+        """Give the last instant, if it is still held."""
         if not self._window:
             return []
         before = self._window[-2] if len(self._window) > 1 else None
-        out = [self._smoothed(before, self._window[-1], None)]
+        out = [self._smoothed(before, self._window[-1], None)] if self._ahead else []
         self._window.clear()
         self._forget()
         return out

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -42,9 +42,11 @@ class DeviceFusionSettings:
     """How the fusion on the device works.
 
     Args:
-        preset, ghost, rate, denoise: of the alignment, as `streamfuse.align.Aligner` takes them.
+        preset, ghost, rate, denoise, coarse: of the alignment, as `streamfuse.align.Aligner` takes them.
         mode: of the alignment; "global" is not there.
         smooth: smooth the maps over time, and level what alternates in the whole picture.
+        ahead: look at the next instant for that, and compute while it is queued; False, for live runs: each frame is
+            waited for and given at once.
         precision: of the network.
         graphs: use CUDA graphs.
         dither: add an ordered pattern before rounding; off, the result is that of the CPU path to one code value.
@@ -59,6 +61,8 @@ class DeviceFusionSettings:
     graphs: bool = True
     dither: bool = False
     denoise: bool = True
+    coarse: bool = False
+    ahead: bool = True
 
 
 class DeviceFusion(Stage[Bracket, FusedFrame]):
@@ -71,18 +75,19 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
     Args:
         fuser: the network, and where it runs.
         settings: see there.
-        show: gets what each fused frame was made of, on the host, before the frame is given; None: it is not fetched.
+        keep: let each frame carry what it was made of, which is then fetched to the host.
     """
 
     def __init__(
         self,
         fuser: LcndrFuser,
         settings: DeviceFusionSettings | None = None,
-        show: Callable[[WeighedBracket], None] | None = None,
+        *,
+        keep: bool = False,
     ) -> None:
         settings = settings or DeviceFusionSettings()
         self._settings = settings
-        self._show = show
+        self._keep = keep
         self._fuser = fuser
         self._device = torch.device(fuser.device)
         self._launcher = launcher_for(self._device)
@@ -95,12 +100,13 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
             settings.rate,
             settings.graphs,
             settings.denoise,
+            settings.coarse,
         )
         network = load_network(fuser.name)
         self._weigh = DeviceWeigher(
             network, self._device, self._launcher, settings.precision, settings.graphs
         )
-        self._smoother, self._leveller = DeviceSmoother(), DeviceLeveller()
+        self._smoother, self._leveller = DeviceSmoother(settings.ahead), DeviceLeveller()
         self._downloads: deque[_Download] = deque()
 
     @torch.inference_mode()
@@ -120,7 +126,11 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
         else:
             for smoothed in self._smoother.push(instant):
                 self._finish(smoothed)
-        return list(self._done(_IN_FLIGHT))
+        return list(self._done(_IN_FLIGHT if self._settings.ahead else 0))
+
+    def restart(self) -> None:
+        """Begin to smooth anew: the next bracket is not of the instant after the last one."""
+        self._smoother = DeviceSmoother(self._settings.ahead)
 
     @torch.inference_mode()
     def flush(self) -> Iterable[FusedFrame]:
@@ -164,9 +174,7 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
         while len(self._downloads) > keep:
             done = self._downloads.popleft()
             frame = done.frame()
-            if self._show is not None:
-                self._show(on_host(done.instant))
-            yield frame
+            yield replace(frame, made_of=on_host(done.instant)) if self._keep else frame
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from streamfuse.backends.cuda.coding import Coding
 from streamfuse.backends.cuda.graph import Graphed
 from streamfuse.backends.cuda.launch import Launcher
 from streamfuse.backends.cuda.unpack import unpack_reference
-from streamfuse.fusion.lcndr import LEVELS, Lcndr
+from streamfuse.fusion.lcndr import Lcndr
+from streamfuse.fusion.lcndr_config import LEVELS
 from streamfuse.fusion.pyramid import pad_to_multiple
 
 Precision = Literal["bf16", "fp32"]

@@ -14,6 +14,7 @@ from streamfuse.core.output_file import write_text_file
 from streamfuse.core.values import PRESET_NETWORK
 from streamfuse.errors import UsageError
 from streamfuse.lab.bench.ceiling import Ceiling, measure_ceiling
+from streamfuse.lab.bench.cores import measure_cores
 from streamfuse.lab.bench.peer_stages import ALONE, DIS, MTB
 from streamfuse.lab.bench.profile import measure_shares
 from streamfuse.lab.bench.runs import NULL, SPEED, measure_runs
@@ -24,8 +25,9 @@ from streamfuse.runtime.sinks import open_sink
 from streamfuse.synthetic.sample_source import SampleSource
 
 Figures = dict[str, Any]
-Part = Literal["stages", "profile", "fusion", "runs"]
+Part = Literal["stages", "profile", "fusion", "runs", "cores"]
 PARTS: tuple[Part, ...] = get_args(Part)
+USUAL_PARTS = tuple(part for part in PARTS if part != "cores")
 _TINY = (96, 54)  # a frame with hardly a pixel: what is left of the time is Python and calls
 _RELEASED_SIZE = (480, 270)  # its attention grows with the square of the pixels
 
@@ -40,7 +42,7 @@ class BenchPlan:
         frames: of each clip.
         repeats: of each run, after one that does not count; the median counts.
         peers: measure the peers too.
-        parts: stages alone, what kind of work takes the time, fusion alone, whole runs.
+        parts: stages alone, what kind of work takes the time, fusion alone, whole runs, a model of many cores.
     """
 
     sizes: Sequence[tuple[int, int]] = ((1280, 720), (1920, 1080))
@@ -48,7 +50,7 @@ class BenchPlan:
     frames: int = 60
     repeats: int = 3
     peers: bool = True
-    parts: Sequence[Part] = PARTS
+    parts: Sequence[Part] = USUAL_PARTS
 
 
 def run_bench(
@@ -97,6 +99,8 @@ def _parts(
             yield "profile", _profile(plan, size, clip, folder, report)
         if "runs" in plan.parts:
             yield "runs", _runs(plan, size, clip, folder, report)
+        if "cores" in plan.parts:
+            yield "cores", _cores(plan, size, clip, folder, report)
 
 
 def make_clip(path: Path, size: tuple[int, int], frames: int) -> Path:
@@ -121,18 +125,29 @@ def merged(old: Figures, new: Figures) -> Figures:
 
 
 def ratios(figures: Figures) -> list[dict[str, Any]]:
-    """Frame rate of each run to disk over those of the peers at its size, in the same call."""
+    """Frame rate of each run to disk over those of the peers at its size, in the same call.
+
+    `over` is of the pipelines, `whole` of the processes, with the start and the end of Python.
+    """
     rows = [row for row in figures.get("runs", []) if row["output"] == "disk"]
     found = []
     for row in rows:
         same = [other for other in rows if (other["size"], other["call"]) == (row["size"], row["call"])]
-        others = {other["method"]: other["fps"] for other in same}
         if row["method"].startswith("streamfuse"):
-            over = {
-                name: round(row["fps"] / others[name], 2) for name in (ALONE, MTB, DIS) if others.get(name)
-            }
-            found.append({"method": row["method"], "size": row["size"], "call": row["call"], "over": over})
+            times = {kind: _times(row, same, kind) for kind in ("fps", "whole_fps")}
+            same_row = {key: row[key] for key in ("method", "size", "call")}
+            found.append({**same_row, "over": times["fps"], "whole": times["whole_fps"]})
     return found
+
+
+def _times(row: dict[str, Any], others: Sequence[dict[str, Any]], kind: str) -> dict[str, float]:
+    """A rate over those of the peers; without those that were not measured."""
+    rates = {other["method"]: other.get(kind) for other in others}
+    return {
+        name: round(row[kind] / rate, 2)
+        for name in (ALONE, MTB, DIS)
+        if (rate := rates.get(name)) and kind in row
+    }
 
 
 def read_figures(path: Path) -> Figures:
@@ -225,6 +240,15 @@ def _runs(
         wanted += [(MTB, disk), (DIS, disk)]
     runs = measure_runs(wanted, clip, plan.repeats, lambda line: report(f"{_named(size)}, {line}"))
     return [{"size": _named(size), **run.as_dict()} for run in runs]
+
+
+def _cores(
+    plan: BenchPlan, size: tuple[int, int], clip: Path, folder: Path, report: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    return [
+        {"preset": preset, "size": _named(size), **measure_cores(clip, preset, folder, report)}
+        for preset in plan.presets
+    ]
 
 
 def _check(plan: BenchPlan) -> None:

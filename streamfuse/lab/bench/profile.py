@@ -50,9 +50,6 @@ _COPIES_OF_ARRAYS = (
     "contiguous",
 )
 
-# Where torch calls a traced network, in which `cProfile` sees nothing: one call per frame.
-_TRACED = (("nn", "modules", "module.py"), "_call_impl")
-
 Function = tuple[str, int, str]
 
 
@@ -148,8 +145,6 @@ def _kind(function: Function, compiled: set[tuple[str, str]]) -> str:
         return "copies" if words & {*_COPIES, *_COPIES_OF_ARRAYS} else "kernels"
     if name in _COPIES:
         return "copies"
-    if (Path(path).parts[-3:], name) == _TRACED:
-        return "kernels"
     return "kernels" if (path, name) in compiled else "python"
 
 

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from streamfuse.core.process import importing, keep_memory, leave_all_at_exit
 from streamfuse.errors import StreamfuseError
 from streamfuse.lab.bench.peer_stages import PEER_STAGES
 from streamfuse.lab.evaluate.cost import resident_mb
@@ -31,6 +32,8 @@ class Run:
         output: `disk` or `null`.
         frames: that came out.
         fps: of the pipeline, without starting Python.
+        whole_fps: frames over the life of the process: Python and all that is imported at its start, clearing up at
+            its end; 0 where that was not measured.
         cpu_s_per_mp: CPU seconds of the process per megapixel that came out.
         peak_mb: largest resident size of the process, MB (1e6 bytes).
         busy_ms: thread -> milliseconds per frame in which it had work (waiting for a core included).
@@ -43,6 +46,7 @@ class Run:
     cpu_s_per_mp: float
     peak_mb: float
     busy_ms: dict[str, float]
+    whole_fps: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -79,11 +83,14 @@ def measure_runs(
 def measure_run(method: str, clip: Path, output: str) -> Run | None:
     """One run; None where the method fails here. Arguments as of `measure_runs`."""
     command = [sys.executable, "-m", "streamfuse.lab.bench.runs", method, str(clip), output]
+    began = time.perf_counter()
     try:
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_TIMEOUT_S)
     except (subprocess.SubprocessError, OSError):
         return None
-    return Run(**json.loads(done.stdout))
+    seconds = time.perf_counter() - began
+    run = Run(**json.loads(done.stdout))
+    return replace(run, whole_fps=round(run.frames / seconds, 3))
 
 
 def _middle(runs: Sequence[Run]) -> Run:
@@ -114,8 +121,10 @@ def _measure(method: str, clip: str, output: str) -> Run:
 
 def _run_preset(preset: str, clip: str, output: str) -> tuple[float, Statistics, int]:
     """(CPU seconds of the process when all was open, statistics, pixels of a frame)."""
-    from streamfuse.config import Config
-    from streamfuse.runtime.file_run import FileFusion
+    keep_memory()  # as the command does
+    with importing():
+        from streamfuse.config import Config
+        from streamfuse.runtime.file_run import FileFusion
 
     config = Config().with_overrides(
         preset=preset, device="cpu", overwrite=True, speed=None if output == NULL else SPEED
@@ -142,6 +151,7 @@ def _run_peer(method: str, clip: str, output: str) -> tuple[Statistics, int]:
 
 
 if __name__ == "__main__":
+    leave_all_at_exit()
     try:
         print(json.dumps(_measure(*sys.argv[1:4]).as_dict()))
     except StreamfuseError as error:

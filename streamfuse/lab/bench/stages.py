@@ -16,8 +16,7 @@ import numpy as np
 from streamfuse.config import Config
 from streamfuse.core.frame import Frame, FusedFrame
 from streamfuse.core.protocols import SourceInfo, Stage
-from streamfuse.fusion.fuser import create_fuser
-from streamfuse.fusion.stage import WeighStage
+from streamfuse.fusion.fuser import LcndrFuser
 from streamfuse.lab.bench.ceiling import Ceiling
 from streamfuse.lab.bench.runs import SPEED
 from streamfuse.runtime.chain import build_chain
@@ -141,7 +140,7 @@ def decoded(clip: Path) -> tuple[SourceInfo, list[Frame], Times]:
 
 def _chain(frames: Sequence[Frame], preset: str) -> tuple[dict[str, Times], list[FusedFrame], float]:
     """Times by stage, the fused frames, and operations of the network per frame."""
-    from torch.utils.flop_counter import FlopCounterMode
+    from streamfuse.backends.cuda.counted import network_operations
 
     chain = build_chain(Config().with_overrides(preset=preset, device="cpu"))
     times = {named.name: Times(time.process_time) for named in chain.stages}
@@ -156,11 +155,8 @@ def _chain(frames: Sequence[Frame], preset: str) -> tuple[dict[str, Times], list
                 continue
             named = chain.stages[place]
             if named.name == "weigh" and not operations:
-                # By the network as it is: the counter does not see into a traced one.
-                plain = WeighStage(create_fuser(preset=preset, device="cpu"))
-                with FlopCounterMode(display=False) as counter:
-                    list(plain.push(item))
-                operations = float(counter.get_total_flops())
+                assert isinstance(chain.fuser, LcndrFuser)
+                operations = float(network_operations(frames[0].height, frames[0].width, chain.fuser))
             push(place + 1, times[named.name].of(partial(_taken, named.stage, item)))
 
     push(0, frames)

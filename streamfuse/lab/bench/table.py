@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 
@@ -12,8 +13,8 @@ def tables(figures: dict[str, Any]) -> Iterator[Table]:
     """One table for each part that was measured."""
     if figures.get("stages"):
         yield _table(
-            "Stages alone, one thread, per frame",
-            ("preset", "size", "stage", "CPU ms", "p50", "p95", "p99", "calls ms", "roofline"),
+            "Stages alone, one thread, ms per frame (calls: the calls alone; of peak: of what the machine can do)",
+            ("preset", "size", "stage", "CPU ms", "p50", "p95", "p99", "calls", "of peak"),
             [
                 (
                     row["preset"], row["size"], row["stage"], f"{row['cpu_ms']:.2f}", f"{row['p50_ms']:.2f}",
@@ -55,15 +56,32 @@ def tables(figures: dict[str, Any]) -> Iterator[Table]:
                 for row in figures["runs"]
             ],
         )  # fmt: skip
+    if figures.get("cores"):
+        cores = list(figures["cores"][0]["fps"])
+        yield _table(
+            "Predicted frames per second on so many cores, and what limits them",
+            ("preset", "size", *cores, "measured"),
+            [
+                (
+                    row["preset"], row["size"],
+                    *(f"{row['fps'][count]:.0f} ({row['limit'][count]})" for count in cores),
+                    ", ".join(f"{count}: {fps:.1f}" for count, fps in row["measured_fps"].items()),
+                )
+                for row in figures["cores"]
+            ],
+        )  # fmt: skip
     if figures.get("ratios"):
         yield _table(
             "Frame rate over others, to disk",
-            ("method", "size", "times"),
+            ("method", "size", "times", "with the start and the end of Python"),
             [
                 (
                     row["method"],
                     row["size"],
-                    ", ".join(f"{times:g} x {name}" for name, times in row["over"].items()),
+                    *(
+                        ", ".join(f"{times:g} x {name}" for name, times in row[kind].items())
+                        for kind in ("over", "whole")
+                    ),
                 )
                 for row in figures["ratios"]
             ],
@@ -71,7 +89,9 @@ def tables(figures: dict[str, Any]) -> Iterator[Table]:
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
-    table = Table(*columns, title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:  # a cut size or name says nothing; a narrow screen breaks the lines of headings
+        table.add_column(column, no_wrap=column in ("preset", "size", "stage"))
     for row in rows:
         table.add_row(*row)
     return table

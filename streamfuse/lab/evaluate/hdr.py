@@ -44,6 +44,7 @@ class HdrTrial:
         width: of the pictures; None for the clip's own.
         noise: as in `Simulation`.
         seed: of the noise.
+        told: the frames say how they were exposed, as a sidecar would; the peers and the oracle know it always.
     """
 
     clip: Path
@@ -54,12 +55,22 @@ class HdrTrial:
     width: int | None = None
     noise: float = 2e-3
     seed: int = 0
+    told: bool = False
 
     def filmed(self) -> SimulatedClip:
         """The clip as an alternating camera would have seen it."""
         gaps = tuple(self.gap_ev * rank for rank in range(self.cycle))
-        simulation = Simulation(gaps_ev=gaps, noise=self.noise, seed=self.seed)
+        simulation = Simulation(gaps_ev=gaps, noise=self.noise, seed=self.seed, known_exposures=self.told)
         return film(self.clip, simulation, start=self.start, count=self.count, width=self.width)
+
+
+LEGEND = (
+    "oracle merge: all exposures of the very instant, merged in the same way; PSNR-mu, PU21: likeness to the true "
+    "light as eyes see it, dB (more is better); flicker: difference from frame to frame along the motion, and over the "
+    "oracle's; alternation: how much frames alternate with the exposures, mean of small blocks / of the whole picture, "
+    "in 1/255."
+)
+"""What the figures of `line` are, to stand below them."""
 
 
 def evaluate_hdr(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import cv2
@@ -14,10 +14,10 @@ import numpy.typing as npt
 from streamfuse.core.frame import Frame, Plane, chroma_range
 from streamfuse.lab.evaluate import metrics
 from streamfuse.lab.evaluate.extremes import ExtremesMeter
+from streamfuse.lab.evaluate.frame_measures import MEASURES, PSNR_CAP
 from streamfuse.lab.evaluate.metrics import Flow, Luma, Mask
 from streamfuse.lab.evaluate.simulate import SimulatedClip
 
-PSNR_CAP = 100.0  # dB for pictures that are equal, so that means stay finite
 Rgb = npt.NDArray[np.uint8]  # (H, W, 3)
 
 
@@ -50,6 +50,7 @@ class ClipScore:
         clipped, highlights_contrast, hue, saturation, shadows_level, darker, brighter: as in `extremes.Extremes`, of
             what comes out against the exposures of its instant, mean over frames; None for peers, grey clips, and
             where hardly any pixel is known by one exposure alone.
+        more: all measures of `frame_measures` that have no field here, by name.
     """
 
     method: str
@@ -87,13 +88,19 @@ class ClipScore:
     shadows_level: float | None = None
     darker: float | None = None
     brighter: float | None = None
+    more: Mapping[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: what is not a number is None."""
+        """For JSON: what is not a number is None; `more` stands beside the others."""
+        values = asdict(self)
+        values |= values.pop("more")
         return {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in asdict(self).items()
+            for name, value in values.items()
         }
+
+
+_FIELDS = {field.name for field in fields(ClipScore)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,11 +149,8 @@ class Meter:
         """
         instant, rank = self._clip.truth[index].instant, self._clip.truth[index].rank
         moving = self._mask = self._moving(instant)
-        values = {
-            "psnr": min(metrics.psnr(fused, oracle), PSNR_CAP),
-            "ssim": metrics.ssim(fused, oracle),
-            "motion_psnr": min(metrics.psnr(fused, oracle, mask=moving), PSNR_CAP),
-            "motion_p99": metrics.error_percentile(fused, oracle, mask=moving),
+        values = {name: measure.of(fused, oracle, moving) for name, measure in MEASURES.items()}
+        values |= {
             "motion_share": float(moving.mean()),
             "mean": float(fused.mean()),
             "mean_oracle": float(oracle.mean()),
@@ -218,6 +222,7 @@ class Meter:
             shadows_level=mean.get("shadows_level"),
             darker=mean.get("darker"),
             brighter=mean.get("brighter"),
+            more={name: mean.get(name, math.nan) for name in MEASURES if name not in _FIELDS},
         )
 
     def _moving(self, instant: int) -> Mask:

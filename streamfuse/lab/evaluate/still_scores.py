@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,24 +23,51 @@ from streamfuse.lab.evaluate.peers_stills import Rgb, StillFuse
 from streamfuse.photo.reading import read_photo
 
 REFERENCE = "reference"
-MEASURES: Mapping[str, tuple[str, bool, int]] = {  # name -> (heading, higher is better, decimals)
-    "mef_ssim": ("MEF-SSIM", True, 4),
-    "psnr": ("PSNR dB", True, 2),
-    "ssim": ("SSIM", True, 3),
-    "delta_e": ("CIEDE2000", False, 2),
-    "delta_color": ("colour", False, 2),
-    "noise_gain": ("noise gain", False, 2),
-    "halo": ("halo", False, 2),
-    "clipped": ("clipped highlights", False, 3),
-    "highlights_contrast": ("contrast there", True, 2),
-    "hue": ("hue there", False, 1),
-    "saturation": ("saturation there", True, 2),
-    "shadows_level": ("level of shadows", True, 2),
-    "shadows_contrast": ("contrast there", True, 2),
-    "darker": ("% darker than all", False, 2),
-    "brighter": ("% brighter than all", False, 2),
-}
 _PSNR_CAP = 100.0  # dB, for pictures that equal their reference
+
+
+class StillMeasure(NamedTuple):
+    """How a figure of a photograph is told.
+
+    Args:
+        heading: of its column.
+        higher_is_better: which way is better.
+        decimals: that are shown.
+        group: the table that it stands in.
+        says: what it is, with its unit.
+    """
+
+    heading: str
+    higher_is_better: bool
+    decimals: int
+    group: str
+    says: str
+
+
+_LIKENESS, _FAULTS = "Likeness", "What fusion adds"
+_HIGHLIGHTS, _SHADOWS = (
+    "Highlights that only the dark exposure knows",
+    "Shadows that only the bright exposure knows",
+)
+MEASURES: Mapping[str, StillMeasure] = {
+    "mef_ssim": StillMeasure("MEF-SSIM", True, 4, _LIKENESS, "structure kept of all exposures, 1 at most"),
+    "psnr": StillMeasure("PSNR dB", True, 2, _LIKENESS, "likeness to the wanted picture"),
+    "ssim": StillMeasure("SSIM", True, 3, _LIKENESS, "the same by structure, 1 at most"),
+    "delta_e": StillMeasure("CIEDE2000", False, 2, _LIKENESS, "difference of colours to the wanted picture"),
+    "delta_color": StillMeasure("colour", False, 2, _LIKENESS, "the same without lightness"),
+    "noise_gain": StillMeasure(
+        "noise gain", False, 2, _FAULTS, "noise that comes through, 1: all of one exposure"
+    ),
+    "halo": StillMeasure("halo", False, 2, _FAULTS, "seams beside edges, code values"),
+    "darker": StillMeasure("% darker than all", False, 2, _FAULTS, "of the picture, than every exposure"),
+    "brighter": StillMeasure("% brighter than all", False, 2, _FAULTS, "of the picture, than every exposure"),
+    "clipped": StillMeasure("clipped", False, 3, _HIGHLIGHTS, "share that is lost"),
+    "highlights_contrast": StillMeasure("contrast", True, 2, _HIGHLIGHTS, "the dark exposure has 1"),
+    "hue": StillMeasure("hue", False, 1, _HIGHLIGHTS, "off the dark exposure's, degrees"),
+    "saturation": StillMeasure("saturation", True, 2, _HIGHLIGHTS, "the dark exposure has 1"),
+    "shadows_level": StillMeasure("level", True, 2, _SHADOWS, "the bright exposure has 1"),
+    "shadows_contrast": StillMeasure("contrast", True, 2, _SHADOWS, "the bright exposure has 1"),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -63,7 +63,7 @@ class StillsEvaluation:
         ]
         if not known:
             return None
-        known.sort(reverse=not MEASURES[measure][1])
+        known.sort(reverse=not MEASURES[measure].higher_is_better)
         return {
             "mean": math.fsum(value for value, _ in known) / len(known),
             "worst": known[0][0],
@@ -200,36 +200,46 @@ def _show(
         pictures[REFERENCE] = scene.reference
     measures = [name for name in MEASURES if any(getattr(score, name) is not None for score in scores)]
     rows = [[s.method, *(_cell(name, getattr(s, name)) for name in measures)] for s in scores]
-    table = Table(["method", *(MEASURES[name][0] for name in measures)], rows)
+    table = Table(["method", *(MEASURES[name].heading for name in measures)], rows)
     page.comparison(scene.name, pictures, table=table, wipe=wipe)
 
 
 def _cell(measure: str, value: float | None) -> str:
-    return "-" if value is None else f"{value:.{MEASURES[measure][2]}f}"
+    return "-" if value is None else f"{value:.{MEASURES[measure].decimals}f}"
+
+
+def _says(name: str) -> str:
+    measure = MEASURES[name]
+    return f"{measure.says} ({'more' if measure.higher_is_better else 'less'} is better)"
 
 
 def _tables(result: StillsEvaluation) -> list[Table]:
     summary = result.summary()
-    measures = [name for name in MEASURES if any(name in found for found in summary.values())]
-    head = ["method"]
-    for name in measures:
-        head += [MEASURES[name][0], "worst"]
-    rows, worst = [], []
-    for method, found in summary.items():
-        row = [method]
+    tables = []
+    for group in dict.fromkeys(measure.group for measure in MEASURES.values()):
+        measures = [
+            name
+            for name, measure in MEASURES.items()
+            if measure.group == group and any(name in found for found in summary.values())
+        ]
+        head = ["method"]
         for name in measures:
-            values = found.get(name)
-            row += [_cell(name, values["mean"]), _cell(name, values["worst"])] if values else ["-", "-"]
-        rows.append(row)
-        lowest = found["mef_ssim"]["worst_five"]
-        worst.append([method, *(f"{scene} {value:.4f}" for scene, value in lowest)])
-    note = (
-        "Mean and worst over the scenes. Higher is better for MEF-SSIM, PSNR and SSIM, lower for the others."
-    )
-    tables = [
-        Table(head, rows, "All scenes", note),
-        Table(["method", *(str(n + 1) for n in range(_WORST))], worst, "Lowest MEF-SSIM"),
+            head += [MEASURES[name].heading, "worst"]
+        rows = []
+        for method, found in summary.items():
+            row = [method]
+            for name in measures:
+                values = found.get(name)
+                row += [_cell(name, values["mean"]), _cell(name, values["worst"])] if values else ["-", "-"]
+            rows.append(row)
+        if measures:
+            told = "; ".join(f"{MEASURES[name].heading}: {_says(name)}" for name in measures)
+            tables.append(Table(head, rows, f"{group}, mean and worst of all scenes", f"{told}."))
+    worst = [
+        [method, *(f"{scene} {value:.4f}" for scene, value in found["mef_ssim"]["worst_five"])]
+        for method, found in summary.items()
     ]
+    tables.append(Table(["method", *(str(n + 1) for n in range(_WORST))], worst, "Lowest MEF-SSIM"))
     if result.costs:
         costs = [
             [c.method, f"{c.cpu_s_per_mp:.3f}", f"{c.peak_mb:.0f}", f"{c.working_mb:.0f}"]
@@ -250,6 +260,7 @@ def render_summary(result: StillsEvaluation) -> str:
         lines += [
             table.title,
             *("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=False)) for row in rows),
+            *([table.note] if table.note else []),
             "",
         ]
     return "\n".join(lines)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from streamfuse.core.color import planes_to_rgb
 from streamfuse.core.frame import Frame
+from streamfuse.lab.evaluate.frame_measures import MEASURES
 from streamfuse.lab.evaluate.meter import ClipScore, Rgb, Seen, Watch
 from streamfuse.lab.evaluate.peers import PEERS, to_8_bit
 from streamfuse.lab.evaluate.plot import line_chart
@@ -130,20 +131,23 @@ def _score_table(scores: Sequence[ClipScore]) -> Table:
     head = [
         "method", "PSNR", "SSIM", "PSNR in motion", "p99 error there", "AFo mean", "AFo p99", "AFo global", "AFi %",
         "ripple %", "warping / oracle's", "labels wrong per 1000", "EPE px", "delay",
+        *(MEASURES[name].heading for name in (scores[0].more if scores else ())),
     ]  # fmt: skip
     rows = [
         [
             s.method, f"{s.psnr:.2f}", f"{s.ssim:.4f}", f"{s.motion_psnr:.2f}", f"{s.motion_p99:.1f}",
             f"{s.afo_mean:.2f}", f"{s.afo_p99:.2f}", f"{s.afo_global:.2f}", f"{s.afi:.3f}", f"{s.ripple:.2f}",
             f"{s.warping_ratio:.2f}", _cell(s.labels_wrong_per_1000, "g"), _cell(s.epe, ".2f"),
-            _cell(s.delay_frames, "d"),
+            _cell(s.delay_frames, "d"), *(f"{value:.{MEASURES[name].decimals}f}" for name, value in s.more.items()),
         ]
         for s in scores
     ]  # fmt: skip
     return Table(
         head,
         rows,
-        note="dB and 8-bit code values; each method is compared with its own fusion of both exposures of the instant.",
+        note="dB and 8-bit code values; each method is compared with the oracle, which is its own fusion of both "
+        "exposures of the instant. AFo, AFi: alternation with the exposures; ripple: mean luma from frame to frame; "
+        "warping: difference along the motion; EPE: error of the motion.",
     )
 
 

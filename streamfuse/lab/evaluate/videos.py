@@ -17,6 +17,7 @@ from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.stage import fuse_planes
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.film import film_scene, scene_of
+from streamfuse.lab.evaluate.frame_measures import MEASURES
 from streamfuse.lab.evaluate.labels import longest_run
 from streamfuse.lab.evaluate.meter import ClipScore, Watch
 from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
@@ -201,6 +202,7 @@ def means(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         "warping_ratio",
         "epe",
         "over_3px",
+        *(name for name in MEASURES if name not in ("psnr", "ssim", "motion_psnr", "motion_p99")),
     )
     groups: dict[tuple[float, str], list[dict[str, Any]]] = {}
     for row in rows:
@@ -218,5 +220,28 @@ def line(score: ClipScore, gap_ev: float) -> str:
     return (
         f"{score.clip:16s} {gap_ev:g} EV  {score.method:44s} PSNR {score.psnr:5.2f}  "
         f"motion {score.motion_psnr:5.2f}  AFo {score.afo_mean:.2f} / {score.afo_global:.2f}  "
-        f"warping {score.warping_ratio:.2f}" + ("" if score.epe is None else f"  EPE {score.epe:.2f} px")
+        f"warping {score.warping_ratio:.2f}"
+        + ("" if score.epe is None else f"  EPE {score.epe:.2f} px")
+        + "".join(
+            f"  {MEASURES[name].heading} {value:.{MEASURES[name].decimals}f}"
+            for name, value in score.more.items()
+        )
     )
+
+
+def legend(*, with_flow: bool) -> str:
+    """What the figures of `line` are, to stand below them."""
+    told = {
+        name: measure
+        for name, measure in MEASURES.items()
+        if name not in ("ssim", "motion_psnr", "motion_p99")
+    }
+    sentences = [
+        *(f"{measure.heading}: {measure.says}" for measure in told.values()),
+        "motion: PSNR where things move",
+        "AFo: how much frames alternate with the exposures, mean of small blocks / of the whole picture, code values "
+        "(less is better)",
+        "warping: difference from frame to frame along the motion, 1 being that of the right pictures",
+        *(["EPE: error of the motion that was found, pixels"] if with_flow else []),
+    ]
+    return "; ".join(sentences) + "."

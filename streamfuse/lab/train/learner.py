@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from streamfuse.errors import ConfigError
-from streamfuse.fusion.lcndr import Lcndr, LcndrConfig
+from streamfuse.fusion.lcndr import Lcndr
+from streamfuse.fusion.lcndr_config import LcndrConfig
 from streamfuse.fusion.models import load_weights
 from streamfuse.lab.evaluate.mef_ssim import MefSsim
 from streamfuse.lab.train.losses import total_loss

@@ -1,4 +1,4 @@
-"""What a batch has to do: a job for each file, a part for each segment of it."""
+"""What a batch has to do: a film for each file, a part for each segment of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 from streamfuse._version import __version__
 from streamfuse.capture.image_source import natural_key
 from streamfuse.config import Config
+from streamfuse.core.values import TONE_MAPS
 from streamfuse.encode.container import CONTAINERS
 from streamfuse.errors import InputNotFoundError, StreamfuseError, UsageError
 from streamfuse.runtime.sources import open_source
@@ -26,7 +27,7 @@ SHORTEST = 2 * RUN_IN  # frames of a segment: below, more would be read twice th
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Frames first..end-1 of a job (None: to the end), and the name of the files that they are fused into."""
+    """Frames first..end-1 of a film (None: to the end), and the name of the files that they are fused into."""
 
     first: int
     end: int | None
@@ -38,12 +39,12 @@ class Part:
         return self.path.with_suffix(".json")
 
     def new_path(self) -> Path:
-        """A file that no other attempt at this part, of this run or of another, writes to."""
+        """Give a file that no other attempt at this part, of this run or of another, writes to."""
         return self.path.with_name(f"{self.path.stem}-{secrets.token_hex(6)}{self.path.suffix}")
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Film:
     """One file to fuse.
 
     Args:
@@ -92,7 +93,7 @@ class Job:
 
 
 def digest(fingerprint: dict[str, Any]) -> str:
-    """A short name for a job's fingerprint, which the records of its parts bear."""
+    """Give a short name for a film's fingerprint, which the records of its parts bear."""
     return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:24]
 
 
@@ -115,10 +116,10 @@ def _key(name: str) -> Any:
     return natural_key(Path(name))
 
 
-def plan_jobs(
+def plan_films(
     sources: Sequence[str], folder: Path, config: Config, segments: int, suffix: str | None
-) -> list[Job]:
-    """A job for each source.
+) -> list[Film]:
+    """Plan a film for each source.
 
     Args:
         sources: videos, or folders of images.
@@ -132,18 +133,23 @@ def plan_jobs(
     """
     if segments > 1 and config.input.rate == "half":
         raise UsageError("Segments need --rate full: where brackets begin depends on all frames before.")
-    if segments > 1 and config.output.hdr != "off" and config.output.white is None:
+    light = config.output.hdr != "off" or config.fuse.fuser in TONE_MAPS
+    if segments > 1 and light and config.output.white is None:
         raise UsageError(
-            "Segments in high dynamic range need --white EV: where white is would be found in each of them anew."
+            "Segments of merged light need --white EV: where white is would be found in each of them anew."
+        )
+    if segments > 1 and config.input.transfer != "auto":
+        raise UsageError(
+            "Segments need --transfer auto: where the camera clips would be found in each of them anew."
         )
     if suffix is not None and (suffix := f".{suffix.lower().removeprefix('.')}") not in CONTAINERS:
         raise UsageError(f"--suffix {suffix} is no kind of video: choose one of {', '.join(CONTAINERS)}.")
-    jobs: dict[Path, Job] = {}
+    films: dict[Path, Film] = {}
     for source in sources:
         output = folder / f"{Path(source).stem}{suffix or _suffix(source)}"
-        if output in jobs:
+        if output in films:
             raise UsageError(
-                f"{source} and {jobs[output].source} would both be written to {output}: rename one."
+                f"{source} and {films[output].source} would both be written to {output}: rename one."
             )
         if output.exists() and output.samefile(source):
             raise UsageError(f"{source} would be replaced by its output: choose another folder with -o.")
@@ -154,8 +160,8 @@ def plan_jobs(
             Part(a, b, work / f"{n:04d}{output.suffix}")
             for n, (a, b) in enumerate(zip(cuts, ends, strict=True))
         )
-        jobs[output] = Job(source, output, config, tuple(parts))
-    return list(jobs.values())
+        films[output] = Film(source, output, config, tuple(parts))
+    return list(films.values())
 
 
 def _suffix(source: str) -> str:

@@ -16,10 +16,10 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from streamfuse.errors import StreamfuseError, UsageError
-from streamfuse.runtime.batch.plan import Job, digest
+from streamfuse.runtime.batch.plan import Film, digest
 from streamfuse.runtime.batch.work import PartResult, Piece, work
 
-Task = tuple[Job, int]  # a job, and the number of its part
+Task = tuple[Film, int]  # a film, and the number of its part
 _END_SECONDS = 5.0
 _DIED = "{source}: the process that fused it was killed (out of memory?): try again with --resume and fewer --workers."
 
@@ -38,8 +38,8 @@ def run_locally(tasks: Sequence[Task], workers: int, threads: int) -> Iterator[t
         # Ctrl-C reaches all processes of a terminal, and the first one ends the others: they start with it blocked.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            for job, number in tasks:
-                futures[pool.submit(work, job, number, threads, digest(job.fingerprint))] = (job, number)
+            for film, number in tasks:
+                futures[pool.submit(work, film, number, threads, digest(film.fingerprint))] = (film, number)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         for future in as_completed(futures):
@@ -112,8 +112,8 @@ def _on_ray(tasks: Sequence[Task], address: str, threads: int) -> Iterator[tuple
     try:
         remote = ray.remote(num_cpus=threads)(work)
         waiting = {
-            remote.remote(job, number, threads, digest(job.fingerprint)): (job, number)
-            for job, number in tasks
+            remote.remote(film, number, threads, digest(film.fingerprint)): (film, number)
+            for film, number in tasks
         }
         while waiting:
             (ready, *_), _ = ray.wait(list(waiting), num_returns=1)

@@ -13,10 +13,11 @@ from typing import Any
 
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.output_file import write_text_file
-from streamfuse.core.protocols import Sink
+from streamfuse.core.protocols import Sink, SourceInfo
+from streamfuse.core.reports import SinkReport
 from streamfuse.encode.join import count_pictures
 from streamfuse.errors import NO_MEMORY, InputError, OutputError, StreamfuseError, is_out_of_memory
-from streamfuse.runtime.batch.plan import RUN_IN, RUN_OUT, Job, Part
+from streamfuse.runtime.batch.plan import RUN_IN, RUN_OUT, Film, Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class PartResult:
 
     Args:
         frames_in, frames_out: frames read (run-in and run-out too), fused frames written.
-        drops_detected, repaired_pairs: as in `run.Summary`; places in the run-in or run-out count twice.
+        drops_detected, repaired_pairs: as in `Summary`; places in the run-in or run-out count twice.
         seconds: how long it took.
         notes: what was done to the pictures before they were fused, a sentence each.
         warnings: what could not be kept, a sentence each.
@@ -51,7 +52,12 @@ class Piece:
 
 
 class Only(Sink):
-    """A sink that gets frames first..end-1 of the source alone (end None: all from first on)."""
+    """Gives frames first..end-1 of the source alone to a sink (end None: all from first on).
+
+    Args:
+        first, end: as above.
+        sink: takes them.
+    """
 
     def __init__(self, sink: Sink, first: int, end: int | None) -> None:
         self._sink = sink
@@ -65,38 +71,42 @@ class Only(Sink):
             self._sink.write(frame)
             self.written += 1
 
+    def report(self) -> SinkReport:
+        """Tell what the sink has to tell."""
+        return self._sink.report()
+
     def close(self) -> None:
         """Finish the output."""
         self._sink.close()
 
 
-def work(job: Job, number: int, threads: int, made_of: str) -> Piece:
+def work(film: Film, number: int, threads: int, made_of: str) -> Piece:
     """Fuse a part into a file of its own and record that it is complete; errors are in the result.
 
     Args:
-        job, number: the part.
+        film, number: the part.
         threads: of the part, where the settings name no number.
-        made_of: digest of the job's fingerprint, which the record bears.
+        made_of: digest of the film's fingerprint, which the record bears.
     """
-    part = job.parts[number]
+    part = film.parts[number]
     path = part.new_path()
     try:
-        result = _fuse(job, part, path, threads)
+        result = _fuse(film, part, path, threads)
         record = {"made_of": made_of, "file": path.name, "result": asdict(result)}
         write_text_file(part.record, json.dumps(record))
         return Piece(result, path)
     except StreamfuseError as error:
         _remove(path)
-        named = NO_MEMORY if is_out_of_memory(error) else str(error).replace(str(path), str(job.output))
-        told = job.source in named or str(job.output) in named
-        return Piece(PartResult(error=named if told else f"{job.source}: {named}"))
+        named = NO_MEMORY if is_out_of_memory(error) else str(error).replace(str(path), str(film.output))
+        told = film.source in named or str(film.output) in named
+        return Piece(PartResult(error=named if told else f"{film.source}: {named}"))
     except Exception as error:
         if os.environ.get("STREAMFUSE_DEBUG"):
             raise
         _remove(path)
         if is_out_of_memory(error):
-            return Piece(PartResult(error=f"{job.source}: {NO_MEMORY}"))
-        return Piece(PartResult(error=f"{job.source}: internal error, please report it: {error!r}"))
+            return Piece(PartResult(error=f"{film.source}: {NO_MEMORY}"))
+        return Piece(PartResult(error=f"{film.source}: internal error, please report it: {error!r}"))
 
 
 def _remove(path: Path) -> None:
@@ -104,52 +114,45 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _fuse(job: Job, part: Part, path: Path, threads: int) -> PartResult:
+def _fuse(film: Film, part: Part, path: Path, threads: int) -> PartResult:
     from streamfuse.runtime import hdr_output
-    from streamfuse.runtime.chain import chain_of_run
     from streamfuse.runtime.file_run import finishers, open_output
-    from streamfuse.runtime.findings import contradictions, damage
-    from streamfuse.runtime.pipeline import Pipeline
+    from streamfuse.runtime.job import FusionJob
     from streamfuse.runtime.sources import open_source
 
     began = time.monotonic()
-    config = job.config.with_overrides(threads=job.config.fuse.threads or threads)
-    whole = len(job.parts) == 1
-    with open_source(
-        job.source, frames=frames_to_read(job, part), deinterlace=config.input.deinterlace
-    ) as source:
-        info = source.info if whole else replace(source.info, media=None)
-        hdr_output.check_source(info, config)
-        chain = chain_of_run(config, info, finishers(config))
-        sink = open_output(path, info, config.output)
-        only = Only(sink, part.first, part.end)
-        statistics = Pipeline(source, chain.stages, [only], threads=chain.threads).run()
-        if not only.written:
-            raise InputError(
-                f"{job.source} gave no frame to fuse from frame {part.first} on; check the file."
-            )
-        found = chain.front.classifier.report
-        told = (
-            *source.report().warnings,
-            *sink.report().warnings,
-            *damage(source, statistics.frames_in, whole=whole),
-            *(contradictions(found, config.input) if found else ()),
-        )
-        return PartResult(
-            frames_in=statistics.frames_in,
-            frames_out=only.written,
-            drops_detected=found.drops_detected if found else 0,
-            repaired_pairs=chain.front.pairer.repaired_pairs,
-            seconds=round(time.monotonic() - began, 2),
-            notes=source.report().notes,
-            warnings=tuple(warning.replace(str(path), str(job.output)) for warning in told),
-        )
+    config = film.config.with_overrides(threads=film.config.fuse.threads or threads)
+    whole = len(film.parts) == 1
+    opened: list[Only] = []
+
+    def open_part(info: SourceInfo) -> list[Only]:
+        sink = open_output(path, info if whole else replace(info, media=None), config)
+        opened.append(Only(sink, part.first, part.end))
+        return opened
+
+    frames, deinterlace = frames_to_read(film, part), config.input.deinterlace
+    decoders = config.fuse.threads or 0
+    source = open_source(film.source, frames=frames, deinterlace=deinterlace, threads=decoders)
+    job = FusionJob.opened(hdr_output.in_scene_light(source, config), config, open_part, finishers(config))
+    statistics = job.run()
+    written = sum(only.written for only in opened)
+    if not written:
+        raise InputError(f"{film.source} gave no frame to fuse from frame {part.first} on; check the file.")
+    return PartResult(
+        frames_in=statistics.frames_in,
+        frames_out=written,
+        drops_detected=job.found.drops_detected if job.found else 0,
+        repaired_pairs=job.chain.front.pairer.repaired_pairs,
+        seconds=round(time.monotonic() - began, 2),
+        notes=job.notes,
+        warnings=tuple(warning.replace(str(path), str(film.output)) for warning in job.findings(whole=whole)),
+    )
 
 
-def frames_to_read(job: Job, part: Part) -> tuple[int | None, int | None] | None:
-    """The range of frames that a part needs, run-in and run-out included."""
-    wanted = job.config.input.frame_range
-    if len(job.parts) == 1:
+def frames_to_read(film: Film, part: Part) -> tuple[int | None, int | None] | None:
+    """Give the range of frames that a part needs, run-in and run-out included."""
+    wanted = film.config.input.frame_range
+    if len(film.parts) == 1:
         return wanted
     first, end = wanted or (None, None)
     after = end if part.end is None else part.end + RUN_OUT if end is None else min(part.end + RUN_OUT, end)
@@ -157,7 +160,7 @@ def frames_to_read(job: Job, part: Part) -> tuple[int | None, int | None] | None
 
 
 def load_piece(part: Part, made_of: str) -> Piece | None:
-    """A part that is complete already and made of the same; None if it is not, or if frames are missing in its file."""
+    """Load a part that is complete and made of the same; None if it is not, or if frames are missing in its file."""
     try:
         record: dict[str, Any] = json.loads(part.record.read_text(encoding="utf-8"))
         if record["made_of"] != made_of:
@@ -173,7 +176,7 @@ def load_piece(part: Part, made_of: str) -> Piece | None:
 
 
 def total(results: Sequence[PartResult]) -> PartResult:
-    """The parts of one file taken together; a warning that all of them give comes once."""
+    """Take the parts of one file together; a warning that all of them give comes once."""
     return PartResult(
         frames_in=sum(r.frames_in for r in results),
         frames_out=sum(r.frames_out for r in results),

@@ -23,13 +23,13 @@ class Events:
         self._told: set[str] = set()
 
     def tell_once(self, event: str, text: str) -> None:
-        """One event, if none of this kind was told so before."""
+        """Tell one event, if none of this kind was told so before."""
         if event not in self._told:
             self._told.add(event)
             self.tell(event, text)
 
     def tell(self, event: str, text: str, *, level: Level = "info", **fields: Any) -> None:
-        """One event: its kind, a sentence, and figures that belong to it."""
+        """Tell one event: its kind, a sentence, and figures that belong to it."""
         extra = {"event": event, "fields": fields}
         self._logger.log(logging.getLevelName(level.upper()), "%s", without_credentials(text), extra=extra)
 
@@ -38,7 +38,7 @@ class JsonFormatter(logging.Formatter):
     """One JSON object per record: `time` (UTC, ISO 8601), `level`, `event`, `text`, and the event's own fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line."""
+        """Give the record as one line."""
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {
             "time": moment,
@@ -56,7 +56,7 @@ class TextFormatter(logging.Formatter):
     """The sentence, and the traceback of an exception where there is one, without credentials."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as text."""
+        """Give the record as text."""
         return without_credentials(super().format(record))
 
 

@@ -46,12 +46,6 @@ class RateMeter:
             events = sum(events for _, events in self._ticks) - (0 if whole else 1)
             return events / (self._seconds if whole else now - self._began)
 
-    @property
-    def running_for(self) -> float:
-        """Seconds since the first event; 0.0 before it."""
-        began = self._began
-        return 0.0 if began is None else time.monotonic() - began
-
     def _forget(self, now: float) -> None:
         while self._ticks and now - self._ticks[0][0] > self._seconds:
             self._ticks.popleft()
@@ -66,12 +60,12 @@ class AgeWindow:
         self._lock = threading.Lock()
 
     def add(self, age: float) -> None:
-        """One age in seconds."""
+        """Take one age in seconds."""
         with self._lock:
             self._ages.append((time.monotonic(), age))
 
     def percentiles_ms(self) -> tuple[float, float, float]:
-        """p50, p95 and p99 in milliseconds; zeros where there is none."""
+        """Give p50, p95 and p99 in milliseconds; zeros where there is none."""
         with self._lock:
             since = time.monotonic() - self._seconds
             ages = [age for moment, age in self._ages if moment >= since]

@@ -189,7 +189,7 @@ class LoadMeter:
     def take(
         self, now: float, arrived: int, dropped: int, busy: tuple[float, ...], used: float
     ) -> Load | None:
-        """The counters now; a window if enough has happened since the last one.
+        """Take the counters of now; give a window if enough has happened since the last one.
 
         Args:
             now: seconds on any clock.

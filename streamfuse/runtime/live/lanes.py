@@ -7,25 +7,41 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import cv2
 import numpy as np
 
 from streamfuse.align.aligner import Aligner
 from streamfuse.config import Config
-from streamfuse.core.frame import ClassifiedFrame, Frame, Plane, chroma_range, luma_range
-from streamfuse.core.protocols import SourceInfo
+from streamfuse.core.frame import (
+    AlignedBracket,
+    ClassifiedFrame,
+    Frame,
+    FusedFrame,
+    FusionMaps,
+    Plane,
+    WeighedBracket,
+    chroma_range,
+    luma_range,
+)
+from streamfuse.core.protocols import SourceInfo, Stage
 from streamfuse.core.values import Preset
+from streamfuse.errors import UsageError
 from streamfuse.exposure.pair import Pairer
 from streamfuse.fusion.fuser import Fuser, create_fuser
+from streamfuse.fusion.radiance import RadianceStage
 from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.runtime.ahead import compile_ahead
-from streamfuse.runtime.hdr_output import check_plain
+from streamfuse.runtime.chain import fusion_on_device
+from streamfuse.runtime.hdr_output import live_target
 from streamfuse.runtime.live.live_config import fixed_preset, stride
 from streamfuse.temporal.level import Leveller
+
+if TYPE_CHECKING:
+    from streamfuse.backends.cuda.stage import DeviceFusion
 
 Rung = Literal["best", "balanced", "fast", "coarse"]
 """A preset, or what is below them: `fast` with motion and weights found at a coarser scale."""
@@ -57,13 +73,21 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lane:
-    """The stages of one rung, from aligning to blending; each called from one thread at a time."""
+    """The stages of one rung, from aligning to blending; each called from one thread at a time.
+
+    Args:
+        rung: what it is of.
+        fuser: the network.
+        align, weigh, blend: the stages, which let frames carry what they were made of.
+        fuse: does what these do on the GPU, and smooths; None where they are used.
+    """
 
     rung: Rung
-    fuser: Fuser
+    fuser: Fuser | RadianceStage
     align: Aligner
-    weigh: WeighStage
-    blend: BlendStage
+    weigh: Stage[AlignedBracket, WeighedBracket]
+    blend: Stage[WeighedBracket, FusedFrame]
+    fuse: DeviceFusion | None = None
 
     @property
     def preset(self) -> Preset:
@@ -85,7 +109,12 @@ class Lanes:
     """
 
     def __init__(self, config: Config) -> None:
-        check_plain(config, "live")
+        target = live_target(config, "live")
+        if config.input.transfer != "auto":
+            raise UsageError("live takes no --transfer: set input.transfer to auto, or fuse a recording.")
+        self._merge = None if target is None else RadianceStage(target)
+        """In high dynamic range, of all lanes: white stays where it is when the preset changes."""
+        self._target = target
         self._config = config
         self._wanted = _wanted(config)
         self._lanes: dict[Rung, Lane] = {}
@@ -153,16 +182,21 @@ class Lanes:
         preset = preset_of(rung)
         config = self._with(preset)
         fuse = config.fuse
+        if self._merge is not None:
+            self._lanes[rung] = Lane(
+                rung, self._merge, self._aligner(rung), Unweighed(), Merging(self._merge)
+            )
+            return
         fuser = create_fuser(
             config.fuser_name,
             preset=preset,
             device=fuse.device,
-            steady=True,
             threads=fuse.threads,
             coarse=rung == "coarse",
         )
-        blend = BlendStage(fuser, Leveller() if config.smooth.enabled else None)
-        self._lanes[rung] = Lane(rung, fuser, self._aligner(rung), WeighStage(fuser), blend)
+        blend = BlendStage(fuser, Leveller() if config.smooth.enabled else None, keep=True)
+        on_device = self._on_device(rung, fuser)
+        self._lanes[rung] = Lane(rung, fuser, self._aligner(rung), WeighStage(fuser), blend, on_device)
 
     def _with(self, preset: Preset) -> Config:
         fuse = self._config.fuse.model_copy(update={"preset": preset})
@@ -175,12 +209,23 @@ class Lanes:
             config.align_preset, align.mode, align.ghost, rate, config.denoise, coarse=rung == "coarse"
         )
 
+    def _on_device(self, rung: Rung, fuser: Fuser | RadianceStage) -> DeviceFusion | None:
+        config = self._with(preset_of(rung))
+        return fusion_on_device(config, fuser, keep=True, live=True, coarse=rung == "coarse")
+
+    def _trial_blend(self, lane: Lane) -> Stage[WeighedBracket, FusedFrame]:
+        if self._target is not None:
+            return Merging(RadianceStage(self._target))
+        return BlendStage(cast(Fuser, lane.fuser))
+
     def _timed(self, lane: Lane, frames: list[ClassifiedFrame]) -> Cost:
         """Run brackets of the trial through a lane, one after another in this thread."""
         pairer = Pairer(self._config.input.rate, lookahead=self._config.live.lookahead)
         brackets = [bracket for frame in frames for bracket in pairer.push(frame)]
         # What these learn of the trial is not for the run.
-        aligner, blend = self._aligner(lane.rung), BlendStage(lane.fuser)
+        stages: tuple[Stage[Any, Any], ...] = (self._aligner(lane.rung), lane.weigh, self._trial_blend(lane))
+        if (fuse := self._on_device(lane.rung, lane.fuser)) is not None:
+            stages = (fuse,)
         costs: list[tuple[float, float]] = []
         began = time.monotonic()
         for number, bracket in enumerate(brackets):
@@ -189,20 +234,38 @@ class Lanes:
             if number > _WARM and time.monotonic() - began > _TRIAL_SECONDS:
                 break
             marks, used = [time.monotonic()], time.process_time()
-            (aligned,) = aligner.push(bracket)
-            marks.append(time.monotonic())
-            (weighed,) = lane.weigh.push(aligned)
-            marks.append(time.monotonic())
-            list(blend.push(weighed))
-            marks.append(time.monotonic())
+            item: object = bracket
+            for stage in stages:
+                (item,) = stage.push(item)
+                marks.append(time.monotonic())
             if number >= _WARM:
                 costs.append((float(np.diff(marks).max()), time.process_time() - used))
         slowest, total = zip(*costs, strict=True)
         return Cost(median(slowest), median(total))
 
 
+class Unweighed(Stage[AlignedBracket, WeighedBracket]):
+    """Passes brackets on without maps: light needs none."""
+
+    def push(self, item: AlignedBracket) -> Iterator[WeighedBracket]:
+        """Take one, give one."""
+        yield WeighedBracket(item, FusionMaps(()))
+
+
+class Merging(Stage[WeighedBracket, FusedFrame]):
+    """Merges brackets into radiance, as a lane blends them."""
+
+    def __init__(self, merge: RadianceStage) -> None:
+        self._merge = merge
+
+    def push(self, item: WeighedBracket) -> Iterator[FusedFrame]:
+        """Take one, give one."""
+        for frame in self._merge.push(item.aligned):
+            yield replace(frame, made_of=item)
+
+
 def preset_of(rung: Rung) -> Preset:
-    """The preset that a rung belongs to."""
+    """Give the preset that a rung belongs to."""
     return "fast" if rung == "coarse" else rung
 
 

@@ -124,7 +124,7 @@ class LiveConfig(_Section):
 
     @classmethod
     def checked(cls, settings: Self, changes: Mapping[str, Any]) -> Self:
-        """The settings with some replaced.
+        """Give the settings with some replaced.
 
         Raises:
             UsageError: a value that does not fit.
@@ -138,7 +138,7 @@ class LiveConfig(_Section):
 
 
 def camera_options(live: LiveConfig) -> CameraOptions:
-    """What is asked of the camera.
+    """Collect what is asked of the camera.
 
     Raises:
         UsageError: a value out of its range.
@@ -165,7 +165,7 @@ def camera_options(live: LiveConfig) -> CameraOptions:
 
 
 def fixed_preset(config: Config) -> Preset | None:
-    """The preset of a run that does not choose by itself; None for one that does."""
+    """Give the preset of a run that does not choose by itself; None for one that does."""
     chosen = config.live.preset
     return None if chosen == "auto" else chosen or config.fuse.preset
 

@@ -15,6 +15,7 @@ from streamfuse.core.jit import when_compiling
 from streamfuse.core.protocols import DrivenSource, Source
 from streamfuse.errors import DeviceError, UsageError, WeightsError
 from streamfuse.look.stage import LookStage
+from streamfuse.runtime.hdr_output import sent
 from streamfuse.runtime.live.bracket_queue import BracketQueue, brackets_that_wait
 from streamfuse.runtime.live.events import Events
 from streamfuse.runtime.live.figures import AgeWindow, RateMeter
@@ -88,7 +89,7 @@ class LiveRun:
         try:
             look = config.look.look
             self._look = LookStage(look) if look.active else None
-            self._outputs = OutputSet(config.live, info, rate, self._events)
+            self._outputs = OutputSet(config.live, sent(info, config), rate, self._events)
         except BaseException:
             source.close()
             raise
@@ -167,7 +168,7 @@ class LiveRun:
         self._events.tell("reload", f"Reloaded: {opened} outputs opened, {closed} closed.")
 
     def summary(self) -> LiveSummary:
-        """What was done so far."""
+        """Tell what was done so far."""
         return LiveSummary(
             self.status(),
             round(self._seconds, 2),
@@ -179,7 +180,7 @@ class LiveRun:
     # LiveControl
 
     def status(self) -> LiveStatus:
-        """As `LiveControl.status`."""
+        """Do what `LiveControl.status` says."""
         found, camera, info = self._ingest.report, self._source.report().camera, self._source.info
         running = self._state in ("starting", "running")
         reconnecting = running and camera is not None and camera.state == "reconnecting"
@@ -216,21 +217,21 @@ class LiveRun:
         )
 
     def picture(self, view: View, after: int = -1, timeout: float = 0.0) -> tuple[int, Picture] | None:
-        """As `LiveControl.picture`."""
+        """Do what `LiveControl.picture` says."""
         return self._board.picture(view, after, timeout)
 
     def start_recording(self) -> str:
-        """As `LiveControl.start_recording`."""
+        """Do what `LiveControl.start_recording` says."""
         return self._outputs.start_recording()
 
     def stop_recording(self) -> str:
-        """As `LiveControl.stop_recording`."""
+        """Do what `LiveControl.stop_recording` says."""
         return self._outputs.stop_recording()
 
     def set_exposures(
         self, mode: Literal["auto", "manual"], bias_ev: float = 0.0, gap_ev: float | None = None
     ) -> None:
-        """As `LiveControl.set_exposures`."""
+        """Do what `LiveControl.set_exposures` says."""
         if not isinstance(self._source, DrivenSource):
             raise UsageError(f"The exposures of {self._source.info.name} cannot be set from here.")
         self._source.set_exposures(mode, bias_ev, gap_ev)
@@ -285,8 +286,7 @@ class LiveRun:
             self._session = session = Session(
                 self._lanes,
                 self._queue,
-                self._source.info,
-                self._config.smooth.enabled,
+                self._config.smooth.enabled and self._config.output.hdr == "off",
                 self._ingest.unit is None,
                 self._look,
                 self._board.show,
@@ -295,6 +295,11 @@ class LiveRun:
             try:
                 session.run()
             except Exception as error:
+                if (
+                    not threading.main_thread().is_alive()
+                ):  # the program ends, and no pool takes work any more
+                    self._stopping = True
+                    return
                 failures = 1 if self._rate_out.count > done else failures + 1
                 if failures >= _MAX_FAILURES or isinstance(error, DeviceError | WeightsError | UsageError):
                     self._fatal = self._fatal or error

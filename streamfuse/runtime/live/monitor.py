@@ -63,7 +63,7 @@ class Monitor:
         self._asked = action
 
     def update(self, status: LiveStatus) -> None:
-        """The run's report, several times a second."""
+        """Take the run's report, several times a second."""
         action, self._asked = self._asked, None
         if action is not None:
             try:
@@ -82,7 +82,7 @@ class Monitor:
 
 
 def line(status: LiveStatus) -> str:
-    """The status in one line."""
+    """Give the status in one line."""
     if status.state == "starting":
         waiting = status.error or f"{status.frames_in} frames so far, looking for the exposures"
         return f"{status.source}: starting ({waiting})"

@@ -90,7 +90,7 @@ class OutputSet:
         return len(targets), len(gone)
 
     def start_recording(self) -> str:
-        """As `LiveControl.start_recording`."""
+        """Do what `LiveControl.start_recording` says."""
         live = self._live
         if live.record_dir is None:
             raise UsageError("There is no folder for recordings: start the run with --record-dir.")
@@ -107,7 +107,7 @@ class OutputSet:
         return str(path)
 
     def stop_recording(self) -> str:
-        """As `LiveControl.stop_recording`.
+        """Do what `LiveControl.stop_recording` says.
 
         Raises:
             UsageError: nothing is being recorded.

@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 
 from streamfuse.core.frame import Bracket, FusedFrame, WeighedBracket
-from streamfuse.core.protocols import Feed, Sink, SourceInfo
+from streamfuse.core.protocols import Feed, Sink
 from streamfuse.look.stage import LookStage
+from streamfuse.runtime.job import Job
 from streamfuse.runtime.line import Line
 from streamfuse.runtime.live.bracket_queue import BracketQueue
 from streamfuse.runtime.live.figures import RateMeter
 from streamfuse.runtime.live.lanes import Lanes
 from streamfuse.runtime.live.steps import AlignStep, BlendStep, WeighStep
-from streamfuse.runtime.pipeline import Pipeline
 from streamfuse.runtime.statistics import Statistics
 
 _MAX_IN_FLIGHT = 4  # one in each of three threads, one ready to go on
@@ -32,7 +32,6 @@ class Session:
     Args:
         lanes: the presets; which of them works may change at any time.
         queue: where brackets come from.
-        info: of the source.
         smooth: whether maps are smoothed; over the instants before, so that no frame waits for it.
         every_frame: each frame is an instant, else each bracket is.
         look: what each fused frame gets before it is shown; None: nothing.
@@ -44,22 +43,21 @@ class Session:
         self,
         lanes: Lanes,
         queue: BracketQueue,
-        info: SourceInfo,
         smooth: bool,
         every_frame: bool,
         look: LookStage | None,
         show: Callable[[WeighedBracket, FusedFrame], None],
         publish: Callable[[FusedFrame], None],
     ) -> None:
-        feed = _Feed(queue, info)
+        feed = _Feed(queue)
         line = (
-            Line("align", AlignStep(lanes))
+            Line("align", AlignStep(lanes, every_frame))
             .then("weigh", WeighStep())
             .then("blend", BlendStep(lanes, smooth, every_frame, look, show))
         )
-        self._pipeline = Pipeline(
+        self._job = Job(
             feed,
-            line.stages,
+            line,
             [_Outlet(publish, feed)],
             queue_size=1,
             stop_timeout=_STOP_SECONDS,
@@ -72,12 +70,12 @@ class Session:
         Raises:
             Exception: what a stage raised.
         """
-        self._pipeline.run()
+        self._job.run()
 
     @property
     def statistics(self) -> Statistics:
         """Of this session."""
-        return self._pipeline.statistics
+        return self._job.statistics
 
 
 class _Feed(Feed[Bracket]):
@@ -86,8 +84,7 @@ class _Feed(Feed[Bracket]):
     Where fusion is slow, more of them on their way would not make it quicker, only older.
     """
 
-    def __init__(self, queue: BracketQueue, info: SourceInfo) -> None:
-        self.info = info
+    def __init__(self, queue: BracketQueue) -> None:
         self._queue = queue
         self._out = RateMeter()
         self._in_flight = 0

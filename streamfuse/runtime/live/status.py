@@ -98,7 +98,7 @@ class LiveStatus:
         return f"{self.preset} (coarser)" if self.coarse else self.preset
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Give plain values, ready for JSON."""
         return asdict(self)
 
 
@@ -121,7 +121,7 @@ class LiveSummary:
     warnings: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON: the status with the rest beside it."""
+        """Give plain values, ready for JSON: the status with the rest beside it."""
         rest = {key: value for key, value in asdict(self).items() if key != "status"}
         return {**self.status.as_dict(), **rest}
 
@@ -130,10 +130,10 @@ class LiveControl(Protocol):
     """A live run, as its page sees it; every method may be called from any thread and returns soon."""
 
     def status(self) -> LiveStatus:
-        """The figures of this moment."""
+        """Give the figures of this moment."""
 
     def picture(self, view: View, after: int = -1, timeout: float = 0.0) -> tuple[int, Picture] | None:
-        """(number, RGB) of the newest picture of a view, its number above `after`; None if none came in time.
+        """Give (number, RGB) of the newest picture of a view, its number above `after`; None if none came in time.
 
         A view that nobody asks for costs nothing: the run makes it only for as long as someone does.
         """

@@ -6,6 +6,8 @@ takes hold with the next bracket, loses none, and waits only for what is being w
     choose ──────────┐
                      ▼
     queue ──► align(current) ──► weigh(its lane) ──► smooth, blend(its lane) ──► outputs
+
+On a GPU the lane does all of it in the first step, and the others pass its frames on.
 """
 
 from __future__ import annotations
@@ -33,38 +35,73 @@ class InLane(Generic[T]):
     item: T
 
 
-class AlignStep(Stage[Bracket, InLane[AlignedBracket]]):
-    """Bracket -> aligned bracket, in the lane that is current."""
+class Neighbours:
+    """Tells whether brackets that come one after the other are of neighbouring instants of one lane.
 
-    def __init__(self, lanes: Lanes) -> None:
+    Maps are smoothed only over those: not across dropped brackets, nor where the preset changes, whose maps are of
+    another network.
+
+    Args:
+        every_frame: each frame is an instant, else each bracket is.
+    """
+
+    def __init__(self, every_frame: bool) -> None:
+        self._every_frame = every_frame
+        self._last: InLane[Bracket] | None = None
+
+    def follows(self, lane: Lane, bracket: Bracket) -> bool:
+        """Tell whether this one is of the instant after that of the last call; True for the first one."""
+        last, self._last = self._last, InLane(lane, bracket)
+        if last is None:
+            return True
+        seconds = (bracket.reference.captured_at or 0.0) - (last.item.reference.captured_at or 0.0)
+        frames = bracket.reference.index - last.item.reference.index
+        far = frames > (1 if self._every_frame else bracket.cycle) or seconds > _BREAK_SECONDS
+        return lane is last.lane and not far
+
+
+class AlignStep(Stage[Bracket, InLane[AlignedBracket | FusedFrame]]):
+    """Bracket -> aligned bracket, or on a GPU fused frame, in the lane that is current.
+
+    Args:
+        lanes: one of them is current.
+        every_frame: as of `Neighbours`.
+    """
+
+    def __init__(self, lanes: Lanes, every_frame: bool = True) -> None:
         self._lanes = lanes
+        self._neighbours = Neighbours(every_frame)
 
-    def push(self, item: Bracket) -> Iterator[InLane[AlignedBracket]]:
-        """One in, one out."""
+    def push(self, item: Bracket) -> Iterator[InLane[AlignedBracket | FusedFrame]]:
+        """Take one, give one."""
         lane = self._lanes.current
-        for aligned in lane.align.push(item):
-            yield InLane(lane, aligned)
+        if lane.fuse is not None and not self._neighbours.follows(lane, item):
+            lane.fuse.restart()
+        for out in (lane.fuse or lane.align).push(item):
+            yield InLane(lane, out)
 
 
-class WeighStep(Stage[InLane[AlignedBracket], InLane[WeighedBracket]]):
-    """Aligned bracket -> weighed bracket, in its own lane."""
+class WeighStep(Stage[InLane[AlignedBracket | FusedFrame], InLane[WeighedBracket | FusedFrame]]):
+    """Aligned bracket -> weighed bracket, in its own lane; a fused frame passes."""
 
-    def push(self, item: InLane[AlignedBracket]) -> Iterator[InLane[WeighedBracket]]:
-        """One in, one out."""
+    def push(
+        self, item: InLane[AlignedBracket | FusedFrame]
+    ) -> Iterator[InLane[WeighedBracket | FusedFrame]]:
+        """Take one, give one."""
+        if isinstance(item.item, FusedFrame):
+            yield InLane(item.lane, item.item)
+            return
         for weighed in item.lane.weigh.push(item.item):
             yield InLane(item.lane, weighed)
 
 
-class BlendStep(Stage[InLane[WeighedBracket], FusedFrame]):
+class BlendStep(Stage[InLane[WeighedBracket | FusedFrame], FusedFrame]):
     """Weighed bracket -> fused frame with its look, after smoothing over the instants before it, all in one thread.
-
-    Maps are smoothed over neighbouring instants of one lane only: not across dropped brackets, nor where the preset
-    changes, whose maps are of another network.
 
     Args:
         lanes: are told which lane the newest fused frame is of.
         smooth: whether to smooth.
-        every_frame: each frame is an instant, else each bracket is.
+        every_frame: as of `Neighbours`.
         look: what each fused frame gets; None: nothing.
         show: called with each bracket and its fused frame.
     """
@@ -79,31 +116,27 @@ class BlendStep(Stage[InLane[WeighedBracket], FusedFrame]):
     ) -> None:
         self._lanes = lanes
         self._smooth = smooth
-        self._every_frame = every_frame
         self._look = look
         self._show = show
+        self._neighbours = Neighbours(every_frame)
         self._smoother = Smoother(ahead=False)
-        self._last: InLane[WeighedBracket] | None = None
 
-    def push(self, item: InLane[WeighedBracket]) -> Iterator[FusedFrame]:
-        """One in, one out."""
-        if self._last is not None and self._apart(self._last, item):
+    def push(self, item: InLane[WeighedBracket | FusedFrame]) -> Iterator[FusedFrame]:
+        """Take one, give one."""
+        lane, made = item.lane, item.item
+        for blended in (made,) if isinstance(made, FusedFrame) else self._blended(lane, made):
+            weighed = blended.made_of
+            assert weighed is not None, "The stages of a lane keep what the frames are made of."
+            stats = {**blended.stats, "rank": float(weighed.aligned.bracket.rank)}
+            fused = replace(blended, stats=stats, made_of=None)
+            if self._look is not None:
+                fused = self._look.looked(fused)
+            self._lanes.running = lane
+            self._show(weighed, fused)
+            yield fused
+
+    def _blended(self, lane: Lane, weighed: WeighedBracket) -> Iterator[FusedFrame]:
+        if not self._neighbours.follows(lane, weighed.aligned.bracket):
             self._smoother = Smoother(ahead=False)
-        self._last = item
-        for weighed in self._smoother.push(item.item) if self._smooth else (item.item,):
-            for blended in item.lane.blend.push(weighed):
-                stats = {**blended.stats, "rank": float(weighed.aligned.bracket.rank)}
-                fused = replace(blended, stats=stats)
-                if self._look is not None:
-                    fused = self._look.looked(fused)
-                self._lanes.running = item.lane
-                self._show(weighed, fused)
-                yield fused
-
-    def _apart(self, last: InLane[WeighedBracket], item: InLane[WeighedBracket]) -> bool:
-        """Whether the two are not of neighbouring instants of one lane."""
-        before, now = last.item.aligned.bracket, item.item.aligned.bracket
-        seconds = (now.reference.captured_at or 0.0) - (before.reference.captured_at or 0.0)
-        frames = now.reference.index - before.reference.index
-        far = frames > (1 if self._every_frame else now.cycle) or seconds > _BREAK_SECONDS
-        return far or item.lane is not last.lane
+        for smoothed in self._smoother.push(weighed) if self._smooth else (weighed,):
+            yield from lane.blend.push(smoothed)

@@ -83,7 +83,7 @@ def plan(spec: OutputSpec, info: SourceInfo, rate: Fraction) -> Target:
 
 
 def plan_recording(spec: OutputSpec, info: SourceInfo, rate: Fraction) -> Target:
-    """A file that is written from the next frame on, under exactly its name or, in segments, dated ones.
+    """Give a file that is written from the next frame on, under exactly its name or, in segments, dated ones.
 
     Raises:
         OutputError, OutputExistsError: as `plan`.

@@ -33,7 +33,7 @@ class ViewBoard:
         self._newest.put((weighed, fused))
 
     def picture(self, view: View, after: int = -1, timeout: float = 0.0) -> tuple[int, Picture] | None:
-        """As `LiveControl.picture`."""
+        """Do what `LiveControl.picture` says."""
         return self._drawn[view].after(after, timeout)
 
 

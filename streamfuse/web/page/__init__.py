@@ -16,17 +16,17 @@ MEDIA_TYPES = {
 
 @cache
 def asset(name: str) -> bytes:
-    """The content of a file of the page."""
+    """Give the content of a file of the page."""
     return (files(__name__) / name).read_bytes()
 
 
 @cache
 def assets() -> dict[str, str]:
-    """Name and media type of every file of the page."""
+    """Give name and media type of every file of the page."""
     suffixes = {entry.name: "." + entry.name.rpartition(".")[2] for entry in files(__name__).iterdir()}
     return {name: MEDIA_TYPES[suffix] for name, suffix in suffixes.items() if suffix in MEDIA_TYPES}
 
 
 def login(sentence: str | None = None) -> str:
-    """The form that asks for the token, with a sentence about what went wrong before."""
+    """Give the form that asks for the token, with a sentence about what went wrong before."""
     return asset("login.html").decode().replace("<!-- message -->", html.escape(sentence or ""))

@@ -86,13 +86,13 @@ export class Figures {
       Picture: status.width ? `${status.width} × ${status.height}` : "–",
       "Fused by": `${status.fuser} (${status.preset}${status.coarse ? ", coarser" : ""}, ${status.device})`,
       Exposures: status.order.length ? status.order.join(" · ") : "–",
-      Gap: status.cycle ? `${fixed(status.gap_ev, 1)} EV` : "–",
-      Delay: `${status.delay_frames} frames`,
+      "Exposures apart": status.cycle ? `${fixed(status.gap_ev, 1)} EV` : "–",
+      "Look-ahead": `${status.delay_frames} frames`,
       Captured: whole(status.frames_in),
       Fused: whole(status.frames_out),
-      Dropped: whole(status.dropped),
-      "In transition": whole(status.discarded),
-      Repaired: whole(status.repaired),
+      "Left out, late": whole(status.dropped),
+      "Not used, exposure changing": whole(status.discarded),
+      "Fused across a loss": whole(status.repaired),
       Reconnects: whole(status.reconnects),
     };
     byId("counters").replaceChildren(

@@ -195,7 +195,8 @@ def test_finish_is_quantise_and_fuse_chroma(bits, full, subsampling):
     out = torch.empty_like(chroma[:, 0])
     ours = finish.fuse_chroma(lumas, fused, chroma, maps.priors[2], maps.coverage, coding_, out)
     weights = chroma_weights(
-        FusionMaps(tuple(p.numpy() for p in maps.priors), (), maps.coverage), chroma.shape[2:]
+        FusionMaps(tuple(p.numpy() for p in maps.priors), (), maps.coverage),
+        chroma.shape[2:],  # type: ignore[arg-type]
     )
     theirs = fuse_chroma(
         [(f.planes[1], f.planes[2]) for f in frames], [normalise(f.luma, bits, f.color) for f in frames],

@@ -57,7 +57,7 @@ def nearly(ours: torch.Tensor, expected: torch.Tensor, close: float, share: floa
 @pytest.mark.parametrize("size", SIZES)
 def test_search(start, device, size):
     exact = flow.search_reference(*pair(size, torch.float64))
-    ours = flow.search(*(put(t, device) for t in pair(size)), start)
+    ours = flow.search(*(put(t, device) for t in pair(size)), start)  # type: ignore[arg-type, call-arg]
     assert ours.shape[2:] == flow.patch_counts(*size)
     nearly(ours, exact, 0.02, 0.02)
 
@@ -107,8 +107,8 @@ def test_motion_is_as_good_as_that_of_the_cpu_path(finest):
 def test_kernels_and_references_find_the_same_motion(start, device):
     source, target, _ = moved(60, 90, 7)
     planes = [torch.from_numpy(p)[None] for p in (source, target)]
-    expected = flow.dense_flow(*planes, 0, refinements=2)
-    ours = flow.dense_flow(*(put(p, device) for p in planes), 0, start, refinements=2)
+    expected = flow.dense_flow(*planes, 0, refinements=2)  # type: ignore[arg-type, call-arg]
+    ours = flow.dense_flow(*(put(p, device) for p in planes), 0, start, refinements=2)  # type: ignore[arg-type, call-arg]
     nearly(ours, expected, 0.05, 0.05)
 
 

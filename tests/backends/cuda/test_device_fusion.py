@@ -83,13 +83,13 @@ def test_what_a_frame_was_made_of_can_be_looked_at():
     from streamfuse.config import load_config
     from streamfuse.runtime.chain import build_chain
 
-    frames, theirs, ours = make.clip(5), [], []
+    frames, theirs = make.clip(5), []
     config = load_config().with_overrides(preset="fast", device="cpu")
     keep = lambda bracket, frame: theirs.append((bracket, frame)) or frame  # noqa: E731
     assert len(list(through([build_chain(config, finish=[keep]).line], frames))) == len(frames)
-    fusion = DeviceFusion(LcndrFuser("lcndr-xs", "cpu"), DeviceFusionSettings("fast"), ours.append)
-    shown = [(made, frame) for frame, made in zip(in_turns(fusion, brackets(frames)), ours, strict=True)]
-    for (one, frame), (other, expected) in zip(shown, theirs, strict=True):
+    fusion = DeviceFusion(LcndrFuser("lcndr-xs", "cpu"), DeviceFusionSettings("fast"), keep=True)
+    for frame, (other, expected) in zip(in_turns(fusion, brackets(frames)), theirs, strict=True):
+        one = frame.made_of
         assert one.aligned.bracket.reference.index == frame.index == expected.index
         assert one.aligned.gaps_ev == pytest.approx(other.aligned.gaps_ev, abs=0.05)
         for planes, exact in zip(one.aligned.exposures, other.aligned.exposures, strict=True):

@@ -29,7 +29,7 @@ def test_what_is_added_is_that_of_the_cpu_path(codes):
         ]
         aligned = AlignedBracket(bracket, ((), ()), (0.0, 3.0), (None, None), *flows)
         there = [None if flow is None else torch.from_numpy(flow).permute(2, 0, 1) for flow in flows]
-        device = DeviceBracket(bracket, None, torch.zeros(2, 90, 160), None, torch.zeros(()), *there)
+        device = DeviceBracket(bracket, None, torch.zeros(2, 90, 160), None, torch.zeros(()), *there)  # type: ignore[arg-type]
         more = ours(device, torch.from_numpy(picture))
         found.append(theirs(aligned, picture))
         assert (0.0 if more is None else float(more)) * 255 == pytest.approx(found[-1] * 255, abs=0.02)

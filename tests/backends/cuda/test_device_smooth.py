@@ -39,7 +39,7 @@ def test_maps_are_those_of_the_cpu_path(cycle, coverage):
         aligned = AlignedBracket(bracket, planes, (0.0,) * cycle, (None,) * cycle, *flows)
         expected += theirs.push(WeighedBracket(aligned, FusionMaps(tuple(priors), gains, coverage)))
         on_device = [None if f is None else torch.from_numpy(f).permute(2, 0, 1) for f in flows]
-        device = DeviceBracket(bracket, None, torch.from_numpy(shown), None, torch.zeros(()), *on_device)
+        device = DeviceBracket(bracket, None, torch.from_numpy(shown), None, torch.zeros(()), *on_device)  # type: ignore[arg-type]
         maps = DeviceMaps(tuple(map(torch.from_numpy, priors)), tuple(map(torch.from_numpy, gains)), coverage)
         found += ours.push(DeviceInstant(device, maps, ()))
     expected += theirs.flush()

@@ -99,7 +99,7 @@ def test_a_neighbour_without_motion_is_taken_as_it_is(start, device):
 @pytest.mark.parametrize("count", [1, 2])
 def test_compare(start, device, size, brighter, count):
     here, there = make.floats(size, 1), make.floats((count, *size), 2)
-    flows = torch.stack([make.a_flow(*size, 3 + n) for n in range(count)])
+    flows = torch.stack([make.a_flow(size[0], size[1], 3 + n) for n in range(count)])
     table = torch.linspace(0, 1, 1024)
 
     def settings(place):
@@ -113,7 +113,7 @@ def test_compare(start, device, size, brighter, count):
         )  # fmt: skip
         # One node of the table, where a luma lies between two, moves a pixel's share of the mean.
         torch.testing.assert_close(ours[0].cpu().double(), expected[0], atol=5e-3, rtol=2e-2)
-        torch.testing.assert_close(ours[1].cpu().double(), expected[1], **CLOSE)
+        torch.testing.assert_close(ours[1].cpu().double(), expected[1], **CLOSE)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("size", make.SIZES)
@@ -130,7 +130,7 @@ def test_blend_of_a_larger_picture(start, device, bits):
 
 def check_blend(start, device, size, bits, count, extra, gains):
     lumas, how = make.codes((count, *size), bits, 5), make.the_coding(bits)
-    maps = make.the_maps(*size, count, extra, 6, gains)
+    maps = make.the_maps(size[0], size[1], count, extra, 6, gains)
     expected = blend.blend_reference(lumas, how, maps, make.EXPONENTS, extra, torch.float64)
     moved = blend.DeviceMaps(
         tuple(put(p, device) for p in maps.priors), tuple(put(g, device) for g in maps.gains), maps.coverage
@@ -156,12 +156,12 @@ def test_fuse_chroma(start, device, size, bits, full, subsampling, count):
     how, lumas = make.the_coding(bits, full), make.codes((count, *size), bits, 8)
     small = (-(-size[0] >> subsampling[1]), -(-size[1] >> subsampling[0]))
     chroma = make.codes((2, count, *small), bits, 9)
-    fused, maps = make.floats(size, 10), make.the_maps(*size, count, 1, 11)
+    fused, maps = make.floats(size, 10), make.the_maps(size[0], size[1], count, 1, 11)
     arguments = (lumas, fused, chroma, maps.priors[2])
     expected = finish.fuse_chroma_reference(*arguments, maps.coverage, how, False, torch.float64)
     out = put(torch.zeros((2, *small), dtype=lumas.dtype), device)
     placed = (put(a, device) for a in arguments)
-    ours = finish.fuse_chroma(*placed, maps.coverage, how, out, launcher=start)
+    ours = finish.fuse_chroma(*placed, maps.coverage, how, out, launcher=start)  # type: ignore[arg-type, call-arg]
     # Colours far outside of the gamut are brought back by quotients of small differences.
     same_codes(ours, expected, bits, 16 if bits == 16 else 1)
 

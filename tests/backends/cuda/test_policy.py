@@ -57,7 +57,7 @@ def psnr(one: np.ndarray, other: np.ndarray) -> float:
 @pytest.mark.parametrize("preset", ["fast", "balanced", pytest.param("best", marks=pytest.mark.slow)])
 def test_both_backends_make_the_same_exposures(preset: str, transfer: str, known: bool) -> None:
     brackets = through(Line("label", ExposureClassifier()).then("pair", Pairer()), footage(transfer, known))
-    cpu, device = Aligner(preset), DeviceAligner(torch.device("cpu"), None, preset, graphs=False)
+    cpu, device = Aligner(preset), DeviceAligner(torch.device("cpu"), None, preset, graphs=False)  # type: ignore[arg-type]
     for bracket in brackets:
         (expected,) = cpu.push(bracket)
         found, missing = device(bracket), 1 - bracket.rank

@@ -4,8 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from streamfuse.lab.evaluate.hdr import HdrTrial, debevec, score_trial
+from streamfuse.lab.evaluate.hdr import HdrTrial, debevec, score_trial, streamfuse_frames
 from streamfuse.lab.evaluate.hdr_measures import HdrMeter, Motion, mu_law, pu21
+from streamfuse.lab.evaluate.radiance_clips import RadianceFrames, luminance
+from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
 
 
 def grain(height=64, width=96, shift=0):
@@ -69,3 +71,45 @@ def test_merging_is_near_its_oracle_and_pairing_is_not(folder):
     assert ours.frames == 6
     assert ours.psnr_mu > scores["naive pairing + Debevec"].psnr_mu + 3
     assert ours.psnr_mu <= oracle.psnr_mu + 0.5
+
+
+@pytest.mark.parametrize("gap", [3.0, 7.0])
+def test_a_wide_gap_leaves_no_hole(folder, gap):
+    """Neither black nor torn anywhere, however little the exposures have in common."""
+    clip = HdrTrial(folder, gap).filmed()
+    for index, found in streamfuse_frames(clip, "fast"):
+        truth = np.clip(clip.radiance(clip.truth[index].instant), 0, 1)
+        assert np.isfinite(found).all()
+        seen = luminance(truth) > 0.01  # five times the noise of the darkest exposure
+        ratio = np.log2(luminance(found)[seen] / luminance(truth)[seen])
+        assert abs(float(np.median(ratio))) < 0.25
+        assert np.percentile(ratio, 0.1) > -1.5
+
+
+class Passing(RadianceFrames):
+    """A lamp that passes a textured wall, 24 pixels further in each picture."""
+
+    def __len__(self):
+        return 8
+
+    def frame(self, index):
+        wall = grain(96, 192) * np.float32(0.08)
+        cv2.circle(wall, (20 + 24 * index, 48), 9, (2.5, 2.0, 1.5), -1)
+        return wall
+
+
+@pytest.mark.parametrize("gap", [3.0, 5.0])
+def test_what_moved_is_nowhere_twice(gap):
+    """Where the lamp was in the pictures before and after, the wall is as dark as it is."""
+    clip = SimulatedClip(Passing(), Simulation(gaps_ev=(0.0, gap)))
+    for index, found in streamfuse_frames(clip, "fast"):
+        instant = clip.truth[index].instant
+        truth = clip.radiance(instant)
+        if not 1 <= instant <= 6:
+            continue
+        for other in (instant - 1, instant + 1):
+            place = np.s_[40:57, 12 + 24 * other : 29 + 24 * other]
+            seen, true = (float(np.median(luminance(np.clip(one, 0, 1))[place])) for one in (found, truth))
+            assert seen < 1.6 * true + 0.005
+        lamp = np.s_[43:54, 15 + 24 * instant : 26 + 24 * instant]
+        assert np.median(luminance(found)[lamp]) > 0.25 * np.median(luminance(np.clip(truth, 0, 1))[lamp])

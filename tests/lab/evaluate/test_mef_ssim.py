@@ -61,7 +61,7 @@ def score(sources, fused):
 @pytest.mark.parametrize(("shape", "scales"), [((20, 18), 1), ((20, 26), 1), ((48, 44), 3)])
 @pytest.mark.parametrize("count", [2, 3])
 def test_is_the_paper_patch_by_patch(shape, scales, count):
-    sources = noisy(exposures(*shape, count, seed=4), 1)
+    sources = noisy(exposures(shape[0], shape[1], count, seed=4), 1)
     for fused in (np.mean(sources, axis=0), sources[0], noisy(sources[:1], 2)[0]):
         assert score(sources, fused) == pytest.approx(brute_force(sources, fused, scales), abs=2e-5)
 

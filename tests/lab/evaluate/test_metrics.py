@@ -13,7 +13,7 @@ def picture(seed=0, shape=(40, 48)):
 
 
 def shifted(dx, dy=0.0, shape=(40, 48)):
-    return np.broadcast_to(np.float32([dx, dy]), (*shape, 2)).copy()
+    return np.broadcast_to(np.array([dx, dy], np.float32), (*shape, 2)).copy()
 
 
 def test_psnr_of_a_known_error():

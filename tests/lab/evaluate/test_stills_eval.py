@@ -322,6 +322,8 @@ def test_command(scenes, tmp_path):
     done = CliRunner().invoke(main, [*arguments, "--json", str(tmp_path / "f.json")])
     assert done.exit_code == 0, done.output
     assert "opencv-mertens" in done.output
+    assert "MEF-SSIM: structure kept of all exposures" in done.output
+    assert max(map(len, done.stdout.splitlines())) < 160
     assert len({s["scene"] for s in json.loads((tmp_path / "f.json").read_text())["scores"]}) == 1
     assert CliRunner().invoke(main, ["evaluate", "stills", str(tmp_path / "missing")]).exit_code == 1
     assert CliRunner().invoke(main, [*arguments, "--json", str(tmp_path / "no" / "f.json")]).exit_code == 1

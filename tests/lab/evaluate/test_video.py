@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 from pathlib import Path
 
 import cv2
@@ -12,10 +13,13 @@ from runs import streamfuse
 
 from streamfuse.core.frame import AlignedBracket, Bracket, Frame, FusedFrame
 from streamfuse.core.protocols import Stage
+from streamfuse.lab.evaluate.frame_measures import MEASURES, Measure
 from streamfuse.lab.evaluate.peers import as_taken, dis_matched
 from streamfuse.lab.evaluate.radiance_clips import load_hdr_frames
 from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
 from streamfuse.lab.evaluate.video import evaluate_clip, evaluate_flow, evaluate_peer, evaluate_peers
+from streamfuse.lab.evaluate.video_report import _score_table
+from streamfuse.lab.evaluate.videos import legend, line
 from streamfuse.lab.evaluate.virtual_camera import MovingObject, VirtualCamera
 from streamfuse.runtime.line import Line
 
@@ -172,7 +176,7 @@ def test_result_is_json_even_when_nothing_came_out(clip):
         def push(self, item):
             return []
 
-    result = evaluate_clip(clip, Nothing, mean_fuse, name="nothing")
+    result = evaluate_clip(clip, Nothing, mean_fuse, name="nothing")  # type: ignore[arg-type]
     record = json.loads(json.dumps(result.as_dict(), allow_nan=False))
     assert record["psnr"] is None
     assert record["frames_out"] == 0
@@ -219,7 +223,7 @@ class FlowStage(Stage[Frame, AlignedBracket]):
         flow = None
         if frame.index:
             now, then = (self.clip.truth[i].instant for i in (frame.index, frame.index - 1))
-            full = self.scene.flow(now, then) + np.float32([self.wrong_by, 0])
+            full = self.scene.flow(now, then) + np.array([self.wrong_by, 0], np.float32)
             flow = cv2.resize(full, (32, 24), interpolation=cv2.INTER_AREA) / 2
         bracket = Bracket(frame, 0, 2, {})
         return [AlignedBracket(bracket, (frame.planes,) * 2, (0.0, 3.0), (None, None), flow_before=flow)]
@@ -283,3 +287,24 @@ def test_figures_that_cannot_be_written_leave_the_old_ones(tmp_path, monkeypatch
     assert result.exit_code == 1
     assert "f.json cannot be written (No space left on device): free space" in result.stderr
     assert [found.read_text() for found in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_measure_that_is_added_is_told_everywhere(clip, monkeypatch):
+    off = Measure(
+        "mean error", "what pixels are off by", lambda fused, oracle, moving: 255 * abs(fused - oracle).mean()
+    )
+    monkeypatch.setitem(MEASURES, "mean_error", off)
+    spoilt = score(clip, spoil=lambda luma, rank: luma + 2)
+    assert spoilt.as_dict()["mean_error"] == pytest.approx(2 * 255 / 219, abs=0.01)  # limited range
+    assert "more" not in spoilt.as_dict()
+    assert "mean error 2.33" in line(spoilt, 3.0)
+    assert "mean error: what pixels are off by" in legend(with_flow=False)
+    table = _score_table([spoilt])
+    assert "mean error" in table.head
+    assert len(table.head) == len(table.rows[0])
+
+
+def test_no_figure_on_the_screen_is_unexplained(clip):
+    told = line(score(clip), 3.0)
+    for word in re.findall(r"  (\w+) ", told.split("EV")[1]):
+        assert f"{word}: " in legend(with_flow=False) or word in ("streamfuse",), word

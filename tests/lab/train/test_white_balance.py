@@ -106,7 +106,7 @@ def test_pictures_are_read_in_colour_on_request(folder):
     ):
         np.testing.assert_allclose(mine.astype(int), wanted.astype(int), atol=1)
     (grey,), (light,) = load_panoramas(folder), load_panoramas(folder, colour=True)
-    np.testing.assert_allclose(light @ np.float32([0.0722, 0.7152, 0.2126]), grey, rtol=1e-4)
+    np.testing.assert_allclose(light @ np.array([0.0722, 0.7152, 0.2126], np.float32), grey, rtol=1e-4)
 
 
 def test_panoramas_in_colour_give_brackets_too(folder):

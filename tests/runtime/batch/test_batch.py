@@ -18,7 +18,7 @@ from runs import alternating_video, fuse, image_folder, pictures_of, start, stre
 
 from streamfuse.config import Config
 from streamfuse.errors import InputNotFoundError, OutputError, UsageError
-from streamfuse.runtime.batch.plan import RUN_IN, RUN_OUT, SHORTEST, digest, find_sources, plan_jobs
+from streamfuse.runtime.batch.plan import RUN_IN, RUN_OUT, SHORTEST, digest, find_sources, plan_films
 from streamfuse.runtime.batch.work import frames_to_read, load_piece
 
 FRAMES = 2 * SHORTEST + 20  # two segments; the sample's scene is still enough to be quick
@@ -49,26 +49,26 @@ def config(**options):
 
 
 def test_segments_are_cut_evenly_and_read_more_than_they_write(clips, tmp_path):
-    (job,) = plan_jobs([str(clips / "long.mkv")], tmp_path, config(), 2, None)
-    assert [part.first for part in job.parts] == [0, int(0.98 * FRAMES) // 2]
-    assert job.parts[0].end == job.parts[1].first
-    assert job.parts[1].end is None
-    assert frames_to_read(job, job.parts[0]) == (0, job.parts[0].end + RUN_OUT)
-    assert frames_to_read(job, job.parts[1]) == (job.parts[1].first - RUN_IN, None)
+    (film,) = plan_films([str(clips / "long.mkv")], tmp_path, config(), 2, None)
+    assert [part.first for part in film.parts] == [0, int(0.98 * FRAMES) // 2]
+    assert film.parts[0].end == film.parts[1].first
+    assert film.parts[1].end is None
+    assert frames_to_read(film, film.parts[0]) == (0, film.parts[0].end + RUN_OUT)
+    assert frames_to_read(film, film.parts[1]) == (film.parts[1].first - RUN_IN, None)
 
 
 def test_segments_respect_a_range_of_frames(clips, tmp_path):
     ranged = config(frames=f"10:{10 + 2 * SHORTEST}")
-    jobs = plan_jobs([str(clips / "long.mkv")], tmp_path, ranged, 2, None)
-    ranges = [frames_to_read(jobs[0], part) for part in jobs[0].parts]
+    films = plan_films([str(clips / "long.mkv")], tmp_path, ranged, 2, None)
+    ranges = [frames_to_read(films[0], part) for part in films[0].parts]
     assert ranges[0][0] == 10
     assert ranges[-1][1] == 10 + 2 * SHORTEST
 
 
 def test_short_files_are_not_cut(clips, tmp_path):
-    (job,) = plan_jobs([str(clips / "short.mp4")], tmp_path, config(), 8, None)
-    assert len(job.parts) == 1
-    assert job.output == tmp_path / "short.mp4"
+    (film,) = plan_films([str(clips / "short.mp4")], tmp_path, config(), 8, None)
+    assert len(film.parts) == 1
+    assert film.output == tmp_path / "short.mp4"
 
 
 def test_plans_that_cannot_work(clips, tmp_path):
@@ -77,14 +77,14 @@ def test_plans_that_cannot_work(clips, tmp_path):
     alternating_video(tmp_path / "short.mkv", SHORT)
     both = [str(clips / "short.mp4"), str(tmp_path / "short.mkv")]
     with pytest.raises(UsageError, match="would both be written"):
-        plan_jobs(both, tmp_path / "out", config(), 1, ".mp4")
+        plan_films(both, tmp_path / "out", config(), 1, ".mp4")
     with pytest.raises(UsageError, match="replaced by its output"):
-        plan_jobs([str(tmp_path / "short.mkv")], tmp_path, config(), 1, None)
+        plan_films([str(tmp_path / "short.mkv")], tmp_path, config(), 1, None)
     with pytest.raises(UsageError, match="--rate full"):
-        plan_jobs(both[:1], tmp_path / "out", config(rate="half"), 2, None)
+        plan_films(both[:1], tmp_path / "out", config(rate="half"), 2, None)
     with pytest.raises(UsageError, match=r"--suffix \.txt is no kind of video"):
-        plan_jobs(both[:1], tmp_path / "out", config(), 1, "txt")
-    assert plan_jobs(both[:1], tmp_path / "out", config(), 1, "MOV")[0].output.name == "short.mov"
+        plan_films(both[:1], tmp_path / "out", config(), 1, "txt")
+    assert plan_films(both[:1], tmp_path / "out", config(), 1, "MOV")[0].output.name == "short.mov"
 
 
 @pytest.mark.slow
@@ -278,27 +278,27 @@ def test_a_second_run_on_the_same_output_is_refused(clips, tmp_path):
 
 
 def prepared(clips, tmp_path, frames_out):
-    """A job of two parts, of which records say that all is done; the second record promises `frames_out` frames."""
-    (job,) = plan_jobs([str(clips / "long.mkv")], tmp_path, config(), 2, None)
-    job.folder.mkdir(parents=True)
+    """A film of two parts, of which records say that all is done; the second record promises `frames_out` frames."""
+    (film,) = plan_films([str(clips / "long.mkv")], tmp_path, config(), 2, None)
+    film.folder.mkdir(parents=True)
     counts = []
-    for part, promised in zip(job.parts, (None, frames_out), strict=True):
+    for part, promised in zip(film.parts, (None, frames_out), strict=True):
         path = part.new_path()
         first, end = part.first, part.end or FRAMES
         alternating_video(path, f"sample:?frames={end - first}&size=96x64", codec="ffv1")
         counts.append(promised or end - first)
         result = {"frames_in": counts[-1], "frames_out": counts[-1], "warnings": []}
-        record = {"made_of": digest(job.fingerprint), "file": path.name, "result": result}
+        record = {"made_of": digest(film.fingerprint), "file": path.name, "result": result}
         part.record.write_text(json.dumps(record))
-    return job, counts
+    return film, counts
 
 
 @pytest.mark.slow
 def test_a_part_with_fewer_frames_than_its_record_says_is_fused_again(clips, tmp_path):
-    job, _ = prepared(clips, tmp_path, frames_out=400)
-    found = [load_piece(part, digest(job.fingerprint)) for part in job.parts]
+    film, _ = prepared(clips, tmp_path, frames_out=400)
+    found = [load_piece(part, digest(film.fingerprint)) for part in film.parts]
     assert [piece is not None for piece in found] == [True, False]
-    assert load_piece(job.parts[0], "made of something else") is None
+    assert load_piece(film.parts[0], "made of something else") is None
     result = batch(clips / "long.mkv", "-o", tmp_path, "--segments", 2, "--resume")
     assert result.exit_code == 0, result.stderr
     assert len(pictures_of(tmp_path / "long.mkv")) == FRAMES
@@ -307,13 +307,13 @@ def test_a_part_with_fewer_frames_than_its_record_says_is_fused_again(clips, tmp
 def test_frames_that_vanish_while_a_batch_runs_are_noticed(clips, tmp_path, monkeypatch):
     from streamfuse.runtime.batch import batch_run as run
 
-    job, _ = prepared(clips, tmp_path, frames_out=None)
-    pieces = [load_piece(part, digest(job.fingerprint)) for part in job.parts]
+    film, _ = prepared(clips, tmp_path, frames_out=None)
+    pieces = [load_piece(part, digest(film.fingerprint)) for part in film.parts]
     alternating_video(pieces[1].path, "sample:?frames=7&size=96x64", codec="ffv1", overwrite=True)
     with pytest.raises(OutputError, match=r"long\.mkv was not made, for not all frames"):
-        run._assemble(job, pieces)
-    assert not job.output.exists()
-    assert not job.parts[1].record.exists(), "so that --resume fuses it again"
+        run._assemble(film, pieces)
+    assert not film.output.exists()
+    assert not film.parts[1].record.exists(), "so that --resume fuses it again"
 
 
 def test_a_worker_that_is_killed_is_told(clips, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """The presets of a live run side by side."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from burning import Costs
@@ -9,7 +10,7 @@ from live_parts import config
 from streamfuse.runtime.live.lanes import LADDER, Lanes
 from streamfuse.synthetic.sample_source import open_sample
 
-INFO = replace(open_sample("sample:?size=96x64").info, rate=20)
+INFO = replace(open_sample("sample:?size=96x64").info, rate=Fraction(20))
 
 
 def test_all_presets_are_loaded_at_once_and_the_fastest_begins(monkeypatch):

@@ -4,11 +4,12 @@ import json
 import socket
 from dataclasses import replace
 
+from streamfuse.cli.live import _last_words
 from streamfuse.errors import ConfigError
 from streamfuse.runtime.live import monitor
 from streamfuse.runtime.live.events import Events, log_to_stderr, stop_logging
 from streamfuse.runtime.live.monitor import Monitor, Supervisor, line
-from streamfuse.runtime.live.status import LiveStatus, OutputStatus
+from streamfuse.runtime.live.status import LiveStatus, LiveSummary, OutputStatus
 
 
 def status(**changes):
@@ -30,6 +31,17 @@ def test_the_line_says_what_matters():
         "cam: starting (7 frames so far, looking for the exposures)"
     )
     assert line(status(recording="a.mp4", error="It is gone.")).endswith("recording a.mp4, It is gone.")
+
+
+def test_the_last_words_of_a_run_that_was_too_short_say_so():
+    short = LiveSummary(
+        status(frames_out=0, dropped=0, discarded=60, age_ms=(0.0, 0.0, 0.0)), 2.0, False, (), ()
+    )
+    words = _last_words(short)
+    assert "no frame was fused of 100 in 2 s" in words
+    assert "let it run longer" in words
+    assert "0 ms" not in words
+    assert "90 frames from 100 in 2 s" in _last_words(LiveSummary(status(), 2.0, False, (), ()))
 
 
 def test_a_supervisor_hears_ready_alive_and_stopping(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Frames on their way through the stages of a live run while the preset changes."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from burning import Costs
 from live_parts import config
 
 from streamfuse.core.frame import ClassifiedFrame
+from streamfuse.core.protocols import Stage
 from streamfuse.exposure.pair import Pairer
 from streamfuse.look.look import Look
 from streamfuse.look.stage import LookStage
@@ -34,7 +36,7 @@ class Chain:
 
     def __init__(self, lanes, smooth=True, look=None):
         self.shown = []
-        self.steps = [
+        self.steps: list[Stage[Any, Any]] = [
             AlignStep(lanes),
             WeighStep(),
             BlendStep(lanes, smooth, True, look, lambda *seen: self.shown.append(seen)),

@@ -1,0 +1,150 @@
+"""Tables on photographs: likeness, noise, halos, references, and what the parts of a network give."""
+
+from __future__ import annotations
+
+from figures_parts import read, table
+
+LABELS = {
+    "lcndr-xs": "`lcndr-xs` (fast)",
+    "lcndr-s": "`lcndr-s` (balanced)",
+    "lcndr": "`lcndr` (best)",
+    "lcndr with DeepFuse's colour": "`lcndr`, colour by DeepFuse's rule",
+    "opencv-mertens": "OpenCV MergeMertens",
+    "enfuse": "enfuse",
+    "mean": "plain mean",
+}
+NETWORKS = ("lcndr-xs", "lcndr-s", "lcndr")
+
+
+def means() -> str:
+    """MEF-SSIM on half of MEFB."""
+    summary = read("stills-mefb-half")["summary"]
+    rows = [
+        [label, f"{mef['mean']:.4f}", f"{mef['worst']:.4f}"]
+        for name, label in LABELS.items()
+        if name in summary and "DeepFuse" not in name and (mef := summary[name]["mef_ssim"])
+    ]
+    return table(["50 pairs of MEFB", "MEF-SSIM, mean", "worst pair"], rows)
+
+
+def stills_detail() -> str:
+    """Noise, halo and cost on half of MEFB."""
+    found = read("stills-mefb-half")
+    costs = {cost["method"]: cost for cost in found["costs"]}
+    rows = []
+    for name, label in LABELS.items():
+        if name not in found["summary"] or "DeepFuse" in name:
+            continue
+        cost = costs.get(f"{name} (4:2:0 planes)", costs.get(name))
+        spent = [f"{cost['cpu_s_per_mp']:.3f}", f"{cost['working_mb']:.0f}"] if cost else ["-", "-"]
+        measures = found["summary"][name]
+        rows.append([label, *(f"{measures[m]['mean']:.2f}" for m in ("noise_gain", "halo")), *spent])
+    return table(["", "noise gain", "halo, code values", "CPU-s per MP", "working MB at 2 MP"], rows)
+
+
+def stills_extremes() -> str:
+    """Highlights and shadows on half of MEFB."""
+    summary = read("stills-mefb-half")["summary"]
+    rows = []
+    for name, label in LABELS.items():
+        if name not in summary or "DeepFuse" in name:
+            continue
+        measures = summary[name]
+        cells = [
+            f"{100 * measures['clipped']['mean']:.1f} %",
+            f"{measures['highlights_contrast']['mean']:.2f}",
+        ]
+        cells += [f"{measures['hue']['mean']:.1f}", f"{measures['saturation']['mean']:.2f}"]
+        cells += [f"{measures[m]['mean']:.2f}" for m in ("shadows_level", "shadows_contrast")]
+        cells += [f"{measures[m]['mean']:.2f}, {measures[m]['worst']:.2f} %" for m in ("darker", "brighter")]
+        rows.append([label, *cells])
+    head = [
+        "",
+        "highlights clipped",
+        "contrast",
+        "hue",
+        "saturation",
+        "shadows' level",
+        "contrast",
+        "darker",
+        "brighter",
+    ]
+    return table(head, rows)
+
+
+def worst() -> str:
+    """The five worst pairs of each network."""
+    summary = read("stills-mefb-half")["summary"]
+    return "".join(
+        f"- `{name}`: "
+        + ", ".join(f"{scene} {value:.3f}" for scene, value in summary[name]["mef_ssim"]["worst_five"])
+        + "\n"
+        for name in NETWORKS
+    )
+
+
+def sice() -> str:
+    """The three references that were held back."""
+    scores = read("stills-sice")["scores"]
+    scenes = sorted({s["scene"] for s in scores})
+    rows = []
+    for name, label in LABELS.items():
+        mine = {s["scene"]: s for s in scores if s["method"] == name}
+        if not mine:
+            continue
+        cells = [f"{mine[scene]['psnr']:.1f} / {mine[scene]['ssim']:.3f}" for scene in scenes]
+        means = [
+            sum(s[m] for s in mine.values()) / len(mine) for m in ("psnr", "ssim", "delta_e", "delta_color")
+        ]
+        rows.append([label, *cells, f"{means[0]:.1f} / {means[1]:.3f}", f"{means[2]:.1f}", f"{means[3]:.1f}"])
+    head = ["", *scenes, "mean PSNR / SSIM", "CIEDE2000", "at the reference's lightness"]
+    return table(head, rows)
+
+
+def held_back() -> str:
+    """Stacks that were held back, with more than two exposures."""
+    rows = []
+    for name in NETWORKS:
+        cells = []
+        for count in (3, 5):
+            scores = read(f"stills-held-back-{count}")["scores"]
+            ours = {s["scene"]: s["mef_ssim"] for s in scores if s["method"] == name}
+            theirs = {s["scene"]: s["mef_ssim"] for s in scores if s["method"] == "opencv-mertens"}
+            above = sum(ours[scene] > theirs[scene] for scene in ours)
+            means = [sum(x.values()) / len(x) for x in (ours, theirs)]
+            cells.append(f"{above} of {len(ours)} ({means[0]:.4f}, Mertens {means[1]:.4f})")
+        rows.append([LABELS[name], *cells])
+    return table(["above Mertens on", "3 exposures", "5 exposures"], rows)
+
+
+def tone() -> str:
+    """Change of tone when a picture is doubled, by its long side: the largest over all stacks, in percent."""
+    rows = read("stills-tone")["rows"]
+    sides = list(dict.fromkeys(row["long_side"] for row in rows))
+    cells = [
+        [
+            f"{LABELS[name]}, {kind.replace('_', ' ')}",
+            *(f"{100 * row[kind]['largest']:.1f}" for row in rows if row["fuser"] == name),
+        ]
+        for name in NETWORKS
+        for kind in ("reduced", "enlarged", "one_more")
+    ]
+    return table(["% of the range, from a long side of", *map(str, sides)], cells)
+
+
+def ablation() -> str:
+    """Small networks with one part or one term of the objective left out."""
+    found = read("ablation")
+    measures = (
+        ("mef_ssim", 4),
+        ("mef_ssim_worst", 4),
+        ("label_psnr", 1),
+        ("flicker", 2),
+        ("noise_gain", 2),
+        ("halo", 2),
+    )
+    rows = [
+        [name.replace("-", " "), *(f"{values[m]:.{digits}f}" for m, digits in measures)]
+        for name, values in found["networks"].items()
+    ]
+    return table(["", "MEF-SSIM", "worst", "PSNR to references", "flicker", "noise gain", "halo"], rows)

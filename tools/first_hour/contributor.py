@@ -1,0 +1,114 @@
+"""The contributor: a clone, its tests, a camera driver and a metric by the recipes of docs/frame.md.
+
+    python tools/first_hour/run.py contributor
+
+The packages are those of the environment that this runs in (with streamfuse[test]): to install them once more would
+take minutes and show nothing new.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+from inputs import write_film
+from walk import ROOT, Walk, block_of, stands_in
+
+CONTRIBUTING, FRAME = "CONTRIBUTING.md", "docs/frame.md"
+_NOT_CLONED = (".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "build", "*.egg-info", "*.mp4")
+
+
+def main() -> None:
+    walk = Walk("contributor")
+    clone = Path("streamfuse").resolve()
+    with walk.step("git clone"):  # a copy stands for it, so that what is not committed yet is walked, too
+        shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(*_NOT_CLONED), symlinks=True)
+        write_film("plain.mp4", "sample:?size=160x90&frames=6&cycle=1&gap=0", sound=False)
+    python = clone / ".venv" / "bin" / "python"
+    install = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e '.[dev]'"
+    walk.see("CONTRIBUTING says how to install it", stands_in(CONTRIBUTING, install))
+    with walk.step("python3 -m venv .venv && .venv/bin/pip install -e ."):
+        subprocess.run([sys.executable, "-m", "venv", clone / ".venv"], check=True)
+        site = next((clone / ".venv" / "lib").glob("python*/site-packages"))
+        (site / "shared.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+        subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", "-e", clone], check=True)
+    _run(
+        walk,
+        clone,
+        ".venv/bin/pytest -q tests/look",
+        [python, "-m", "pytest", "-q", "-m", "not slow", "tests/look"],
+    )
+
+    _driver(walk, clone, python)
+    _metric(walk, clone, python)
+    walk.end()
+
+
+def _run(walk: Walk, clone: Path, text: str, words: list[str | Path]) -> str:
+    """A command of CONTRIBUTING.md in the clone."""
+    walk.see("CONTRIBUTING has it", stands_in(CONTRIBUTING, text), text)
+    with walk.step(text):
+        done = subprocess.run(words, cwd=clone, capture_output=True, text=True, check=False, timeout=300)
+    walk.see("it passes", done.returncode == 0, done.stdout + done.stderr)
+    return done.stdout
+
+
+def _driver(walk: Walk, clone: Path, python: Path) -> None:
+    """A module beside the others, and its name in `_DRIVERS`."""
+    page = (ROOT / FRAME).read_text(encoding="utf-8")
+    walk.see("the recipe names the one place", "`_DRIVERS` of [`camera/open.py`]" in page)
+    with walk.step("a camera driver, by the recipe"):
+        shutil.copy(
+            clone / "examples" / "own_camera" / "acme_cameras.py", clone / "streamfuse" / "camera" / "acme.py"
+        )
+        _add_below(
+            clone / "streamfuse" / "camera" / "open.py",
+            "_DRIVERS: Mapping[str, str] = {",
+            '    "acme": "streamfuse.camera.acme:AcmeCamera",',
+        )
+        shown = subprocess.run(
+            [
+                python, "-c",
+                "import itertools, streamfuse\n"
+                "frames = streamfuse.fuse_live('acme:1', preset='fast')\n"
+                "print(streamfuse.__file__, [frame.rgb().shape for frame in itertools.islice(frames, 3)])\n",
+            ],
+            capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+    walk.see("it runs", shown.stdout.count("(180, 320, 3)") == 3, shown.stdout + shown.stderr)
+    walk.see("the clone's code ran", str(clone) in shown.stdout, shown.stdout)
+
+
+def _metric(walk: Walk, clone: Path, python: Path) -> None:
+    """The lines that the recipe shows, in the one place that it names."""
+    recipe = block_of(FRAME, "Measure(")
+    with walk.step("a metric, by the recipe"):
+        place = clone / "streamfuse" / "lab" / "evaluate" / "frame_measures.py"
+        _add_below(place, "MEASURES: Mapping[str, Measure] = {", recipe.rstrip())
+        done = subprocess.run(
+            [
+                python, "-m", "streamfuse", "evaluate", "video", "plain.mp4", "--frames", "4", "--width", "96",
+                "--preset", "fast", "--no-peers", "--json", "scores.json",
+            ],
+            capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+    walk.see("it runs", done.returncode == 0, done.stderr)
+    row = json.loads(Path("scores.json").read_text())["rows"][0]
+    walk.see("the figure is in the JSON", row.get("mean_error", 0) > 0, row)
+    walk.see("and on the screen, explained", done.stdout.count("mean error") == 2, done.stdout)
+
+
+def _add_below(file: Path, line: str, text: str) -> None:
+    """Put lines below the one that a recipe names."""
+    old = file.read_text(encoding="utf-8")
+    if old.count(f"{line}\n") != 1:
+        sys.exit(f"contributor: {file} has no line {line!r} (any more): the recipe leads nowhere.")
+    file.write_text(old.replace(f"{line}\n", f"{line}\n{text}\n"), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
