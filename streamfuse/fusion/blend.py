@@ -15,10 +15,14 @@ import numpy as np
 
 from streamfuse.core.frame import FusionMaps, Map
 from streamfuse.fusion.pyramid_settings import (
+    BLACK,
     CLIPPED,
+    DIM,
     ENERGY_FLOOR,
     ENERGY_WINDOW,
     HELD,
+    LIFT,
+    LIFTED,
     ROLL_OFF,
     ROLLED,
     SLACK,
@@ -72,17 +76,24 @@ def within(picture: Map, exposures: Sequence[Map], level: int) -> Map:
     if level < HELD:
         return picture
     low = reduce(cv2.min, exposures)
+    room = exposures
     if level >= ROLLED:
-        clipped = [
-            np.clip(
-                (e - np.float32(CLIPPED[0])) * np.float32(ROLL_OFF / (CLIPPED[1] - CLIPPED[0])), 0, ROLL_OFF
-            )
-            for e in exposures
-        ]
-        exposures = [e - share * (e - low) for e, share in zip(exposures, clipped, strict=True)]
-    inside = cv2.max(cv2.min(picture, reduce(cv2.max, exposures)), low)
-    out = picture - inside
-    return np.asarray(inside + out * np.float32(SLACK) / (np.abs(out) + np.float32(SLACK)), np.float32)
+        room = [e - ROLL_OFF * _ramp(e, CLIPPED) * (e - low) for e in exposures]
+    inside = cv2.max(cv2.min(picture, reduce(cv2.max, room)), low)
+    beyond = picture - inside
+    held = inside + beyond * np.float32(SLACK) / (np.abs(beyond) + np.float32(SLACK))
+    if level == LIFTED:
+        second, brightest = low, reduce(cv2.max, exposures)
+        if len(exposures) > 2:
+            second = np.partition(np.stack(exposures), -2, axis=0)[-2]
+        share = (1 - _ramp(second, BLACK)) * (1 - _ramp(brightest, DIM))
+        held += np.float32(LIFT) * share * cv2.max(brightest - held, np.zeros_like(held))
+    return np.asarray(held, np.float32)
+
+
+def _ramp(luma: Map, ends: tuple[float, float]) -> Map:
+    """As `pyramid.ramp`."""
+    return np.clip((luma - np.float32(ends[0])) * np.float32(1 / (ends[1] - ends[0])), 0, 1)
 
 
 def fuse_band(finer: Sequence[Map], coarser: Sequence[Map], priors: Map, exponent: float) -> Map:

@@ -6,8 +6,10 @@ with the fusion weights w_k and a visibility v_k that leaves out clipped exposur
 in noise. Scaling linear light scales gamma-coded luma and chroma alike, so an exposure that is darker than the fused
 picture lacks colour; the square root of the ratio came nearest to the labels of the SICE stacks (mean CIEDE2000 7.5 on
 eight of them, against 9.4 with the ratio itself, and 7.9 against 9.3 on three that no choice was made on). A brighter
-exposure keeps its chroma. At last R'G'B' is brought inside [0, 1] at constant luma, and kept
-below `WHITE` where the exposures that the colour is of are: what none of them clips is not to be clipped.
+exposure keeps its chroma. Where all others are clipped, the one that shows a highlight gets a little more, `RAISE` of
+the way to the ratio itself, so that skies and lamps keep their colour. At last R'G'B' is brought inside [0, 1] at
+constant luma, and kept below `WHITE` where the exposures that the colour is of are: what none of them
+clips is not to be clipped.
 
 Where a channel would be negative, chroma is scaled, which keeps the hue. A channel above 1 is cut off; the others take
 over its luma in proportion, at most twofold, and what is left becomes white: as in a camera, orange light that is too
@@ -34,6 +36,7 @@ from streamfuse.fusion.chroma_rows import chroma_factors, mixed_chroma
 CLIP_START, CLIP_END = 0.85, 1.0  # of the largest of R'G'B': where an exposure's colour fades out
 NOISE_START, NOISE_END = 0.02, 0.25  # of luma: where it fades in
 GAIN_LIMIT = 2.5  # on the chroma of an exposure that is darker than the fused picture
+RAISE = 0.05  # share of the way from the square root of the ratio to the ratio, where all other exposures are clipped
 BRIGHTENING_LIMIT = 2.0  # on the channels that take over the luma of one that is clipped
 WHITE = 0.98  # of a channel: more only where the exposures have more
 FLOOR = 0.1  # visibility of an exposure when nothing better is there
@@ -97,7 +100,7 @@ def factors_of(
     rule = (CLIP_START, CLIP_END, NOISE_START, NOISE_END, FLOOR, GAIN_LIMIT, code, BRIGHTENING_LIMIT, WHITE)
     chroma_factors(
         lumas, colours, target, np.ascontiguousarray(weights), kr, kb,
-        np.array([*rule, ROUNDING * code], np.float32), factors, shifts,
+        np.array([*rule, ROUNDING * code, RAISE], np.float32), factors, shifts,
     )  # fmt: skip
     return factors, shifts
 

@@ -24,14 +24,24 @@ def _brightest(cb: np.float32, cr: np.float32, kr: np.float32, kb: np.float32) -
 
 
 @kernel
+def peaks(
+    luma: Map, cb: Map, cr: Map, kr: np.float32, kb: np.float32, rule: Map, out: Map, clipped: Map
+) -> None:
+    """Largest of R', G', B' of one exposure, and how far it is clipped, 0 to 1; rule as `raised_share`."""
+    start, per_clip = rule[0], _ONE / (rule[1] - rule[0])
+    for i in range(len(out)):
+        out[i] = luma[i] + _brightest(cb[i], cr[i], kr, kb)
+        clipped[i] = min(max((out[i] - start) * per_clip, _ZERO), _ONE)
+
+
+@kernel
 def raised_share(
     luma: Map,
-    cb: Map,
-    cr: Map,
     weight: Map,
     target: Map,
-    kr: np.float32,
-    kb: np.float32,
+    peak: Map,
+    clipped: Map,
+    others: Map,
     rule: Map,
     total: Map,
     top: Map,
@@ -42,21 +52,22 @@ def raised_share(
     It is seen where it is neither clipped (its largest channel tells) nor in the noise, and a little in any case.
 
     Args:
+        peak, clipped: see `peaks`.
+        others: how far all other exposures are clipped, 0 to 1.
         rule: where an exposure's colour begins to fade as it clips, and is gone; the same for noise; the floor; the
-            limit of what chroma is raised by; luma of one code.
+            limit of what chroma is raised by; luma of one code; at 10 the share of the way to the full ratio where
+            all others are clipped.
         total, top: the share, and its product with the largest channel, are added to them.
     """
-    clip_end, per_clip = rule[1], _ONE / (rule[1] - rule[0])
     noise_start, per_noise = rule[2], _ONE / (rule[3] - rule[2])
     for i in range(len(out)):
-        peak = luma[i] + _brightest(cb[i], cr[i], kr, kb)
-        unclipped = min(max((clip_end - peak) * per_clip, _ZERO), _ONE)
         above_noise = min(max((luma[i] - noise_start) * per_noise, _ZERO), _ONE)
-        share = (unclipped * above_noise + rule[4]) * weight[i]
+        share = ((_ONE - clipped[i]) * above_noise + rule[4]) * weight[i]
         total[i] += share
-        top[i] += share * peak
+        top[i] += share * peak[i]
         ratio = max(target[i] - rule[6], _ZERO) / max(luma[i], np.float32(1e-4))
-        out[i] = share * min(max(np.sqrt(ratio), _ONE), rule[5])
+        root = np.sqrt(ratio)
+        out[i] = share * min(max(root + rule[10] * others[i] * (ratio - root), _ONE), rule[5])
 
 
 @kernel
@@ -280,8 +291,8 @@ def chroma_factors(
         chroma: (N, 2, h, w), Cb and Cr.
         target: fused luma (h, w).
         weights: (N, h, w).
-        rule: as `raised_share`, the limit of brightening, what a channel may have in any case,
-            and how far beyond its range it may be.
+        rule: as `raised_share`; at 7 the limit of brightening, what a channel may have in any case, and how far beyond
+            its range it may be.
         out: (N, h, w).
         shifts: out, (2, h, w).
     """
@@ -289,13 +300,23 @@ def chroma_factors(
     total, top = np.empty(width, np.float32), np.empty(width, np.float32)
     scale, brightest = np.empty(width, np.float32), np.empty(width, np.float32)
     sums = np.empty((2, width), np.float32)
+    peak, clipped = np.empty((count, width), np.float32), np.empty((count, width), np.float32)
+    others = np.empty(width, np.float32)
     for j in range(height):
         total[:] = _MIN_VALUE
         top[:] = _ZERO
         sums[:] = _ZERO
         for k in range(count):
             cb, cr = chroma[k, 0, j], chroma[k, 1, j]
-            raised_share(lumas[k, j], cb, cr, weights[k, j], target[j], kr, kb, rule, total, top, out[k, j])
+            peaks(lumas[k, j], cb, cr, kr, kb, rule, peak[k], clipped[k])
+        for k in range(count):
+            cb, cr = chroma[k, 0, j], chroma[k, 1, j]
+            others[:] = _ONE
+            for n in range(count):
+                if n != k:
+                    multiply(others, clipped[n])
+            share = peak[k], clipped[k], others
+            raised_share(lumas[k, j], weights[k, j], target[j], *share, rule, total, top, out[k, j])
             add_product(out[k, j], cb, sums[0])
             add_product(out[k, j], cr, sums[1])
         gamut_scale(target[j], sums, total, kr, kb, rule, top, scale, brightest)

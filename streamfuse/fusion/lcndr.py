@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from streamfuse.fusion.highlights import alone, favour, restore
 from streamfuse.fusion.lcndr_config import FEATURES, LEVELS, LOGIT_SCALE, REVISED, VIEWS, LcndrConfig
 from streamfuse.fusion.pyramid import (
     band_weights,
@@ -34,7 +35,8 @@ class NetworkMaps:
 
     Args:
         priors: for band 0..LEVELS-1 and the base, (B, N, h, w), positive, summing to 1 over the N exposures.
-        gains: for band 0..REVISED-1, (B, 1, h, w) in [0.5, 1.5]: how edge revision scales the fused detail.
+        gains: for band 0..REVISED-1, (B, 1, h, w): how edge revision scales the fused detail, by 0.5 to 1.5, and in
+            highlights up to 3.75, see `streamfuse.fusion.highlights`.
     """
 
     priors: tuple[Tensor, ...]
@@ -275,6 +277,13 @@ class Lcndr(nn.Module):
     def _priors(
         self, gaussian: list[Tensor], bands: list[Tensor], energies: list[Tensor]
     ) -> tuple[Tensor, ...]:
+        priors = self._seen(gaussian, bands, energies)
+        place = alone(gaussian[2])
+        return (*(favour(prior, place) for prior in priors[:REVISED]), *priors[REVISED:])
+
+    def _seen(
+        self, gaussian: list[Tensor], bands: list[Tensor], energies: list[Tensor]
+    ) -> tuple[Tensor, ...]:
         if not self.config.mirrored:
             return self._look(gaussian, bands, energies)
         pyramids = (gaussian, bands, energies)
@@ -327,8 +336,8 @@ class Lcndr(nn.Module):
 
         source = [pooled(e.amax(1, keepdim=True)) for e in energies[:REVISED]]
         detail = [pooled(local_energy(f)) for f in fused[:REVISED]]
-        gains: Tensor = self.revision(coarse, gaussian[2].amin(1, keepdim=True), source, detail)
-        return gains
+        gains = self.revision(coarse, gaussian[2].amin(1, keepdim=True), source, detail)
+        return restore(gains, alone(gaussian[2]), gaussian[2], coarse, detail)
 
     def maps(self, luma: Tensor) -> NetworkMaps:
         """Priors and gains for a stack (B, N, H, W) whose sides are multiples of 32."""

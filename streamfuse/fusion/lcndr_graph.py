@@ -13,13 +13,23 @@ from streamfuse.core.frame import Map
 from streamfuse.fusion.lcndr_config import LEVELS, LOGIT_SCALE, REVISED, LcndrConfig
 from streamfuse.fusion.onnx_graph import Graph
 from streamfuse.fusion.pyramid_settings import (
+    BLACK,
     CLIPPED,
+    DARK,
+    DIM,
     ENERGY_FLOOR,
     ENERGY_WINDOW,
+    EXPONENT,
+    FAVOUR,
     HELD,
+    KEPT,
+    LIFT,
+    LIFTED,
+    MAX_RAISE,
     ROLL_OFF,
     ROLLED,
     SLACK,
+    WEAK,
 )
 
 Part = Literal["all", "priors", "gains"]
@@ -76,6 +86,7 @@ def maps_graph(
         if config.attend:
             scales[3] = build.attention(scales[3])
         priors = build.priors(scales)
+        priors[0] = build.favoured(priors[0], pyramid)
         outputs += priors
     if config.revise and part != "priors":
         outputs.append(build.gains(priors[0], priors[1:], pyramid))
@@ -196,7 +207,15 @@ class _Builder:
         x = self._do("Concat", self._plus(picture, -0.5), self._plus(darkest, -0.5), *logs, axis=1)
         x = self._do("Relu", self._conv(x, "revision.enter"))
         x = self._do("Relu", self._do("Add", x, self._conv(x, "revision.body")))
-        return self._plus(self._times(self._do("Tanh", self._dense(x, "revision.head")), 0.5), 1.0)
+        gains = self._plus(self._times(self._do("Tanh", self._dense(x, "revision.head")), 0.5), 1.0)
+        strength = self._do("Sum", *(self._at_quarter(x, n) for n, x in enumerate(detail)))
+        return self._restored(gains, pyramid, picture, strength)
+
+    def favoured(self, quarter: str, pyramid: _Pyramid) -> str:
+        """As `highlights.favour`, of bands 0 to 2."""
+        place = self._do("Concat", *self._alone(pyramid), axis=0)
+        raised = self._do("Mul", quarter, self._do("Exp", self._times(place, FAVOUR)))
+        return self._do("Div", raised, self._over("Sum", raised, axis=0))
 
     # Parts of them
 
@@ -232,15 +251,65 @@ class _Builder:
         exposures = pyramid.gaussian[level]
         low = self._over("Min", exposures)
         if level >= ROLLED:
-            clipped = self._times(self._plus(exposures, -CLIPPED[0]), 1 / (CLIPPED[1] - CLIPPED[0]))
-            clipped = self._do("Clip", clipped, self._scalar(0.0), self._scalar(1.0))
+            clipped = self._ramp(exposures, CLIPPED)
             beyond = self._do("Mul", self._times(clipped, ROLL_OFF), self._do("Sub", exposures, low))
             exposures = self._do("Sub", exposures, beyond)
         high = self._over("Max", exposures)
         inside = self._do("Max", self._do("Min", picture, high), low)
         beyond = self._do("Sub", picture, inside)
         softer = self._do("Div", self._scalar(SLACK), self._plus(self._do("Abs", beyond), SLACK))
-        return self._do("Add", inside, self._do("Mul", beyond, softer))
+        held = self._do("Add", inside, self._do("Mul", beyond, softer))
+        return self._lifted(held, pyramid.gaussian[level]) if level == LIFTED else held
+
+    def _lifted(self, picture: str, exposures: str) -> str:
+        """As `pyramid.lifted`."""
+        brightest, *others = (self._slice(exposures, n, 1) for n in range(self._exposures))
+        second = self._scalar(-1.0)
+        for other in others:
+            second = self._do("Max", second, self._do("Min", brightest, other))
+            brightest = self._do("Max", brightest, other)
+        share = self._do("Mul", self._less(self._ramp(second, BLACK)), self._less(self._ramp(brightest, DIM)))
+        room = self._do("Relu", self._do("Sub", brightest, picture))
+        return self._do("Add", picture, self._do("Mul", self._times(share, LIFT), room))
+
+    def _alone(self, pyramid: _Pyramid) -> list[str]:
+        """As `highlights.alone`, (1, 1, H/4, W/4) of each exposure."""
+        exposures = [self._slice(pyramid.gaussian[2], n, 1) for n in range(self._exposures)]
+        white = [self._ramp(exposure, CLIPPED) for exposure in exposures]
+        places = []
+        for k, exposure in enumerate(exposures):
+            place = self._do("Mul", self._ramp(exposure, BLACK), self._less(white[k]))
+            for n in range(self._exposures):
+                place = place if n == k else self._do("Mul", place, white[n])
+            places.append(place)
+        return places
+
+    def _restored(self, gains: str, pyramid: _Pyramid, picture: str, strength: str) -> str:
+        """As `highlights.restore`."""
+        places = self._alone(pyramid)
+        kept, weak = (
+            self._do("Div", self._scalar(limit), self._plus(strength, limit)) for limit in (KEPT, WEAK)
+        )
+        kept = self._do("Mul", self._do("Sum", *places), kept)
+        gains = self._do("Add", gains, self._do("Mul", kept, self._do("Relu", self._less(gains))))
+        fused = self._plus(self._do("Clip", picture, self._scalar(0.0), self._scalar(1.0)), DARK)
+        logs = []
+        for n, place in enumerate(places):
+            own = self._plus(self._slice(pyramid.gaussian[2], n, 1), DARK)
+            logs.append(
+                self._do("Mul", place, self._do("Relu", self._do("Log", self._do("Div", fused, own))))
+            )
+        wanted = self._do("Exp", self._times(self._do("Sum", *logs), EXPONENT))
+        wanted = self._plus(self._do("Min", wanted, self._scalar(MAX_RAISE)), -1.0)
+        return self._do("Mul", gains, self._plus(self._do("Mul", weak, wanted), 1.0))
+
+    def _ramp(self, x: str, ends: tuple[float, float]) -> str:
+        share = self._times(self._plus(x, -ends[0]), 1 / (ends[1] - ends[0]))
+        return self._do("Clip", share, self._scalar(0.0), self._scalar(1.0))
+
+    def _less(self, x: str) -> str:
+        """1 - x."""
+        return self._do("Sub", self._scalar(1.0), x)
 
     def _energy(self, band: str) -> str:
         """As `pyramid.local_energy`."""

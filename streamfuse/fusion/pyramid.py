@@ -14,10 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streamfuse.fusion.pyramid_settings import (
+    BLACK,
     CLIPPED,
+    DIM,
     ENERGY_FLOOR,
     ENERGY_WINDOW,
     HELD,
+    LIFT,
+    LIFTED,
     ROLL_OFF,
     ROLLED,
     SLACK,
@@ -33,6 +37,11 @@ def pad_to_multiple(stack: Tensor, multiple: int) -> Tensor:
     flat = stack.reshape(-1, 1, height, width)
     padded = F.pad(flat, (0, right, 0, bottom), mode="replicate")
     return padded.reshape(*stack.shape[:-2], height + bottom, width + right)
+
+
+def ramp(luma: Tensor, ends: tuple[float, float]) -> Tensor:
+    """0 up to the first end, 1 from the second on, a line between."""
+    return ((luma - ends[0]) * (1 / (ends[1] - ends[0]))).clamp(0, 1)
 
 
 def upsample(stack: Tensor, size: Sequence[int]) -> Tensor:
@@ -121,8 +130,21 @@ def within(picture: Tensor, exposures: Tensor, level: int) -> Tensor:
     """
     low, high = exposures.amin(1, keepdim=True), exposures.amax(1, keepdim=True)
     if level >= ROLLED:
-        clipped = ((exposures - CLIPPED[0]) * (1 / (CLIPPED[1] - CLIPPED[0]))).clamp(0, 1)
-        high = (exposures - ROLL_OFF * clipped * (exposures - low)).amax(1, keepdim=True)
+        high = (exposures - ROLL_OFF * ramp(exposures, CLIPPED) * (exposures - low)).amax(1, keepdim=True)
     inside = torch.maximum(torch.minimum(picture, high), low)
     beyond = picture - inside
-    return inside + beyond * (SLACK / (beyond.abs() + SLACK))
+    held = inside + beyond * (SLACK / (beyond.abs() + SLACK))
+    return lifted(held, exposures) if level == LIFTED else held
+
+
+def lifted(picture: Tensor, exposures: Tensor) -> Tensor:
+    """Shadows, a share of the way to the brightest exposure where all others are black.
+
+    Args:
+        picture: (B, 1, h, w).
+        exposures: (B, N, h, w).
+    """
+    ordered = exposures.sort(1).values
+    second, brightest = ordered[:, -2:-1], ordered[:, -1:]
+    share = LIFT * (1 - ramp(second, BLACK)) * (1 - ramp(brightest, DIM))
+    return picture + share * (brightest - picture).clamp_min(0)

@@ -8,7 +8,7 @@ from pictures import saturated
 
 from streamfuse.core.color import chroma_shape
 from streamfuse.core.frame import ColorInfo, chroma_range, luma_range
-from streamfuse.fusion.chroma import ROUNDING, WHITE, fuse_chroma, luma_code
+from streamfuse.fusion.chroma import RAISE, ROUNDING, WHITE, fuse_chroma, luma_code
 from streamfuse.fusion.luma import normalise, quantise
 
 BT601, BT709, BT2020 = (ColorInfo(m, m, m, False) for m in (6, 1, 9))
@@ -92,6 +92,16 @@ def test_saturation_follows_the_luma_of_the_fused_picture(brighter, chroma_gain)
         assert int(out[0, 0]) - neutral == pytest.approx(wanted, abs=2)
 
 
+@pytest.mark.parametrize(("white", "gain"), [(1.0, 2**0.5 + RAISE * (2 - 2**0.5)), (0.8, 2**0.5)])
+def test_the_exposure_that_alone_shows_a_highlight_keeps_a_little_more_colour(white, gain):
+    (planes, luma), neutral = coded((0.3, 0.25, 0.2), 16, BT709, (4, 4)), 1 << 15
+    other, bright = coded((white, white, white), 16, BT709, (4, 4))
+    only = np.stack([np.ones((4, 4), np.float32), np.zeros((4, 4), np.float32)])
+    out = fuse_chroma([planes, other], [luma, bright], 2 * luma, only, 16, BT709)
+    for plane, source in zip(out, planes, strict=True):
+        assert int(plane[0, 0]) - neutral == pytest.approx(gain * (int(source[0, 0]) - neutral), abs=2)
+
+
 @pytest.mark.parametrize("color", COLORS)
 def test_orange_light_that_is_too_bright_turns_yellow_and_not_pink(color):
     lamp = coded((0.7, 0.25, 0.0), 16, color, (4, 4))
@@ -117,11 +127,11 @@ def test_white_is_reached_where_the_exposures_reach_it(clipped):
 def test_the_way_into_the_gamut_has_no_jump(luma, hue):
     radius = np.linspace(0, 0.499, 2000, dtype=np.float32)[None]
     angle, seen = np.radians(hue), np.full_like(radius, luma)
-    planes = [np.uint16(np.rint(32768 + 65535 * radius * turn)) for turn in (np.cos(angle), np.sin(angle))]
-    color = ColorInfo(matrix=1, full_range=True)
-    out = (
-        np.stack(fuse_chroma([tuple(planes)] * 2, [seen] * 2, seen, even(2, radius.shape), 16, color)) / 65535
+    cb, cr = (
+        np.rint(32768 + 65535 * radius * turn).astype(np.uint16) for turn in (np.cos(angle), np.sin(angle))
     )
+    color = ColorInfo(matrix=1, full_range=True)
+    out = np.stack(fuse_chroma([(cb, cr)] * 2, [seen] * 2, seen, even(2, radius.shape), 16, color)) / 65535
     assert np.abs(np.diff(out[:, 0], axis=1)).max() < 0.01
 
 

@@ -45,6 +45,20 @@ def test_agrees_with_the_exact_rule_on_smooth_pictures(size, bits, color):
         assert difference[2:-2, 2:-2].max() <= 2
 
 
+def test_a_highlight_that_one_exposure_alone_shows_has_the_colour_of_the_exact_rule():
+    size, colour = (64, 96), (32, 48)
+    chroma = [
+        (np.full(colour, cb, np.uint8), np.full(colour, cr, np.uint8)) for cb, cr in ((100, 150), (128, 128))
+    ]
+    lumas = [np.full(size, code, np.uint8) for code in (90, 235)]
+    fused = np.full(size, 180, np.uint8)
+    quick = fuse_chroma_fast(chroma, lumas, fused, even((16, 24)), 8, LIMITED)
+    floats = [normalise(plane, 8, LIMITED) for plane in (*lumas, fused)]
+    exact = fuse_chroma(chroma, floats[:2], floats[2], even(colour), 8, LIMITED)
+    for mine, wanted in zip(quick, exact, strict=True):
+        np.testing.assert_array_equal(mine, wanted)
+
+
 @pytest.mark.parametrize("value", [0, 16, 128, 255])
 def test_grey_stays_grey(value):
     grey = np.full((6, 10), 128, np.uint8)

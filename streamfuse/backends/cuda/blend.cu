@@ -24,6 +24,12 @@ __device__ void halve(const T* finer, int height, int width, float scale, float 
 #define CLIP_START 0.85f
 #define CLIP_END 0.98f
 #define ROLL_OFF 0.25f
+#define BLACK_START 0.03f
+#define BLACK_END 0.08f
+#define LIFTED 2
+#define LIFT 0.35f
+#define DIM_START 0.2f
+#define DIM_END 0.65f
 
 // A fused value, kept within the exposures' own at (y, x), as within of streamfuse.fusion.pyramid says.
 // exposures (N, height, width); level: of the network's pyramid.
@@ -34,14 +40,24 @@ __device__ float within(float fused, const T* exposures, int count, int height, 
     const T* here = exposures + (size_t)clamp_index(y, height) * width + clamp_index(x, width);
     size_t plane = (size_t)height * width;
     float low = value_of(here[0], scale, offset), high = low;
-    for (int k = 1; k < count; ++k) low = fminf(low, value_of(here[k * plane], scale, offset));
+    float brightest = low, second = -1.0f;  // of the exposures
+    for (int k = 1; k < count; ++k) {
+        float v = value_of(here[k * plane], scale, offset);
+        low = fminf(low, v);
+        second = fmaxf(second, fminf(brightest, v));
+        brightest = fmaxf(brightest, v);
+    }
     for (int k = 0; k < count; ++k) {
         float v = value_of(here[k * plane], scale, offset);
         if (level >= ROLLED) v -= ROLL_OFF * clamp01((v - CLIP_START) / (CLIP_END - CLIP_START)) * (v - low);
         high = k ? fmaxf(high, v) : v;
     }
     float inside = fmaxf(fminf(fused, high), low), beyond = fused - inside;
-    return inside + beyond * (SLACK / (fabsf(beyond) + SLACK));
+    float held = inside + beyond * (SLACK / (fabsf(beyond) + SLACK));
+    if (level != LIFTED || count < 2) return held;
+    float share = LIFT * (1.0f - clamp01((second - BLACK_START) / (BLACK_END - BLACK_START))) *
+                  (1.0f - clamp01((brightest - DIM_START) / (DIM_END - DIM_START)));
+    return held + share * fmaxf(brightest - held, 0.0f);
 }
 
 // Coarsest level: sum over exposures of prior x picture, (N, h, w) each -> (h, w).

@@ -5,6 +5,7 @@
 #define NOISE_START 0.02f
 #define NOISE_END 0.25f
 #define GAIN_LIMIT 2.5f
+#define RAISE 0.05f
 #define BRIGHTENING_LIMIT 2.0f
 #define WHITE 0.98f  // of a channel: more only where the exposures have more
 #define FLOOR 0.1f  // visibility of an exposure when nothing better is there
@@ -23,8 +24,12 @@ __device__ inline float brightest_of(float luma, float cb, float cr, float kr, f
     return luma + fmaxf(fmaxf(difference[0], difference[1]), difference[2]);
 }
 
+__device__ inline float clipped_at(float brightest) {
+    return clamp01((brightest - CLIP_START) / (CLIP_END - CLIP_START));
+}
+
 __device__ inline float visibility(float luma, float brightest) {
-    float unclipped = clamp01((CLIP_END - brightest) / (CLIP_END - CLIP_START));
+    float unclipped = 1.0f - clipped_at(brightest);
     float above_noise = clamp01((luma - NOISE_START) / (NOISE_END - NOISE_START));
     return unclipped * above_noise + FLOOR;
 }
@@ -103,6 +108,18 @@ __device__ void fuse_chroma(const T* lumas, const float* fused, int height, int 
     size_t plane = (size_t)rows * columns, here = (size_t)y * columns + x;
     float target = clamp01(area_mean(fused, width, down, across, 1.0f, 0.0f, true));
     float blue = 0.0f, red = 0.0f, total = 0.0f, seen = 0.0f;
+    float product = 1.0f;  // of how far each exposure is clipped, those left out that are not
+    int unclipped = 0;
+    for (int k = 0; k < count; ++k) {
+        float luma = area_mean(lumas + (size_t)k * height * width, width, down, across, scale, offset, false);
+        float cb = (chroma[k * plane + here] - neutral) * (0.5f / half_range);
+        float cr = (chroma[(count + k) * plane + here] - neutral) * (0.5f / half_range);
+        float clipped = clipped_at(brightest_of(luma, cb, cr, kr, kb));
+        if (clipped > 0.0f)
+            product *= clipped;
+        else
+            ++unclipped;
+    }
     for (int k = 0; k < count; ++k) {
         float luma = area_mean(lumas + (size_t)k * height * width, width, down, across, scale, offset, false);
         float cb = (chroma[k * plane + here] - neutral) * (0.5f / half_range);
@@ -112,7 +129,13 @@ __device__ void fuse_chroma(const T* lumas, const float* fused, int height, int 
         float share = visibility(luma, brightest) * weight;
         total += share;
         seen += share * brightest;
-        share *= fminf(fmaxf(sqrtf(fmaxf(target - scale, 0.0f) / fmaxf(luma, 1e-4f)), 1.0f), GAIN_LIMIT);
+        float clipped = clipped_at(brightest), others = product;  // how far all other exposures are clipped
+        if (unclipped > (clipped > 0.0f ? 0 : 1))
+            others = 0.0f;
+        else if (clipped > 0.0f)
+            others /= clipped;
+        float ratio = fmaxf(target - scale, 0.0f) / fmaxf(luma, 1e-4f), root = sqrtf(ratio);
+        share *= fminf(fmaxf(root + RAISE * others * (ratio - root), 1.0f), GAIN_LIMIT);
         blue += share * cb;
         red += share * cr;
     }

@@ -100,7 +100,10 @@ def fuse_chroma_reference(
     above_noise = ((luma - rule.NOISE_START) / (rule.NOISE_END - rule.NOISE_START)).clamp(0, 1)
     share = (unclipped * above_noise + _FLOOR) * weight
     ratio = (target - coding.scale).clamp_min(0.0) / luma.clamp_min(1e-4)
-    scaled = share * ratio.sqrt().clamp(1.0, rule.GAIN_LIMIT)
+    clipped = 1 - unclipped
+    others = torch.stack([torch.cat([clipped[:k], clipped[k + 1 :]]).prod(0) for k in range(len(clipped))])
+    root = ratio.sqrt()
+    scaled = share * (root + rule.RAISE * others * (ratio - root)).clamp(1.0, rule.GAIN_LIMIT)
     total = share.sum(0).clamp_min(1e-6)
     pair = torch.stack([(scaled * cb).sum(0) / total, (scaled * cr).sum(0) / total])
     top = ((share * brightest).sum(0) / total).clamp(rule.WHITE, 1.0)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from streamfuse.core.frame import Frame, Plane, chroma_range
 from streamfuse.lab.evaluate import metrics
+from streamfuse.lab.evaluate.extremes import ExtremesMeter
 from streamfuse.lab.evaluate.frame_measures import MEASURES, PSNR_CAP
 from streamfuse.lab.evaluate.metrics import Flow, Luma, Mask
 from streamfuse.lab.evaluate.simulate import SimulatedClip
@@ -46,6 +47,9 @@ class ClipScore:
         brackets_until_right: longest run of wrong labels, in brackets, rounded up.
         epe, over_3px: error of the flow between instants against the exact one, in px, and share of the pixels
             over 3 px; None where the exact flow is not known.
+        clipped, highlights_contrast, hue, saturation, shadows_level, darker, brighter: as in `extremes.Extremes`, of
+            what comes out against the exposures of its instant, mean over frames; None for peers, grey clips, and
+            where hardly any pixel is known by one exposure alone.
         more: all measures of `frame_measures` that have no field here, by name.
     """
 
@@ -77,6 +81,13 @@ class ClipScore:
     epe: float | None = None
     over_3px: float | None = None
     motion_chroma_psnr: float = math.nan
+    clipped: float | None = None
+    highlights_contrast: float | None = None
+    hue: float | None = None
+    saturation: float | None = None
+    shadows_level: float | None = None
+    darker: float | None = None
+    brighter: float | None = None
     more: Mapping[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -167,6 +178,13 @@ class Meter:
                 there = metrics.psnr(*(picture[:, small] for picture in pictures))
                 self._values.setdefault("motion_chroma_psnr", []).append(min(there, PSNR_CAP))
 
+    def add_extremes(self, fused: Rgb, exposures: Sequence[Rgb]) -> None:
+        """The frame that was added last and the exposures of its instant, darkest first, (H, W, 3)."""
+        found = asdict(ExtremesMeter(tuple(exposures)).measure(fused))
+        for name, value in found.items():
+            if value is not None:
+                self._values.setdefault(name, []).append(value)
+
     def score(self, method: str) -> ClipScore:
         """What all frames come to."""
         afo = self._flicker.afo()
@@ -197,6 +215,13 @@ class Meter:
             delay_frames=self._delays[-1] if self._delays else None,
             delay_frames_max=max(self._delays, default=None),
             motion_chroma_psnr=mean.get("motion_chroma_psnr", math.nan),
+            clipped=mean.get("clipped"),
+            highlights_contrast=mean.get("highlights_contrast"),
+            hue=mean.get("hue"),
+            saturation=mean.get("saturation"),
+            shadows_level=mean.get("shadows_level"),
+            darker=mean.get("darker"),
+            brighter=mean.get("brighter"),
             more={name: mean.get(name, math.nan) for name in MEASURES if name not in _FIELDS},
         )
 

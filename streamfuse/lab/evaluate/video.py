@@ -69,6 +69,10 @@ def evaluate_clip(
             lit = luma_of(oracle_fuse(tuple(f.planes for f in clip.exposures(instant)), like)[0], like)
         meter.add(fused.index, luma_of(fused.planes[0], like), luma_of(ideal[0], like), delay, lit)
         meter.add_chroma(fused.planes[1:], ideal[1:], like)
+        if len(fused.planes) == 3:
+            pictures = clip.exposures(instant, calm=True)
+            own = to_8_bit(planes_to_rgb(fused.planes, like.bits, like.subsampling, like.color))
+            meter.add_extremes(own, [_rgb(picture) for picture in pictures])
     return meter.score(name)
 
 

@@ -99,6 +99,13 @@ def test_constant_error_costs_psnr_and_no_flicker(clip):
     assert result.afo_mean == pytest.approx(0, abs=1e-3)
 
 
+def test_what_is_darker_than_every_exposure_shows_in_the_figures_of_the_extremes(clip):
+    assert score(clip).darker == 0
+    spoilt = score(clip, spoil=lambda luma, rank: luma - 60)
+    assert spoilt.darker > 1
+    assert spoilt.brighter == 0
+
+
 def test_alternating_error_is_flicker(clip):
     result = score(clip, spoil=lambda luma, rank: luma + (2 if rank else -2))
     in_code_values = 2 / 219 * 255
