@@ -5,8 +5,8 @@
     python tools/published.py                                all that can be made here; hours
 
 The commands are those of the pages, so the list cannot fall behind them. Clips and stacks that cannot be shipped are
-looked for at `STREAMFUSE_DATA` (default ../shared/data). `times.json` beside the figures keeps how long each took. Then
-`python tools/figures.py` puts the figures into the tables. Measure on an idle machine.
+looked for at `STREAMFUSE_DATA` (default ../shared/data). `times.json` beside the figures keeps how much CPU
+time each took. Then `python tools/figures.py` puts the figures into the tables. Measure on an idle machine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from doc_commands import ROOT, commands
@@ -101,17 +100,14 @@ def _make(name: str, texts: list[str], into: Path) -> bool:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "STREAMFUSE_DATA": str(DATA),
         }
-        began, cpu = time.monotonic(), _cpu_seconds()
+        cpu = _cpu_seconds()
         for text in texts:
             print(f"$ {text}", flush=True)
             words = text.replace("CLIP...", CLIPS).replace("../shared/data", str(DATA))
             if subprocess.run(["bash", "-c", words], cwd=here, env=environment, check=False).returncode != 0:
                 return False
     times = _times(into)
-    times[name] = {
-        "minutes": round((time.monotonic() - began) / 60, 1),
-        "cpu_minutes": round((_cpu_seconds() - cpu) / 60, 1),
-    }
+    times[name] = {"cpu_minutes": round((_cpu_seconds() - cpu) / 60, 1)}
     (into / "times.json").write_text(
         json.dumps(dict(sorted(times.items())), indent=1) + "\n", encoding="utf-8"
     )

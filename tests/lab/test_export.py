@@ -51,7 +51,8 @@ def exported(weights, tmp_path_factory):
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package, reason=f"{package} is not installed: pip install 'streamfuse[onnx]'")
     path = tmp_path_factory.mktemp("onnx") / "net.onnx"
-    export_onnx(str(weights[0]), path)
+    done = CliRunner().invoke(main, ["export", "onnx", str(path), "--fuser", str(weights[0])])
+    assert done.exit_code == 0, done.output
     return path
 
 

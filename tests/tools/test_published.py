@@ -32,7 +32,7 @@ def test_one_is_made_into_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["published.py", "--only", "some", "--into", str(tmp_path / "new")])
     assert published.main() == 0
     assert (tmp_path / "new" / "some.json").read_text() == "{}"
-    assert json.loads((tmp_path / "new" / "times.json").read_text())["some"]["minutes"] >= 0
+    assert json.loads((tmp_path / "new" / "times.json").read_text())["some"]["cpu_minutes"] >= 0
     monkeypatch.setattr(sys, "argv", ["published.py", "--only", "other", "--into", str(tmp_path / "new")])
     assert published.main() == 1
 
