@@ -30,6 +30,14 @@ MORE = {
     "live-soak": [
         "python tools/soak_live.py --minutes 20 --size 160x90 --rate 5 --json benchmarks/live-soak.json"
     ],
+    "hdr-panoramas-chosen": [
+        "streamfuse evaluate hdr venice.hdr night.hdr lobby.hdr forest.hdr workshop.hdr --gap 3 --gap 5 --gap 7 "
+        "--preset fast --preset balanced --json benchmarks/hdr-panoramas-chosen.json"
+    ],
+    "hdr-panoramas-told": [
+        "streamfuse evaluate hdr venice.hdr night.hdr lobby.hdr --gap 7 --told --preset fast --preset balanced "
+        "--json benchmarks/hdr-panoramas-told.json"
+    ],
     "footage-kinds": ["python tools/footage_kinds.py ../shared/data --json benchmarks/footage-kinds.json"],
 }
 # What this cannot make, and why.
