@@ -50,10 +50,12 @@ def rgb(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> np.ndarray:
 
 if __name__ == "__main__":
     socket: zmq.Socket[bytes] = zmq.Context().socket(zmq.SUB)
-    socket.rcvhwm = 2
+    socket.rcvhwm = (
+        2  # who is slow loses messages, that of the end, too: so it is over after ten seconds without any
+    )
     socket.subscribe("")
     socket.connect(sys.argv[1])
-    while (received := decode(socket.recv_multipart()))[0]["kind"] != "end":
+    while socket.poll(10_000) and (received := decode(socket.recv_multipart()))[0]["kind"] != "end":
         if received[0]["kind"] == "frame":
             picture = rgb(*received)
             print(f"{received[0]['seq']}: {picture.shape}, mean R'G'B' {picture.mean((0, 1)).round(1)}")

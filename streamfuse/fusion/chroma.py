@@ -7,14 +7,14 @@ in noise. Scaling linear light scales gamma-coded luma and chroma alike, so an e
 picture lacks colour; the square root of the ratio came nearest to the labels of the SICE stacks (mean CIEDE2000 7.5 on
 eight of them, against 9.4 with the ratio itself, and 7.9 against 9.3 on three that no choice was made on). A brighter
 exposure keeps its chroma. Where all others are clipped, the one that shows a highlight gets a little more, `RAISE` of
-the way to the ratio itself, so that skies and lamps keep their colour. At last R'G'B' is brought inside [0, 1] at
-constant luma, and kept below `WHITE` where the exposures that the colour is of are: what none of them
-clips is not to be clipped.
+the way to the ratio itself, so that skies and lamps keep their colour. Where no exposure shows the colour (the sum of
+v_k lacks something of 1), a clipped one counts `PARTLY` of what is lacking, as far as its smallest channel is not
+clipped: of a wall beside a lamp, yellow in one exposure, the next to nothing in the other would make a coral disc.
 
-Where a channel would be negative, chroma is scaled, which keeps the hue. A channel above 1 is cut off; the others take
-over its luma in proportion, at most twofold, and what is left becomes white: as in a camera, orange light that is too
-bright turns yellow. Scaling would turn it pink. The largest channel may be at most what it is in the exposures, or half
-of the way from luma to 1 where that is more.
+At last R'G'B' is brought inside [0, 1] at constant luma, and kept below `WHITE` where the exposures that the colour is of
+are: what none of them clips is not to be clipped. Where a channel would be negative, chroma is scaled, which keeps the
+hue. A channel above 1 is cut off, and white makes up for its luma. The largest channel may be at most what it is in the
+exposures, or half of the way from luma to 1 where that is more.
 
 An exposure that equals the fused picture is left as it is. So both rules bear what rounding to codes does: in a dark,
 saturated colour (blue has a luma of 15 of 255 in BT.2020) one code of luma is a fifteenth of it, and chroma would have
@@ -37,9 +37,10 @@ CLIP_START, CLIP_END = 0.85, 1.0  # of the largest of R'G'B': where an exposure'
 NOISE_START, NOISE_END = 0.02, 0.25  # of luma: where it fades in
 GAIN_LIMIT = 2.5  # on the chroma of an exposure that is darker than the fused picture
 RAISE = 0.05  # share of the way from the square root of the ratio to the ratio, where all other exposures are clipped
-BRIGHTENING_LIMIT = 2.0  # on the channels that take over the luma of one that is clipped
 WHITE = 0.98  # of a channel: more only where the exposures have more
 FLOOR = 0.1  # visibility of an exposure when nothing better is there
+PARTLY = 4.0  # visibility of a clipped exposure, times what is lacking
+TINTED = (0.5, 0.9)  # of its smallest channel: up to which it counts in full, and from which on it is white
 ROUNDING = (
     2.0  # codes of luma by which rounding Y, Cb, Cr and the fused luma takes R', G' or B' out of the gamut
 )
@@ -97,10 +98,21 @@ def factors_of(
     kr, kb = (np.float32(value) for value in color.luma_coefficients(lines))
     code = luma_code(bits, color)
     factors, shifts = np.empty_like(lumas), np.empty((2, *target.shape), np.float32)
-    rule = (CLIP_START, CLIP_END, NOISE_START, NOISE_END, FLOOR, GAIN_LIMIT, code, BRIGHTENING_LIMIT, WHITE)
+    rule = (
+        CLIP_START,
+        CLIP_END,
+        NOISE_START,
+        NOISE_END,
+        FLOOR,
+        GAIN_LIMIT,
+        code,
+        WHITE,
+        ROUNDING * code,
+        RAISE,
+    )
     chroma_factors(
         lumas, colours, target, np.ascontiguousarray(weights), kr, kb,
-        np.array([*rule, ROUNDING * code, RAISE], np.float32), factors, shifts,
+        np.array([*rule, PARTLY, *TINTED], np.float32), factors, shifts,
     )  # fmt: skip
     return factors, shifts
 

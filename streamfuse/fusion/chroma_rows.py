@@ -24,50 +24,54 @@ def _brightest(cb: np.float32, cr: np.float32, kr: np.float32, kb: np.float32) -
 
 
 @kernel
-def peaks(
-    luma: Map, cb: Map, cr: Map, kr: np.float32, kb: np.float32, rule: Map, out: Map, clipped: Map
-) -> None:
-    """Largest of R', G', B' of one exposure, and how far it is clipped, 0 to 1; rule as `raised_share`."""
+def seen(
+    luma: Map, cb: Map, cr: Map, kr: np.float32, kb: np.float32, rule: Map, peak: Map, clipped: Map, tinted: Map,
+    visible: Map, lacking: Map,
+) -> None:  # fmt: skip
+    """How well one exposure shows its colour.
+
+    Args:
+        rule: as `chroma_factors`.
+        peak: out, the largest of R', G' and B'.
+        clipped: out, how far that is clipped, 0 to 1.
+        tinted: out, how far the smallest is not, 0 to 1.
+        visible: out, 1 where it is neither clipped nor in the noise.
+        lacking: that is taken off here.
+    """
     start, per_clip = rule[0], _ONE / (rule[1] - rule[0])
-    for i in range(len(out)):
-        out[i] = luma[i] + _brightest(cb[i], cr[i], kr, kb)
-        clipped[i] = min(max((out[i] - start) * per_clip, _ZERO), _ONE)
+    noise_start, per_noise = rule[2], _ONE / (rule[3] - rule[2])
+    white, per_tint = rule[12], _ONE / (rule[12] - rule[11])
+    for i in range(len(peak)):
+        peak[i] = luma[i] + _brightest(cb[i], cr[i], kr, kb)
+        clipped[i] = min(max((peak[i] - start) * per_clip, _ZERO), _ONE)
+        smallest = luma[i] - _brightest(-cb[i], -cr[i], kr, kb)
+        tinted[i] = min(max((white - smallest) * per_tint, _ZERO), _ONE)
+        visible[i] = (_ONE - clipped[i]) * min(max((luma[i] - noise_start) * per_noise, _ZERO), _ONE)
+        lacking[i] -= visible[i]
 
 
 @kernel
 def raised_share(
-    luma: Map,
-    weight: Map,
-    target: Map,
-    peak: Map,
-    clipped: Map,
-    others: Map,
-    rule: Map,
-    total: Map,
-    top: Map,
-    out: Map,
-) -> None:
+    luma: Map, weight: Map, target: Map, peak: Map, clipped: Map, tinted: Map, visible: Map, others: Map, lacking: Map,
+    rule: Map, total: Map, top: Map, out: Map,
+) -> None:  # fmt: skip
     """Weight x visibility of one exposure times what its chroma is raised by.
 
-    It is seen where it is neither clipped (its largest channel tells) nor in the noise, and a little in any case.
-
     Args:
-        peak, clipped: see `peaks`.
+        peak, clipped, tinted, visible: see `seen`.
         others: how far all other exposures are clipped, 0 to 1.
-        rule: where an exposure's colour begins to fade as it clips, and is gone; the same for noise; the floor; the
-            limit of what chroma is raised by; luma of one code; at 10 the share of the way to the full ratio where
-            all others are clipped.
+        lacking: 1 less what all exposures show.
+        rule: as `chroma_factors`.
         total, top: the share, and its product with the largest channel, are added to them.
     """
-    noise_start, per_noise = rule[2], _ONE / (rule[3] - rule[2])
     for i in range(len(out)):
-        above_noise = min(max((luma[i] - noise_start) * per_noise, _ZERO), _ONE)
-        share = ((_ONE - clipped[i]) * above_noise + rule[4]) * weight[i]
+        partly = rule[10] * max(lacking[i], _ZERO) * clipped[i] * tinted[i]
+        share = (visible[i] + rule[4] + partly) * weight[i]
         total[i] += share
         top[i] += share * peak[i]
         ratio = max(target[i] - rule[6], _ZERO) / max(luma[i], np.float32(1e-4))
         root = np.sqrt(ratio)
-        out[i] = share * min(max(root + rule[10] * others[i] * (ratio - root), _ONE), rule[5])
+        out[i] = share * min(max(root + rule[9] * others[i] * (ratio - root), _ONE), rule[5])
 
 
 @kernel
@@ -101,7 +105,7 @@ def gamut_scale(
         rule: as `chroma_factors`.
         top: sum of the exposures' largest channels; becomes by how much a channel may be above luma.
     """
-    white, slack = rule[8], rule[9]
+    white, slack = rule[7], rule[8]
     for i in range(len(scale)):
         per = _ONE / total[i]
         red, blue = sums[1, i] * per * _TWO * (_ONE - kr), sums[0, i] * per * _TWO * (_ONE - kb)
@@ -117,38 +121,14 @@ def gamut_scale(
 
 
 @kernel
-def _raised(value: np.float32, factor: np.float32, most: np.float32) -> np.float32:
-    """value x factor, up to `most`; what is below 0 stays."""
-    return max(min(value * factor, most), value)
-
-
-@kernel
-def _ready(part: np.float32, value: np.float32, top: np.float32) -> np.float32:
-    """Luma of a channel that can be raised."""
-    return part if _ZERO < value < top else _ZERO
-
-
-@kernel
 def _cut_off(
-    luma: np.float32,
-    cb: np.float32,
-    cr: np.float32,
-    kr: np.float32,
-    kb: np.float32,
-    limit: np.float32,
-    top: np.float32,
+    luma: np.float32, cb: np.float32, cr: np.float32, kr: np.float32, kb: np.float32, top: np.float32
 ) -> tuple[np.float32, np.float32]:
-    """Chroma of which a channel is above the top, as `chroma` says it is brought back."""
+    """Chroma of which a channel is above the top: that is cut off, and white makes up for its luma."""
     kg = _ONE - kr - kb
     red, blue = cr * _TWO * (_ONE - kr), cb * _TWO * (_ONE - kb)
     green = -(red * kr + blue * kb) / kg
     r, g, b = min(luma + red, top), min(luma + green, top), min(luma + blue, top)
-    most_r, most_g, most_b = min(r * limit, top), min(g * limit, top), min(b * limit, top)
-    for _ in range(2):
-        lacking = luma - (kr * r + kg * g + kb * b)
-        ready = _ready(kr * r, r, top) + _ready(kg * g, g, top) + _ready(kb * b, b, top)
-        factor = _ONE + lacking / max(ready, _MIN_VALUE)
-        r, g, b = _raised(r, factor, most_r), _raised(g, factor, most_g), _raised(b, factor, most_b)
     lit = kr * r + kg * g + kb * b
     white = (luma - lit) / max(top - lit, _MIN_VALUE)
     red, blue = r + (top - r) * white - luma, b + (top - b) * white - luma
@@ -163,7 +143,6 @@ def gamut_shift(
     brightest: Map,
     kr: np.float32,
     kb: np.float32,
-    limit: np.float32,
     top: np.float32,
     room: Map,
     out: Map,
@@ -176,7 +155,7 @@ def gamut_shift(
         out[0, i], out[1, i] = _ZERO, _ZERO
         if brightest[i] > top:
             cb, cr = sums[0, i] * scale[i], sums[1, i] * scale[i]
-            new_cb, new_cr = _cut_off(target[i], cb, cr, kr, kb, limit, top)
+            new_cb, new_cr = _cut_off(target[i], cb, cr, kr, kb, top)
             fit = min(room[i] / max(_brightest(new_cb, new_cr, kr, kb), _MIN_VALUE), _ONE)
             out[0, i], out[1, i] = fit * new_cb - cb, fit * new_cr - cr
 
@@ -291,8 +270,11 @@ def chroma_factors(
         chroma: (N, 2, h, w), Cb and Cr.
         target: fused luma (h, w).
         weights: (N, h, w).
-        rule: as `raised_share`; at 7 the limit of brightening, what a channel may have in any case, and how far beyond
-            its range it may be.
+        rule: of `chroma`: at 0 and 1 where an exposure's colour begins to fade as it clips, and is gone, at 2 and 3 the
+            same for noise; the floor; the limit of what chroma is raised by; luma of one code; what a channel may have
+            in any case; how far beyond its range it may be; the share of the way to the full ratio where all others are
+            clipped; what a clipped exposure counts where none shows the colour, and, at 11 and 12, up to which smallest
+            channel, and from which on it does not.
         out: (N, h, w).
         shifts: out, (2, h, w).
     """
@@ -301,25 +283,29 @@ def chroma_factors(
     scale, brightest = np.empty(width, np.float32), np.empty(width, np.float32)
     sums = np.empty((2, width), np.float32)
     peak, clipped = np.empty((count, width), np.float32), np.empty((count, width), np.float32)
-    others = np.empty(width, np.float32)
+    tinted, visible = np.empty((count, width), np.float32), np.empty((count, width), np.float32)
+    others, lacking = np.empty(width, np.float32), np.empty(width, np.float32)
     for j in range(height):
         total[:] = _MIN_VALUE
         top[:] = _ZERO
         sums[:] = _ZERO
+        lacking[:] = _ONE
         for k in range(count):
             cb, cr = chroma[k, 0, j], chroma[k, 1, j]
-            peaks(lumas[k, j], cb, cr, kr, kb, rule, peak[k], clipped[k])
+            seen(lumas[k, j], cb, cr, kr, kb, rule, peak[k], clipped[k], tinted[k], visible[k], lacking)
         for k in range(count):
             cb, cr = chroma[k, 0, j], chroma[k, 1, j]
             others[:] = _ONE
             for n in range(count):
                 if n != k:
                     multiply(others, clipped[n])
-            share = peak[k], clipped[k], others
-            raised_share(lumas[k, j], weights[k, j], target[j], *share, rule, total, top, out[k, j])
+            colour = peak[k], clipped[k], tinted[k], visible[k]
+            raised_share(
+                lumas[k, j], weights[k, j], target[j], *colour, others, lacking, rule, total, top, out[k, j]
+            )
             add_product(out[k, j], cb, sums[0])
             add_product(out[k, j], cr, sums[1])
         gamut_scale(target[j], sums, total, kr, kb, rule, top, scale, brightest)
-        gamut_shift(target[j], sums, scale, brightest, kr, kb, rule[7], _ONE + rule[9], top, shifts[:, j])
+        gamut_shift(target[j], sums, scale, brightest, kr, kb, _ONE + rule[8], top, shifts[:, j])
         for k in range(count):
             multiply(out[k, j], scale)

@@ -103,14 +103,23 @@ def test_the_exposure_that_alone_shows_a_highlight_keeps_a_little_more_colour(wh
 
 
 @pytest.mark.parametrize("color", COLORS)
-def test_orange_light_that_is_too_bright_turns_yellow_and_not_pink(color):
-    lamp = coded((0.7, 0.25, 0.0), 16, color, (4, 4))
+def test_orange_light_that_is_too_bright_gets_lighter_and_not_yellow(color):
+    lamp = coded((0.7, 0.3, 0.0), 16, color, (4, 4))
     fused = np.full((4, 4), 0.75, np.float32)
     cb, cr = fuse_chroma([lamp[0]] * 2, [lamp[1]] * 2, fused, even(2, (4, 4)), 16, color)
     red, green, blue = decoded(quantise(fused, 16, color), cb, cr, 16, color)[0, 0]
     assert red == pytest.approx(WHITE, abs=1e-3)
-    assert 0.6 < green < 0.95
-    assert blue < 0.5 * green
+    assert (green - blue) / (red - blue) < 0.75  # 0.43 in the lamp, 0.9 in a yellow
+
+
+@pytest.mark.parametrize("color", COLORS)
+def test_a_dark_exposure_that_hardly_shows_a_colour_makes_no_coral_discs(color):
+    dark, bright = (coded(rgb, 16, color, (4, 4)) for rgb in ((0.3, 0.05, 0.01), (1.0, 1.0, 0.4)))
+    fused = np.full((4, 4), 0.74, np.float32)
+    chroma, lumas = (dark[0], bright[0]), (dark[1], bright[1])
+    cb, cr = fuse_chroma(chroma, lumas, fused, even(2, (4, 4)), 16, color)
+    red, green, blue = decoded(quantise(fused, 16, color), cb, cr, 16, color)[0, 0]
+    assert red > green > blue + 0.2
 
 
 @pytest.mark.parametrize("clipped", [False, True])

@@ -6,9 +6,11 @@
 #define NOISE_END 0.25f
 #define GAIN_LIMIT 2.5f
 #define RAISE 0.05f
-#define BRIGHTENING_LIMIT 2.0f
 #define WHITE 0.98f  // of a channel: more only where the exposures have more
 #define FLOOR 0.1f  // visibility of an exposure when nothing better is there
+#define PARTLY 4.0f  // see streamfuse.fusion.chroma
+#define TINT_START 0.5f
+#define TINT_END 0.9f
 #define ROUNDING 2.0f  // codes of luma by which rounding can take a channel out of the gamut
 
 // R' - Y', G' - Y', B' - Y'.
@@ -28,15 +30,15 @@ __device__ inline float clipped_at(float brightest) {
     return clamp01((brightest - CLIP_START) / (CLIP_END - CLIP_START));
 }
 
-__device__ inline float visibility(float luma, float brightest) {
-    float unclipped = 1.0f - clipped_at(brightest);
-    float above_noise = clamp01((luma - NOISE_START) / (NOISE_END - NOISE_START));
-    return unclipped * above_noise + FLOOR;
+// 1 where an exposure is neither clipped nor in the noise.
+__device__ inline float visible_at(float luma, float clipped) {
+    return (1.0f - clipped) * clamp01((luma - NOISE_START) / (NOISE_END - NOISE_START));
 }
 
-// Brings R', G' and B' inside [-slack, 1 + slack] at this luma, as within_gamut of streamfuse.fusion.chroma says.
+// Brings R', G' and B' inside [-slack, 1 + slack] at this luma: scales chroma where a channel would be below, cuts off
+// what is above and makes up for its luma with white, as gamut_scale and _cut_off of streamfuse.fusion.chroma_rows.
 __device__ inline void within_gamut(float luma, float* cb, float* cr, float kr, float kb, float slack) {
-    float difference[3], seen[3], largest[3], scale = 1.0f, brightest = 0.0f;
+    float difference[3], scale = 1.0f, brightest = 0.0f, total = 0.0f;
     const float top = 1.0f + slack;
     const float parts[3] = {kr, 1.0f - kr - kb, kb};
     differences(*cb, *cr, kr, kb, difference);
@@ -46,26 +48,15 @@ __device__ inline void within_gamut(float luma, float* cb, float* cr, float kr, 
     *cr *= scale;
     if (brightest <= top) return;
     for (int n = 0; n < 3; ++n) {
-        seen[n] = fminf(luma + scale * difference[n], top);
-        largest[n] = fminf(seen[n] * BRIGHTENING_LIMIT, top);
+        difference[n] = fminf(luma + scale * difference[n], top);
+        total += parts[n] * difference[n];
     }
-    for (int round = 0; round < 2; ++round) {
-        float total = 0.0f, open = 0.0f;
-        for (int n = 0; n < 3; ++n) {
-            total += parts[n] * seen[n];
-            if (seen[n] > 0.0f && seen[n] < top) open += parts[n] * seen[n];
-        }
-        float factor = 1.0f + (luma - total) / fmaxf(open, 1e-6f);
-        for (int n = 0; n < 3; ++n) seen[n] = fmaxf(fminf(seen[n] * factor, largest[n]), seen[n]);
-    }
-    float total = parts[0] * seen[0] + parts[1] * seen[1] + parts[2] * seen[2];
     float white = (luma - total) / fmaxf(top - total, 1e-6f);
-    for (int n = 0; n < 3; ++n) seen[n] += (top - seen[n]) * white;
-    *cb = (seen[2] - luma) * 0.5f / (1.0f - kb);
-    *cr = (seen[0] - luma) * 0.5f / (1.0f - kr);
+    *cb = (difference[2] + (top - difference[2]) * white - luma) * 0.5f / (1.0f - kb);
+    *cr = (difference[0] + (top - difference[0]) * white - luma) * 0.5f / (1.0f - kr);
 }
 
-// Scales chroma so that no channel is above the top, as below_white of streamfuse.fusion.chroma says.
+// Scales chroma so that no channel is above the top, or half of the way from luma to 1 where that is more.
 __device__ inline void below_white(float luma, float* cb, float* cr, float top, float kr, float kb, float slack) {
     float room = fmaxf(top - luma, (1.0f - luma) * 0.5f) + slack;
     float scale = fminf(room / fmaxf(brightest_of(0.0f, *cb, *cr, kr, kb), 1e-6f), 1.0f);
@@ -109,12 +100,14 @@ __device__ void fuse_chroma(const T* lumas, const float* fused, int height, int 
     float target = clamp01(area_mean(fused, width, down, across, 1.0f, 0.0f, true));
     float blue = 0.0f, red = 0.0f, total = 0.0f, seen = 0.0f;
     float product = 1.0f;  // of how far each exposure is clipped, those left out that are not
+    float lacking = 1.0f;  // less what all exposures show
     int unclipped = 0;
     for (int k = 0; k < count; ++k) {
         float luma = area_mean(lumas + (size_t)k * height * width, width, down, across, scale, offset, false);
         float cb = (chroma[k * plane + here] - neutral) * (0.5f / half_range);
         float cr = (chroma[(count + k) * plane + here] - neutral) * (0.5f / half_range);
         float clipped = clipped_at(brightest_of(luma, cb, cr, kr, kb));
+        lacking -= visible_at(luma, clipped);
         if (clipped > 0.0f)
             product *= clipped;
         else
@@ -126,10 +119,13 @@ __device__ void fuse_chroma(const T* lumas, const float* fused, int height, int 
         float cr = (chroma[(count + k) * plane + here] - neutral) * (0.5f / half_range);
         float weight = bilinear(prior + (size_t)k * prior_rows * prior_columns, prior_columns, prior_y, prior_x);
         float brightest = brightest_of(luma, cb, cr, kr, kb);
-        float share = visibility(luma, brightest) * weight;
+        float clipped = clipped_at(brightest), others = product;  // how far all other exposures are clipped
+        float smallest = luma - brightest_of(0.0f, -cb, -cr, kr, kb);
+        float tinted = clamp01((TINT_END - smallest) / (TINT_END - TINT_START));
+        float partly = PARTLY * fmaxf(lacking, 0.0f) * clipped * tinted;
+        float share = (visible_at(luma, clipped) + FLOOR + partly) * weight;
         total += share;
         seen += share * brightest;
-        float clipped = clipped_at(brightest), others = product;  // how far all other exposures are clipped
         if (unclipped > (clipped > 0.0f ? 0 : 1))
             others = 0.0f;
         else if (clipped > 0.0f)

@@ -12,8 +12,6 @@ from streamfuse.backends.cuda.launch import BLOCK, Launcher, blocks, suffix
 from streamfuse.backends.cuda.sampling import area, linear
 from streamfuse.fusion import chroma as rule
 
-_FLOOR = 0.1  # as FLOOR in finish.cu
-
 
 def pack_luma(
     fused: Tensor, coding: Coding, out: Tensor, dither: bool = False, launcher: Launcher | None = None
@@ -95,12 +93,15 @@ def fuse_chroma_reference(
     target = area(fused.to(dtype), size).clamp(0, 1)
     cb, cr = (chroma.to(dtype) - coding.neutral) * (0.5 / coding.chroma_half)
     weight = linear(prior.to(dtype), size, _steps(prior, size, coverage))
-    brightest = luma + _differences(cb, cr, coding).amax(0)
-    unclipped = ((rule.CLIP_END - brightest) / (rule.CLIP_END - rule.CLIP_START)).clamp(0, 1)
+    channels = luma + _differences(cb, cr, coding)
+    brightest = channels.amax(0)
+    clipped = ((brightest - rule.CLIP_START) / (rule.CLIP_END - rule.CLIP_START)).clamp(0, 1)
     above_noise = ((luma - rule.NOISE_START) / (rule.NOISE_END - rule.NOISE_START)).clamp(0, 1)
-    share = (unclipped * above_noise + _FLOOR) * weight
+    visible = (1 - clipped) * above_noise
+    tinted = ((rule.TINTED[1] - channels.amin(0)) / (rule.TINTED[1] - rule.TINTED[0])).clamp(0, 1)
+    partly = rule.PARTLY * (1 - visible.sum(0)).clamp_min(0) * clipped * tinted
+    share = (visible + rule.FLOOR + partly) * weight
     ratio = (target - coding.scale).clamp_min(0.0) / luma.clamp_min(1e-4)
-    clipped = 1 - unclipped
     others = torch.stack([torch.cat([clipped[:k], clipped[k + 1 :]]).prod(0) for k in range(len(clipped))])
     root = ratio.sqrt()
     scaled = share * (root + rule.RAISE * others * (ratio - root)).clamp(1.0, rule.GAIN_LIMIT)
@@ -126,12 +127,6 @@ def _within_gamut(luma: Tensor, pair: Tensor, coding: Coding) -> Tensor:
     scale = ((luma + slack) / (-difference).clamp_min(1e-6)).amin(0).clamp(max=1.0)
     parts = luma.new_tensor([coding.kr, 1 - coding.kr - coding.kb, coding.kb])[:, None, None]
     seen = (luma + scale * difference).clamp(max=top)
-    largest = (seen * rule.BRIGHTENING_LIMIT).clamp(max=top)
-    for _ in range(2):
-        given = parts * seen
-        ready = (given * ((seen > 0) & (seen < top))).sum(0)
-        factor = 1 + (luma - given.sum(0)) / ready.clamp_min(1e-6)
-        seen = torch.maximum(torch.minimum(seen * factor, largest), seen)
     total = (parts * seen).sum(0)
     seen = seen + (top - seen) * ((luma - total) / (top - total).clamp_min(1e-6))
     over = luma + scale * difference.amax(0) > top
