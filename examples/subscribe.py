@@ -50,9 +50,7 @@ def rgb(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> np.ndarray:
 
 if __name__ == "__main__":
     socket: zmq.Socket[bytes] = zmq.Context().socket(zmq.SUB)
-    socket.rcvhwm = (
-        2  # who is slow loses messages, that of the end, too: so it is over after ten seconds without any
-    )
+    socket.rcvhwm = 2  # who is slow loses messages, the end too: so it is over after 10 s without any
     socket.subscribe("")
     socket.connect(sys.argv[1])
     while socket.poll(10_000) and (received := decode(socket.recv_multipart()))[0]["kind"] != "end":

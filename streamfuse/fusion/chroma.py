@@ -11,10 +11,10 @@ the way to the ratio itself, so that skies and lamps keep their colour. Where no
 v_k lacks something of 1), a clipped one counts `PARTLY` of what is lacking, as far as its smallest channel is not
 clipped: of a wall beside a lamp, yellow in one exposure, the next to nothing in the other would make a coral disc.
 
-At last R'G'B' is brought inside [0, 1] at constant luma, and kept below `WHITE` where the exposures that the colour is of
-are: what none of them clips is not to be clipped. Where a channel would be negative, chroma is scaled, which keeps the
-hue. A channel above 1 is cut off, and white makes up for its luma. The largest channel may be at most what it is in the
-exposures, or half of the way from luma to 1 where that is more.
+At last R'G'B' is brought inside [0, 1] at constant luma, and kept below `WHITE` where the exposures that the colour is
+of are: what none of them clips is not to be clipped. Where a channel would be negative, chroma is scaled, which keeps
+the hue. A channel above 1 is cut off, and white makes up for its luma. The largest channel may be at most what it is in
+the exposures, or half of the way from luma to 1 where that is more.
 
 An exposure that equals the fused picture is left as it is. So both rules bear what rounding to codes does: in a dark,
 saturated colour (blue has a luma of 15 of 255 in BT.2020) one code of luma is a fifteenth of it, and chroma would have
