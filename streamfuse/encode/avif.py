@@ -10,6 +10,7 @@ import av
 
 from streamfuse.core.frame import ColorInfo, Plane
 from streamfuse.core.output_file import replacing
+from streamfuse.encode.ordinary_priority import ordinary_priority
 from streamfuse.encode.video_sink import av_frame
 from streamfuse.errors import EncoderError, OutputError
 
@@ -61,6 +62,8 @@ def write_avif(path: Path, planes: tuple[Plane, Plane, Plane], color: ColorInfo)
                 context.color_range = picture.color_range
                 context.color_primaries, context.color_trc = color.primaries, color.transfer
                 context.colorspace = color.matrix
+                with ordinary_priority():
+                    container.start_encoding()
                 container.mux(stream.encode(picture))
                 container.mux(stream.encode(None))
         except av.FFmpegError as error:

@@ -14,6 +14,7 @@ import av
 from streamfuse.core.mastering import Mastering
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.encode.hdr_params import svtav1_params, x265_params
+from streamfuse.encode.ordinary_priority import ordinary_priority
 from streamfuse.errors import EncoderError
 
 # The first encoder of a codec that opens is taken.
@@ -144,7 +145,8 @@ def try_open(settings: EncoderSettings, width: int, height: int) -> str:
         context = cast(av.VideoCodecContext, av.CodecContext.create(settings.encoder, "w"))
         configure(context, settings, width, height, Fraction(1, 25))
         context.framerate = Fraction(25)
-        context.open()
+        with ordinary_priority():
+            context.open()
     except (av.FFmpegError, ValueError, RuntimeError) as error:
         return getattr(error, "strerror", None) or str(error)
     return ""

@@ -13,6 +13,7 @@ from streamfuse.core.color import convert_planes, neutral_chroma
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.encode.codecs import EncoderSettings, choose, configure
+from streamfuse.encode.ordinary_priority import ordinary_priority
 from streamfuse.encode.video_sink import av_frame
 from streamfuse.errors import EncoderError
 
@@ -95,6 +96,9 @@ class StreamEncoder:
             planes += neutral_chroma(frame.height, frame.width, pixels.bits, pixels.subsampling)
         picture = av_frame(planes, pixels.planar)
         picture.pts, picture.time_base = self._pts(frame), self._info.time_base
+        if not self._stream.codec_context.is_open:
+            with ordinary_priority():
+                self._stream.codec_context.open()
         yield from self._stream.encode(picture)
 
     def flush(self) -> Iterator[av.Packet[Any]]:

@@ -25,6 +25,7 @@ from streamfuse.encode.carry import Audio
 from streamfuse.encode.codecs import choose, configure
 from streamfuse.encode.container import CONTAINERS, MOV, open_container
 from streamfuse.encode.container_mastering import PLACEHOLDER, write_mastering
+from streamfuse.encode.ordinary_priority import ordinary_priority
 from streamfuse.encode.packets import MediaCopier
 from streamfuse.errors import EncoderError, OutputError
 
@@ -261,7 +262,8 @@ class VideoFileSink(Sink):
         if info.media is not None:
             self._copy_media(info.media)
         try:
-            self._container.start_encoding()
+            with ordinary_priority():
+                self._container.start_encoding()
         except av.FFmpegError as error:
             raise self._failure(error) from error
 
