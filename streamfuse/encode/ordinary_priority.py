@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,16 +11,16 @@ from pathlib import Path
 
 @contextmanager
 def ordinary_priority() -> Iterator[None]:
-    """Open an encoder within: whatever thread got real-time priority meanwhile has an ordinary one afterwards.
+    """Open an encoder within: no thread has real-time priority afterwards, unless this one had it before.
 
     SVT-AV1, where it may (as root, so in most containers), gives it to its threads and to the one that opens it, from
     which programs that are started inherit it. Together they leave no other program of the machine a CPU.
     """
-    before = _real_time()
+    wanted = threading.get_native_id() in _real_time()
     try:
         yield
     finally:
-        for thread in _real_time() - before:
+        for thread in () if wanted else _real_time():
             with suppress(OSError):  # it has ended
                 os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
 

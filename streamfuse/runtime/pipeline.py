@@ -89,6 +89,7 @@ class Pipeline:
         self._ended: float | None = None
         self._ending_since: float | None = None
         self._interrupted = False
+        self._starting, self._started = threading.Lock(), threading.Event()
 
     def run(self) -> Statistics:
         """Run to the end of the source, to `stop`, or to the first error.
@@ -167,9 +168,10 @@ class Pipeline:
         return False
 
     def _supervise(self) -> None:
-        for worker in self._workers:
-            if worker.ident is None:
-                worker.start()
+        if not self._started.is_set():
+            # Not in this thread: an interrupt in the middle of a start would have the thread begun twice.
+            threading.Thread(target=self._start, daemon=True).start()
+            self._started.wait()
         next_report = time.monotonic() + _PROGRESS_SECONDS
         while waiting := [worker for worker in self._workers if not worker.done]:
             waiting[0].join(_POLL_SECONDS)
@@ -178,6 +180,18 @@ class Pipeline:
             if self._on_progress and not self._state.aborted and time.monotonic() >= next_report:
                 self._on_progress(self.statistics)
                 next_report = time.monotonic() + _PROGRESS_SECONDS
+
+    def _start(self) -> None:
+        """Start what has not been started; one that cannot be is given up."""
+        with self._starting:
+            for worker in self._workers:
+                if worker.ident is None and not worker.done:
+                    try:
+                        worker.start()
+                    except RuntimeError as error:  # the system has no more threads
+                        self._state.fail(error, worker.meter.name)
+                        worker.abandon()
+        self._started.set()
 
     def _press(self) -> None:
         """The run is ending: help those that block, give up those that hang."""

@@ -18,6 +18,7 @@ from streamfuse.errors import StageTimeoutError, UsageError
 from streamfuse.runtime.line import NamedStage
 from streamfuse.runtime.pipeline import Pipeline
 from streamfuse.runtime.statistics import Statistics
+from streamfuse.runtime.workers import Worker
 
 
 class FaultError(Exception):
@@ -308,6 +309,23 @@ def test_a_stage_that_hangs_does_not_hide_the_error_of_another():
         Pipeline(source, [stage], [Store(log=log)], stop_timeout=0.2).run()
     stage.let_go.set()
     assert any("'Hanging' did not return" in note for note in caught.value.__notes__)
+
+
+def test_an_interrupt_while_the_threads_start_begins_none_of_them_twice(monkeypatch):
+    log, starts, really = Log(), [], Worker.start
+
+    def start(worker: Worker) -> None:
+        starts.append(worker)
+        if len(starts) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+        really(worker)
+
+    monkeypatch.setattr(Worker, "start", start)
+    statistics = Pipeline(Numbers(10**9, log), [Delay(log=log)], [Store(log=log)]).run()
+    assert statistics.interrupted
+    assert len(starts) == len(set(starts)) == 3
+    assert log.closed == ["source", "delay", "sink"]
 
 
 def test_a_second_interrupt_gives_up_what_is_in_flight():
