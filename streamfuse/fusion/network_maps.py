@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
 from streamfuse.core.frame import Map
+from streamfuse.errors import DeviceError
 from streamfuse.fusion.lcndr_config import VIEWS, LcndrConfig
 from streamfuse.fusion.lcndr_graph import PRIORS, MapsGraph, Part, maps_graph
 
@@ -86,11 +86,28 @@ class LayerMaps:
                 nets.clear()
             graph = maps_graph(self._config, self._weights, exposures, (size[0], size[1]), part)
             # From memory, version 5 would read it for its newer engine, whichever is asked for.
-            with tempfile.TemporaryDirectory(prefix="streamfuse-") as folder:
-                path = Path(folder) / "network.onnx"
-                path.write_bytes(graph.model.tobytes())
-                found = nets[part, exposures, size] = graph, cv2.dnn.readNetFromONNX(str(path), **_CLASSIC)
+            with _as_file(graph.model.tobytes()) as path:
+                found = nets[part, exposures, size] = graph, cv2.dnn.readNetFromONNX(path, **_CLASSIC)
         return found
+
+
+@contextmanager
+def _as_file(data: bytes) -> Iterator[str]:
+    """The path of a file with these bytes, for as long as it is needed; in memory, as no disk is full there.
+
+    Raises:
+        DeviceError: a limit on the size of files is below that of the network.
+    """
+    with os.fdopen(os.memfd_create("network"), "w+b") as file:
+        try:
+            file.write(data)
+            file.flush()
+        except OSError as error:
+            raise DeviceError(
+                f"The network cannot be loaded ({error.strerror}): it needs a file of {len(data)} bytes in memory; "
+                "raise `ulimit -f`."
+            ) from error
+        yield f"/proc/self/fd/{file.fileno()}"
 
 
 def _parted(outputs: Sequence[Map]) -> StackMaps:

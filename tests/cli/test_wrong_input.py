@@ -204,7 +204,7 @@ def test_a_program_error_is_told_without_a_traceback(folder, monkeypatch):
 @pytest.mark.slow
 def test_a_full_disk_leaves_what_plays_and_says_so(folder):
     def little_room():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
 
     spec = "sample:?frames=200&size=160x90"
     process = start(

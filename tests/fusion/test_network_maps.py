@@ -1,5 +1,6 @@
 """OpenCV's runtime says what the network says in torch, for every form of it, and torch stands in where it cannot."""
 
+import resource
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import torch
 from networks import random_network
 from pictures import exposures
 
+from streamfuse.errors import DeviceError
 from streamfuse.fusion.fuser import LcndrFuser
 from streamfuse.fusion.lcndr_graph import has_graph
 from streamfuse.fusion.models import NETWORKS, load_network, read_network
@@ -108,3 +110,14 @@ def test_a_run_on_a_cpu_never_imports_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_limit_on_files_that_is_too_small_is_told():
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    maps = layers(random_network())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, hard))
+    try:
+        with pytest.raises(DeviceError, match="raise `ulimit -f`"):
+            maps(stack(64, 64))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
