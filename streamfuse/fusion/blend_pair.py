@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from streamfuse.core.frame import ColorInfo, FusionMaps, Map, Plane, luma_range
-from streamfuse.fusion.bands import Range, Sharpening, halve, refine
+from streamfuse.fusion.bands import Range, Sharpening, refine, shrink
 from streamfuse.fusion.blend import blend_luma
 from streamfuse.fusion.pyramid_settings import ENERGY_FLOOR
 
@@ -20,14 +20,15 @@ _CELL = 4  # pixels at the network's scale per value of its finest maps
 _PIXELS = 36  # over which |band| is summed
 # The mean of |x| over a window stands for the root of the mean of x^2; for normal x they differ by sqrt(2 / pi).
 _MEAN_ABSOLUTE = float(np.sqrt(2 / np.pi))
-# Of levels between: nothing is clipped.
-_BETWEEN = Range(np.float32(0), np.float32(-1e9), np.float32(1e9), np.float32(0))
+# Of levels between, and of pictures in floats: nothing is clipped.
+FLOATS = Range(np.float32(0), np.float32(-1e9), np.float32(1e9), np.float32(0))
 
 
 def reduced(plane: Plane, bits: int, color: ColorInfo, extra: int) -> Map:
     """Luma as the network sees it: halved `extra` times (1 or more), float32 in [0, 1]."""
     black, white = luma_range(bits, color.full_range)
-    small = _halvings(plane, bits, color, extra)[-1]
+    small = np.empty([-(-side // (1 << extra)) for side in plane.shape], np.float32)
+    shrink(plane, _nominal(bits, color), 1 << extra, small)
     small *= np.float32(1 / (white - black))
     return small
 
@@ -59,7 +60,8 @@ def blend_pair(
     """
     black, white = luma_range(bits, color.full_range)
     peak = np.float32(white - black)
-    dark, bright = (_halvings(plane, bits, color, extra) for plane in planes)
+    nominal = _nominal(bits, color)
+    dark, bright = (halvings(plane, nominal, extra) for plane in planes)
     picture = blend_luma([dark[-1] / peak, bright[-1] / peak], maps, exponents, 0)
     more = np.float32(0.0 if level is None else level(picture))
     picture = (picture + more if more else picture) * peak
@@ -71,19 +73,19 @@ def blend_pair(
         last = number == extra - 1
         out = into if last and into is not None else np.empty_like(fine[0])
         how = Sharpening(np.float32(_CELL << number), floor, np.float32(exponents[0]))
-        limits = _nominal(bits, color) if last else _BETWEEN
+        limits = nominal if last else FLOATS
         refine((fine[0], fine[1]), (coarse[0], coarse[1]), picture, prior, gain, how, limits, out)
         picture = out
     return picture
 
 
-def _halvings(plane: Plane, bits: int, color: ColorInfo, times: int) -> list[Map]:
-    """Luma over black, halved 1 to `times` times, in code values."""
+def halvings(plane: Plane, limits: Range, times: int) -> list[Map]:
+    """Luma over black, halved 1 to `times` times, in the unit of the plane."""
     height, width = (-(-side // (1 << times)) << times for side in plane.shape)
     pyramid: list[Map] = []
     for level in range(1, times + 1):
         half = np.empty((height >> level, width >> level), np.float32)
-        halve(pyramid[-1] if pyramid else plane, _BETWEEN if pyramid else _nominal(bits, color), half)
+        shrink(pyramid[-1] if pyramid else plane, FLOATS if pyramid else limits, 2, half)
         pyramid.append(half)
     return pyramid
 
