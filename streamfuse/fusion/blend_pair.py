@@ -65,16 +65,48 @@ def blend_pair(
     picture = blend_luma([dark[-1] / peak, bright[-1] / peak], maps, exponents, 0)
     more = np.float32(0.0 if level is None else level(picture))
     picture = (picture + more if more else picture) * peak
+    levels = [planes, *zip(dark, bright, strict=True)]
+    return refined(picture, levels, maps, exponents[0], float(peak), nominal, into)
+
+
+def upon(base: Map, lumas: Sequence[Map], maps: FusionMaps, exponent: float, extra: int) -> Map:
+    """The finer bands of two pictures in [0, 1] upon the fused one that was halved `extra` times, or more of it."""
+    dark, bright = (halvings(luma, FLOATS, extra) for luma in lumas)
+    rows, columns = dark[-1].shape
+    levels = [(lumas[0], lumas[1]), *zip(dark, bright, strict=True)]
+    picture = np.ascontiguousarray(base[:rows, :columns])
+    return np.asarray(refined(picture, levels, maps, exponent, 1.0, FLOATS), np.float32)
+
+
+def refined(
+    picture: Map,
+    levels: Sequence[tuple[Plane, Plane]],
+    maps: FusionMaps,
+    exponent: float,
+    peak: float,
+    limits: Range,
+    into: Plane | None = None,
+) -> Plane:
+    """The finer bands of two exposures upon the fused picture at the network's scale.
+
+    Args:
+        picture: (h, w).
+        levels: both exposures, finest first; the last ones are as large as the picture, and not used for more.
+        maps: of which the finest are used.
+        exponent: of the local energy.
+        peak: white over black, in the unit of all these.
+        limits: of the finest level.
+        into: as of `blend_pair`.
+    """
     prior = _at_least_two(maps.priors[0][1])
     gain = _at_least_two(maps.gains[0]) if maps.gains else np.ones_like(prior)
-    floor = np.float32(ENERGY_FLOOR * (_PIXELS * _MEAN_ABSOLUTE * float(peak)) ** 2)
-    levels = [planes, *zip(dark, bright, strict=True)]
+    floor = np.float32(ENERGY_FLOOR * (_PIXELS * _MEAN_ABSOLUTE * peak) ** 2)
     for number, (coarse, fine) in enumerate(pairwise(reversed(levels))):
-        last = number == extra - 1
+        last = number == len(levels) - 2
         out = into if last and into is not None else np.empty_like(fine[0])
-        how = Sharpening(np.float32(_CELL << number), floor, np.float32(exponents[0]))
-        limits = nominal if last else FLOATS
-        refine((fine[0], fine[1]), (coarse[0], coarse[1]), picture, prior, gain, how, limits, out)
+        how = Sharpening(np.float32(_CELL << number), floor, np.float32(exponent))
+        within = limits if last else FLOATS
+        refine((fine[0], fine[1]), (coarse[0], coarse[1]), picture, prior, gain, how, within, out)
         picture = out
     return picture
 

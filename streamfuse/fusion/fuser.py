@@ -106,7 +106,12 @@ class LcndrFuser:
         extra = self.octaves(lumas[0].shape)
         if self.device == "cpu":
             from streamfuse.fusion.blend import blend_luma
+            from streamfuse.fusion.blend_pair import upon
 
+            if len(lumas) == 2 and extra > 0:
+                small = [_seen(luma, extra, 1 << (extra + LEVELS)) for luma in lumas]
+                base = blend_luma(small, maps, self.exponents, 0)
+                return upon(base, lumas, maps, self.exponents[0], extra)
             return blend_luma(lumas, maps, self.exponents, extra)
         import torch
 

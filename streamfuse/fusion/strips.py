@@ -18,6 +18,7 @@ import numpy as np
 
 from streamfuse.core.frame import ColorInfo, FusionMaps, Map, Plane
 from streamfuse.fusion.blend import enlarge, fuse_band
+from streamfuse.fusion.blend_pair import upon
 from streamfuse.fusion.fuser import Fuser, LcndrFuser
 from streamfuse.fusion.luma import normalise
 from streamfuse.fusion.stage import Planes, blend_planes, fuse_planes
@@ -167,8 +168,10 @@ class _Strip:
         """The strip of the whole picture's blend; a cell at each inner border is not to be used."""
         grid = self._grid
         end = self._end(self._top + lumas[0].shape[0]) * grid.cell
-        current = [grid.pad(y, end - self._top) for y in lumas]
         picture = self._base[self._top >> grid.extra : end >> grid.extra]
+        if len(lumas) == 2:
+            return upon(picture, lumas, maps, self._exponent, grid.extra)
+        current = [grid.pad(y, end - self._top) for y in lumas]
         bands: list[Map] = []
         for _ in range(grid.extra):
             finer = current
