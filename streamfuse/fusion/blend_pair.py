@@ -70,11 +70,10 @@ def blend_pair(
 
 
 def upon(base: Map, lumas: Sequence[Map], maps: FusionMaps, exponent: float, extra: int) -> Map:
-    """The finer bands of two pictures in [0, 1] upon the fused one that was halved `extra` times, or more of it."""
+    """The finer bands of two padded pictures in [0, 1] upon the fused one, of their size halved `extra` times."""
     dark, bright = (halvings(luma, FLOATS, extra) for luma in lumas)
-    rows, columns = dark[-1].shape
     levels = [(lumas[0], lumas[1]), *zip(dark, bright, strict=True)]
-    picture = np.ascontiguousarray(base[:rows, :columns])
+    picture = np.ascontiguousarray(base)
     return np.asarray(refined(picture, levels, maps, exponent, 1.0, FLOATS), np.float32)
 
 

@@ -168,10 +168,11 @@ class _Strip:
         """The strip of the whole picture's blend; a cell at each inner border is not to be used."""
         grid = self._grid
         end = self._end(self._top + lumas[0].shape[0]) * grid.cell
-        picture = self._base[self._top >> grid.extra : end >> grid.extra]
-        if len(lumas) == 2:
-            return upon(picture, lumas, maps, self._exponent, grid.extra)
         current = [grid.pad(y, end - self._top) for y in lumas]
+        picture = self._base[self._top >> grid.extra : end >> grid.extra]
+        height, width = lumas[0].shape
+        if len(lumas) == 2:
+            return upon(picture, current, maps, self._exponent, grid.extra)[:height, :width]
         bands: list[Map] = []
         for _ in range(grid.extra):
             finer = current
@@ -188,5 +189,4 @@ class _Strip:
             bands.append(band)
         for band in reversed(bands):
             picture = np.asarray(cv2.add(enlarge(picture, band), band, dst=band), np.float32)
-        height, width = lumas[0].shape
         return picture[:height, :width]
