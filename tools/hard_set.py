@@ -10,6 +10,9 @@ that are not measured now stay in the file, so that the set can be measured in p
 
 The bar: smoothing lowers PSNR by 0.1 dB at most; AFo at 3 EV is 0.15 of the whole picture and 0.40 in the mean of all
 blocks at most (8-bit code values); the ripple of the frame means is 1.5 times that of the oracle at most.
+
+With `--bound`, a member that misses the bar gets the figures of `hard_set_bound` beside its own: where they miss it as
+well, neighbours do not show what it takes.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from typing import Any, Literal
 import click
 import cv2
 import numpy as np
+from hard_set_bound import bound
 
 from streamfuse.config import Config, load_config
 from streamfuse.lab.evaluate.environment import describe_environment
@@ -123,25 +127,26 @@ def members() -> list[Member]:
     return clips + [Member(scene, half, gap, None) for scene, half in others.items() for gap in GAPS_EV]
 
 
-def measure(member: Member, data: Path, config: Config) -> dict[str, Any]:
-    """One row: figures with and without smoothing, and which parts of the bar are missed."""
+def measure(member: Member, data: Path, config: Config, bounds: bool = False) -> dict[str, Any]:
+    """One row: figures with and without smoothing, which parts of the bar are missed, and the bound of what misses."""
     clip = film_scene(member.radiance(data), Simulation(gaps_ev=(0.0, member.gap_ev)), member.scene)
     oracle = Oracle(config)
     scores = {
         name: score_config(clip, config.with_overrides(smooth=name == "smooth"), oracle, name=name)
         for name in ("plain", "smooth")
     }
-    row = {
+    row: dict[str, Any] = {
         **asdict(member),
         "name": member.name,
         "frames": len(clip),
         "commit": describe_environment()["commit"],
     }
-    return {
-        **row,
-        **{name: figures(score) for name, score in scores.items()},
-        "misses": misses(member, scores),
-    }
+    row |= {name: figures(score) for name, score in scores.items()}
+    row["misses"] = misses(member, scores)
+    if bounds and row["misses"]:
+        best = bound(clip, config, oracle)
+        row["bound"] = {**figures(best), "misses": misses(member, {"plain": best, "smooth": best})}
+    return row
 
 
 def figures(score: ClipScore) -> dict[str, Any]:
@@ -170,7 +175,18 @@ def line(row: dict[str, Any]) -> str:
         f"{row['name']:34s} PSNR {plain['psnr']:5.2f} -> {smooth['psnr']:5.2f}  motion {plain['motion_psnr']:5.2f} ->"
         f" {smooth['motion_psnr']:5.2f}  AFo global {plain['afo_global']:.3f} -> {smooth['afo_global']:.3f} mean"
         f" {plain['afo_mean']:.2f} -> {smooth['afo_mean']:.2f}  ripple {plain['ripple']:.3f} -> {smooth['ripple']:.3f}"
-        f" (oracle {smooth['ripple_oracle']:.3f})  {' '.join(row['misses'])}"
+        f" (oracle {smooth['ripple_oracle']:.3f})  {' '.join(row['misses'])}{_best(row)}"
+    )
+
+
+def _best(row: dict[str, Any]) -> str:
+    """The bound of a row, if it has one."""
+    if "bound" not in row:
+        return ""
+    best = row["bound"]
+    return (
+        f"  at best PSNR {best['psnr']:5.2f}  AFo {best['afo_global']:.3f} / {best['afo_mean']:.2f}  ripple"
+        f" {best['ripple']:.3f}  {' '.join(best['misses'])}"
     )
 
 
@@ -184,7 +200,10 @@ def line(row: dict[str, Any]) -> str:
 @click.option(
     "--preset", type=click.Choice(["fast", "balanced", "best"]), default="balanced", show_default=True
 )
-def main(data: Path, json_file: Path, half: str | None, match: str, preset: str) -> None:
+@click.option(
+    "--bound", "bounds", is_flag=True, help="Of what misses the bar, measure what could be at best."
+)
+def main(data: Path, json_file: Path, half: str | None, match: str, preset: str, bounds: bool) -> None:
     """Measure members of the set and write their rows beside those that the file has already."""
     cv2.setNumThreads(1)
     config = load_config("default").with_overrides(preset=preset)
@@ -193,7 +212,7 @@ def main(data: Path, json_file: Path, half: str | None, match: str, preset: str)
         rows = {row["name"]: row for row in json.loads(json_file.read_text(encoding="utf-8"))["rows"]}
     for member in members():
         if half in (None, member.half) and match in member.name:
-            rows[member.name] = measure(member, data, config)
+            rows[member.name] = measure(member, data, config, bounds)
             click.echo(line(rows[member.name]))
             write(json_file, config, rows)
 

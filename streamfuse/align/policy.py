@@ -19,6 +19,7 @@ from typing import Generic, Literal
 from streamfuse.align.balance import BalanceTracker, Blocks
 from streamfuse.align.flow import SETTINGS, Mode
 from streamfuse.align.operations import F, M, Operations, P, Planes, Shares, Side, T
+from streamfuse.align.steady_gap import GapTracker
 from streamfuse.core.frame import Bracket, Frame
 from streamfuse.core.turns import Turn, Turns
 from streamfuse.core.values import Preset
@@ -89,7 +90,8 @@ class Instant(Generic[F, M, Planes]):
 class Alignment(Generic[P, F, M, T, Planes]):
     """Makes every exposure of an instant from the frames of its bracket; each depends on these only.
 
-    (Where the white balance differs between exposures, it is that of the last brackets: see `align.balance`.)
+    (How far exposures are apart, and how their white balance differs, the last brackets tell, too: see
+    `align.steady_gap` and `align.balance`.)
 
     A missing exposure is warped from its neighbours on both sides; where they disagree with the reference (after
     both are brought to one scale) the reference itself, brought to that exposure's scale, takes over. An
@@ -111,7 +113,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
         self._blocks: Recent[Blocks | None] = Recent(12)
         self._flows: Recent[F] = Recent(8)
         self._matches: Recent[F] = Recent(8)
-        self._balance = BalanceTracker()
+        self._gap, self._balance = GapTracker(), BalanceTracker()
         self._turns = Turns()
         self._open = 0  # brackets that are worked on at once
         self._counting = threading.Lock()
@@ -155,7 +157,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
         for frame in (bracket.reference, *chain(*sides.values())):  # beside other brackets, whose turn it is
             self._levels(frame)
             self._block_means(frame)
-        with turn:  # of the white balance, which the brackets before this one have a say in
+        with turn:  # of gap and white balance, which the brackets before this one have a say in
             curves = {rank: self._curve(bracket, frames, rank) for rank, frames in sides.items()}
         made = {rank: self._make(bracket, rank, sides[rank], curves[rank]) for rank in others}
         before, after = self._instant_flows(bracket, made)
@@ -206,8 +208,10 @@ class Alignment(Generic[P, F, M, T, Planes]):
             return photometric.ratio_curve(UNKNOWN_GAP_EV * abs(rank - bracket.rank))
         here, there = self._levels_around(bracket, others), sum(self._levels(frame) for frame in others)
         dark, bright = ([reference], others) if brighter else (others, [reference])
-        curve = _between(dark[0], bright[0], *((here, there) if brighter else (there, here)))
         pair = bracket.cycle * min(rank, bracket.rank) + max(rank, bracket.rank)
+        measured = photometric.curve_of_histograms(*((here, there) if brighter else (there, here)))
+        whole = self._most_sides == 1 or share_of_same(bracket, others) > 0.0
+        curve = _known(dark[0], bright[0], self._gap(pair, measured, whole))
         low, high = ([self._block_means(frame) for frame in frames] for frames in (dark, bright))
         return replace(curve, balance=self._balance(pair, low, high, curve))
 
@@ -339,7 +343,8 @@ class Alignment(Generic[P, F, M, T, Planes]):
 
         def matched() -> F:
             dark, bright = (reference, neighbour) if brighter else (neighbour, reference)
-            tone = self._ops.tone(_between(dark, bright, self._levels(dark), self._levels(bright)))
+            measured = photometric.curve_of_histograms(self._levels(dark), self._levels(bright))
+            tone = self._ops.tone(_known(dark, bright, measured))
             raised = self._ops.brightened(self.picture(dark), tone)
             luma = self._ops.luma(self.picture(bright))
             source, target = (raised, luma) if dark is earlier else (luma, raised)
@@ -359,9 +364,8 @@ class Alignment(Generic[P, F, M, T, Planes]):
         return self._pictures.of(lambda: self._ops.picture(frame), frame)
 
 
-def _between(dark: Frame, bright: Frame, dark_levels: Levels, bright_levels: Levels) -> IntensityMapping:
-    """The curve from one exposure to another: known of the frames, else measured from histograms."""
-    measured = photometric.curve_of_histograms(dark_levels, bright_levels)
+def _known(dark: Frame, bright: Frame, measured: IntensityMapping) -> IntensityMapping:
+    """The curve from one exposure to another: known of the frames, else as it was measured."""
     known = photometric.known_gap(dark, bright)
     return measured if known is None else photometric.with_known_gap(measured, known)
 

@@ -29,7 +29,11 @@ PLAIN: Transfer = (0.0, GAMMA)
 _DARK = 0.03  # below this luma a frame is noise and quantisation
 _BRIGHT = 0.96  # above this luma a frame may be clipped
 _CLIPPED = 0.998  # from this luma on it surely is
-_MIN_SHARE = 0.06  # of the quantiles must be usable in both frames for a ratio to be measured
+_MIN_SHARE = 0.06  # of the quantiles must be usable in both frames for a ratio to be measured from them
+# Where fewer are (a bright scene, exposures far apart), it is measured from those of what the brighter frame shows
+# between these levels, if that is so much of it: darker things are as noise in the darker frame.
+_SHOWN = (0.3, _BRIGHT)
+_MIN_SHOWN, _MIN_PIXELS = 0.004, 300
 _MAX_RESIDUAL = 0.025  # mean deviation in luma up to which one ratio explains the histograms
 _TRANSFERS = (SRGB, BT709)
 _BETTER = 0.6  # times the deviation of a plain factor, from which on another transfer function is believed
@@ -200,10 +204,12 @@ def histogram(pictures: list[Map]) -> Levels:
 def curve_of_histograms(dark: Levels, bright: Levels) -> IntensityMapping:
     """The curve between two exposures from `histogram` of each."""
     d, b = _quantiles(dark), _quantiles(bright)
-    usable = (d > _DARK) & (b < _BRIGHT)
-    if usable.mean() < _MIN_SHARE:
+    # All that clips has one value, and between it and the next lower one there is nothing.
+    usable = (d > _DARK) & (b < _BRIGHT) & (_below(bright, _BRIGHT) > _QUANTILES)
+    low, high = (d[usable], b[usable]) if usable.mean() >= _MIN_SHARE else _shown(dark, bright)
+    if not len(low):
         return _quantile_curve(d, b, _rough_gap(d, b))
-    low, high = d[usable].astype(np.float64), b[usable].astype(np.float64)
+    low, high = low.astype(np.float64), high.astype(np.float64)
     factor = max(_ratio(low, high), 1.0)
     residual = float(np.abs(low * factor - high).mean())
     fits = [_fitted(low, high, transfer) for transfer in _TRANSFERS]
@@ -251,11 +257,27 @@ def _apply(table: Map, luma: Map) -> Map:
     return np.take(table, (luma * np.float32(NODES - 1) + np.float32(0.5)).astype(np.uint16), mode="clip")
 
 
-def _quantiles(histogram: Levels) -> Map:
+def _shown(dark: Levels, bright: Levels) -> tuple[Map, Map]:
+    """Quantiles of both frames over the little that the brighter one shows within range; none of too little."""
+    first, last = (_below(bright, level) for level in _SHOWN)
+    if last - first < max(_MIN_SHOWN, _MIN_PIXELS / bright.sum()):
+        return np.empty(0, np.float32), np.empty(0, np.float32)
+    shares = np.linspace(first, last, 66)[1:-1]
+    d, b = _quantiles(dark, shares), _quantiles(bright, shares)
+    usable = (d > _DARK) & (b < _BRIGHT)
+    return d[usable], b[usable]
+
+
+def _below(histogram: Levels, level: float) -> float:
+    """Share of the pixels below a level."""
+    return float(histogram[: int(level * NODES)].sum() / histogram.sum())
+
+
+def _quantiles(histogram: Levels, shares: Levels = _QUANTILES) -> Map:
     # A code value stands for all that is rounded to it: half of its share lies below. Bins between codes are empty.
     bins = np.flatnonzero(histogram)
     share = (np.cumsum(histogram) - histogram / 2)[bins] / histogram.sum()
-    return np.interp(_QUANTILES, share, (bins + 0.5) / NODES).astype(np.float32)
+    return np.interp(shares, share, (bins + 0.5) / NODES).astype(np.float32)
 
 
 def _quantile_curve(d: Map, b: Map, gap: float) -> IntensityMapping:

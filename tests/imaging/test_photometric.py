@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from align_clips import FULL, exposed, grey_frame, scene, shifted
 
 from streamfuse.core.frame import Exposure, Frame
 from streamfuse.imaging import photometric, planes
+from streamfuse.lab.evaluate.film import film
+from streamfuse.lab.evaluate.simulate import Simulation
 
 
 def luma(ev: float, dx: float = 0.0) -> photometric.Map:
@@ -118,3 +121,23 @@ def test_gap_of_exposures_with_nothing_in_common_lies_within_what_is_possible() 
     bright = np.concatenate([room * 90, np.ones(1000)]).astype(np.float32).reshape(40, 100)
     least, most = (photometric.GAMMA * float(np.log2(1 / level)) for level in (0.3, 0.01))
     assert least < photometric.estimate_curve([dark], [bright]).gap_ev < most
+
+
+@pytest.mark.parametrize("gap", [3.0, 4.0, 5.0])
+def test_a_wide_gap_is_measured_where_the_bright_frame_shows_next_to_nothing(gap: float) -> None:
+    rng = np.random.default_rng(0)
+    light = 0.35 + 0.6 * rng.random((270, 480))
+    light[:, :8] = 0.7 * 2.0**-gap * rng.random((270, 8)) ** 0.5  # a shadow: all that does not clip
+    dark = np.clip(light + rng.normal(0, 2e-3, light.shape), 0, 1)
+    shown = [np.round(255 * one ** (1 / 2.2)) / 255 for one in (dark, np.minimum(light * 2.0**gap, 1))]
+    curve = photometric.estimate_curve(*([one.astype(np.float32)] for one in shown))
+    assert curve.exact
+    assert curve.gap_ev == pytest.approx(gap, abs=0.1)
+
+
+@pytest.mark.parametrize("gap", [3.0, 4.0, 5.0])
+@pytest.mark.parametrize("name", ["person.mp4", "bedroom.mp4"])
+def test_wide_gaps_of_real_clips_are_measured(data_dir: Path, name: str, gap: float) -> None:
+    clip = film(data_dir / "video" / name, Simulation((0.0, gap)), count=2, width=320)
+    dark, bright = (planes.picture(frame, (frame.width, frame.height)).green for frame in clip)
+    assert photometric.estimate_curve([dark], [bright]).gap_ev == pytest.approx(gap, abs=0.3)
