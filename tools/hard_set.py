@@ -22,8 +22,11 @@ from typing import Any, Literal
 import click
 import cv2
 import numpy as np
+from tool_options import DATA, FIGURES, help_of
 
+from streamfuse.cli.common_options import ONE_PRESET
 from streamfuse.config import Config, load_config
+from streamfuse.core.output_file import write_json_file
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.film import film_scene, scene_of
 from streamfuse.lab.evaluate.meter import ClipScore
@@ -131,14 +134,11 @@ def measure(member: Member, data: Path, config: Config) -> dict[str, Any]:
         name: score_config(clip, config.with_overrides(smooth=name == "smooth"), oracle, name=name)
         for name in ("plain", "smooth")
     }
-    row = {
+    return {
         **asdict(member),
         "name": member.name,
         "frames": len(clip),
         "commit": describe_environment()["commit"],
-    }
-    return {
-        **row,
         **{name: figures(score) for name, score in scores.items()},
         "misses": misses(member, scores),
     }
@@ -174,16 +174,12 @@ def line(row: dict[str, Any]) -> str:
     )
 
 
-@click.command(help=(__doc__ or "").split("\n", 1)[0])
-@click.argument("data", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), required=True, help="Where the rows are."
-)
+@click.command(help=help_of(__doc__))
+@DATA
+@FIGURES
 @click.option("--half", type=click.Choice(["choosing", "reporting"]), help="Measure this half only.")
 @click.option("--match", default="", help="Measure members with this in their name only.")
-@click.option(
-    "--preset", type=click.Choice(["fast", "balanced", "best"]), default="balanced", show_default=True
-)
+@ONE_PRESET
 def main(data: Path, json_file: Path, half: str | None, match: str, preset: str) -> None:
     """Measure members of the set and write their rows beside those that the file has already."""
     cv2.setNumThreads(1)
@@ -214,7 +210,7 @@ def write(json_file: Path, config: Config, rows: dict[str, dict[str, Any]]) -> N
         "bar": BAR,
         "rows": [rows[member.name] for member in members() if member.name in rows],
     }
-    json_file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_json_file(json_file, document)
 
 
 if __name__ == "__main__":
