@@ -97,7 +97,7 @@ def bound(clip: SimulatedClip, config: Config, oracle: OracleFuse) -> ClipScore:
     """The score of the pipeline with these settings, once it is told what it cannot see."""
 
     def stages() -> Line[Frame, FusedFrame]:
-        line: Line[Frame, FusedFrame] = Line.empty()  # type: ignore[assignment]
+        line: Line[Frame, FusedFrame] = Line.empty()
         for named in build_chain(config).line.stages:
             line = line.then(named.name, named.stage)
             if named.name == "align":
