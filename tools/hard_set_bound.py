@@ -99,7 +99,7 @@ def bound(clip: SimulatedClip, config: Config, oracle: OracleFuse) -> ClipScore:
     def stages() -> Line[Frame, FusedFrame]:
         line: Line[Frame, FusedFrame] = Line.empty()  # type: ignore[assignment]
         for named in build_chain(config).line.stages:
-            line = line.then(named.name, named.stage)
+            line = line.then(named.name, named.stage)  # type: ignore[arg-type]
             if named.name == "align":
                 line = line.then("told", Told(clip))  # type: ignore[arg-type]
         return line

@@ -152,7 +152,7 @@ def _write(frames: Sequence[FusedFrame], info: Any, output: Path) -> None:
 def _chain(preset: str) -> Chain:
     """With all of its work in the thread that asks."""
     chain = build_chain(Config().with_overrides(preset=preset, device="cpu"))
-    for named in chain.stages:
+    for named in chain.line.stages:
         if isinstance(named.stage, Aligner):
             named.stage.executor = InLine()
     return chain

@@ -110,7 +110,7 @@ def _profiled(frames: Sequence[Frame], preset: str) -> tuple[list[FusedFrame], C
     rest over those that come after a warm-up.
     """
     chain = build_chain(Config().with_overrides(preset=preset, device="cpu"))
-    for named in chain.stages:
+    for named in chain.line.stages:
         if isinstance(named.stage, Aligner):
             named.stage.executor = InLine()  # the thread that asks is the only one that `cProfile` sees
     front, rest = cProfile.Profile(), cProfile.Profile()
