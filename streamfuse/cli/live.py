@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from streamfuse.cli.camera_options import HLG, STREAM
-from streamfuse.cli.common_options import CONFIG, CYCLE, DEVICE, FUSER, with_options
+from streamfuse.cli.common_options import ALIGN, CONFIG, CYCLE, DEVICE, FUSER, Option, with_options
 from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.look_options import LOOK, LOOK_KEYS
 from streamfuse.cli.signals import on_signals
@@ -32,7 +32,7 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 _PLAIN = ("preset", "size", "fps", "gap_ev", "drive", "record_dir", "segment", "keep", "web")
 
 
-_CAMERA = [
+_CAMERA: list[Option] = [
     click.option("--size", metavar="WxH", help="Size to ask of the camera, such as 1280x720."),
     click.option("--fps", type=float, help="Frames per second to ask of the camera."),
     click.option(
@@ -43,7 +43,7 @@ _CAMERA = [
         "--drive/--no-drive", default=None, help="--no-drive: the camera alternates its exposures by itself."
     ),
 ]
-_FUSION = [
+_FUSION: list[Option] = [
     click.option(
         "--preset",
         type=click.Choice(["auto", "fast", "balanced", "best"]),
@@ -68,9 +68,9 @@ _FUSION = [
         type=click.Choice(["full", "half"]),
         help="full: a fused frame per frame; half: per bracket.",
     ),
-    click.option("--align", type=click.Choice(["off", "global", "flow"]), help="How far things move."),
+    ALIGN,
 ]
-_OUTPUTS = [
+_OUTPUTS: list[Option] = [
     click.option(
         "--sink", "sinks", multiple=True, metavar="URL",
         help="Where fused frames go; repeatable: rtsp://, rtmp://, udp://, tcp://, srt://, hls:FOLDER, "
@@ -97,7 +97,7 @@ _OUTPUTS = [
         help="What the page's visitors have to know; required beyond this machine. @FILE or env:NAME.",
     ),
 ]  # fmt: skip
-_RUN = [
+_RUN: list[Option] = [
     click.option(
         "--duration",
         type=click.FloatRange(min=0, min_open=True),

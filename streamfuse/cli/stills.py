@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from streamfuse.cli.common_options import FUSER, JSON, JSON_FILE, PRESETS, QUIET
+from streamfuse.cli.common_options import FUSER, JSON, JSON_FILE, PRESETS, QUIET, depth
 from streamfuse.cli.look_options import look_options
 from streamfuse.cli.signals import leave, on_signals
 from streamfuse.core.process import importing, keep_memory
@@ -35,7 +35,7 @@ from streamfuse.core.process import importing, keep_memory
     help="auto: those that lie more than half a pixel off; global: all, the camera moved; flow: things moved too.",
 )  # fmt: skip
 @look_options
-@click.option("--bits", type=click.Choice(["8", "16"]), help="Output depth; default: the input's.")
+@depth(["8", "16"], "Output depth; default: the input's.")
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG.")
 @click.option(
     "--white",
@@ -53,7 +53,7 @@ def still(
     fuser: str | None,
     device: str,
     align: str,
-    bits: str | None,
+    bits: int | None,
     quality: int,
     white: float | None,
     overwrite: bool,
@@ -83,7 +83,7 @@ def still(
     with when_compiling(Reporter(quiet=quiet or as_json).compiling):
         summary = fuse_stills(
             inputs, output, preset=preset, fuser=fuser, device=device, align=align,  # type: ignore[arg-type]
-            bits=int(bits) if bits else None, quality=quality, overwrite=overwrite,
+            bits=bits, quality=quality, overwrite=overwrite,
             look=Config().with_overrides(**look).look.look, white=white,
         )  # fmt: skip
     if as_json:

@@ -15,15 +15,20 @@ import click
 
 from streamfuse.cli.camera_options import HLG, STREAM
 from streamfuse.cli.common_options import (
+    ALIGN,
     CODEC,
     CONFIG,
     CRF,
     CYCLE,
     DEVICE,
+    FIRST,
     FUSER,
     PIX_FMT,
     PRESET,
     QUIET,
+    THREADS,
+    Option,
+    depth,
     with_options,
 )
 from streamfuse.cli.error_group import EXIT_INTERRUPTED
@@ -39,7 +44,7 @@ if TYPE_CHECKING:
 _HINT_SECONDS = 3.0
 _KEY = click.Path(path_type=Path)
 
-_PUBLISHING = [
+_PUBLISHING: list[Option] = [
     click.option(
         "--to", "endpoints", multiple=True, required=True, metavar="ENDPOINT", help="Where to; repeatable."
     ),
@@ -55,21 +60,19 @@ _PUBLISHING = [
         "--wait-for", type=click.IntRange(min=0), default=0, help="Begin when N subscribers are there."
     ),
 ]
-_OUTPUT = [
+_OUTPUT: list[Option] = [
     click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output."),
     QUIET,
 ]
-_RECORDING = [
+_RECORDING: list[Option] = [
     CODEC,
     CRF,
-    click.option(
-        "--bits", type=click.Choice(["8", "10", "12", "16"]), help="Depth to store; default: as received."
-    ),
+    depth(["8", "10", "12", "16"], "Depth to store; default: as received."),
     PIX_FMT,
     click.option("--speed", "preset", help="The encoder's own preset, such as veryfast."),
     click.option("--overwrite", is_flag=True, help="Replace an existing file."),
 ]
-_TRUSTING = [
+_TRUSTING: list[Option] = [
     click.option("--server", type=_KEY, metavar="NAME.key", help="The publisher's public key (CURVE)."),
     click.option(
         "--keys", type=_KEY, metavar="NAME.key_secret", help="Own keys, where the publisher asks for them."
@@ -88,15 +91,10 @@ _TRUSTING = [
 @PRESET
 @FUSER
 @DEVICE
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="That work at once; default: one for each CPU.",
-)
+@THREADS
 @CYCLE
-@click.option("--first", type=click.Choice(["under", "over"]), help="The first exposure, as a hint.")
-@click.option("--align", type=click.Choice(["off", "global", "flow"]), help="How far things move.")
+@FIRST
+@ALIGN
 @click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")
 @with_options(LOOK, STREAM, _OUTPUT)
 def publish(
@@ -158,7 +156,7 @@ def capture_publish(
 @with_options(_TRUSTING, _RECORDING, _OUTPUT)
 def record(
     endpoint: str, output: str, topic: str | None, timeout: float | None, server: Path | None, keys: Path | None,
-    bits: str | None, as_json: bool, quiet: bool, **options: Any,
+    as_json: bool, quiet: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Write a published stream to a file.
 
@@ -172,7 +170,7 @@ def record(
     asked = with_options(endpoint, {"topic": topic, "timeout": timeout, "server": server, "keys": keys})
     asked = asked if asked.startswith(("zmq", "sub", "pull")) else f"zmq:{asked}"
     with nullcontext() if quiet else _hint(endpoint):
-        relay = run(asked, output, bits=int(bits) if bits else None, **options)
+        relay = run(asked, output, **options)
     _run(relay, as_json, quiet)
 
 
@@ -189,7 +187,7 @@ def record(
 @with_options(_TRUSTING, _RECORDING, _OUTPUT)
 def subscribe(
     endpoint: str, output: str | None, view: bool, topic: str, latest: bool, follow: bool, timeout: float,
-    count: int | None, duration: float | None, server: Path | None, keys: Path | None, bits: str | None,
+    count: int | None, duration: float | None, server: Path | None, keys: Path | None,
     as_json: bool, quiet: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Receive a published stream: print rates and delays, show it, record it.
@@ -212,7 +210,6 @@ def subscribe(
         endpoint, topic=topic, timeout=timeout, latest=latest, follow=follow, server=server, keys=keys,
         max_age=None if output else DEFAULT_MAX_AGE,
     )  # fmt: skip
-    options["bits"] = int(bits) if bits else None
     if not quiet:
         _warn(subscription.warnings)
     report = None
@@ -322,7 +319,7 @@ def _warn(sentences: Sequence[str]) -> None:
         click.echo(f"Warning: {text}", err=True)
 
 
-def _line(report: dict[str, Any]) -> str:
+def _line(report: dict[str, object]) -> str:
     age = (
         ""
         if report["age_ms"] is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from streamfuse.core.arrays import Picture
+from streamfuse.core.frame import Pixels
 
 Align = Literal["auto", "off", "global", "flow"]
 
@@ -14,14 +14,14 @@ Align = Literal["auto", "off", "global", "flow"]
 class Aligned:
     """Photographs in one geometry, and what was done for it."""
 
-    pictures: list[Picture]
+    pictures: list[Pixels]
     mode: str
     moved: int
     pixels: float
     notes: tuple[str, ...]
 
 
-def brought_together(pictures: list[Picture], align: Align) -> Aligned:
+def brought_together(pictures: list[Pixels], align: Align) -> Aligned:
     """The photographs, brought together as asked for."""
     if align == "off":
         return Aligned(pictures, align, 0, 0.0, ())

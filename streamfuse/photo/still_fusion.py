@@ -9,12 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args, overload
 
-import cv2
 import numpy as np
 
-from streamfuse.core.arrays import Picture, checked_pictures
-from streamfuse.core.color import planes_to_rgb, rgb_to_planes
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.arrays import checked_pictures
+from streamfuse.core.color import planes_to_rgb, rgb_to_planes, to_8_bit, to_16_bit
+from streamfuse.core.frame import ColorInfo, Pixels
 from streamfuse.encode import avif, exr
 from streamfuse.errors import InputError, UsageError
 from streamfuse.fusion import strips
@@ -32,8 +31,6 @@ from streamfuse.photo.writing import check_target, holds_alpha, write_photo
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from streamfuse.fusion.strips import Rows
 
 
 # Inside, pictures are 16-bit Y'CbCr 4:4:4: converting costs less than half a code value of 8 bits.
@@ -81,10 +78,10 @@ class Fuser:
         self._grade = Grader(wanted) if wanted.active else None
 
     @overload
-    def __call__(self, pictures: Sequence[Picture]) -> Picture: ...
+    def __call__(self, pictures: Sequence[Pixels]) -> Pixels: ...
     @overload
     def __call__(self, pictures: Tensor) -> Tensor: ...
-    def __call__(self, pictures: Sequence[Picture] | Tensor) -> Picture | Tensor:
+    def __call__(self, pictures: Sequence[Pixels] | Tensor) -> Pixels | Tensor:
         """Fuse pictures, in any order.
 
         Args:
@@ -102,11 +99,11 @@ class Fuser:
             return fused_tensor(pictures, self._fused)
         return self._fused(pictures)
 
-    def _fused(self, given: object) -> Picture:
+    def _fused(self, given: object) -> Pixels:
         pictures = checked_pictures(given)
         first = pictures[0]
         fused = np.empty_like(first, order="C")
-        readers = [_reader(picture) for picture in pictures]
+        readers = [partial(_lines_of, picture) for picture in pictures]
         made = self._strips(readers, first.shape[:2], _BITS, _COLOR)
         if self._grade is not None:
             whole = tuple(np.empty(first.shape[:2], np.uint16) for _ in range(3 if first.ndim == 3 else 1))
@@ -116,7 +113,7 @@ class Fuser:
             return _graded(self._grade(whole, _BITS, _SUBSAMPLING, _COLOR), fused)
         for top, planes in made:
             wide = planes[0] if len(planes) == 1 else planes_to_rgb(planes, _BITS, _SUBSAMPLING, _COLOR)
-            fused[top : top + len(wide)] = wide if first.dtype == np.uint16 else _narrow(wide)
+            fused[top : top + len(wide)] = wide if first.dtype == np.uint16 else to_8_bit(wide)
         return fused
 
     @property
@@ -131,15 +128,15 @@ class Fuser:
 
 
 def fuse_pair(
-    under: Picture,
-    over: Picture,
+    under: Pixels,
+    over: Pixels,
     *,
     preset: str = "best",
     device: str = "auto",
     fuser: str | None = None,
     threads: int | None = None,
     look: Look | str | None = None,
-) -> Picture:
+) -> Pixels:
     """Fuse an under- and an over-exposed picture; see `Fuser` for the arguments.
 
     Example:
@@ -152,22 +149,14 @@ def fuse_pair(
     return Fuser(preset, device, fuser=fuser, threads=threads, look=look)([under, over])
 
 
-def _reader(picture: Picture) -> Rows:
-    return lambda first, end: _to_planes(picture[first:end])
-
-
-def _to_planes(lines: Picture) -> tuple[Picture, ...]:
+def _lines_of(picture: Pixels, first: int, end: int) -> tuple[Pixels, ...]:
+    lines = picture[first:end]
     if lines.ndim == 3:
         return rgb_to_planes(lines, bits=_BITS, subsampling=_SUBSAMPLING, color=_COLOR)
-    wide = lines.astype(np.uint16) * np.uint16(257) if lines.dtype == np.uint8 else lines
-    return (np.ascontiguousarray(wide),)
+    return (np.ascontiguousarray(to_16_bit(lines)),)
 
 
-def _narrow(wide: Picture) -> Picture:
-    return np.asarray(cv2.convertScaleAbs(wide, alpha=1 / 257)).reshape(wide.shape)
-
-
-def _graded(planes: tuple[Picture, ...], out: Picture) -> Picture:
+def _graded(planes: tuple[Pixels, ...], out: Pixels) -> Pixels:
     """Fill a picture from 16-bit planes; 8 bit by thresholds, so that a smooth gradient shows no bands."""
     height, width = out.shape[:2]
     for top in range(0, height, _ROWS):

@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import ExifTags, ImageCms
 
-from streamfuse.core.arrays import Picture
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import ColorInfo, Map, Plane
+from streamfuse.core.frame import ColorInfo, Map, Pixels, Plane
 from streamfuse.core.output_file import check_output_file
 from streamfuse.encode import avif, exr
 from streamfuse.errors import UsageError
@@ -77,7 +75,7 @@ def read_darkest_first(inputs: Sequence[str | Path], output: Path, overwrite: bo
 
 
 def merge_pictures(
-    pictures: Sequence[Picture],
+    pictures: Sequence[Pixels],
     exif_ev: Sequence[float] | None,
     white_ev: float | None,
     primaries: int = BT709,
@@ -164,14 +162,14 @@ def refuse_fuser(fuser: str | None, bits: int | None) -> None:
             )
 
 
-def _planes(picture: Picture, color: ColorInfo) -> tuple[Picture, ...]:
+def _planes(picture: Pixels, color: ColorInfo) -> tuple[Pixels, ...]:
     wide = picture.astype(np.uint16) * np.uint16(257) if picture.dtype == np.uint8 else picture
     if wide.ndim == 2:
         return (np.ascontiguousarray(wide),)
     return rgb_to_planes(np.ascontiguousarray(wide), bits=_BITS, subsampling=(0, 0), color=color)
 
 
-def _exif_ev(tags: Mapping[int, Any]) -> float | None:
+def _exif_ev(tags: Mapping[int, object]) -> float | None:
     details = tags.get(ExifTags.IFD.Exif)
     if not isinstance(details, Mapping):
         return None

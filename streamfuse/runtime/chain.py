@@ -24,7 +24,7 @@ from streamfuse.fusion.threads import cpus, limit_threads
 from streamfuse.fusion.tone_map import ToneMapStage
 from streamfuse.look.stage import LookStage
 from streamfuse.runtime import hdr_output
-from streamfuse.runtime.line import Line, NamedStage
+from streamfuse.runtime.line import Line
 from streamfuse.temporal.flicker import Deflicker
 from streamfuse.temporal.level import Leveller
 from streamfuse.temporal.smooth import Smoother
@@ -64,11 +64,6 @@ class Chain:
     def line(self) -> Line[Frame, FusedFrame]:
         """All of it."""
         return self.front.line.followed_by(self.fusion)
-
-    @property
-    def stages(self) -> tuple[NamedStage, ...]:
-        """All of it, stage by stage."""
-        return self.line.stages
 
     @property
     def delay_frames(self) -> int:
@@ -116,7 +111,7 @@ def build_chain(
     on_device: bool = False,
     threads: int | None = None,
 ) -> Chain:
-    """label -> pair -> align -> weigh -> smooth -> blend -> flicker -> look.
+    """label -> pair -> align -> weigh -> smooth -> blend -> deflicker -> look.
 
     Args:
         config: the settings.
@@ -151,14 +146,14 @@ def build_chain(
             weighed = weighed.then("smooth", Smoother())
         blend = BlendStage(fuser, Leveller() if config.smooth.enabled else None, keep=keep)
         fusion = weighed.then("blend", blend).ending_in(DimStage(front.fades))
-    if config.smooth.flicker:
-        fusion = fusion.then("flicker", Deflicker())
+    if config.smooth.deflicker:
+        fusion = fusion.then("deflicker", Deflicker())
     if (look := config.look.look).active:
         fusion = fusion.then("look", LookStage(look))
     if finish:
         fusion = fusion.ending_in(FinishStage(finish))
     fusion = fusion.ending_in(AgainStage(front.doubles))
-    return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.flicker, threads)
+    return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.deflicker, threads)
 
 
 def _build_radiance(

@@ -60,7 +60,7 @@ class Job(Generic[Item, Out]):
         self.source = source
         self.sinks = tuple(sinks)
         self._stopped = False
-        self._pipeline = Pipeline(source, line.stages, sinks, **options)
+        self._pipeline = Pipeline(source, line, sinks, **options)
 
     def run(self) -> Statistics:
         """Run to the end, to an interrupt, to `stop`, or to the first error.

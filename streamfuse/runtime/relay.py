@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Literal, Unpack
 
 from streamfuse.camera import open_camera
 from streamfuse.camera.open import is_camera
@@ -58,9 +58,9 @@ class RelaySummary:
     seconds: float
     interrupted: bool
     outputs: tuple[str, ...]
-    received: dict[str, Any] | None = None
+    received: dict[str, object] | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Give plain values, ready for JSON."""
         return asdict(self)
 
@@ -104,14 +104,12 @@ class Relay:
         self.job.stop()
 
     def _await_subscribers(self) -> None:
+        sinks = [sink for sink in self.job.sinks if isinstance(sink, ZmqSink) and sink.live]
         try:
-            while not self.job.interrupted and any(self._wait_for > count for count in self._subscribers()):
+            while not self.job.interrupted and any(self._wait_for > sink.subscribers for sink in sinks):
                 time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
             self.stop()
-
-    def _subscribers(self) -> list[int]:
-        return [sink.subscribers for sink in self.job.sinks if isinstance(sink, ZmqSink) and sink.live]
 
 
 def publish(
@@ -169,9 +167,10 @@ def capture_publish(
         source = opened.enter_context(_open(inputs, camera, sidecar=sidecar))
         sinks: Sequence[Drain[Frame]] = _open_sinks(endpoints, source.info, source.info.rate, "exposure")
         opened.pop_all()
+    nothing: Line[Frame, Frame] = Line.empty()
     job = Job(
         _Paced(source) if pace else source,
-        Line[Frame, Frame].empty(),
+        nothing,
         sinks,
         policy=_policy(source.info, endpoints),
         on_progress=progress,
