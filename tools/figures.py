@@ -58,6 +58,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "labels": video.labels,
     "flow": video.flow,
     "noise": video.shadow_noise,
+    "degraded": video.degraded,
     "steadiness": video.steadiness,
     "acceptance": figures_acceptance.acceptance,
     "hard-set": video.hard_set,

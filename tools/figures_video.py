@@ -128,6 +128,27 @@ def shadow_noise() -> str:
     return table(head, rows)
 
 
+def degraded() -> str:
+    """What each thing that real cameras do costs, against the oracle of the clean exposures."""
+    rows = read("video-degraded")["rows"]
+    clean = {row["clip"]: row for row in rows if row["degrade"] == "none"}
+    lines = [
+        [
+            Path(row["clip"]).stem,
+            row["degrade"],
+            *(
+                f"{row[name]:.1f}"
+                + (f" ({row[name] - clean[row['clip']][name]:+.1f})" if row["degrade"] != "none" else "")
+                for name in ("psnr", "motion_psnr")
+            ),
+            f"{row['afo_mean']:.2f}",
+            f"{row['labels_wrong_per_1000']:.0f}",
+        ]
+        for row in rows
+    ]
+    return table(["clip", "", "PSNR", "in motion", "AFo mean", "wrong labels of 1000"], lines)
+
+
 def footage_kinds() -> str:
     """Three clips of each kind of footage that is not one clean alternation."""
     rows = [

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from streamfuse.cli.common_options import FUSER, GAPS, JSON_FILE, NOISE, ONE_PRESET, PRESETS, SIMULATED_CYCLE
-from streamfuse.core.values import Preset
+from streamfuse.core.values import Degradation, Preset
 
 
 @click.command(name="video")
@@ -57,6 +57,16 @@ from streamfuse.core.values import Preset
 @click.option(
     "--flicker", type=click.FloatRange(0, 0.5), default=0.0, help="Ripple of lamps on the mains, a share."
 )
+@click.option(
+    "--degrade",
+    "degradations",
+    type=click.Choice(get_args(Degradation)),
+    multiple=True,
+    default=("none",),
+    show_default=True,
+    help="Film each clip once with each: alternating ISO, motion blur of the bright exposure (with --step 3 or more), "
+    "a camera's H.264, bands of lamps. Repeatable.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of noise, losses and shake.")
 @click.option(
     "--flow",
@@ -81,6 +91,7 @@ def evaluate_video(
     smooth: str | None,
     deflicker: str | None,
     gaps: tuple[float, ...],
+    degradations: tuple[Degradation, ...],
     flow: bool,
     objects: int | None,
     peers: bool,
@@ -117,7 +128,12 @@ def evaluate_video(
     if objects is None:
         objects = 2 if flow else 0
     scenes = panoramas(clips) if flow else clips
-    trials = [VideoTrial(clip, gap, objects=objects, **filming) for clip in scenes for gap in gaps]
+    trials = [
+        VideoTrial(clip, gap, objects=objects, degrade=degrade, **filming)
+        for clip in scenes
+        for gap in gaps
+        for degrade in degradations
+    ]
     if report_file is None:
         figures = evaluate_videos(trials, config, peers=peers, say=click.echo)
     else:

@@ -99,9 +99,16 @@ def rgb_to_planes(
     Returns:
         (Y, Cb, Cr): uint8 at 8 bit, uint16 above.
     """
-    white = float(np.iinfo(rgb.dtype).max)
-    ycc = _transform(rgb.astype(np.float32), _invert(_ycc_to_rgb(bits, color, rgb.shape[0], white)))
-    return _subsample(ycc, bits, subsampling)
+    height, width = rgb.shape[:2]
+    matrix = _invert(_ycc_to_rgb(bits, color, height, float(np.iinfo(rgb.dtype).max)))
+    if subsampling != (0, 0):
+        return _subsample(_transform(rgb.astype(np.float32), matrix), bits, subsampling)
+    from streamfuse.core.rgb_rows import plane_lines
+
+    made = np.empty((3, height, width), np.uint8 if bits == 8 else np.uint16)
+    pixels, top = _readable(rgb).reshape(height, 3 * width), np.float32((1 << bits) - 1)
+    plane_lines(pixels, matrix.astype(np.float32), top, *made)
+    return made[0], made[1], made[2]
 
 
 def planes_to_light(

@@ -1,4 +1,4 @@
-"""Compiled loops from Y'CbCr planes to R'G'B', one line at a time: the arithmetic of `color.planes_to_rgb`, in float32.
+"""Compiled loops from Y'CbCr planes to R'G'B' and back, one line at a time: the arithmetic of `color`, in float32.
 
 Chroma becomes what it adds to each of the three channels while it is still small: an affine map, which may as well be
 taken before the interpolation as behind it. What is left for each pixel are a product, three sums and the rounding.
@@ -108,3 +108,26 @@ def _mix(
         out[3 * x] = _code(light + first[x], top)
         out[3 * x + 1] = _code(light + second[x], top)
         out[3 * x + 2] = _code(light + third[x], top)
+
+
+@kernel
+def plane_lines(pixels: Codes, matrix: Floats, top: np.float32, luma: Codes, cb: Codes, cr: Codes) -> None:
+    """Planes (H, W) of a whole picture, the other way round.
+
+    Args:
+        pixels: (H, 3 W) R'G'B', the channels of a pixel side by side.
+        matrix: (3, 4), Y', Cb and Cr from R', G', B' and 1.
+        top: the largest code value.
+        luma, cb, cr: out.
+    """
+    for y in range(luma.shape[0]):
+        _part(pixels[y], matrix, top, luma[y], cb[y], cr[y])
+
+
+@kernel
+def _part(line: Codes, matrix: Floats, top: np.float32, luma: Codes, cb: Codes, cr: Codes) -> None:
+    for x in range(len(luma)):
+        r, g, b = np.float32(line[3 * x]), np.float32(line[3 * x + 1]), np.float32(line[3 * x + 2])
+        luma[x] = _code(matrix[0, 0] * r + matrix[0, 1] * g + matrix[0, 2] * b + matrix[0, 3], top)
+        cb[x] = _code(matrix[1, 0] * r + matrix[1, 1] * g + matrix[1, 2] * b + matrix[1, 3], top)
+        cr[x] = _code(matrix[2, 0] * r + matrix[2, 1] * g + matrix[2, 2] * b + matrix[2, 3], top)

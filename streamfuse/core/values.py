@@ -20,6 +20,7 @@ LOOKS: Mapping[str, Mapping[str, float]] = {
     "vivid": {"contrast": 0.35, "saturation": 0.4, "detail": 0.35},
     "flat": {"contrast": -0.5, "saturation": -0.2, "highlights": -0.3, "shadows": 0.3},
 }
+Degradation = Literal["none", "iso", "blur", "h264", "bands"]  # see `streamfuse.lab.evaluate.degrade`
 CODECS = ("h264", "hevc", "av1", "vp9", "ffv1", "prores")
 
 

@@ -181,7 +181,11 @@ def _beginning(bracket: Bracket) -> dict[int, float]:
 def _shades(frame: Frame) -> npt.NDArray[np.float64]:
     """Luma over black, 1 = white, at quantiles of a frame."""
     black, white = luma_range(frame.bits, frame.color.full_range)
-    return (np.quantile(frame.luma[::4, ::4], _QUANTILES) - black) / (white - black)
+    reached = np.cumsum(_histogram(frame.luma[::4, ::4], 1, frame.bits))
+    # As `np.quantile`, which sorts: in most of a film no level is clear, and it would be asked for each frame.
+    place = np.array(_QUANTILES) * (reached[-1] - 1)
+    lower, upper = (np.searchsorted(reached, np.floor(place) + more, "right") for more in (0, 1))
+    return (lower + place % 1 * (upper - lower) - black) / (white - black)
 
 
 def _histogram(luma: Plane, step: int, bits: int) -> npt.NDArray[np.float64]:

@@ -44,10 +44,24 @@ def store(even: Map, odd: Map, offset: np.float32, low: np.float32, high: np.flo
 
 
 @kernel
-def mean_of_four(a: Map, b: Map, c: Map, d: Map, out: Map) -> None:
-    """Of four lines."""
+def set_clipped(plane_line: Plane, low: np.float32, high: np.float32, out: Map) -> None:
+    """out = code values, clipped to [low, high]; where `out` is longer it stays."""
+    for i in range(len(plane_line)):
+        out[i] = min(max(np.float32(plane_line[i]), low), high)
+
+
+@kernel
+def add_clipped(plane_line: Plane, low: np.float32, high: np.float32, out: Map) -> None:
+    """As `set_clipped`, but added."""
+    for i in range(len(plane_line)):
+        out[i] += min(max(np.float32(plane_line[i]), low), high)
+
+
+@kernel
+def add_pairs(line: Map, factor: np.float32, less: np.float32, out: Map) -> None:
+    """Sums of two neighbours each, times a factor, less a number."""
     for i in range(len(out)):
-        out[i] = (a[i] + b[i] + c[i] + d[i]) * FAR
+        out[i] = (line[2 * i] + line[2 * i + 1]) * factor - less
 
 
 @kernel

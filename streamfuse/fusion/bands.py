@@ -9,12 +9,14 @@ import numpy as np
 from streamfuse.core.frame import Map, Plane
 from streamfuse.core.jit import kernel
 from streamfuse.fusion.band_rows import (
+    add_clipped,
+    add_pairs,
     band,
     between,
     detail,
     load,
-    mean_of_four,
     mix,
+    set_clipped,
     shares,
     store,
     stretch,
@@ -56,15 +58,25 @@ class Sharpening(NamedTuple):
 
 
 @kernel
-def halve(plane: Plane, limits: Range, out: Map) -> None:
-    """Means of 2x2 pixels of luma over black, after repeating the border: (H, W) -> (h, w) with 2h >= H, 2w >= W."""
-    pixels = np.empty((2, 2, out.shape[1]), np.float32)
-    last = plane.shape[0] - 1
+def shrink(plane: Plane, limits: Range, cell: int, out: Map) -> None:
+    """Means of cell x cell pixels, a power of two, of luma over black, after repeating the border: (H, W) -> (h, w).
+
+    Sums of codes are exact in float32, so it is all the same whether a picture is halved again and again or at once.
+    """
+    height, width = plane.shape
+    sums = np.empty((2, out.shape[1] * cell), np.float32)
+    share = np.float32(1.0 / (cell * cell))
     for j in range(out.shape[0]):
-        for r in range(2):
-            line = plane[min(2 * j + r, last)]
-            load(line, limits.black, limits.low, limits.high, pixels[r, 0], pixels[r, 1])
-        mean_of_four(pixels[0, 0], pixels[0, 1], pixels[1, 0], pixels[1, 1], out[j])
+        set_clipped(plane[min(cell * j, height - 1)], limits.low, limits.high, sums[0])
+        for r in range(1, cell):
+            add_clipped(plane[min(cell * j + r, height - 1)], limits.low, limits.high, sums[0])
+        for i in range(width, sums.shape[1]):
+            sums[0, i] = sums[0, width - 1]
+        size, at = sums.shape[1] // 2, 0
+        while size > out.shape[1]:
+            add_pairs(sums[at], np.float32(1), np.float32(0), sums[1 - at, :size])
+            size, at = size // 2, 1 - at
+        add_pairs(sums[at], share, limits.black, out[j])
 
 
 @kernel

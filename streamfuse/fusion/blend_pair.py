@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from streamfuse.core.frame import ColorInfo, FusionMaps, Map, Plane, luma_range
-from streamfuse.fusion.bands import Range, Sharpening, halve, refine
+from streamfuse.fusion.bands import Range, Sharpening, refine, shrink
 from streamfuse.fusion.blend import blend_luma
 from streamfuse.fusion.pyramid_settings import ENERGY_FLOOR
 
@@ -20,14 +20,15 @@ _CELL = 4  # pixels at the network's scale per value of its finest maps
 _PIXELS = 36  # over which |band| is summed
 # The mean of |x| over a window stands for the root of the mean of x^2; for normal x they differ by sqrt(2 / pi).
 _MEAN_ABSOLUTE = float(np.sqrt(2 / np.pi))
-# Of levels between: nothing is clipped.
-_BETWEEN = Range(np.float32(0), np.float32(-1e9), np.float32(1e9), np.float32(0))
+# Of levels between, and of pictures in floats: nothing is clipped.
+FLOATS = Range(np.float32(0), np.float32(-1e9), np.float32(1e9), np.float32(0))
 
 
 def reduced(plane: Plane, bits: int, color: ColorInfo, extra: int) -> Map:
     """Luma as the network sees it: halved `extra` times (1 or more), float32 in [0, 1]."""
     black, white = luma_range(bits, color.full_range)
-    small = _halvings(plane, bits, color, extra)[-1]
+    small = np.empty([-(-side // (1 << extra)) for side in plane.shape], np.float32)
+    shrink(plane, _nominal(bits, color), 1 << extra, small)
     small *= np.float32(1 / (white - black))
     return small
 
@@ -59,31 +60,63 @@ def blend_pair(
     """
     black, white = luma_range(bits, color.full_range)
     peak = np.float32(white - black)
-    dark, bright = (_halvings(plane, bits, color, extra) for plane in planes)
+    nominal = _nominal(bits, color)
+    dark, bright = (halvings(plane, nominal, extra) for plane in planes)
     picture = blend_luma([dark[-1] / peak, bright[-1] / peak], maps, exponents, 0)
     more = np.float32(0.0 if level is None else level(picture))
     picture = (picture + more if more else picture) * peak
+    levels = [planes, *zip(dark, bright, strict=True)]
+    return refined(picture, levels, maps, exponents[0], float(peak), nominal, into)
+
+
+def upon(base: Map, lumas: Sequence[Map], maps: FusionMaps, exponent: float, extra: int) -> Map:
+    """The finer bands of two padded pictures in [0, 1] upon the fused one, of their size halved `extra` times."""
+    dark, bright = (halvings(luma, FLOATS, extra) for luma in lumas)
+    levels = [(lumas[0], lumas[1]), *zip(dark, bright, strict=True)]
+    picture = np.ascontiguousarray(base)
+    return np.asarray(refined(picture, levels, maps, exponent, 1.0, FLOATS), np.float32)
+
+
+def refined(
+    picture: Map,
+    levels: Sequence[tuple[Plane, Plane]],
+    maps: FusionMaps,
+    exponent: float,
+    peak: float,
+    limits: Range,
+    into: Plane | None = None,
+) -> Plane:
+    """The finer bands of two exposures upon the fused picture at the network's scale.
+
+    Args:
+        picture: (h, w).
+        levels: both exposures, finest first; the last ones are as large as the picture, and not used for more.
+        maps: of which the finest are used.
+        exponent: of the local energy.
+        peak: white over black, in the unit of all these.
+        limits: of the finest level.
+        into: as of `blend_pair`.
+    """
     prior = _at_least_two(maps.priors[0][1])
     gain = _at_least_two(maps.gains[0]) if maps.gains else np.ones_like(prior)
-    floor = np.float32(ENERGY_FLOOR * (_PIXELS * _MEAN_ABSOLUTE * float(peak)) ** 2)
-    levels = [planes, *zip(dark, bright, strict=True)]
+    floor = np.float32(ENERGY_FLOOR * (_PIXELS * _MEAN_ABSOLUTE * peak) ** 2)
     for number, (coarse, fine) in enumerate(pairwise(reversed(levels))):
-        last = number == extra - 1
+        last = number == len(levels) - 2
         out = into if last and into is not None else np.empty_like(fine[0])
-        how = Sharpening(np.float32(_CELL << number), floor, np.float32(exponents[0]))
-        limits = _nominal(bits, color) if last else _BETWEEN
-        refine((fine[0], fine[1]), (coarse[0], coarse[1]), picture, prior, gain, how, limits, out)
+        how = Sharpening(np.float32(_CELL << number), floor, np.float32(exponent))
+        within = limits if last else FLOATS
+        refine((fine[0], fine[1]), (coarse[0], coarse[1]), picture, prior, gain, how, within, out)
         picture = out
     return picture
 
 
-def _halvings(plane: Plane, bits: int, color: ColorInfo, times: int) -> list[Map]:
-    """Luma over black, halved 1 to `times` times, in code values."""
+def halvings(plane: Plane, limits: Range, times: int) -> list[Map]:
+    """Luma over black, halved 1 to `times` times, in the unit of the plane."""
     height, width = (-(-side // (1 << times)) << times for side in plane.shape)
     pyramid: list[Map] = []
     for level in range(1, times + 1):
         half = np.empty((height >> level, width >> level), np.float32)
-        halve(pyramid[-1] if pyramid else plane, _BETWEEN if pyramid else _nominal(bits, color), half)
+        shrink(pyramid[-1] if pyramid else plane, FLOATS if pyramid else limits, 2, half)
         pyramid.append(half)
     return pyramid
 

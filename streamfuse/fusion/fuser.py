@@ -106,7 +106,13 @@ class LcndrFuser:
         extra = self.octaves(lumas[0].shape)
         if self.device == "cpu":
             from streamfuse.fusion.blend import blend_luma
+            from streamfuse.fusion.blend_pair import upon
 
+            if len(lumas) == 2 and extra > 0:
+                height, width = lumas[0].shape
+                padded = [_seen(luma, 0, 1 << (extra + LEVELS)) for luma in lumas]
+                base = blend_luma([_seen(luma, extra, 1) for luma in padded], maps, self.exponents, 0)
+                return upon(base, padded, maps, self.exponents[0], extra)[:height, :width]
             return blend_luma(lumas, maps, self.exponents, extra)
         import torch
 

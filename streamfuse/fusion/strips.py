@@ -18,6 +18,7 @@ import numpy as np
 
 from streamfuse.core.frame import ColorInfo, FusionMaps, Map, Plane
 from streamfuse.fusion.blend import enlarge, fuse_band
+from streamfuse.fusion.blend_pair import upon
 from streamfuse.fusion.fuser import Fuser, LcndrFuser
 from streamfuse.fusion.luma import normalise
 from streamfuse.fusion.stage import Planes, blend_planes, fuse_planes
@@ -169,6 +170,9 @@ class _Strip:
         end = self._end(self._top + lumas[0].shape[0]) * grid.cell
         current = [grid.pad(y, end - self._top) for y in lumas]
         picture = self._base[self._top >> grid.extra : end >> grid.extra]
+        height, width = lumas[0].shape
+        if len(lumas) == 2:
+            return upon(picture, current, maps, self._exponent, grid.extra)[:height, :width]
         bands: list[Map] = []
         for _ in range(grid.extra):
             finer = current
@@ -185,5 +189,4 @@ class _Strip:
             bands.append(band)
         for band in reversed(bands):
             picture = np.asarray(cv2.add(enlarge(picture, band), band, dst=band), np.float32)
-        height, width = lumas[0].shape
         return picture[:height, :width]

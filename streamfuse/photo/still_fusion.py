@@ -157,10 +157,10 @@ def _reader(picture: Picture) -> Rows:
 
 
 def _to_planes(lines: Picture) -> tuple[Picture, ...]:
+    if lines.ndim == 3:
+        return rgb_to_planes(lines, bits=_BITS, subsampling=_SUBSAMPLING, color=_COLOR)
     wide = lines.astype(np.uint16) * np.uint16(257) if lines.dtype == np.uint8 else lines
-    if wide.ndim == 2:
-        return (np.ascontiguousarray(wide),)
-    return rgb_to_planes(np.ascontiguousarray(wide), bits=_BITS, subsampling=_SUBSAMPLING, color=_COLOR)
+    return (np.ascontiguousarray(wide),)
 
 
 def _narrow(wide: Picture) -> Picture:

@@ -38,6 +38,8 @@ _FULL_WELL = 10_000.0  # electrons at full scale: shot noise of light x has the 
 _NOISE_SLACK = 64  # the noise picture is so much larger than the frame, to be cropped at random places
 _BASE_TIME_US = 500.0  # exposure time of the darkest frame
 _GAMMA = 2.2
+_SECONDS_THERE = 4  # that an endless scene moves forward, before it moves back again
+_MAX_KEPT_BYTES = 96 << 20
 
 
 class SampleSource(Source):
@@ -47,9 +49,13 @@ class SampleSource(Source):
     darkest exposure just holds the clouds; each further one gets `gap_ev` more. Linear light gets shot
     and read noise, then a gamma of 1 / 2.2, and becomes BT.709 limited-range 4:2:0 planes.
 
+    Endless, the scene moves forward for four seconds and back again, so that it comes by with the same frames. In
+    real time all of them are rendered before the first is delivered, where they fit into 96 MiB (640x360 at 60 frames
+    per second do): what stands in for a camera shall not eat the machine that is tried with it.
+
     Args:
         width, height: frame size in pixels, 16 or more.
-        frames: number of instants; None goes on for ever.
+        frames: number of instants; None goes on for ever, there and back.
         rate: instants per second.
         gap_ev: exposure step between neighbouring ranks, in EV.
         cycle: number of exposures, 2 or more (1: a plain clip of the darkest exposure).
@@ -113,6 +119,8 @@ class SampleSource(Source):
         self._drop, self._double = drop, double
         self._metadata, self._paced, self._stamp = metadata, paced, stamp
         self._closed = threading.Event()
+        self._there = max(1, round(_SECONDS_THERE * self.rate)) if frames is None else None
+        self._kept: dict[tuple[int, int], tuple[Plane, ...]] = {}  # by instant of the scene, and rank
         self.info = SourceInfo(
             name="sample",
             width=width,
@@ -128,6 +136,11 @@ class SampleSource(Source):
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames in order; ends soon after `close`."""
+        if self._keeps:
+            for instant in range(2 * (self._there or 0) * self.cycle):
+                if self._closed.is_set():
+                    return
+                self._planes(instant)
         began = time.monotonic()
         for index, (slot, instant) in enumerate(self._schedule()):
             wait = began + float(slot / self.rate) - time.monotonic() if self._paced else 0.0
@@ -143,6 +156,13 @@ class SampleSource(Source):
         """The exposure of the frame taken at this instant: 0 = darkest."""
         step = instant % self.cycle
         return step if self.first == "under" else self.cycle - 1 - step
+
+    def moment(self, instant: int) -> int:
+        """The instant of the scene that this one shows: itself, unless the scene is endless and moves back by now."""
+        if self._there is None:
+            return instant
+        step = instant % (2 * self._there)
+        return min(step, 2 * self._there - step)
 
     def instants(self) -> tuple[int, ...]:
         """The instant that each delivered frame shows; a lost one is missing, a doubled one is there twice.
@@ -160,15 +180,16 @@ class SampleSource(Source):
         The room's motion from instant a to b is inverse(camera(b)) after camera(a), exactly; what is outside
         the window moves half as much, and the objects move on their own.
         """
-        return self._scene().camera(float(instant / self.rate))
+        return self._scene().camera(float(self.moment(instant) / self.rate))
 
     def exposures_at(self, instant: int, *, noisy: bool = False) -> tuple[tuple[Plane, ...], ...]:
         """All exposures of one instant, darkest first: `cycle` times (Y, Cb, Cr), as in the frames.
 
         With `noisy` the entry `rank(instant)` is the very frame, if the source has noise.
         """
-        light = self._scene().radiance(float(instant / self.rate))
-        return tuple(self._expose(light, instant, rank, noisy) for rank in range(self.cycle))
+        moment = self.moment(instant)
+        light = self._scene().radiance(float(moment / self.rate))
+        return tuple(self._expose(light, moment, rank, noisy) for rank in range(self.cycle))
 
     def _scene(self) -> Scene:
         return scene(self.info.width, self.info.height, self._seed)
@@ -190,9 +211,8 @@ class SampleSource(Source):
 
     def _frame(self, index: int, slot: int, instant: int) -> Frame:
         rank = self.rank(instant)
-        light = self._scene().radiance(float(instant / self.rate))
         time_us = _BASE_TIME_US * 2.0 ** (self.gap_ev * rank)
-        planes = self._expose(light, instant, rank, self._noise)
+        planes = self._planes(instant)
         now = time.monotonic()
         if self._stamp:
             mark = stamps.Stamp(stamps.milliseconds(now), rank)
@@ -208,6 +228,24 @@ class SampleSource(Source):
             exposure=Exposure(time_us=time_us, gain=1.0) if self._metadata else None,
             captured_at=now if self._paced else None,
         )
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether every frame there is is rendered once and kept."""
+        pixels = self.info.width * self.info.height * 3 // 2 * (1 if self.info.bits == 8 else 2)
+        frames = (self._there or 0) * (1 if self.cycle <= 2 else 2)
+        return self._paced and 0 < frames * pixels <= _MAX_KEPT_BYTES
+
+    def _planes(self, instant: int) -> tuple[Plane, ...]:
+        """The frame of this instant, without a stamp."""
+        key = moment, rank = self.moment(instant), self.rank(instant)
+        planes = self._kept.get(key)
+        if planes is None:
+            light = self._scene().radiance(float(moment / self.rate))
+            planes = self._expose(light, moment, rank, self._noise)
+            if self._keeps:
+                self._kept[key] = planes
+        return planes
 
     def _expose(self, light: Image, instant: int, rank: int, noisy: bool) -> tuple[Plane, ...]:
         """One exposure of (H, W, 3) linear light, as planes."""

@@ -42,7 +42,7 @@ def make_material(folder: Path) -> None:
             write_photo(folder / name / f"{number}.png", picture)
         write_photo(folder / name / "reference.png", plain_mean(pictures))
     light = cv2.GaussianBlur(np.random.default_rng(0).random((128, 256, 3), np.float32) * 8, (0, 0), 3)
-    for name in ("hdr/a.hdr", "panoramas/a.hdr", *(f"bridge_hdr/{n}.hdr" for n in range(4))):
+    for name in ("hdr/a.hdr", "panoramas/a.hdr", *(f"bridge_hdr/{n}.hdr" for n in range(9))):
         (folder / name).parent.mkdir(exist_ok=True)
         assert cv2.imwrite(str(folder / name), light)
     (folder / "grade.cube").write_text("LUT_1D_SIZE 2\n0 0 0\n1 0.9 0.8\n")

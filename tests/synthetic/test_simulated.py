@@ -167,6 +167,27 @@ def test_sim_is_a_camera_in_real_time_until_it_is_closed():
         source.instants()
 
 
+def test_an_endless_scene_goes_there_and_back_with_the_same_frames():
+    source = open_sample(f"sample:?{SMALL}&rate=5&frames=endless&cycle=3")
+    frames = list(itertools.islice(source, 81))  # 4 s there and 4 s back, until the exposures fit again
+    assert [source.moment(instant) for instant in (0, 19, 20, 21, 40, 41)] == [0, 19, 20, 19, 0, 1]
+    for frame, instant in zip(frames, range(81), strict=True):
+        exposures = source.exposures_at(instant, noisy=True)
+        assert np.array_equal(frame.planes[0], exposures[source.rank(instant)][0])
+    assert not np.array_equal(frames[1].planes[0], frames[19].planes[0])
+
+
+@pytest.mark.parametrize("spec", ["sim:?size=96x54&rate=50", "sim:?size=128x72&rate=50&stamp=on&cycle=3"])
+def test_in_real_time_nothing_is_rendered_once_it_runs(spec, monkeypatch):
+    source = open_sample(spec)
+    frames = iter(source)
+    first = next(frames)
+    monkeypatch.setattr(SampleSource, "_scene", None)
+    later = list(itertools.islice(frames, 20))
+    assert not np.array_equal(first.planes[0], later[10].planes[0])
+    source.close()
+
+
 def test_a_closed_source_gives_nothing():
     with SampleSource(96, 54) as source:
         pass

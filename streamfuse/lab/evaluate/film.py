@@ -41,12 +41,19 @@ def film(
     return film_scene(scene, simulation, path.name)
 
 
-def film_scene(scene: RadianceFrames, simulation: Simulation | None, name: str) -> SimulatedClip:
-    """Film what `scene_of` gave; a video keeps its time stamps, from 0 on."""
+def film_scene(
+    scene: RadianceFrames,
+    simulation: Simulation | None,
+    name: str,
+    longest: RadianceFrames | None = None,
+) -> SimulatedClip:
+    """Film what `scene_of` gave; a video keeps its time stamps, from 0 on. `longest` as in `SimulatedClip`."""
     if not isinstance(scene, VideoRadiance):
-        return SimulatedClip(scene, simulation, name=name)
+        return SimulatedClip(scene, simulation, name=name, longest=longest)
     pts = [time - scene.pts[0] for time in scene.pts]
-    return SimulatedClip(scene, simulation, name=name, pts=pts, time_base=scene.time_base, rate=scene.rate)
+    return SimulatedClip(
+        scene, simulation, name=name, pts=pts, time_base=scene.time_base, rate=scene.rate, longest=longest
+    )
 
 
 def scene_of(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import cv2
@@ -20,7 +20,9 @@ import numpy.typing as npt
 from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.frame import ColorInfo, Exposure, Frame, Plane
 from streamfuse.core.protocols import Source, SourceInfo
+from streamfuse.core.values import Degradation
 from streamfuse.errors import InputError, UsageError
+from streamfuse.lab.evaluate.degrade import RIPPLES, bands, coded, sensor_noise
 from streamfuse.lab.evaluate.radiance_clips import GAMMA, Radiance, luminance
 
 BT709 = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=False)
@@ -32,9 +34,6 @@ _SHAKE, _LOSSES, _ORDER = (
     2,
     3,
 )  # which random numbers: each use has its own stream, noise has one per picture
-_MAINS = (
-    100 * 1001 / 30000
-)  # periods from one instant to the next of a lamp on 50 Hz mains, filmed at 29.97 Hz
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,7 @@ class Simulation:
         known_exposures: frames carry their `exposure`.
         bits, subsampling: of the planes.
         seed: of everything random.
+        degrade: what the camera does to the frames beyond that, see `degrade`.
     """
 
     gaps_ev: tuple[float, ...] = (0.0, 3.0)
@@ -74,6 +74,7 @@ class Simulation:
     bits: int = 8
     subsampling: tuple[int, int] = (1, 1)
     seed: int = 0
+    degrade: Degradation = "none"
 
     def __post_init__(self) -> None:
         gaps = self.gaps_ev
@@ -150,6 +151,7 @@ class SimulatedClip(Source):
         pts: Sequence[int] | None = None,
         time_base: Fraction = Fraction(1, 25),
         rate: Fraction = Fraction(25),
+        longest: Sequence[Radiance] | None = None,
     ) -> None:
         """Plan the clip; nothing but the first frame is read.
 
@@ -159,9 +161,11 @@ class SimulatedClip(Source):
             name: for messages.
             pts: presentation times in units of `time_base`, one per instant; None counts 0, 1, 2 ...
             time_base, rate: as in `SourceInfo`.
+            longest: what the brightest exposure sees of each instant instead, under `blur`.
         """
         if len(radiance) == 0:
             raise InputError(f"{name} has no frames; give at least one")
+        self._longest = longest
         self.simulation = simulation or Simulation()
         self.truth = _deliveries(len(radiance), self.simulation)
         self._radiance = radiance
@@ -212,6 +216,8 @@ class SimulatedClip(Source):
         """The delivered frame of this index."""
         delivered = self.truth[index]
         picture = self._picture(delivered.instant, delivered.rank)
+        if self.simulation.degrade == "h264":
+            picture = replace(picture, planes=self._coded[index])
         return replace(picture, index=index, pts=self._time(delivered.slot))
 
     def exposures(self, instant: int, *, calm: bool = False) -> tuple[Frame, ...]:
@@ -219,11 +225,10 @@ class SimulatedClip(Source):
 
         Args:
             instant: from 0 on.
-            calm: as they would be if the light did not flicker; the drift stays.
+            calm: as they would be if the light did not flicker and nothing degraded them; the drift stays.
         """
-        if calm and self.simulation.flicker > 0:
-            return tuple(self._make_picture(instant, rank, calm=True) for rank in range(self.cycle))
-        return tuple(self._picture(instant, rank) for rank in range(self.cycle))
+        calm = calm and (self.simulation.flicker > 0 or self.simulation.degrade != "none")
+        return tuple(self._picture(instant, rank, calm) for rank in range(self.cycle))
 
     def radiance(self, instant: int) -> Radiance:
         """(H, W, 3) float32 of one instant: 1 just saturates the darkest exposure, and there is more."""
@@ -235,15 +240,23 @@ class SimulatedClip(Source):
         quiet = np.random.default_rng(0)
         return tuple(expose(light, gap, 0.0, quiet) for gap in self.simulation.gaps_ev)
 
+    @cached_property
+    def _coded(self) -> list[tuple[Plane, ...]]:
+        """Of every delivered frame, as the camera's encoder leaves it."""
+        return coded([self._picture(delivered.instant, delivered.rank) for delivered in self.truth])
+
     def _make_picture(self, instant: int, rank: int, calm: bool = False) -> Frame:
         setting = self.simulation
         change = setting.drift_ev * float(np.sin(2 * np.pi * instant / _DRIFT_PERIOD))
         if not calm:
-            change += float(np.log2(1 + setting.flicker * np.sin(2 * np.pi * _MAINS * instant)))
+            change += float(np.log2(1 + setting.flicker * np.sin(2 * np.pi * RIPPLES * instant)))
+        light, noise = self._scene(instant), setting.noise if rank == 0 else 0.0
+        if setting.degrade != "none" and not calm:
+            light, noise = self._degraded(light, noise, instant, rank)
         planes = simulate_exposures(
-            self._coloured(self._scene(instant), rank),
+            self._coloured(light, rank),
             [setting.gaps_ev[rank] + change],
-            noise=setting.noise if rank == 0 else 0.0,
+            noise=noise,
             rng=np.random.default_rng((setting.seed, instant)),
             bits=setting.bits,
             subsampling=setting.subsampling,
@@ -260,6 +273,18 @@ class SimulatedClip(Source):
             exposure=known if setting.known_exposures else None,
         )
 
+    def _degraded(self, light: Radiance, noise: float, instant: int, rank: int) -> tuple[Radiance, float]:
+        """What this exposure sees of the light, and the sigma of the noise that it gets beside that."""
+        setting = self.simulation
+        if setting.degrade == "iso":
+            return sensor_noise(light, np.random.default_rng((setting.seed, instant, rank))), 0.0
+        if setting.degrade == "bands":
+            periods = 2.0 ** (setting.gaps_ev[rank] - setting.gaps_ev[-1])
+            return light * bands(len(light), RIPPLES * instant, periods), noise
+        if setting.degrade == "blur" and rank == self.cycle - 1 and self._longest is not None:
+            return self._placed(self._longest[instant], instant), noise
+        return light, noise
+
     def _coloured(self, scene: Radiance, rank: int) -> Radiance:
         """As the white balance of this exposure shows it."""
         ev = self.simulation.white_balance_ev * rank / (self.cycle - 1)
@@ -272,6 +297,10 @@ class SimulatedClip(Source):
                 f"{self.info.name} changes from {self.info.width}x{self.info.height} to "
                 f"{radiance.shape[1]}x{radiance.shape[0]} at frame {instant}; give frames of one size"
             )
+        return self._placed(radiance, instant)
+
+    def _placed(self, radiance: Radiance, instant: int) -> Radiance:
+        """With white at 1, and as the hand holds the camera."""
         scene = radiance / np.float32(self._white)
         dx, dy = self._shake[instant]
         if dx == 0 and dy == 0:

@@ -12,14 +12,17 @@ import numpy as np
 
 from streamfuse.config import Config
 from streamfuse.core.frame import Frame, FusedFrame, Plane
-from streamfuse.errors import InputError
+from streamfuse.core.values import Degradation
+from streamfuse.errors import InputError, UsageError
 from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.stage import fuse_planes
+from streamfuse.lab.evaluate.degrade import LongExposure
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.film import film_scene, scene_of
 from streamfuse.lab.evaluate.frame_measures import MEASURES
 from streamfuse.lab.evaluate.labels import longest_run
 from streamfuse.lab.evaluate.meter import ClipScore, Watch
+from streamfuse.lab.evaluate.radiance_clips import RadianceFrames
 from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
 from streamfuse.lab.evaluate.video import FlowMeter, OracleFuse, evaluate_clip, evaluate_peers
 from streamfuse.lab.evaluate.video_report import VideoReport
@@ -44,6 +47,7 @@ class VideoTrial:
         noise: sigma of the sensor noise in linear light, 1 = white of the darker exposure.
         drop, double, drift, white_balance, shake, flicker: as in `Simulation`.
         seed: of noise, losses and shake.
+        degrade: as in `Simulation`; `blur` averages frames that `step` leaves out.
     """
 
     clip: Path
@@ -62,20 +66,31 @@ class VideoTrial:
     flicker: float = 0.0
     seed: int = 0
     step: int = 1
+    degrade: Degradation = "none"
 
     def filmed(self) -> tuple[SimulatedClip, VirtualCamera | None]:
         """The clip as an alternating camera would have seen it, and the camera where it knows the exact flow."""
         simulation = Simulation(
             gaps_ev=tuple(self.gap_ev * rank for rank in range(self.cycle)), noise=self.noise, drop=self.drop,
             double=self.double, drift_ev=self.drift, white_balance_ev=self.white_balance, shake_px=self.shake,
-            flicker=self.flicker, seed=self.seed,
+            flicker=self.flicker, seed=self.seed, degrade=self.degrade,
         )  # fmt: skip
-        scene = scene_of(
-            self.clip, count=self.count, width=self.width, range_ev=self.range_ev, objects=self.objects,
-            step=self.step,
-        )  # fmt: skip
-        clip = film_scene(scene, simulation, self.clip.name)
+        scene = self._scene(self.count, self.step)
+        longest = None
+        if self.degrade == "blur":
+            if isinstance(scene, VirtualCamera):
+                raise UsageError(
+                    "A panorama has no frames between its instants: blur needs a video or a folder."
+                )
+            every = self._scene(None if self.count is None else self.count * self.step, 1)
+            longest = LongExposure(every, self.step, len(scene))
+        clip = film_scene(scene, simulation, self.clip.name, longest)
         return clip, scene if isinstance(scene, VirtualCamera) and self.shake == 0 else None
+
+    def _scene(self, count: int | None, step: int) -> RadianceFrames:
+        return scene_of(
+            self.clip, count=count, width=self.width, range_ev=self.range_ev, objects=self.objects, step=step
+        )
 
 
 def panoramas(folders: Sequence[Path]) -> list[Path]:
@@ -180,7 +195,7 @@ def evaluate_videos(
     rows = []
     for trial in trials:
         for score in score_trial(trial, config, peers=peers, report=report):
-            say(line(score, trial.gap_ev))
+            say(line(score, trial.gap_ev) + ("" if trial.degrade == "none" else f"  ({trial.degrade})"))
             # The clip is named, not its path: the figures travel to other machines.
             rows.append({**asdict(trial), "clip": trial.clip.name, **score.as_dict()})
     return {
@@ -192,7 +207,7 @@ def evaluate_videos(
 
 
 def means(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mean over the clips of what matters most, for each gap and method."""
+    """Mean over the clips of what matters most, for each gap, degradation and method."""
     names = (
         "psnr",
         "motion_psnr",
@@ -204,14 +219,14 @@ def means(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         "over_3px",
         *(name for name in MEASURES if name not in ("psnr", "ssim", "motion_psnr", "motion_p99")),
     )
-    groups: dict[tuple[float, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[float, str, str], list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault((row["gap_ev"], row["method"]), []).append(row)
+        groups.setdefault((row["gap_ev"], row["degrade"], row["method"]), []).append(row)
     found = []
-    for (gap, method), members in groups.items():
+    for (gap, degrade, method), members in groups.items():
         values = {name: [row[name] for row in members if row[name] is not None] for name in names}
         mean = {name: float(np.mean(numbers)) for name, numbers in values.items() if numbers}
-        found.append({"gap_ev": gap, "method": method, "clips": len(members), **mean})
+        found.append({"gap_ev": gap, "degrade": degrade, "method": method, "clips": len(members), **mean})
     return found
 
 
