@@ -10,7 +10,6 @@ exposure of the stacks that were held back.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,8 +17,11 @@ import click
 import cv2
 import numpy as np
 import numpy.typing as npt
+from sheets import sheet
+from tool_options import FIGURES, help_of
 
 from streamfuse.core.color import planes_to_rgb
+from streamfuse.core.output_file import write_json_file
 from streamfuse.fusion.models import read_card
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.still_sets import evaluate_stills
@@ -29,9 +31,7 @@ from streamfuse.synthetic.sample_source import open_sample
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs/train-ablation.yaml"
 GAP_EV = 5
-PLACE = np.s_[
-    150:310, 300:520
-]  # of 540 lines and 960 columns: the border of the window, and the wall beside it
+PLACE = np.s_[150:310, 300:520]  # of 540 x 960 pixels: the border of the window, and the wall beside it
 
 
 def montage(files: Mapping[str, Path]) -> npt.NDArray[np.uint8]:
@@ -39,22 +39,18 @@ def montage(files: Mapping[str, Path]) -> npt.NDArray[np.uint8]:
     source = open_sample(f"sample:?size=960x540&gap={GAP_EV}")
     info = source.info
     pair = [planes_to_rgb(p, info.bits, info.subsampling, info.color) for p in source.exposures_at(20)]
-    cells = []
-    for name, file in files.items():
-        crop = cv2.resize(
-            Fuser(fuser=str(file))(pair)[PLACE], None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC
-        )
-        cells.append(
-            cv2.putText(crop, name, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (255, 255, 0), 1, cv2.LINE_AA)
-        )
-    rows = [np.concatenate(cells[first : first + 5], axis=1) for first in range(0, len(cells), 5)]
-    return np.asarray(np.concatenate(rows), np.uint8)
+    crops = {name: Fuser(fuser=str(file))(pair)[PLACE] for name, file in files.items()}
+    larger = {
+        name: np.asarray(cv2.resize(crop, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC), np.uint8)
+        for name, crop in crops.items()
+    }
+    return sheet(larger, columns=5)
 
 
-@click.command(help=(__doc__ or "").split("\n", 1)[0])
+@click.command(help=help_of(__doc__))
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Holds stills/train.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), required=True)
+@FIGURES
 @click.option(
     "--crops", type=click.Path(path_type=Path), help="JPEG of one place of the built-in scene by each."
 )
@@ -84,7 +80,7 @@ def main(folder: Path, data: Path, json_file: Path, crops: Path | None) -> None:
         "steps": int(read_card(next(iter(files.values())))["steps"]),
         "networks": networks,
     }
-    json_file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_json_file(json_file, document)
 
 
 if __name__ == "__main__":

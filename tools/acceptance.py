@@ -9,30 +9,30 @@ promise was not kept. What is promised stands in `PROMISES` and nowhere else; RE
 
 from __future__ import annotations
 
-import argparse
 import json
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import acceptance_pictures as pictures
+import click
 from doc_commands import commands
+from outside import burning, free_port, status_of
+from tool_options import help_of
 
-from streamfuse.core.output_file import write_text_file
+from streamfuse.cli.common_options import JSON_FILE
+from streamfuse.core.output_file import write_json_file
 from streamfuse.lab.evaluate.environment import describe_environment
+from streamfuse.lab.evaluate.table import Table
 
 SIZE = (640, 360)
 _TIMEOUT_S = 300
-_BURNER = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    sum(range(100_000))"
 
 
 @dataclass(frozen=True)
@@ -155,11 +155,8 @@ class Acceptance:
     def _fuse(self, busy: int) -> Row:
         row, said = self._run("streamfuse fuse clip.mov -o fused.mp4", busy, "--overwrite", "--json")
         if said:
-            row.rate, row.frames, row.lost = (
-                said["fps"],
-                said["frames_out"],
-                self._frames - said["frames_out"],
-            )
+            row.rate, row.frames = said["fps"], said["frames_out"]
+            row.lost = self._frames - row.frames
             row.quality, row.baseline = self._clip.scores(self._folder / "fused.mp4")
         return row
 
@@ -181,7 +178,7 @@ class Acceptance:
 
     def _live(self, busy: int) -> Row:
         port = free_port()
-        with Poll(f"http://127.0.0.1:{port}/status.json") as poll:
+        with Poll(f"127.0.0.1:{port}") as poll:
             more = ("--duration", str(self._live_seconds), "--json")
             row, said = self._run("streamfuse live sim:", busy, *more, port=port)
         if said:
@@ -203,11 +200,8 @@ class Acceptance:
         row, said = self._run("streamfuse publish clip.mov", busy, "--wait-for", "1", "--json", port=port)
         receiver.join()
         if said:
-            row.rate, row.frames, row.lost = (
-                said["fps"],
-                said["frames_out"],
-                self._frames - said["frames_out"],
-            )
+            row.rate, row.frames = said["fps"], said["frames_out"]
+            row.lost = self._frames - row.frames
         yield row
         row, said = results["subscribe"]
         if said:
@@ -237,8 +231,8 @@ class Acceptance:
 class Poll:
     """Asks a live run's page for its figures, every half second."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, web: str) -> None:
+        self._web = web
         self._seen: list[tuple[float, int]] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._ask, daemon=True)
@@ -260,72 +254,43 @@ class Poll:
 
     def _ask(self) -> None:
         while not self._ended.wait(0.5):
-            with suppress(OSError, ValueError), urllib.request.urlopen(self._url, timeout=2) as answer:
-                status = json.load(answer)
+            if status := status_of(self._web):
                 self._seen.append((status["uptime"], status["frames_out"]))
 
 
-@contextmanager
-def burning(count: int) -> Iterator[None]:
-    """So many processes that take a CPU each; they end with this one, however it ends."""
-    burners = [subprocess.Popen([sys.executable, "-c", _BURNER]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for burner in burners:
-            burner.kill()
-            burner.wait()
-
-
-def free_port() -> int:
-    """A port of the loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def shown(rows: Sequence[Row]) -> str:
+def shown(rows: Sequence[Row]) -> Table:
     """One table for a terminal."""
     head = ("command", "busy", "s", "fps", "p50 ms", "p99 ms", "frames", "lost", "MEF-SSIM", "Mertens", "")
-    lines: list[tuple[str, ...]] = [head]
+    lines = []
     for row in rows:
         numbers = (row.seconds, row.rate, row.p50, row.p99, row.frames, row.lost, row.quality, row.baseline)
         cells = ("-" if value is None else f"{value:.4g}" for value in numbers)
         lines.append((row.command[:48], str(row.busy), *cells, "; ".join(row.broken) or "kept"))
-    widths = [max(len(line[n]) for line in lines) for n in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
-    )
+    return Table(head, lines)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--busy", type=int, action="append", help="busy processes beside it; repeatable: 0 and 1"
-    )
-    parser.add_argument("--frames", type=int, default=120, help="of the clip")
-    parser.add_argument("--live", type=float, default=30.0, help="seconds of the live run")
-    parser.add_argument(
-        "--quick", action="store_true", help="short, beside one busy process, with generous floors"
-    )
-    parser.add_argument("--json", type=Path, help="file to write")
-    asked = parser.parse_args()
-    frames, seconds = (48, 12.0) if asked.quick else (asked.frames, asked.live)
-    slack = 20.0 if asked.quick else 1.0
+@click.command(help=help_of(__doc__))
+@click.option("--busy", type=int, multiple=True, help="Busy processes beside it; repeatable: 0 and 1.")
+@click.option("--frames", default=120, show_default=True, help="Of the clip.")
+@click.option("--live", "seconds", default=30.0, show_default=True, help="Seconds of the live run.")
+@click.option("--quick", is_flag=True, help="Short, beside one busy process, with generous floors.")
+@JSON_FILE
+def main(busy: tuple[int, ...], frames: int, seconds: float, quick: bool, json_file: Path | None) -> None:
+    """Run everything and judge it."""
+    if quick:
+        frames, seconds = 48, 12.0
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="streamfuse-acceptance-") as name:
         acceptance = Acceptance(Path(name), frames, seconds)
-        for busy in asked.busy or ([1] if asked.quick else [0, 1]):
-            for row in acceptance.rows(busy):
-                row.judge(slack)
+        for count in busy or ([1] if quick else [0, 1]):
+            for row in acceptance.rows(count):
+                row.judge(slack=20.0 if quick else 1.0)
                 rows.append(row)
-                print(shown([row]).splitlines()[1], row.error, file=sys.stderr)
-                if asked.json:  # what was measured is not lost if something fails later
-                    write_text_file(asked.json, json.dumps(_figures(rows, frames, seconds), indent=1) + "\n")
-    print(shown(rows))
-    return int(any(row.broken for row in rows))
+                click.echo(f"{shown([row]).text().splitlines()[1]} {row.error}", err=True)
+                if json_file is not None:  # what was measured is not lost if something fails later
+                    write_json_file(json_file, _figures(rows, frames, seconds))
+    click.echo(shown(rows).text())
+    sys.exit(any(row.broken for row in rows))
 
 
 def _figures(rows: Sequence[Row], frames: int, seconds: float) -> dict[str, Any]:
@@ -338,4 +303,4 @@ def _figures(rows: Sequence[Row], frames: int, seconds: float) -> dict[str, Any]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -11,15 +11,15 @@ import numpy.typing as npt
 import torch
 
 from streamfuse.core.color import planes_to_rgb
-from streamfuse.core.frame import FusedFrame, Plane
+from streamfuse.core.frame import Plane
 from streamfuse.core.protocols import Source
+from streamfuse.lab.evaluate.baseline_stills import opencv_mertens
+from streamfuse.lab.evaluate.baselines import Exposed, align_mtb
 from streamfuse.lab.evaluate.mef_ssim import mef_ssim
-from streamfuse.lab.evaluate.peers import Exposed, align_mtb
-from streamfuse.lab.evaluate.peers_stills import opencv_mertens
 from streamfuse.lab.evaluate.still_measures import grey
+from streamfuse.lab.stored import store
 from streamfuse.photo.reading import read_photo
 from streamfuse.photo.writing import write_photo
-from streamfuse.runtime.sinks import open_sink
 from streamfuse.runtime.sources import open_source
 from streamfuse.synthetic.sample_source import SampleSource
 
@@ -39,10 +39,10 @@ class Clip:
         """Mean MEF-SSIM against both exposures of each instant: of the fused clip, of AlignMTB + MergeMertens."""
         wanted = {int(n) for n in np.linspace(1, self.frames - 1, _SCORED)}
         with open_source(fused) as source:
-            made = {frame.index: _rgb(source, frame.planes) for frame in source if frame.index in wanted}
+            made = {frame.index: frame.rgb() for frame in source if frame.index in wanted}
         scores = [(self._score(n, picture), self._score(n, self._baseline(n))) for n, picture in made.items()]
-        mine, peer = np.mean(scores, axis=0)
-        return round(float(mine), 4), round(float(peer), 4)
+        mine, baseline = np.mean(scores, axis=0)
+        return round(float(mine), 4), round(float(baseline), 4)
 
     def _score(self, instant: int, picture: Rgb) -> float:
         return score([_rgb(self.source, planes) for planes in self.source.exposures_at(instant)], picture)
@@ -66,11 +66,8 @@ class Photos:
 
     def scores(self, fused: Path) -> tuple[float, float]:
         """MEF-SSIM of the fused photograph, of MergeMertens."""
-        mine, peer = (
-            score(self.exposures, read_photo(fused).pixels),
-            score(self.exposures, opencv_mertens(self.exposures)),
-        )
-        return round(mine, 4), round(peer, 4)
+        mine = score(self.exposures, read_photo(fused).pixels)
+        return round(mine, 4), round(score(self.exposures, opencv_mertens(self.exposures)), 4)
 
 
 def score(exposures: Sequence[Rgb], fused: Rgb) -> float:
@@ -81,9 +78,7 @@ def score(exposures: Sequence[Rgb], fused: Rgb) -> float:
 def make_clip(path: Path, size: tuple[int, int], frames: int) -> Clip:
     """An alternating clip of the built-in scene."""
     source = SampleSource(*size, frames)
-    with open_sink(path, source.info) as sink:
-        for f in source:
-            sink.write(FusedFrame(f.planes, f.bits, f.subsampling, f.color, f.pts, f.time_base, f.index))
+    store(path, source)
     return Clip(source, frames)
 
 

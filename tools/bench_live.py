@@ -9,21 +9,20 @@ page is asked for the status once a second. Figures count from the tenth second 
 
 from __future__ import annotations
 
-import argparse
 import json
-import multiprocessing
-import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
+from outside import burning, free_port, status_of
+from tool_options import help_of
 
+from streamfuse.cli.common_options import JSON_FILE
+from streamfuse.core.output_file import write_json_file
 from streamfuse.lab.evaluate.environment import describe_environment
 
 FIRST_SECONDS = 10.0
@@ -35,35 +34,22 @@ CASES: dict[str, tuple[list[str], int]] = {
 }
 
 
-def never_rest() -> None:
-    """Take a processor, as far as the system gives it."""
-    while True:
-        sum(range(10_000))
-
-
 def measure(options: list[str], busy: int, seconds: float, camera: str) -> dict[str, Any]:
     """One run of the command."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        page = f"127.0.0.1:{free.getsockname()[1]}"
-    # fmt: off
+    page = f"127.0.0.1:{free_port()}"
     command = [
         sys.executable, "-m", "streamfuse", "live", camera, "--sink", "null:", "--web", page,
         "--duration", str(seconds + FIRST_SECONDS), "--json", "--log-json", *options,
-    ]
-    # fmt: on
-    beside = [
-        multiprocessing.get_context("spawn").Process(target=never_rest, daemon=True) for _ in range(busy)
-    ]
-    for process in beside:
-        process.start()
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        samples = watched(run, f"http://{page}/status.json")
-        out, told = run.communicate(timeout=60)
-    finally:
-        run.send_signal(signal.SIGKILL)
-        for process in beside:
-            process.kill()
+    ]  # fmt: skip
+    with (
+        burning(busy),
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run,
+    ):
+        try:
+            samples = watched(run, page)
+            out, told = run.communicate(timeout=60)
+        finally:
+            run.kill()
     summary = json.loads(out)
     steady = [sample for sample in samples if sample["uptime"] >= FIRST_SECONDS]
     first, last = steady[0], steady[-1]
@@ -92,43 +78,41 @@ def measure(options: list[str], busy: int, seconds: float, camera: str) -> dict[
     }
 
 
-def watched(run: subprocess.Popen[str], address: str) -> list[dict[str, Any]]:
+def watched(run: subprocess.Popen[str], page: str) -> list[dict[str, Any]]:
     """The status once a second until the run ends."""
     samples = []
     while run.poll() is None:
         time.sleep(1)
-        with suppress(OSError, ValueError), urllib.request.urlopen(address, timeout=2) as answer:
-            status = json.load(answer)
-            if status["state"] == "running":
-                samples.append(status)
+        if (status := status_of(page)) and status["state"] == "running":
+            samples.append(status)
     return samples
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seconds", type=float, default=600.0, help="of each case, after the first ten")
-    parser.add_argument("--case", action="append", choices=CASES, help="repeatable; default: all")
-    parser.add_argument("--camera", default="sim:", metavar="SPEC")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    arguments = parser.parse_args()
+@click.command(help=help_of(__doc__))
+@click.option("--seconds", default=600.0, show_default=True, help="Of each case, after the first ten.")
+@click.option(
+    "--case", "names", multiple=True, type=click.Choice(list(CASES)), help="Repeatable; default: all."
+)
+@click.option("--camera", default="sim:", show_default=True, metavar="SPEC")
+@JSON_FILE
+def main(seconds: float, names: tuple[str, ...], camera: str, json_file: Path | None) -> None:
+    """Measure and write; cases that are not measured now stay in the file."""
     found: dict[str, Any] = {}
-    if arguments.case and arguments.json is not None and arguments.json.is_file():
-        found = json.loads(arguments.json.read_text())["cases"]  # the others stay
-    for name in arguments.case or CASES:
+    if names and json_file is not None and json_file.is_file():
+        found = json.loads(json_file.read_text())["cases"]
+    for name in names or CASES:
         options, busy = CASES[name]
-        found[name] = measure(options, busy, arguments.seconds, arguments.camera)
-        print(name, json.dumps(found[name]), flush=True)
-    if arguments.json is not None:
-        command = f"python tools/bench_live.py --seconds {arguments.seconds:g} --json {arguments.json}"
-        result = {
+        found[name] = measure(options, busy, seconds, camera)
+        click.echo(f"{name} {json.dumps(found[name])}")
+    if json_file is not None:
+        command = f"python tools/bench_live.py --seconds {seconds:g} --json {json_file}"
+        figures = {
             "command": command,
-            "camera": arguments.camera,
+            "camera": camera,
             "environment": describe_environment(),
             "cases": found,
         }
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+        write_json_file(json_file, figures)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ _LANGUAGES = {
 }
 _MARK = "<!-- configuration -->"
 _SOURCES = "source"
-_LONGEST = 200_000  # bytes of a file that is shown
+_MAX_BYTES = 200_000  # of a file that is shown
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -105,7 +105,7 @@ def _listing(target: str) -> str:
         return f"# {target}\n\n" + "".join(
             f"- `{child.name}`\n" for child in sorted(path.iterdir()) if _is_ours(child)
         )
-    text = path.read_text(encoding="utf-8") if path.stat().st_size <= _LONGEST else "(too long to show)"
+    text = path.read_text(encoding="utf-8") if path.stat().st_size <= _MAX_BYTES else "(too long to show)"
     return f"# {target}\n\n~~~~{_LANGUAGES.get(path.suffix, 'text')}\n{text}\n~~~~\n"
 
 

@@ -6,16 +6,18 @@ python tools/figures.py --check   # exit with 1 and name the tables that are out
 
 from __future__ import annotations
 
-import argparse
 import re
+import sys
 from collections.abc import Callable, Mapping
 
+import click
 import figures_acceptance
 import figures_formats as formats
 import figures_speed as speed
 import figures_stills as stills
 import figures_video as video
 from figures_parts import ROOT, read, table
+from tool_options import help_of
 
 PAGES = (
     "README.md",
@@ -89,11 +91,10 @@ def fill(text: str) -> str:
     return _MARKED.sub(lambda found: f"{found[1]}{FIGURES[found[2]]()}{found[3]}", text)
 
 
-def main() -> int:
+@click.command(help=help_of(__doc__))
+@click.option("--check", is_flag=True, help="Change nothing; fail if a table is out of date.")
+def main(check: bool) -> None:
     """Write or check all pages."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--check", action="store_true", help="change nothing; fail if a table is out of date")
-    check = parser.parse_args().check
     stale = []
     for name in PAGES:
         page = ROOT / name
@@ -104,9 +105,9 @@ def main() -> int:
             if not check:
                 page.write_text(filled, encoding="utf-8")
     for name in stale:
-        print(f"{name}: {'out of date, run tools/figures.py' if check else 'filled'}")
-    return 1 if check and stale else 0
+        click.echo(f"{name}: {'out of date, run tools/figures.py' if check else 'filled'}")
+    sys.exit(bool(check and stale))
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

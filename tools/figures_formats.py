@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 from figures_parts import Json, read, table
@@ -31,10 +32,9 @@ def extras() -> str:
     """The same for what else is in a file."""
     found = [case for case in read("formats")["cases"] if case["kind"] in _KINDS]
     rows = []
-    for source, kind, what in dict.fromkeys((case["source"], case["kind"], case["what"]) for case in found):
-        mine = [
-            case for case in found if (case["source"], case["kind"], case["what"]) == (source, kind, what)
-        ]
+    kinds = groupby(found, lambda case: (case["source"], case["kind"], case["what"]))  # they stand together
+    for (source, kind, what), cases in kinds:
+        mine = list(cases)
         cells = (_cell(case for case in mine if case["target"] == target) for target in _TARGETS)
         rows.append([_KINDS[kind], f"{what} in `{source}`", *cells])
     return table(["", "tried", *(f"into `{target}`" for target in _TARGETS)], rows)

@@ -10,9 +10,9 @@ def zmq() -> str:
     found = read("zmq")
     ipc, tcp = (found[transport]["median_ratio"] for transport in ("ipc", "tcp"))
     rows = [
-        [f"{name} / {peer}", f"{value:.2f}", f"{tcp[name][peer]:.2f}"]
+        [f"{name} / {baseline}", f"{value:.2f}", f"{tcp[name][baseline]:.2f}"]
         for name, ratios in ipc.items()
-        for peer, value in ratios.items()
+        for baseline, value in ratios.items()
     ]
     return table(["rate of / rate of", "ipc", "tcp"], rows)
 
@@ -77,8 +77,9 @@ def how_long() -> str:
     """Frames per second from file to file, by size, and the minutes that five minutes of film take."""
     found = read("how-long")
     rates = {(run["size"], run["method"]): run["fps"] for run in found["runs"] if run["output"] == "disk"}
-    methods = [f"streamfuse {preset}" for preset in ("fast", "balanced", "best")] + [
-        "AlignMTB + MergeMertens"
+    methods = [
+        *(f"streamfuse {preset}" for preset in ("fast", "balanced", "best")),
+        "AlignMTB + MergeMertens",
     ]
     cells = []
     for size in dict.fromkeys(size for size, _ in rates):
@@ -151,7 +152,7 @@ def bench_profile() -> str:
 
 
 def bench_ratios() -> str:
-    """Frame rates of whole runs over those of the peers, and memory."""
+    """Frame rates of whole runs over those of the baselines, and memory."""
     found = read("bench-cpu")
     rows = found["ratios"]
     names = list(dict.fromkeys(name for row in rows for name in row["over"]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from figures_parts import read, table
+from collections.abc import Iterator
+
+from figures_parts import Json, read, table
 
 LABELS = {
     "lcndr-xs": "`lcndr-xs` (fast)",
@@ -16,50 +18,44 @@ LABELS = {
 NETWORKS = ("lcndr-xs", "lcndr-s", "lcndr")
 
 
+def _on_mefb() -> Iterator[tuple[str, str, Json]]:
+    """Name, label and measures of each method on half of MEFB, but for the colour that is there to compare with."""
+    summary = read("stills-mefb-half")["summary"]
+    yield from (
+        (name, label, summary[name])
+        for name, label in LABELS.items()
+        if name in summary and "DeepFuse" not in name
+    )
+
+
 def means() -> str:
     """MEF-SSIM on half of MEFB."""
-    summary = read("stills-mefb-half")["summary"]
-    rows = [
-        [label, f"{mef['mean']:.4f}", f"{mef['worst']:.4f}"]
-        for name, label in LABELS.items()
-        if name in summary and "DeepFuse" not in name and (mef := summary[name]["mef_ssim"])
-    ]
+    figures = ((label, measures["mef_ssim"]) for _, label, measures in _on_mefb())
+    rows = [[label, f"{mef['mean']:.4f}", f"{mef['worst']:.4f}"] for label, mef in figures]
     return table(["50 pairs of MEFB", "MEF-SSIM, mean", "worst pair"], rows)
 
 
 def stills_detail() -> str:
     """Noise, halo and cost on half of MEFB."""
-    found = read("stills-mefb-half")
-    costs = {cost["method"]: cost for cost in found["costs"]}
+    costs = {cost["method"]: cost for cost in read("stills-mefb-half")["costs"]}
     rows = []
-    for name, label in LABELS.items():
-        if name not in found["summary"] or "DeepFuse" in name:
-            continue
+    for name, label, measures in _on_mefb():
         cost = costs.get(f"{name} (4:2:0 planes)", costs.get(name))
         spent = [f"{cost['cpu_s_per_mp']:.3f}", f"{cost['working_mb']:.0f}"] if cost else ["-", "-"]
-        measures = found["summary"][name]
         rows.append([label, *(f"{measures[m]['mean']:.2f}" for m in ("noise_gain", "halo")), *spent])
     return table(["", "noise gain", "halo, code values", "CPU-s per MP", "working MB at 2 MP"], rows)
 
 
 def stills_extremes() -> str:
     """Highlights and shadows on half of MEFB."""
-    summary = read("stills-mefb-half")["summary"]
     rows = []
-    for name, label in LABELS.items():
-        if name not in summary or "DeepFuse" in name:
-            continue
-        measures = summary[name]
-        cells = [
-            f"{100 * measures['clipped']['mean']:.1f} %",
-            f"{measures['highlights_contrast']['mean']:.2f}",
-        ]
-        cells += [f"{measures['hue']['mean']:.1f}", f"{measures['saturation']['mean']:.2f}"]
-        cells += [f"{measures[m]['mean']:.2f}" for m in ("shadows_level", "shadows_contrast")]
+    for _, label, measures in _on_mefb():
+        mean = {name: measures[name]["mean"] for name in measures}
+        cells = [f"{100 * mean['clipped']:.1f} %", f"{mean['highlights_contrast']:.2f}", f"{mean['hue']:.1f}"]
+        cells += [f"{mean[m]:.2f}" for m in ("saturation", "shadows_level", "shadows_contrast")]
         cells += [f"{measures[m]['mean']:.2f}, {measures[m]['worst']:.2f} %" for m in ("darker", "brighter")]
         rows.append([label, *cells])
-    head = [
-        "",
+    kinds = [
         "highlights clipped",
         "contrast",
         "hue",
@@ -69,7 +65,7 @@ def stills_extremes() -> str:
         "darker",
         "brighter",
     ]
-    return table(head, rows)
+    return table(["", *kinds], rows)
 
 
 def worst() -> str:

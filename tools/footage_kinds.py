@@ -26,10 +26,13 @@ import av
 import click
 import cv2
 import numpy as np
+from tool_options import DATA, FIGURES, help_of
 
+from streamfuse.cli.common_options import ONE_PRESET
 from streamfuse.config import Config, load_config
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.frame import Plane
+from streamfuse.core.output_file import write_json_file
 from streamfuse.encode.video_sink import av_frame
 from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.stage import fuse_planes
@@ -205,15 +208,11 @@ def misses(row: dict[str, Any]) -> list[str]:
     return [name for name, missed in over.items() if missed]
 
 
-@click.command(help=(__doc__ or "").split("\n", 1)[0])
-@click.argument("data", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), required=True, help="Where the rows are."
-)
+@click.command(help=help_of(__doc__))
+@DATA
+@FIGURES
 @click.option("--match", default="", help="Measure rows with this in their kind or clip only.")
-@click.option(
-    "--preset", type=click.Choice(["fast", "balanced", "best"]), default="balanced", show_default=True
-)
+@ONE_PRESET
 def main(data: Path, json_file: Path, match: str, preset: str) -> None:
     """Measure, and write the rows beside those that the file has already."""
     config = load_config("default").with_overrides(preset=preset)
@@ -232,7 +231,7 @@ def main(data: Path, json_file: Path, match: str, preset: str) -> None:
                     "command": command, "preset": preset, "bar": BAR, "unseen_ripple": UNSEEN,
                     "environment": describe_environment(), "rows": order,
                 }  # fmt: skip
-                json_file.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+                write_json_file(json_file, whole)
 
 
 if __name__ == "__main__":

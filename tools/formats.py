@@ -11,7 +11,6 @@ that this was not so somewhere. `docs/formats.md` is filled from the JSON.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import click
 from click.testing import CliRunner
 from formats_films import (
     RATE,
@@ -34,9 +34,11 @@ from formats_films import (
     heard,
     times_of_pictures,
 )
+from tool_options import help_of
 
 from streamfuse.cli.app import main as streamfuse
-from streamfuse.core.output_file import write_text_file
+from streamfuse.cli.common_options import JSON_FILE
+from streamfuse.core.output_file import write_json_file
 from streamfuse.lab.evaluate.environment import describe_environment
 
 TARGETS = (".mp4", ".mov", ".mkv")
@@ -208,7 +210,7 @@ def _look_at_sound(case: Case, path: Path, out: Path) -> None:
     case.becomes = after.codec
     same = _family(before.codec) == _family(after.codec)
     case.outcome = "kept" if same else "converted"
-    case.problems += _compare(before, after, times_of_pictures(path)[0], times_of_pictures(out)[0])
+    case.problems += compare(before, after, times_of_pictures(path)[0], times_of_pictures(out)[0])
 
 
 def _family(codec: str) -> str:
@@ -218,7 +220,7 @@ def _family(codec: str) -> str:
     )
 
 
-def _compare(before: Heard, after: Heard, picture_before: float, picture_after: float) -> list[str]:
+def compare(before: Heard, after: Heard, picture_before: float, picture_after: float) -> list[str]:
     """The tone is there, as long as it was and as far from the first picture."""
     problems = []
     if abs(after.tone - TONE) > 4:
@@ -255,30 +257,27 @@ def _look_at_extra(case: Case, one: Film, out: Path) -> None:
     case.outcome = "kept" if same else "converted"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--only", default="", metavar="TEXT", help="such as '.ts sound aac .mp4'")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    arguments = parser.parse_args()
+@click.command(help=help_of(__doc__))
+@click.option("--only", default="", metavar="TEXT", help="Such as '.ts sound aac .mp4'.")
+@JSON_FILE
+def main(only: str, json_file: Path | None) -> None:
+    """Run all cases and say what becomes of them."""
     found = []
-    for case in cases(arguments.only):
+    for case in cases(only):
         found.append(case)
         line = f"{case.source} {case.kind} {case.what} {case.target}: {case.outcome} {case.becomes}"
-        print(line, case.said if case.outcome == "not made" else "", *case.problems, sep="  ", flush=True)
-    if arguments.json is not None:
-        file = arguments.json
-        before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        click.echo("  ".join([line, case.said if case.outcome == "not made" else "", *case.problems]))
+    if json_file is not None:
+        before = json.loads(json_file.read_text(encoding="utf-8")) if json_file.is_file() else {}
         result = {
-            "command": f"python tools/formats.py --json {file}",
+            "command": f"python tools/formats.py --json {json_file}",
             "environment": describe_environment(),
             "cases": [asdict(case) for case in found],
             "streams": before.get("streams", []),  # of tools/formats_streams.py
         }
-        write_text_file(arguments.json, json.dumps(result, indent=1) + "\n")
-    return int(any(case.problems for case in found))
+        write_json_file(json_file, result)
+    sys.exit(any(case.problems for case in found))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -9,11 +9,9 @@ again and ends. A sink is an output of a run of `streamfuse live`, whose receive
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,7 +23,12 @@ from dataclasses import asdict, dataclass
 from itertools import islice, pairwise
 from pathlib import Path
 
+import click
+from outside import free_port
+from tool_options import help_of
+
 from streamfuse.camera import CameraOptions, CameraSource, open_camera
+from streamfuse.core.output_file import write_json_file
 from streamfuse.errors import StreamfuseError
 
 _FRAMES = 20
@@ -152,15 +155,8 @@ def try_source(kind: str) -> Tried:
     running: list[subprocess.Popen[str]] = []
 
     def send(frames: int) -> None:
-        words = [
-            sys.executable,
-            "-c",
-            SENDER,
-            end.other.format(port=port),
-            end.form,
-            str(frames),
-            *end.options,
-        ]
+        other = end.other.format(port=port)
+        words = [sys.executable, "-c", SENDER, other, end.form, str(frames), *end.options]
         running.append(subprocess.Popen(words, stderr=subprocess.DEVNULL, text=True))
 
     late = threading.Timer(0 if kind == "srt" else 1.0, send, (10**6,))
@@ -304,34 +300,31 @@ def _await(condition: Callable[[], bool], otherwise: str) -> None:
         time.sleep(0.05)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def all_tried(only: str = "") -> Iterator[Tried]:
     """Each source, then each sink, of those whose name holds `only`."""
     for kinds, attempt in ((SOURCES, try_source), (SINKS, try_sink)):
         yield from (attempt(kind) for kind in kinds if only in kind)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--only", default="", metavar="TEXT", help="such as rtmp")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="that tools/formats.py has made")
-    arguments = parser.parse_args()
+@click.command(help=help_of(__doc__))
+@click.option("--only", default="", metavar="TEXT", help="Such as rtmp.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="That tools/formats.py has made.",
+)
+def main(only: str, json_file: Path | None) -> None:
+    """Try all; those that are not tried now stay in the file."""
     found = []
-    for tried in all_tried(arguments.only):
+    for tried in all_tried(only):
         found.append(asdict(tried))
-        print(json.dumps(found[-1]), flush=True)
-    if arguments.json is not None:
-        result = json.loads(arguments.json.read_text(encoding="utf-8"))
+        click.echo(json.dumps(found[-1]))
+    if json_file is not None:
+        result = json.loads(json_file.read_text(encoding="utf-8"))
         now = {(row["address"], row["direction"]): row for row in (*result.get("streams", ()), *found)}
-        result["streams"] = list(now.values())  # those that were not tried stay
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_json_file(json_file, result | {"streams": list(now.values())})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ dependencies. What fails is written down, the rest goes on, and the exit status 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -42,6 +41,7 @@ from streamfuse.backends.cuda.launch import cupy_problem, launcher_for  # noqa: 
 from streamfuse.backends.cuda.stage import DeviceFusion, DeviceFusionSettings  # noqa: E402
 from streamfuse.backends.cuda.weigh import DeviceWeigher  # noqa: E402
 from streamfuse.core.frame import Bracket, Frame  # noqa: E402
+from streamfuse.core.output_file import write_json_file  # noqa: E402
 from streamfuse.core.values import PRESET_NETWORK, Preset  # noqa: E402
 from streamfuse.fusion.fuser import CHROMA_LEVEL, LcndrFuser  # noqa: E402
 from streamfuse.fusion.models import load_network  # noqa: E402
@@ -134,13 +134,19 @@ def ceilings(suite: Suite) -> dict[str, float]:
     }
 
 
-def tests(suite: Suite) -> dict[str, Any]:
-    """The tests marked `cuda`, with a missing GPU as a failure; in a dry run the same tests are only collected."""
+def pytest(
+    arguments: list[str],
+    environment: dict[str, str],
+    tool: list[str] | None = None,
+    limit: float | None = None,
+) -> tuple[subprocess.CompletedProcess[str], dict[str, int]]:
+    """Run tests marked `cuda`, under another program if there is one; and how many there were, failed, and so on."""
     with tempfile.TemporaryDirectory() as folder:
         ini, report = Path(folder) / "pytest.ini", Path(folder) / "report.xml"
         ini.write_text(_INI)
         # An ini file of its own: the project's asks for plugins that a GPU machine need not have.
         command = [
+            *(tool or ()),
             sys.executable,
             "-m",
             "pytest",
@@ -148,63 +154,44 @@ def tests(suite: Suite) -> dict[str, Any]:
             str(ini),
             f"--rootdir={REPOSITORY}",
             "-q",
-            "-m",
-            "cuda",
         ]
-        command += ["--collect-only"] if suite.dry else [f"--junitxml={report}"]
-        command += [str(REPOSITORY / "tests" / part) for part in ("backends/cuda", "fusion")]
-        environment = {**os.environ, "STREAMFUSE_REQUIRE_CUDA": "1", "PYTHONPATH": _PATH}
+        command += ["-m", "cuda", f"--junitxml={report}", *arguments]
         done = subprocess.run(
-            command, capture_output=True, text=True, cwd=folder, env=environment, check=False
-        )
-        found: dict[str, Any] = {"status": done.returncode, "tail": done.stdout.splitlines()[-25:]}
+            command, capture_output=True, text=True, cwd=folder, check=False, timeout=limit,
+            env={**os.environ, "PYTHONPATH": _PATH, **environment},
+        )  # fmt: skip
+        counts: dict[str, int] = {}
         if report.exists():
             for one in ET.parse(report).getroot().iter("testsuite"):
-                found |= {key: int(one.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")}
+                counts |= {key: int(one.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")}
+    return done, counts
+
+
+def tests(suite: Suite) -> dict[str, Any]:
+    """The tests marked `cuda`, with a missing GPU as a failure; in a dry run the same tests are only collected."""
+    parts = [str(REPOSITORY / "tests" / part) for part in ("backends/cuda", "fusion")]
+    only = ["--collect-only"] if suite.dry else []
+    done, counts = pytest([*only, *parts], {"STREAMFUSE_REQUIRE_CUDA": "1"})
     suite.check("tests", done.returncode == 0)
-    return found
+    return {"status": done.returncode, "tail": done.stdout.splitlines()[-25:], **counts}
 
 
 def sanitizer(suite: Suite) -> dict[str, Any]:
     """compute-sanitizer on the kernels' tests: bad memory accesses, and races in shared memory."""
-    tool = shutil.which("compute-sanitizer")
-    if suite.dry or tool is None:
+    program = shutil.which("compute-sanitizer")
+    if suite.dry or program is None:
         return {"left_out": "a dry run" if suite.dry else "compute-sanitizer is not installed"}
     found: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        ini = Path(folder) / "pytest.ini"
-        ini.write_text(_INI)
-        few = "size0 or size1 or not size"  # each access is checked: small pictures only
-        for check in ("memcheck", "racecheck"):
-            command = [
-                tool,
-                "--tool",
-                check,
-                "--error-exitcode",
-                "9",
-                sys.executable,
-                "-m",
-                "pytest",
-                "-c",
-                str(ini),
-            ]
-            command += [f"--rootdir={REPOSITORY}", "-q", "-m", "cuda", "-k", few]
-            command += [str(REPOSITORY / "tests" / "backends" / "cuda" / "test_kernels.py")]
-            environment = {**os.environ, "PYTHONPATH": _PATH, "PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
-            try:
-                done = subprocess.run(
-                    command,
-                    capture_output=True,
-                    text=True,
-                    cwd=folder,
-                    env=environment,
-                    timeout=150,
-                    check=False,
-                )
-                found[check] = {"status": done.returncode, "tail": done.stdout.splitlines()[-6:]}
-                suite.check("sanitizer", done.returncode != 9)
-            except subprocess.TimeoutExpired:
-                found[check] = {"left_out": "it took more than 150 s"}
+    few = "size0 or size1 or not size"  # each access is checked: small pictures only
+    kernels = str(REPOSITORY / "tests" / "backends" / "cuda" / "test_kernels.py")
+    for check in ("memcheck", "racecheck"):
+        tool = [program, "--tool", check, "--error-exitcode", "9"]
+        try:
+            done, _ = pytest(["-k", few, kernels], {"PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}, tool, limit=150)
+            found[check] = {"status": done.returncode, "tail": done.stdout.splitlines()[-6:]}
+            suite.check("sanitizer", done.returncode != 9)
+        except subprocess.TimeoutExpired:
+            found[check] = {"left_out": "it took more than 150 s"}
     return found
 
 
@@ -375,7 +362,7 @@ def main(
                 "failed": suite.failed,
                 **suite.results,
             }
-            path.write_text(json.dumps(report, indent=1) + "\n")
+            write_json_file(path, report)
     click.echo(f"{path}: {'failed: ' + ', '.join(suite.failed) if suite.failed else 'all good'}", err=True)
     sys.exit(1 if suite.failed else 0)
 

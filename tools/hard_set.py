@@ -26,8 +26,11 @@ import click
 import cv2
 import numpy as np
 from hard_set_bound import bound
+from tool_options import DATA, FIGURES, help_of
 
+from streamfuse.cli.common_options import ONE_PRESET
 from streamfuse.config import Config, load_config
+from streamfuse.core.output_file import write_json_file
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.film import film_scene, scene_of
 from streamfuse.lab.evaluate.meter import ClipScore
@@ -140,9 +143,9 @@ def measure(member: Member, data: Path, config: Config, bounds: bool = False) ->
         "name": member.name,
         "frames": len(clip),
         "commit": describe_environment()["commit"],
+        **{name: figures(score) for name, score in scores.items()},
+        "misses": misses(member, scores),
     }
-    row |= {name: figures(score) for name, score in scores.items()}
-    row["misses"] = misses(member, scores)
     if bounds and row["misses"]:
         best = bound(clip, config, oracle)
         row["bound"] = {**figures(best), "misses": misses(member, {"plain": best, "smooth": best})}
@@ -190,16 +193,12 @@ def _best(row: dict[str, Any]) -> str:
     )
 
 
-@click.command(help=(__doc__ or "").split("\n", 1)[0])
-@click.argument("data", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), required=True, help="Where the rows are."
-)
+@click.command(help=help_of(__doc__))
+@DATA
+@FIGURES
 @click.option("--half", type=click.Choice(["choosing", "reporting"]), help="Measure this half only.")
 @click.option("--match", default="", help="Measure members with this in their name only.")
-@click.option(
-    "--preset", type=click.Choice(["fast", "balanced", "best"]), default="balanced", show_default=True
-)
+@ONE_PRESET
 @click.option(
     "--bound", "bounds", is_flag=True, help="Of what misses the bar, measure what could be at best."
 )
@@ -233,7 +232,7 @@ def write(json_file: Path, config: Config, rows: dict[str, dict[str, Any]]) -> N
         "bar": BAR,
         "rows": [rows[member.name] for member in members() if member.name in rows],
     }
-    json_file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_json_file(json_file, document)
 
 
 if __name__ == "__main__":

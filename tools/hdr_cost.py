@@ -7,27 +7,28 @@ Each is run with few and with more frames, in turn; the difference is what frame
 
 from __future__ import annotations
 
-import json
-import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import click
+from outside import cpu_of_children
+from tool_options import help_of
 
-from streamfuse.core.frame import FusedFrame
+from streamfuse.cli.common_options import JSON_FILE, PRESETS
+from streamfuse.core.output_file import write_json_file
 from streamfuse.lab.evaluate.environment import describe_environment
-from streamfuse.runtime.sinks import open_sink
+from streamfuse.lab.stored import store
 from streamfuse.synthetic.sample_source import open_sample
 
 FEW, MORE = 6, 36
 OUTPUTS = {"nothing": ("null:", ()), "hevc, 10 bit": ("out.mp4", ("--codec", "hevc", "--bits", "10"))}
 
 
-@click.command(help=__doc__)
-@click.option("--json", "json_file", type=click.Path(path_type=Path))
-@click.option("--preset", type=click.Choice(["fast", "balanced", "best"]), default="fast", show_default=True)
+@click.command(help=help_of(__doc__))
+@JSON_FILE
+@click.option("--preset", type=click.Choice(PRESETS), default="fast", show_default=True)
 @click.option("--size", default="1920x1080", show_default=True, help="Of the built-in scene.")
 @click.option("--rounds", type=click.IntRange(1), default=2, show_default=True, help="The cheapest counts.")
 def main(json_file: Path | None, preset: str, size: str, rounds: int) -> None:
@@ -35,12 +36,7 @@ def main(json_file: Path | None, preset: str, size: str, rounds: int) -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mkv"
-        with (
-            open_sample(f"sample:?frames={MORE}&size={size}") as source,
-            open_sink(clip, source.info, codec="h264", crf=14) as sink,
-        ):
-            for f in source:
-                sink.write(FusedFrame(f.planes, f.bits, f.subsampling, f.color, f.pts, f.time_base, f.index))
+        store(clip, open_sample(f"sample:?frames={MORE}&size={size}"), codec="h264", crf=14)
         for name, (output, codec) in OUTPUTS.items():
             target = output if output == "null:" else str(Path(folder) / output)
             kinds = {"ordinary": codec, "hdr": ("--hdr", "pq")}
@@ -59,16 +55,15 @@ def main(json_file: Path | None, preset: str, size: str, rounds: int) -> None:
             )
     if json_file is not None:
         figures = {"environment": describe_environment(), "preset": preset, "size": size, "rows": rows}
-        json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        write_json_file(json_file, figures)
 
 
 def _seconds(arguments: list[str], frames: int) -> float:
     """CPU time of a run over the first so many frames."""
     command = [sys.executable, "-m", "streamfuse", "fuse", *arguments, "--frames", f"0:{frames}"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = cpu_of_children()
     subprocess.run([*command, "--overwrite", "--quiet"], check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu_of_children() - before
 
 
 if __name__ == "__main__":

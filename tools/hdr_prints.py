@@ -8,18 +8,16 @@ Nobody but the owner of a scene may publish its prints.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 import click
 import cv2
-import numpy as np
-import numpy.typing as npt
+from sheets import sheet
+from tool_options import help_of
 
 from streamfuse.config import Config
-from streamfuse.core.color import planes_to_rgb
-from streamfuse.core.frame import Frame, FusedFrame
+from streamfuse.core.color import to_8_bit
 from streamfuse.core.protocols import Source
 from streamfuse.lab.evaluate.film import film
 from streamfuse.lab.evaluate.simulate import Simulation
@@ -28,7 +26,6 @@ from streamfuse.runtime.line import through
 from streamfuse.synthetic.sample_source import open_sample
 
 FRAMES, SHOWN = 8, 4
-Rgb = npt.NDArray[np.uint8]
 WAYS: dict[str, dict[str, str]] = {
     "fused (balanced)": {},
     "--fuser radiance": {"fuser": "radiance"},
@@ -37,7 +34,7 @@ WAYS: dict[str, dict[str, str]] = {
 }
 
 
-@click.command(help=__doc__)
+@click.command(help=help_of(__doc__))
 @click.argument("scenes", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-o", "folder", type=click.Path(path_type=Path), required=True, help="Where to.")
 @click.option("--gap", default=4.0, show_default=True, help="EV between the exposures of the scenes.")
@@ -46,12 +43,12 @@ def main(scenes: tuple[Path, ...], folder: Path, gap: float, width: int) -> None
     """Write a sheet for each scene."""
     folder.mkdir(parents=True, exist_ok=True)
     for scene in scenes or (None,):
-        taken = [eight_bit(frame) for frame in islice(opened(scene, gap, width), SHOWN, SHOWN + 2)]
+        taken = [to_8_bit(frame.rgb()) for frame in islice(opened(scene, gap, width), SHOWN, SHOWN + 2)]
         pictures = {"one exposure": taken[0], "the other": taken[1]}
         for name, options in WAYS.items():
             chain = build_chain(Config().with_overrides(**options))
             fused = islice(through(chain.line, opened(scene, gap, width)), SHOWN, SHOWN + 1)
-            pictures[name] = next(eight_bit(frame) for frame in fused)
+            pictures[name] = next(to_8_bit(frame.rgb()) for frame in fused)
         path = folder / f"{scene.stem if scene else 'built-in'}.jpg"
         cv2.imwrite(str(path), sheet(pictures)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
         click.echo(f"{path}")
@@ -62,28 +59,6 @@ def opened(scene: Path | None, gap: float, width: int) -> Source:
     if scene is None:
         return open_sample(f"sample:?frames={FRAMES}&size={width}x{width * 9 // 16}")
     return film(scene, Simulation(gaps_ev=(0.0, gap)), count=FRAMES, width=width)
-
-
-def eight_bit(frame: Frame | FusedFrame) -> Rgb:
-    """R'G'B' as it is coded, whatever for."""
-    rgb = planes_to_rgb(frame.planes, frame.bits, frame.subsampling, frame.color)
-    return rgb if rgb.dtype == np.uint8 else np.asarray(rgb >> 8, np.uint8)
-
-
-def sheet(pictures: dict[str, Rgb]) -> Rgb:
-    """Two in a line, each under its name."""
-    return np.vstack([np.hstack(list(line)) for line in _pairs([_named(*one) for one in pictures.items()])])
-
-
-def _pairs(pictures: Iterable[Rgb]) -> Iterator[tuple[Rgb, Rgb]]:
-    flat = iter(pictures)
-    yield from zip(flat, flat, strict=True)
-
-
-def _named(name: str, picture: Rgb) -> Rgb:
-    banner = np.full((22, picture.shape[1], 3), 255, np.uint8)
-    cv2.putText(banner, name, (6, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
-    return np.vstack([banner, picture])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ encoding as H.264 with the settings of `fuse`.
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 import time
@@ -18,9 +17,12 @@ from pathlib import Path
 import click
 import cv2
 import numpy as np
+from tool_options import help_of
 
+from streamfuse.cli.common_options import JSON_FILE, PRESETS
 from streamfuse.config import Config
 from streamfuse.core.frame import FusedFrame
+from streamfuse.core.output_file import write_json_file
 from streamfuse.core.values import LOOKS
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.look.look import Look
@@ -31,7 +33,6 @@ from streamfuse.runtime.sinks import open_sink
 from streamfuse.runtime.sources import open_source
 
 SIZES = ("640x360", "1280x720")
-PRESETS = ("fast", "balanced", "best")
 FRAMES, WARM = 36, 20  # exposures are known, and loops compiled, after the first ones
 
 
@@ -121,9 +122,9 @@ def picture() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.vstack([np.hstack(panels[:2]), np.hstack(panels[2:])])
 
 
-@click.command(help=(__doc__ or "").split("\n", 1)[0])
+@click.command(help=help_of(__doc__))
 @click.option("--picture", "picture_file", type=click.Path(path_type=Path), metavar="FILE.jpg")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE")
+@JSON_FILE
 def main(picture_file: Path | None, json_file: Path | None) -> None:
     """Write what is asked for."""
     if picture_file is not None:
@@ -131,7 +132,7 @@ def main(picture_file: Path | None, json_file: Path | None) -> None:
     if json_file is not None:
         command = f"python tools/look.py --json {json_file}"
         found = {"command": command, "environment": describe_environment(), "rows": costs()}
-        json_file.write_text(json.dumps(found, indent=1) + "\n")
+        write_json_file(json_file, found)
 
 
 if __name__ == "__main__":

@@ -11,16 +11,17 @@ itself, in the bright one's scale.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 import cv2
 import numpy as np
 import numpy.typing as npt
+from tool_options import FIGURES, help_of
 
 from streamfuse.config import Config
 from streamfuse.core.frame import Plane
+from streamfuse.core.output_file import write_json_file
 from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.stage import fuse_planes
 from streamfuse.lab.evaluate.environment import describe_environment
@@ -72,8 +73,8 @@ def measure(gap_ev: float, align: str) -> dict[str, float]:
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
-@click.command(help=(__doc__ or "").split("\n", 1)[0])
-@click.option("--json", "json_file", type=click.Path(path_type=Path), required=True)
+@click.command(help=help_of(__doc__))
+@FIGURES
 def main(json_file: Path) -> None:
     """Measure and write."""
     rows = [
@@ -82,7 +83,7 @@ def main(json_file: Path) -> None:
         for align in ("flow", "off")
     ]
     document = {"environment": describe_environment(), "unit": "8-bit code values", "rows": rows}
-    json_file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_json_file(json_file, document)
     for row in rows:
         click.echo(row)
 

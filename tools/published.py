@@ -11,17 +11,20 @@ time each took. Then `python tools/figures.py` puts the figures into the tables.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import click
 from doc_commands import ROOT, commands
+from outside import cpu_of_children
+from tool_options import help_of
+
+from streamfuse.core.output_file import write_json_file
 
 DATA = Path(os.environ.get("STREAMFUSE_DATA", str(ROOT.parent / "shared" / "data"))).resolve()
 CLIPS = "bridge_hdr/ windows.mp4 juggle.mp4 dog.mp4 bedroom.mp4 cockatoo.mp4 ferris.mp4 person.mp4"
@@ -45,7 +48,7 @@ BY_HAND = {
     "ablation": "needs networks that were trained on parts of the data: tools/ablation.py says how",
     "gpu": "needs a GPU: python tools/gpu_suite.py --out benchmarks/gpu.json",
     "video-one-flow": "compares two states of the code, of which one is no more",
-    "zmq": "needs the peers in another environment: python tools/bench_zmq --help",
+    "zmq": "needs the baselines in another environment: python tools/bench_zmq --help",
 }
 _JSON = re.compile(r"benchmarks/([\w-]+)\.json")
 
@@ -60,27 +63,25 @@ def published() -> dict[str, list[str]]:
     return dict(sorted((found | MORE).items()))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--list", action="store_true", help="say what there is, and run nothing")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="NAME", help="repeatable; as --list names them"
-    )
-    parser.add_argument("--into", type=Path, default=ROOT / "benchmarks", help="folder; default: benchmarks")
-    options = parser.parse_args()
+@click.command(help=help_of(__doc__))
+@click.option("--list", "listed", is_flag=True, help="Say what there is, and run nothing.")
+@click.option("--only", multiple=True, metavar="NAME", help="Repeatable; as --list names them.")
+@click.option(
+    "--into", type=click.Path(path_type=Path), default=ROOT / "benchmarks", help="Default: benchmarks."
+)
+def main(listed: bool, only: tuple[str, ...], into: Path) -> None:
+    """Make what is asked for."""
     known = published()
-    if unknown := [name for name in options.only if name not in known]:
+    if unknown := [name for name in only if name not in known]:
         why = "; ".join(f"{name}: {BY_HAND.get(name, 'no such name, see --list')}" for name in unknown)
-        parser.error(why)
-    if options.list:
-        print(_listed(known))
-        return 0
-    options.into.mkdir(parents=True, exist_ok=True)
-    failed = [name for name in options.only or known if not _make(name, known[name], options.into.resolve())]
-    print(f"Failed: {', '.join(failed)}." if failed else "All made. Next: python tools/figures.py")
-    return int(bool(failed))
+        raise click.UsageError(why)
+    if listed:
+        click.echo(_listed(known))
+        return
+    into.mkdir(parents=True, exist_ok=True)
+    failed = [name for name in only or known if not _make(name, known[name], into.resolve())]
+    click.echo(f"Failed: {', '.join(failed)}." if failed else "All made. Next: python tools/figures.py")
+    sys.exit(bool(failed))
 
 
 def _listed(known: dict[str, list[str]]) -> str:
@@ -108,23 +109,16 @@ def _make(name: str, texts: list[str], into: Path) -> bool:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "STREAMFUSE_DATA": str(DATA),
         }
-        cpu = _cpu_seconds()
+        cpu = cpu_of_children()
         for text in texts:
             print(f"$ {text}", flush=True)
             words = text.replace("CLIP...", CLIPS).replace("../shared/data", str(DATA))
             if subprocess.run(["bash", "-c", words], cwd=here, env=environment, check=False).returncode != 0:
                 return False
     times = _times(into)
-    times[name] = {"cpu_minutes": round((_cpu_seconds() - cpu) / 60, 1)}
-    (into / "times.json").write_text(
-        json.dumps(dict(sorted(times.items())), indent=1) + "\n", encoding="utf-8"
-    )
+    times[name] = {"cpu_minutes": round((cpu_of_children() - cpu) / 60, 1)}
+    write_json_file(into / "times.json", dict(sorted(times.items())))
     return True
-
-
-def _cpu_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _times(folder: Path) -> dict[str, dict[str, float]]:
@@ -136,4 +130,4 @@ def _times(folder: Path) -> dict[str, dict[str, float]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,10 +10,8 @@ seen as one. The web page is asked for its status and its views as a visitor wou
 
 from __future__ import annotations
 
-import argparse
 import json
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,9 +22,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
+from outside import free_port, status_of
+from tool_options import help_of
 
 import streamfuse
+from streamfuse.cli.common_options import JSON_FILE
+from streamfuse.core.output_file import write_json_file
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.synthetic import stamp
 
@@ -93,36 +96,36 @@ class Process:
         return [sample[name] for sample in steady]
 
 
-def main() -> int:
-    options = arguments()
+@click.command(help=help_of(__doc__))
+@click.option("--minutes", default=20.0, show_default=True)
+@click.option("--size", default="320x180", show_default=True)
+@click.option("--rate", default=10.0, show_default=True)
+@click.option("--preset", default="auto", show_default=True)
+@JSON_FILE
+def main(minutes: float, size: str, rate: float, preset: str, json_file: Path | None) -> None:
+    """Run, watch, and judge."""
     with tempfile.TemporaryDirectory() as folder:
-        report = soak(options, Path(folder))
-    text = json.dumps(report, indent=2)
-    print(text)
-    if options.json:
-        options.json.write_text(text + "\n")
+        found = soak(minutes, f"sim:?size={size}&rate={rate:g}&stamp=on", preset, Path(folder))
+    report = {
+        "minutes": minutes,
+        "camera": {"size": size, "rate": rate},
+        **found,
+        "environment": describe_environment(),
+    }
+    click.echo(json.dumps(report, indent=2))
+    if json_file is not None:
+        write_json_file(json_file, report)
     good = report["wrong_labels"] == 0 and report["out_of_order"] == 0 and report["exit_status"] == 0
-    return 0 if good else 1
+    sys.exit(not good)
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--size", default="320x180")
-    parser.add_argument("--rate", type=float, default=10.0)
-    parser.add_argument("--preset", default="auto")
-    parser.add_argument("--json", type=Path, help="write the report here too")
-    return parser.parse_args()
-
-
-def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    endpoint, web = (f"127.0.0.1:{port}" for port in free_ports(2))
+def soak(minutes: float, camera: str, preset: str, folder: Path) -> dict[str, Any]:
+    """Run for so many minutes, and what was seen."""
+    endpoint, web = (f"127.0.0.1:{free_port()}" for _ in range(2))
     command = [
-        sys.executable, "-m", "streamfuse", "live", f"sim:?size={options.size}&rate={options.rate:g}&stamp=on",
-        "--sink", f"zmq+pub://{endpoint}", "-o", str(folder / "soak.mp4"), "--segment", "60", "--keep", "3",
-        "--preset", options.preset, "--web", web, "--json", "--log-json",
+        sys.executable, "-m", "streamfuse", "live", camera, "--sink", f"zmq+pub://{endpoint}",
+        "-o", str(folder / "soak.mp4"), "--segment", "60", "--keep", "3", "--preset", preset, "--web", web, "--json",
+        "--log-json",
     ]  # fmt: skip
     log = (folder / "log").open("w+")
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
@@ -131,13 +134,13 @@ def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         await_page(web, run)
         reader.start()
         began = time.monotonic()
-        watch(run, process, web, began, options.minutes * 60)
+        watch(run, process, web, began, minutes * 60)
     finally:
         run.send_signal(signal.SIGTERM)
         output, _ = run.communicate(timeout=60)
     log.seek(0)
     events = [json.loads(line) for line in log if line.startswith("{")]
-    return summarise(options, reader, process, json.loads(output), run.returncode, events)
+    return summarise(reader, process, json.loads(output), run.returncode, events)
 
 
 def watch(run: subprocess.Popen[str], process: Process, web: str, began: float, seconds: float) -> None:
@@ -146,21 +149,20 @@ def watch(run: subprocess.Popen[str], process: Process, web: str, began: float, 
     while run.poll() is None and time.monotonic() - began < seconds:
         time.sleep(min(SAMPLE_SECONDS, seconds))
         with suppress(OSError):
-            status = json.loads(fetch(f"http://{web}/status.json"))
-            process.sample(time.monotonic() - began, status)
-            fetch(f"http://{web}/picture.jpg?view={VIEWS[views % len(VIEWS)]}")
+            if status := status_of(web):
+                process.sample(time.monotonic() - began, status)
+            urllib.request.urlopen(
+                f"http://{web}/picture.jpg?view={VIEWS[views % len(VIEWS)]}", timeout=10
+            ).read()
             views += 1
 
 
 def summarise(
-    options: argparse.Namespace, reader: Reader, process: Process, summary: dict[str, Any], status: int,
-    events: list[dict[str, Any]],
-) -> dict[str, Any]:  # fmt: skip
+    reader: Reader, process: Process, summary: dict[str, Any], status: int, events: list[dict[str, Any]]
+) -> dict[str, Any]:
     memory, seconds = process.column("rss_mb"), process.column("seconds")
     slope = float(np.polyfit(seconds, memory, 1)[0] * 3600) if len(memory) > 2 else None
     return {
-        "minutes": options.minutes,
-        "camera": {"size": options.size, "rate": options.rate},
         "exit_status": status,
         "preset": summary["preset"],
         "frames_in": summary["frames_in"],
@@ -181,7 +183,6 @@ def summarise(
         "threads": [min(process.column("threads")), max(process.column("threads"))],
         "fds": [min(process.column("fds")), max(process.column("fds"))],
         "events": [event["text"] for event in events if event["level"] != "info"],
-        "environment": describe_environment(),
     }
 
 
@@ -192,29 +193,14 @@ def percentiles(values: list[Any]) -> dict[str, float]:
     return {"p50": round(float(middle), 1), "p95": round(float(high), 1), "p99": round(float(highest), 1)}
 
 
-def free_ports(count: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
-
-
 def await_page(web: str, run: subprocess.Popen[str], seconds: float = 60.0) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until and run.poll() is None:
-        with suppress(OSError):
-            if json.loads(fetch(f"http://{web}/status.json"))["state"] == "running":
-                return
+        if (status := status_of(web)) and status["state"] == "running":
+            return
         time.sleep(0.5)
     raise SystemExit("The run did not come up.")
 
 
-def fetch(address: str) -> bytes:
-    with urllib.request.urlopen(address, timeout=10) as answer:
-        body: bytes = answer.read()
-        return body
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

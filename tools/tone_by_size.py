@@ -22,8 +22,10 @@ from typing import Any
 import click
 import cv2
 import numpy as np
+from tool_options import DATA, FIGURES, help_of
 
 from streamfuse.core.frame import Map
+from streamfuse.core.output_file import write_json_file
 from streamfuse.fusion.fuser import LcndrFuser
 from streamfuse.fusion.models import NETWORKS
 from streamfuse.lab.evaluate.environment import describe_environment
@@ -38,8 +40,7 @@ LIMIT = 0.01
 
 def doubled(picture: Map, long_side: int) -> tuple[Map, Map]:
     """The picture with this long side and with its double, both reduced by area."""
-    scale = long_side / max(picture.shape)
-    height, width = (max(1, round(side * scale)) for side in picture.shape)
+    height, width = reduced(picture, long_side).shape
     large = cv2.resize(picture, (2 * width, 2 * height), interpolation=cv2.INTER_AREA)
     small = cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.float32), np.asarray(large, np.float32)
@@ -87,9 +88,9 @@ def measure(fuser: LcndrFuser, scenes: Sequence[Sequence[Map]], long_side: int) 
     return row
 
 
-@click.command(help=(__doc__ or "").split("\n", 1)[0])
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option("--json", "json_file", type=click.Path(path_type=Path), required=True)
+@click.command(help=help_of(__doc__))
+@DATA
+@FIGURES
 def main(data: Path, json_file: Path) -> None:
     """Measure and write."""
     cv2.setNumThreads(1)
@@ -103,7 +104,7 @@ def main(data: Path, json_file: Path) -> None:
             rows.append(measure(fuser, scenes, long_side))
             click.echo(json.dumps(rows[-1]), err=True)
     document = {"environment": describe_environment(), "limit": LIMIT, "rows": rows}
-    json_file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_json_file(json_file, document)
 
 
 if __name__ == "__main__":

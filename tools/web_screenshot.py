@@ -1,13 +1,12 @@
 """Takes docs/images/web.jpg: the page of a live run of the built-in scene, once it has run for a while.
 
-python tools/web_screenshot.py docs/images/web.jpg [--seconds 60] [-- CAMERA AND OPTIONS OF streamfuse live]
+    python tools/web_screenshot.py docs/images/web.jpg [--seconds 60] [-- CAMERA AND OPTIONS OF streamfuse live]
 
 Needs the extra `web`, playwright and a Chromium; a machine that does nothing else shows its real speed.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 import shutil
 import subprocess
@@ -16,8 +15,10 @@ import time
 from pathlib import Path
 from urllib.request import urlopen
 
+import click
 from PIL import Image
 from playwright.sync_api import sync_playwright
+from tool_options import help_of
 
 ADDRESS = "127.0.0.1:18099"
 URL = f"http://{ADDRESS}/"
@@ -53,18 +54,17 @@ def take(path: Path, seconds: float) -> None:
     print(f"{path}: {shot.width}x{shot.height}, {path.stat().st_size // 1000} kB")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("path", type=Path)
-    parser.add_argument("--seconds", type=float, default=60, help="that the run has had when it is taken")
-    split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
-    found = parser.parse_args(sys.argv[1:split])
-    options = sys.argv[split + 1 :] or ["sim:"]
-    command = [sys.executable, "-m", "streamfuse", "live", *options, "--web", ADDRESS]
+@click.command(help=help_of(__doc__))
+@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("live", nargs=-1)
+@click.option("--seconds", default=60.0, show_default=True, help="That the run has had when it is taken.")
+def main(path: Path, live: tuple[str, ...], seconds: float) -> None:
+    """Run, wait and take it."""
+    command = [sys.executable, "-m", "streamfuse", "live", *(live or ("sim:",)), "--web", ADDRESS]
     run = subprocess.Popen(command)
     try:
         wait_for_page(run)
-        take(found.path, found.seconds)
+        take(path, seconds)
     finally:
         run.terminate()
         run.wait(30)

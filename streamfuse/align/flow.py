@@ -267,19 +267,6 @@ def warp(picture: Map, flow: Map, interpolation: int = cv2.INTER_LINEAR) -> Map:
     )
 
 
-def full_size_map(flow: Map, size: tuple[int, int], scale: tuple[float, float]) -> Map:
-    """Where to read each pixel of a plane: (H, W, 2) float32 for `cv2.remap`.
-
-    Args:
-        flow: in pixels of the working grid.
-        size: (width, height) of the plane.
-        scale: pixels of the plane per pixel of the working grid, horizontally and vertically.
-    """
-    scaled = flow if scale == (1.0, 1.0) else flow * np.array(scale, np.float32)
-    enlarged = cv2.resize(scaled, size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.add(enlarged, coordinates(size[1], size[0]), dst=enlarged), np.float32)
-
-
 _GRIDS: dict[tuple[int, int], Map] = {}
 _KEEPING = threading.Lock()
 

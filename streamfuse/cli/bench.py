@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from streamfuse.cli.common_options import PRESETS
+from streamfuse.cli.common_options import BASELINES, JSON_FILE, PRESETS
 
 _SIZES = ("1280x720", "1920x1080")
 _QUICK_SIZE = (1280, 720)
@@ -41,7 +41,7 @@ _QUICK_FRAMES = 24
     show_default=True,
     help="Of each run; the median counts.",
 )
-@click.option("--peers/--no-peers", default=True, show_default=True, help="Measure peers in the same run.")
+@BASELINES
 @click.option(
     "--part",
     "parts",
@@ -52,26 +52,20 @@ _QUICK_FRAMES = 24
 @click.option(
     "--quick", is_flag=True, help=f"{_QUICK_FRAMES} frames, once; 1280x720 only, unless --size is given."
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write all figures.",
-)
+@JSON_FILE
 @click.option("--add", is_flag=True, help="Add to the figures that FILE holds already.")
 def bench(
     sizes: tuple[str, ...],
     presets: tuple[str, ...],
     frames: int,
     repeats: int,
-    peers: bool,
+    baselines: bool,
     parts: tuple[str, ...],
     quick: bool,
     json_file: Path | None,
     add: bool,
 ) -> None:
-    """Measure how fast this machine fuses, beside peers and beside what the machine can do at most.
+    """Measure how fast this machine fuses, beside baselines and beside what the machine can do at most.
 
     The clip is the built-in sample, encoded to a temporary file. Stages are measured alone on one thread; whole runs
     from file to file, with all threads, each in a process of its own.
@@ -98,7 +92,7 @@ def bench(
         presets=list(dict.fromkeys(presets)),
         frames=_QUICK_FRAMES if quick else frames,
         repeats=1 if quick else repeats,
-        peers=peers,
+        baselines=baselines,
         parts=[part for part in PARTS if part in (parts or USUAL_PARTS)],
     )
     so_far: dict[str, Any] = {}

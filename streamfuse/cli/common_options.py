@@ -65,6 +65,14 @@ NOISE: Option = click.option(
     show_default=True,
     help="Sigma in linear light, on the dark frames.",
 )
+BASELINES: Option = click.option(
+    "--baselines/--no-baselines",
+    "--peers/--no-peers",
+    "baselines",
+    default=True,
+    show_default=True,
+    help="Measure other methods in the same run.",
+)
 JSON_FILE: Option = click.option(
     "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures."
 )

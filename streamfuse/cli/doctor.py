@@ -162,17 +162,20 @@ def _checks() -> dict[str, str]:
 def _hints() -> list[str]:
     """What is missing here and would be of use, a sentence each."""
     from streamfuse.camera.v4l2 import list_cameras
+    from streamfuse.lab.evaluate.metrics import left_out
 
     hints = []
     if any(find_spec(name) is None for name in ("starlette", "uvicorn", "prometheus_client")):
         hints.append("The page of a live run (--web) needs: pip install 'streamfuse[web]'.")
+    if missing := left_out():
+        hints.append(f"`evaluate`: {missing}")
     if not (platform.system() == "Linux" and list_cameras()):
         hints.append("No camera is plugged in: `streamfuse live sim:` runs the built-in scene in real time.")
     if find_spec("pytest") is not None and not any(map(shutil.which, _BROWSERS)):
         hints.append("Chromium is missing: tests of the page are skipped (Debian: apt install chromium).")
     if shutil.which("enfuse") is None:
         hints.append(
-            "enfuse is missing: `evaluate stills` leaves this peer out (Debian: apt install enblend)."
+            "enfuse is missing: `evaluate stills` leaves this baseline out (Debian: apt install enblend)."
         )
     return hints
 

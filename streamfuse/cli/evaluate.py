@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
-from streamfuse.cli.common_options import FUSER, GAPS, JSON_FILE, NOISE, ONE_PRESET, PRESETS, SIMULATED_CYCLE
+from streamfuse.cli.common_options import (
+    BASELINES,
+    FUSER,
+    GAPS,
+    JSON_FILE,
+    NOISE,
+    ONE_PRESET,
+    PRESETS,
+    SIMULATED_CYCLE,
+)
 from streamfuse.core.values import Degradation, Preset
 
 
@@ -76,7 +84,7 @@ from streamfuse.core.values import Degradation, Preset
 @click.option(
     "--objects", type=click.IntRange(0, 20), help="Things that fly through a panorama; with --flow: 2."
 )
-@click.option("--peers/--no-peers", default=True, show_default=True, help="Measure peers in the same run.")
+@BASELINES
 @JSON_FILE
 @click.option(
     "--report", "report_file", type=click.Path(path_type=Path), metavar="FILE", help="Write an HTML page."
@@ -94,7 +102,7 @@ def evaluate_video(
     degradations: tuple[Degradation, ...],
     flow: bool,
     objects: int | None,
-    peers: bool,
+    baselines: bool,
     json_file: Path | None,
     report_file: Path | None,
     **filming: Any,
@@ -110,6 +118,7 @@ def evaluate_video(
     streamfuse evaluate video --flow panoramas/ --gap 3 --gap 5 --no-peers
     """
     from streamfuse.config import load_config
+    from streamfuse.lab.evaluate.metrics import left_out
     from streamfuse.lab.evaluate.report import ReportWriter
     from streamfuse.lab.evaluate.video_report import VideoReport
     from streamfuse.lab.evaluate.videos import VideoTrial, evaluate_videos, legend, panoramas
@@ -135,14 +144,18 @@ def evaluate_video(
         for degrade in degradations
     ]
     if report_file is None:
-        figures = evaluate_videos(trials, config, peers=peers, say=click.echo)
+        figures = evaluate_videos(trials, config, baselines=baselines, say=click.echo)
     else:
         with ReportWriter(report_file, "streamfuse evaluate video") as page:
-            figures = evaluate_videos(trials, config, peers=peers, say=click.echo, report=VideoReport(page))
+            figures = evaluate_videos(
+                trials, config, baselines=baselines, say=click.echo, report=VideoReport(page)
+            )
             for name, value in figures["environment"].items():
                 page.fact(name, value)
         click.echo(f"Report written to {click.format_filename(report_file)}.")
     click.echo(legend(with_flow=flow))
+    if missing := left_out():
+        click.echo(missing, err=True)
     _write(json_file, figures)
 
 
@@ -272,8 +285,8 @@ def _check(file: Path | None) -> None:
 
 
 def _write(file: Path | None, figures: dict[str, Any]) -> None:
-    from streamfuse.core.output_file import write_text_file
+    from streamfuse.core.output_file import write_json_file
 
     if file is not None:
-        write_text_file(file, json.dumps(figures, indent=1) + "\n")
+        write_json_file(file, figures)
         click.echo(f"Figures written to {click.format_filename(file)}.")

@@ -152,7 +152,7 @@ def stills(
     device: str,
     quiet: bool,
 ) -> None:
-    """Fuse the scenes in DIR with streamfuse and its peers, and measure what comes out.
+    """Fuse the scenes in DIR with streamfuse and its baselines, and measure what comes out.
 
     A scene is a folder of two or more pictures (under and over, or 00, 01 ... from dark to bright), and with a
     picture called `reference` where the wanted result is known.
@@ -162,6 +162,7 @@ def stills(
     streamfuse evaluate stills train/ --held-back configs/train-lcndr.yaml --exposures 3
     """
     from streamfuse.core.output_file import check_output_file
+    from streamfuse.lab.evaluate.metrics import left_out
     from streamfuse.lab.evaluate.still_scores import require_scenes
     from streamfuse.lab.evaluate.still_sets import StillsEvaluation, evaluate_stills, render_summary
 
@@ -191,6 +192,8 @@ def stills(
         found.write_json(json_file)
     if not quiet:
         click.echo(render_summary(found))
+    if missing := left_out():
+        progress(missing)
 
 
 @click.group()

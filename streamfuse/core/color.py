@@ -80,6 +80,11 @@ def planes_to_rgb(
     return made
 
 
+def to_8_bit(rgb: Pixels) -> npt.NDArray[np.uint8]:
+    """Give uint8 of uint8, which stays the same array, or of uint16 over the whole 16-bit range, rounded."""
+    return rgb if rgb.dtype == np.uint8 else np.round(rgb / 257).astype(np.uint8)
+
+
 def copied_rgb(rgb: Pixels, *, blue_first: bool = False, out: Pixels | None = None) -> Pixels:
     """Copy pixels (H, W, 3) that are R'G'B' already; arguments and errors are those of `planes_to_rgb`."""
     made = _target(out, rgb.shape, rgb.dtype)

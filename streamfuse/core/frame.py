@@ -360,6 +360,20 @@ class FusedFrame(Picture):
         )
 
     @classmethod
+    def of(cls, frame: Frame, planes: tuple[Plane, ...] | None = None) -> FusedFrame:
+        """Make a frame of the kind and the time of `frame`: of these planes, or else of its own."""
+        return cls(
+            planes or frame.planes,
+            frame.bits,
+            frame.subsampling,
+            frame.color,
+            frame.pts,
+            frame.time_base,
+            frame.index,
+            captured_at=frame.captured_at,
+        )
+
+    @classmethod
     def from_rgb(
         cls, picture: npt.NDArray[Any], number: int = 0, rate: Fraction | float = Fraction(25)
     ) -> FusedFrame:

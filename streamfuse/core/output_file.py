@@ -7,6 +7,7 @@ complete: a new file is written under its own name, and one that is there stays 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import secrets
 import stat
@@ -142,6 +143,15 @@ def write_text_file(path: Path, text: str) -> None:
     """
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def write_json_file(path: Path, value: object) -> None:
+    """Write `value` as JSON that people can read and compare, through `replacing`.
+
+    Raises:
+        OutputError: it cannot be written; an old file is as it was.
+    """
+    write_text_file(path, json.dumps(value, indent=1) + "\n")
 
 
 def write_bytes_file(path: Path, data: bytes) -> None:

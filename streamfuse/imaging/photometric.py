@@ -206,10 +206,10 @@ def curve_of_histograms(dark: Levels, bright: Levels) -> IntensityMapping:
     d, b = _quantiles(dark), _quantiles(bright)
     # All that clips has one value, and between it and the next lower one there is nothing.
     usable = (d > _DARK) & (b < _BRIGHT) & (_below(bright, _BRIGHT) > _QUANTILES)
-    found = (d[usable], b[usable]) if usable.mean() >= _MIN_SHARE else _shown(dark, bright)
-    if not len(found[0]):
+    shown = (d[usable], b[usable]) if usable.mean() >= _MIN_SHARE else _shown(dark, bright)
+    low, high = (levels.astype(np.float64) for levels in shown)
+    if not len(low):
         return _quantile_curve(d, b, _rough_gap(d, b))
-    low, high = (levels.astype(np.float64) for levels in found)
     factor = max(_ratio(low, high), 1.0)
     residual = float(np.abs(low * factor - high).mean())
     fits = [_fitted(low, high, transfer) for transfer in _TRANSFERS]

@@ -202,10 +202,7 @@ class AsReceived(Stage[Frame, FusedFrame]):
 
     def push(self, item: Frame) -> Iterator[FusedFrame]:
         """Give the same pixels at the same time."""
-        yield FusedFrame(
-            item.planes, item.bits, item.subsampling, item.color, item.pts, item.time_base, item.index,
-            captured_at=item.captured_at,
-        )  # fmt: skip
+        yield FusedFrame.of(item)
 
 
 def _check(endpoints: Sequence[str]) -> None:

@@ -69,9 +69,3 @@ def test_nothing_can_be_matched_in_black_or_white() -> None:
 )
 def test_working_size(size: tuple[int, int], working: tuple[int, int]) -> None:
     assert motion.working_size(*size, "fast") == working
-
-
-def test_map_at_full_size_scales_motion() -> None:
-    field = np.ones((10, 20, 2), np.float32)
-    where = motion.full_size_map(field, (40, 30), (2.0, 3.0))
-    np.testing.assert_allclose(where[7, 11], (13.0, 10.0), atol=1e-5)

@@ -12,6 +12,7 @@ from streamfuse.core.color import (
     neutral_chroma,
     planes_to_rgb,
     rgb_to_planes,
+    to_8_bit,
 )
 from streamfuse.core.frame import ColorInfo, chroma_range, luma_range
 from streamfuse.errors import UsageError
@@ -273,3 +274,10 @@ def test_chroma_that_does_not_fit_is_refused():
     planes = (np.zeros((6, 8), np.uint8), *neutral_chroma(6, 8, 8, (1, 1)))
     with pytest.raises(UsageError, match=r"do not fit a luma plane of \(6, 8\)"):
         planes_to_rgb(planes, 8, (0, 0), ColorInfo())
+
+
+def test_deep_pixels_are_rounded_to_8_bit_and_shallow_ones_stay():
+    deep = np.array([[[0, 257 * 100 + 129, 65535]]], np.uint16)
+    np.testing.assert_array_equal(to_8_bit(deep), [[[0, 101, 255]]])
+    shallow = np.array([[[1, 2, 3]]], np.uint8)
+    assert to_8_bit(shallow) is shallow

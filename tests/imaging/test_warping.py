@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamfuse.align.flow import full_size_map
 from streamfuse.imaging.warping import Moved, assemble
 
 
@@ -43,9 +42,12 @@ def whole(own, sides, weight, share, cubic):
     size = own.shape[::-1]
     seen = []
     for plane, flow in sides:
-        scale = size[0] / flow.shape[1], size[1] / flow.shape[0]
-        where = full_size_map(flow, size, scale).astype(float)
-        seen.append(sampled(plane.astype(float), where, cubic))
+        scale = np.array([size[0] / flow.shape[1], size[1] / flow.shape[0]], np.float32)
+        grid = np.dstack(
+            np.meshgrid(np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32))
+        )
+        where = cv2.resize(flow * scale, size, interpolation=cv2.INTER_LINEAR) + grid
+        seen.append(sampled(plane.astype(float), where.astype(float), cubic))
     mixed = seen[0]
     if weight is not None:
         w = cv2.resize(weight, size)

@@ -9,7 +9,7 @@ import numpy as np
 from pictures import rgb_exposures
 from runs import REPOSITORY, alternating_video, image_folder, video_per_exposure
 
-from streamfuse.lab.evaluate.peers_stills import plain_mean
+from streamfuse.lab.evaluate.baseline_stills import plain_mean
 from streamfuse.photo.writing import write_photo
 
 _SAMPLE = "sample:?frames=8&size=96x64"

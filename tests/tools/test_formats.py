@@ -67,11 +67,11 @@ def test_a_fault_is_found(tmp_path):
     assert formats.film(path, "pcm16") is None
     assert formats.film(late, "pcm16", delay=formats.DELAY) is None
     before, after = formats.heard(path), formats.heard(late)
-    assert formats._compare(before, before, 0.0, 0.0) == []
-    assert "the sound begins +0.200 s later than it did" in formats._compare(before, after, 0.0, 0.0)
-    assert "the burst comes +0.100 s later than it did" in formats._compare(before, before, 0.1, 0.0)
+    assert formats.compare(before, before, 0.0, 0.0) == []
+    assert "the sound begins +0.200 s later than it did" in formats.compare(before, after, 0.0, 0.0)
+    assert "the burst comes +0.100 s later than it did" in formats.compare(before, before, 0.1, 0.0)
     deep = formats.Heard("aac", before.begin, before.end - 0.5, before.onset, 220.0)
-    assert formats._compare(before, deep, 0.0, 0.0) == ["the tone is 220 Hz", "the sound lasts 1.500 s"]
+    assert formats.compare(before, deep, 0.0, 0.0) == ["the tone is 220 Hz", "the sound lasts 1.500 s"]
 
 
 @pytest.mark.slow

@@ -136,13 +136,13 @@ def test_a_run_that_fails_leaves_nothing_half_written(hdr_folder, tmp_path):
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_odd_sizes_say_what_to_do(tmp_path):
+@pytest.mark.parametrize(("codec", "stored"), [("libx264", "yuv444p"), ("ffv1", "yuv420p")])
+def test_odd_sizes_are_stored_as_the_codec_can_and_it_is_said(tmp_path, codec, stored):
     folder = tmp_path / "hdr"
     folder.mkdir()
     cv2.imwrite(str(folder / "0.hdr"), np.random.default_rng(0).random((21, 33, 3)).astype(np.float32))
-    result = call(folder, tmp_path / "out.mkv")
-    assert result.exit_code == 1
-    assert "--subsampling 444" in result.output
-    assert call(folder, tmp_path / "out.mkv", "--subsampling", "444").exit_code == 0
-    assert call(folder, tmp_path / "out2.mkv", "--codec", "ffv1").exit_code == 0
-    assert (decode(tmp_path / "out2.mkv")[0].width, decode(tmp_path / "out.mkv")[0].height) == (33, 21)
+    result = call(folder, tmp_path / "out.mkv", "--codec", codec)
+    assert result.exit_code == 0, result.output
+    (picture,) = decode(tmp_path / "out.mkv")
+    assert (picture.width, picture.height, picture.format.name) == (33, 21, stored)
+    assert ("fewer players" in result.stderr) == (stored == "yuv444p")

@@ -3,7 +3,7 @@
 import json
 import sys
 
-import pytest
+from click.testing import CliRunner
 from runs import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / "tools"))
@@ -18,10 +18,8 @@ def test_every_json_of_the_benchmarks_has_its_command_or_a_reason():
     assert known - there == set()
 
 
-def test_the_list_names_commands_and_what_is_by_hand(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["published.py", "--list"])
-    assert published.main() == 0
-    text = capsys.readouterr().out
+def test_the_list_names_commands_and_what_is_by_hand():
+    text = CliRunner().invoke(published.main, ["--list"]).stdout
     assert "    streamfuse evaluate stills mefb_half/ --json benchmarks/stills-mefb-half.json" in text
     assert "gpu: by hand; needs a GPU" in text
 
@@ -29,17 +27,14 @@ def test_the_list_names_commands_and_what_is_by_hand(capsys, monkeypatch):
 def test_one_is_made_into_a_folder_of_its_own(tmp_path, monkeypatch):
     command = "python -c \"open('benchmarks/some.json', 'w').write('{}')\""
     monkeypatch.setattr(published, "published", lambda: {"some": [command], "other": ["false"]})
-    monkeypatch.setattr(sys, "argv", ["published.py", "--only", "some", "--into", str(tmp_path / "new")])
-    assert published.main() == 0
+    into = ["--into", str(tmp_path / "new")]
+    assert CliRunner().invoke(published.main, ["--only", "some", *into]).exit_code == 0
     assert (tmp_path / "new" / "some.json").read_text() == "{}"
     assert json.loads((tmp_path / "new" / "times.json").read_text())["some"]["cpu_minutes"] >= 0
-    monkeypatch.setattr(sys, "argv", ["published.py", "--only", "other", "--into", str(tmp_path / "new")])
-    assert published.main() == 1
+    assert CliRunner().invoke(published.main, ["--only", "other", *into]).exit_code == 1
 
 
-def test_what_cannot_be_made_here_is_said(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["published.py", "--only", "gpu"])
-    with pytest.raises(SystemExit) as ended:
-        published.main()
-    assert ended.value.code == 2
-    assert "needs a GPU" in capsys.readouterr().err
+def test_what_cannot_be_made_here_is_said():
+    done = CliRunner().invoke(published.main, ["--only", "gpu"])
+    assert done.exit_code == 2
+    assert "needs a GPU" in done.stderr

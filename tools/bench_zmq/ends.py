@@ -45,7 +45,7 @@ def pixels(size: int = BYTES["4:4:4"], count: int = 4) -> list[Codes]:
 
 
 def pictures() -> list[Codes]:
-    """B'G'R', as the peers take it."""
+    """B'G'R', as the baselines take it."""
     return [data.reshape(HEIGHT, WIDTH, 3) for data in pixels()]
 
 

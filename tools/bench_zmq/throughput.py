@@ -14,11 +14,11 @@ from processes import PORT, result_of, start
 
 
 class Contender(NamedTuple):
-    """Who sends, what, and whether it needs the peers' environment."""
+    """Who sends, what, and whether it needs the baselines' environment."""
 
     end: str
     options: tuple[str, ...]
-    peer: bool = False
+    baseline: bool = False
     settle: float = 0.3  # seconds that the receiver needs to be there
     share: float = 1.0  # of the frames: slow ones send fewer
 
@@ -35,7 +35,7 @@ CONTENDERS = {
     "vidgear NetGear, raw, 6.2 MB": Contender("netgear", ("raw",), True, 2.0),
     "vidgear NetGear, as it is set (JPEG)": Contender("netgear", ("JPEG",), True, 2.0, 0.2),
 }
-# Each figure is divided by those of the same round. What a bare loop makes of the peers' bytes is the most that
+# Each figure is divided by those of the same round. What a bare loop makes of the baselines' bytes is the most that
 # anything which sends them through the same sockets can make of them.
 RATIOS = {
     "streamfuse 4:4:4, 6.2 MB": ("bare pyzmq, 6.2 MB", "imagezmq", "vidgear"),
@@ -66,14 +66,14 @@ def transfer(contender: Contender, transport: str, count: int, python: str) -> t
             process.communicate()
 
 
-def throughput(transport: str, rounds: int, count: int, peers_python: str) -> dict[str, object]:
+def throughput(transport: str, rounds: int, count: int, baselines_python: str) -> dict[str, object]:
     """All contenders in turn, in the other order every second round."""
-    names = [name for name, contender in CONTENDERS.items() if peers_python or not contender.peer]
+    names = [name for name, contender in CONTENDERS.items() if baselines_python or not contender.baseline]
     found: dict[str, list[tuple[float, float] | None]] = {name: [] for name in names}
     for number in range(rounds):
         for name in names if number % 2 == 0 else names[::-1]:
             contender = CONTENDERS[name]
-            python = peers_python if contender.peer else sys.executable
+            python = baselines_python if contender.baseline else sys.executable
             found[name].append(transfer(contender, transport, count, python))
     rates = {name: [pair and round(pair[0], 1) for pair in pairs] for name, pairs in found.items()}
     return {

@@ -29,11 +29,13 @@ def main() -> None:
     walk.see("the figures are explained", "likeness to the fusion of exposures" in text, text)
     scores = {row["method"]: row["psnr"] for row in json.loads(Path("video.json").read_text())["rows"]}
     own = next(psnr for method, psnr in scores.items() if method.startswith("streamfuse"))
-    peers = {method: psnr for method, psnr in scores.items() if not method.startswith("streamfuse")}
+    baselines = {method: psnr for method, psnr in scores.items() if not method.startswith("streamfuse")}
     walk.see(
-        "thirty lines of OpenCV are measured beside it", any("AlignMTB" in name for name in peers), peers
+        "thirty lines of OpenCV are measured beside it",
+        any("AlignMTB" in name for name in baselines),
+        baselines,
     )
-    walk.see("it is nearer to the truth than any of them", own > max(peers.values()), scores)
+    walk.see("it is nearer to the truth than any of them", own > max(baselines.values()), scores)
 
     text = walk.run(TUTORIAL, "streamfuse evaluate stills brackets/ --json stills.json", "--no-speed")
     summary = json.loads(Path("stills.json").read_text())["summary"]
@@ -54,7 +56,9 @@ def main() -> None:
         "8",
     )
     walk.see(
-        "the peers are in the table", "AlignMTB + MergeMertens" in text and "streamfuse fast" in text, text
+        "the baselines are in the table",
+        "AlignMTB + MergeMertens" in text and "streamfuse fast" in text,
+        text,
     )
     walk.end()
 

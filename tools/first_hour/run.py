@@ -6,7 +6,7 @@
 
 The fresh environment is made by README's own first command, in a copy of the tree; packages come from where pip gets
 them. Each walks in an empty folder, and what is compiled is kept in a folder of this run. A walk that takes more than
-ten minutes is a failure.
+ten minutes is a failure. The Python that runs this needs no package: it is the one that a newcomer has.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Speed: of stages, of the fusion alone, of whole runs, beside peers."""
+"""Speed: of stages, of the fusion alone, of whole runs, beside baselines."""

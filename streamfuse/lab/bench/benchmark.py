@@ -1,30 +1,30 @@
-"""Speed of stages, of the fusion alone and of whole runs, beside peers and beside what the machine can do."""
+"""Speed of stages, of the fusion alone and of whole runs, beside baselines and beside what the machine can do."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from streamfuse.core.frame import FusedFrame
-from streamfuse.core.output_file import write_text_file
+from streamfuse.core.output_file import write_json_file
 from streamfuse.core.values import PRESET_NETWORK
 from streamfuse.errors import UsageError
+from streamfuse.lab.bench.baseline_stages import ALONE, DIS, MTB
 from streamfuse.lab.bench.ceiling import Ceiling, measure_ceiling
 from streamfuse.lab.bench.cores import measure_cores
-from streamfuse.lab.bench.peer_stages import ALONE, DIS, MTB
 from streamfuse.lab.bench.profile import measure_shares
 from streamfuse.lab.bench.runs import NULL, SPEED, measure_runs
 from streamfuse.lab.bench.stages import measure_stages
 from streamfuse.lab.evaluate.cost import GUIDED, PLANES, RELEASED, measure_cost
 from streamfuse.lab.evaluate.environment import describe_environment
-from streamfuse.runtime.sinks import open_sink
+from streamfuse.lab.stored import store
 from streamfuse.synthetic.sample_source import SampleSource
 
 Figures = dict[str, Any]
+Rows = list[dict[str, Any]]
 Part = Literal["stages", "profile", "fusion", "runs", "cores"]
 PARTS: tuple[Part, ...] = get_args(Part)
 USUAL_PARTS = tuple(part for part in PARTS if part != "cores")
@@ -41,7 +41,7 @@ class BenchPlan:
         presets: fast, balanced, best.
         frames: of each clip.
         repeats: of each run, after one that does not count; the median counts.
-        peers: measure the peers too.
+        baselines: measure the baselines too.
         parts: stages alone, what kind of work takes the time, fusion alone, whole runs, a model of many cores.
     """
 
@@ -49,7 +49,7 @@ class BenchPlan:
     presets: Sequence[str] = ("fast", "balanced")
     frames: int = 60
     repeats: int = 3
-    peers: bool = True
+    baselines: bool = True
     parts: Sequence[Part] = USUAL_PARTS
 
 
@@ -73,7 +73,7 @@ def run_bench(
         "environment": environment,
         "clip": f"sample:, {plan.frames} frames, 8-bit 4:2:0, H.264, {SPEED}",
         "repeats": plan.repeats,
-        "ceiling": ceiling.as_dict(),
+        "ceiling": asdict(ceiling),
     }
     figures: Figures = {"calls": [call], **{part: [] for part in plan.parts}}
     with tempfile.TemporaryDirectory(prefix="streamfuse-bench-") as name:
@@ -86,29 +86,40 @@ def run_bench(
 
 def _parts(
     plan: BenchPlan, folder: Path, ceiling: Ceiling, report: Callable[[str], None]
-) -> Iterator[tuple[Part, list[dict[str, Any]]]]:
+) -> Iterator[tuple[Part, Rows]]:
     """Each part that is wanted, at each size, and its rows."""
     if "fusion" in plan.parts:
         yield "fusion", _fusion(plan, report)
     for size in plan.sizes if set(plan.parts) != {"fusion"} else ():
-        report(f"Making a clip of {_named(size)}")
-        clip = make_clip(folder / f"{_named(size)}.mp4", size, plan.frames)
-        if "stages" in plan.parts:
-            yield "stages", _stages(plan, size, clip, folder, ceiling, report)
-        if "profile" in plan.parts:
-            yield "profile", _profile(plan, size, clip, folder, report)
-        if "runs" in plan.parts:
-            yield "runs", _runs(plan, size, clip, folder, report)
-        if "cores" in plan.parts:
-            yield "cores", _cores(plan, size, clip, folder, report)
+        yield from _on_a_clip(plan, size, folder, ceiling, report)
+
+
+def _on_a_clip(
+    plan: BenchPlan, size: tuple[int, int], folder: Path, ceiling: Ceiling, report: Callable[[str], None]
+) -> Iterator[tuple[Part, Rows]]:
+    """The parts that measure a clip of one size; what they write meanwhile lies beside it."""
+    named = _named(size)
+    report(f"Making a clip of {named}")
+    clip = make_clip(folder / f"{named}.mp4", size, plan.frames)
+    of_a_preset: Mapping[Part, Callable[[str], Rows]] = {
+        "stages": lambda preset: _stages(clip, preset, plan.frames, ceiling),
+        "profile": lambda preset: [measure_shares(clip, preset, folder / "out.mkv").as_dict()],
+        "cores": lambda preset: [measure_cores(clip, preset, folder, report)],
+    }
+    for part in (part for part in PARTS if part in plan.parts):
+        if part == "runs":
+            yield part, _runs(plan, clip, lambda line: report(f"{named}, {line}"))
+        elif part in of_a_preset:
+            rows: Rows = []
+            for preset in plan.presets:
+                report(f"{part}, {preset}, {named}")
+                rows += [{"preset": preset, "size": named, **row} for row in of_a_preset[part](preset)]
+            yield part, rows
 
 
 def make_clip(path: Path, size: tuple[int, int], frames: int) -> Path:
     """Encode the built-in sample scene: an alternating clip."""
-    source = SampleSource(*size, frames)
-    with open_sink(path, source.info, preset=SPEED) as sink:
-        for f in source:
-            sink.write(FusedFrame(f.planes, f.bits, f.subsampling, f.color, f.pts, f.time_base, f.index))
+    store(path, SampleSource(*size, frames), preset=SPEED)
     return path
 
 
@@ -124,8 +135,8 @@ def merged(old: Figures, new: Figures) -> Figures:
     return {name: [*old.get(name, []), *new.get(name, [])] for name in ("calls", *PARTS)}
 
 
-def ratios(figures: Figures) -> list[dict[str, Any]]:
-    """Frame rate of each run to disk over those of the peers at its size, in the same call.
+def ratios(figures: Figures) -> Rows:
+    """Frame rate of each run to disk over those of the baselines at its size, in the same call.
 
     `over` is of the pipelines, `whole` of the processes, with the start and the end of Python.
     """
@@ -141,7 +152,7 @@ def ratios(figures: Figures) -> list[dict[str, Any]]:
 
 
 def _times(row: dict[str, Any], others: Sequence[dict[str, Any]], kind: str) -> dict[str, float]:
-    """A rate over those of the peers; without those that were not measured."""
+    """A rate over those of the baselines; without those that were not measured."""
     rates = {other["method"]: other.get(kind) for other in others}
     return {
         name: round(row[kind] / rate, 2)
@@ -174,51 +185,25 @@ def write_figures(figures: Figures, path: Path, old: Figures | None = None) -> F
     if old is not None:
         figures = merged(old, figures)
     figures = {**figures, "ratios": ratios(figures)}
-    write_text_file(path, json.dumps(figures, indent=1) + "\n")
+    write_json_file(path, figures)
     return figures
 
 
-def _stages(
-    plan: BenchPlan,
-    size: tuple[int, int],
-    clip: Path,
-    folder: Path,
-    ceiling: Ceiling,
-    report: Callable[[str], None],
-) -> list[dict[str, Any]]:
-    rows = []
-    tiny = (
-        make_clip(folder / "tiny.mp4", _TINY, plan.frames)
-        if not (folder / "tiny.mp4").exists()
-        else folder / "tiny.mp4"
-    )
-    for preset in plan.presets:
-        report(f"Stages alone, {preset}, {size[0]}x{size[1]}")
-        least = {c.stage: c.cpu_ms for c in measure_stages(tiny, preset, folder / "tiny_out.mkv", ceiling)}
-        costs = measure_stages(clip, preset, folder / "out.mkv", ceiling)
-        rows += [
-            {"preset": preset, "size": _named(size), **cost.as_dict(), "calls_ms": least.get(cost.stage, 0.0)}
-            for cost in costs
-        ]
-    return rows
+def _stages(clip: Path, preset: str, frames: int, ceiling: Ceiling) -> Rows:
+    """The stages alone; and those of tiny frames, whose time is that of the calls."""
+    output, tiny = clip.with_name("out.mkv"), clip.with_name("tiny.mp4")
+    if not tiny.exists():
+        make_clip(tiny, _TINY, frames)
+    calls = {cost.stage: cost.cpu_ms for cost in measure_stages(tiny, preset, output, ceiling)}
+    costs = measure_stages(clip, preset, output, ceiling)
+    return [{**asdict(cost), "calls_ms": calls.get(cost.stage, 0.0)} for cost in costs]
 
 
-def _profile(
-    plan: BenchPlan, size: tuple[int, int], clip: Path, folder: Path, report: Callable[[str], None]
-) -> list[dict[str, Any]]:
-    rows = []
-    for preset in plan.presets:
-        report(f"Kinds of work, {preset}, {_named(size)}")
-        shares = measure_shares(clip, preset, folder / "out.mkv")
-        rows.append({"preset": preset, "size": _named(size), **shares.as_dict()})
-    return rows
-
-
-def _fusion(plan: BenchPlan, report: Callable[[str], None]) -> list[dict[str, Any]]:
+def _fusion(plan: BenchPlan, report: Callable[[str], None]) -> Rows:
     """The fusion alone, of the largest size, beside other fusions."""
     width, height = max(plan.sizes)
     methods = [(f"{PRESET_NETWORK[preset]}{PLANES}", (width, height)) for preset in plan.presets]
-    if plan.peers:
+    if plan.baselines:
         methods += [(name, (width, height)) for name in ("opencv-mertens", "enfuse", GUIDED)]
         methods.append((RELEASED, _RELEASED_SIZE))
     rows = []
@@ -226,29 +211,17 @@ def _fusion(plan: BenchPlan, report: Callable[[str], None]) -> list[dict[str, An
         report(f"Fusion alone, {method}, {columns}x{lines}")
         cost = measure_cost(method, columns, lines)
         if cost is not None:
-            rows.append({"size": _named((columns, lines)), **cost.as_dict()})
+            rows.append({"size": _named((columns, lines)), **asdict(cost)})
     return rows
 
 
-def _runs(
-    plan: BenchPlan, size: tuple[int, int], clip: Path, folder: Path, report: Callable[[str], None]
-) -> list[dict[str, Any]]:
-    """Whole runs; the file that is written lies beside the clip."""
-    disk = str(folder / "run.mkv")
+def _runs(plan: BenchPlan, clip: Path, report: Callable[[str], None]) -> Rows:
+    """Whole runs, to nowhere and to the disk."""
+    disk = str(clip.with_name("run.mkv"))
     wanted = [(ALONE, disk), *((preset, output) for preset in plan.presets for output in (disk, NULL))]
-    if plan.peers:
+    if plan.baselines:
         wanted += [(MTB, disk), (DIS, disk)]
-    runs = measure_runs(wanted, clip, plan.repeats, lambda line: report(f"{_named(size)}, {line}"))
-    return [{"size": _named(size), **run.as_dict()} for run in runs]
-
-
-def _cores(
-    plan: BenchPlan, size: tuple[int, int], clip: Path, folder: Path, report: Callable[[str], None]
-) -> list[dict[str, Any]]:
-    return [
-        {"preset": preset, "size": _named(size), **measure_cores(clip, preset, folder, report)}
-        for preset in plan.presets
-    ]
+    return [{"size": clip.stem, **asdict(run)} for run in measure_runs(wanted, clip, plan.repeats, report)]
 
 
 def _check(plan: BenchPlan) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,10 +24,6 @@ class Ceiling:
 
     bytes_per_s: float
     operations_per_s: float
-
-    def as_dict(self) -> dict[str, float]:
-        """For JSON."""
-        return asdict(self)
 
     def least_seconds(self, moved: float, operations: float) -> float:
         """Time below which nothing that moves so many bytes and does so many operations can come."""

@@ -14,20 +14,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from streamfuse.align.aligner import Aligner
-from streamfuse.config import Config
-from streamfuse.core.frame import FusedFrame
-from streamfuse.core.turns import InLine
 from streamfuse.lab.bench.interpreter import InterpreterWatch
-from streamfuse.lab.bench.runs import SPEED, measure_run
-from streamfuse.lab.bench.stages import one_thread
-from streamfuse.runtime.chain import Chain, build_chain
+from streamfuse.lab.bench.runs import measure_run
+from streamfuse.lab.bench.stages import chain_in_this_thread, one_thread, written
 from streamfuse.runtime.line import through
-from streamfuse.runtime.sinks import open_sink
 from streamfuse.runtime.sources import open_source
 
 CORES = (1, 2, 4, 8, 16, 32, 64)
@@ -90,7 +84,9 @@ def measure_cores(clip: Path, preset: str, folder: Path, report: Callable[[str],
         parts = pool.submit(_measure, clip, preset, folder / "cores.mkv").result()
     found = {cores: predict(parts, cores) for cores in CORES}
     return {
-        "parts": {name: _rounded(part) for name, part in parts.items()},
+        "parts": {
+            name: {key: round(ms, 2) for key, ms in asdict(part).items()} for name, part in parts.items()
+        },
         "fps": {str(cores): round(fps, 1) for cores, (fps, _) in found.items()},
         "limit": {str(cores): limit for cores, (_, limit) in found.items()},
         "measured_fps": dict(_checks(clip, preset, folder, report)),
@@ -125,10 +121,10 @@ def _measure(clip: Path, preset: str, output: Path) -> dict[str, Part]:
     watch = InterpreterWatch()
     with one_thread(), open_source(clip, threads=1) as source:
         frames, decode = _part(watch, lambda: list(source))
-        brackets, label = _part(watch, lambda: list(through(_chain(preset).front.line, frames)))
-        list(_chain(preset).fusion.push(brackets[0]))  # loops are read from disk
-        fused, fuse = _part(watch, lambda: list(through(_chain(preset).fusion, brackets)))
-        _, encode = _part(watch, lambda: _write(fused, source.info, output))
+        brackets, label = _part(watch, lambda: list(through(chain_in_this_thread(preset).front.line, frames)))
+        list(chain_in_this_thread(preset).fusion.push(brackets[0]))  # loops are read from disk
+        fused, fuse = _part(watch, lambda: list(through(chain_in_this_thread(preset).fusion, brackets)))
+        _, encode = _part(watch, lambda: written(fused, source.info, str(output)))
     output.unlink(missing_ok=True)
     count = len(frames)
     taken = {"decode": decode, "label": label, "fuse": fuse, "encode": encode}
@@ -141,26 +137,3 @@ def _part(watch: InterpreterWatch, work: Callable[[], Any]) -> tuple[Any, tuple[
     began = time.process_time()
     held = watch.measure(lambda: results.append(work()))
     return results[0], (time.process_time() - began - held.watch_s, held.cpu_s, held.held_s)
-
-
-def _write(frames: Sequence[FusedFrame], info: Any, output: Path) -> None:
-    with open_sink(output, info, preset=SPEED, overwrite=True) as sink:
-        for frame in frames:
-            sink.write(frame)
-
-
-def _chain(preset: str) -> Chain:
-    """With all of its work in the thread that asks."""
-    chain = build_chain(Config().with_overrides(preset=preset, device="cpu"))
-    for named in chain.stages:
-        if isinstance(named.stage, Aligner):
-            named.stage.executor = InLine()
-    return chain
-
-
-def _rounded(part: Part) -> dict[str, float]:
-    return {
-        "cpu_ms": round(part.cpu_ms, 2),
-        "own_ms": round(part.own_ms, 2),
-        "held_ms": round(part.held_ms, 2),
-    }

@@ -15,13 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from streamfuse.align.aligner import Aligner
-from streamfuse.config import Config
 from streamfuse.core.frame import Bracket, Frame, FusedFrame
 from streamfuse.core.jit import kernels
-from streamfuse.core.turns import InLine
-from streamfuse.lab.bench.stages import decoded, one_thread, written
-from streamfuse.runtime.chain import build_chain
+from streamfuse.lab.bench.stages import chain_in_this_thread, decoded, one_thread, written
 from streamfuse.runtime.line import through
 
 _WARM_UP = 8  # instants, half of all at most: caches, kernels that are compiled
@@ -109,10 +105,7 @@ def _profiled(frames: Sequence[Frame], preset: str) -> tuple[list[FusedFrame], C
     Labels are found once for many frames, so labelling and pairing are profiled by themselves, over all frames; the
     rest over those that come after a warm-up.
     """
-    chain = build_chain(Config().with_overrides(preset=preset, device="cpu"))
-    for named in chain.stages:
-        if isinstance(named.stage, Aligner):
-            named.stage.executor = InLine()  # the thread that asks is the only one that `cProfile` sees
+    chain = chain_in_this_thread(preset)  # which is the only one that `cProfile` sees
     front, rest = cProfile.Profile(), cProfile.Profile()
     brackets = front.runcall(lambda: list(through(chain.front.line, frames)))
     warm_up = min(_WARM_UP, len(brackets) // 2)

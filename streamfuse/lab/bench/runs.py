@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from streamfuse.core.process import importing, keep_memory, leave_all_at_exit
 from streamfuse.errors import StreamfuseError
-from streamfuse.lab.bench.peer_stages import PEER_STAGES
-from streamfuse.lab.evaluate.cost import resident_mb
+from streamfuse.lab.bench.baseline_stages import BASELINE_STAGES
+from streamfuse.lab.evaluate.cost import in_own_process, resident_mb
 from streamfuse.runtime.statistics import Statistics
 
 NULL = "null:"
 SPEED = "ultrafast"  # the encoder's preset, in all runs alike
-_TIMEOUT_S = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class Run:
     """A method over a clip, from the decoded file to the output.
 
     Args:
-        method: `streamfuse PRESET` or a peer.
+        method: `streamfuse PRESET` or a baseline.
         output: `disk` or `null`.
         frames: that came out.
         fps: of the pipeline, without starting Python.
@@ -48,10 +45,6 @@ class Run:
     busy_ms: dict[str, float]
     whole_fps: float = 0.0
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
 
 def measure_runs(
     wanted: Sequence[tuple[str, str]], clip: Path, repeats: int, report: Callable[[str], None]
@@ -62,7 +55,7 @@ def measure_runs(
     on a new machine it compiles.
 
     Args:
-        wanted: methods (`fast`, `balanced`, `best`, or one of `PEER_STAGES`), each with a file to write, or `NULL`.
+        wanted: methods (`fast`, `balanced`, `best`, or one of `BASELINE_STAGES`), each with a file to write, or `NULL`.
         clip: a video.
         repeats: 1 or more.
         report: told which run begins, a line each.
@@ -82,14 +75,12 @@ def measure_runs(
 
 def measure_run(method: str, clip: Path, output: str) -> Run | None:
     """One run; None where the method fails here. Arguments as of `measure_runs`."""
-    command = [sys.executable, "-m", "streamfuse.lab.bench.runs", method, str(clip), output]
     began = time.perf_counter()
-    try:
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_TIMEOUT_S)
-    except (subprocess.SubprocessError, OSError):
-        return None
+    found = in_own_process("streamfuse.lab.bench.runs", method, str(clip), output)
     seconds = time.perf_counter() - began
-    run = Run(**json.loads(done.stdout))
+    if found is None:
+        return None
+    run = Run(**found)
     return replace(run, whole_fps=round(run.frames / seconds, 3))
 
 
@@ -100,8 +91,8 @@ def _middle(runs: Sequence[Run]) -> Run:
 
 def _measure(method: str, clip: str, output: str) -> Run:
     began = time.process_time()
-    if method in PEER_STAGES:
-        statistics, pixels = _run_peer(method, clip, output)
+    if method in BASELINE_STAGES:
+        statistics, pixels = _run_baseline(method, clip, output)
         name = method
     else:
         began, statistics, pixels = _run_preset(method, clip, output)
@@ -136,7 +127,7 @@ def _run_preset(preset: str, clip: str, output: str) -> tuple[float, Statistics,
     return began, last[-1], fusion.source_info.width * fusion.source_info.height
 
 
-def _run_peer(method: str, clip: str, output: str) -> tuple[Statistics, int]:
+def _run_baseline(method: str, clip: str, output: str) -> tuple[Statistics, int]:
     from streamfuse.runtime.line import NamedStage
     from streamfuse.runtime.pipeline import Pipeline
     from streamfuse.runtime.sinks import open_sink
@@ -146,13 +137,13 @@ def _run_peer(method: str, clip: str, output: str) -> tuple[Statistics, int]:
         info = source.info
         sink = open_sink(output, info, overwrite=True, preset=None if output == NULL else SPEED)
         with sink:
-            statistics = Pipeline(source, [NamedStage(method, PEER_STAGES[method]())], [sink]).run()
+            statistics = Pipeline(source, [NamedStage(method, BASELINE_STAGES[method]())], [sink]).run()
         return statistics, info.width * info.height
 
 
 if __name__ == "__main__":
     leave_all_at_exit()
     try:
-        print(json.dumps(_measure(*sys.argv[1:4]).as_dict()))
+        print(json.dumps(asdict(_measure(*sys.argv[1:4]))))
     except StreamfuseError as error:
         sys.exit(str(error))

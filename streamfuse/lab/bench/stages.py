@@ -6,20 +6,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from streamfuse.align.aligner import Aligner
 from streamfuse.config import Config
 from streamfuse.core.frame import Frame, FusedFrame
 from streamfuse.core.protocols import SourceInfo, Stage
+from streamfuse.core.turns import InLine
 from streamfuse.fusion.fuser import LcndrFuser
 from streamfuse.lab.bench.ceiling import Ceiling
 from streamfuse.lab.bench.runs import SPEED
-from streamfuse.runtime.chain import build_chain
+from streamfuse.runtime.chain import Chain, build_chain
 from streamfuse.runtime.sinks import open_sink
 from streamfuse.runtime.sources import open_source
 
@@ -60,10 +62,6 @@ class StageCost:
     moved_mb: float
     operations_m: float
     share: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 class Times:
@@ -125,6 +123,15 @@ def one_thread() -> Iterator[None]:
     finally:
         cv2.setNumThreads(threads[0])
         torch.set_num_threads(threads[1])
+
+
+def chain_in_this_thread(preset: str) -> Chain:
+    """The chain of a preset on the CPU, with all of its work in the thread that asks."""
+    chain = build_chain(Config().with_overrides(preset=preset, device="cpu"))
+    for named in chain.stages:
+        if isinstance(named.stage, Aligner):
+            named.stage.executor = InLine()
+    return chain
 
 
 def decoded(clip: Path) -> tuple[SourceInfo, list[Frame], Times]:

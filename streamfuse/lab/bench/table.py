@@ -2,60 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+# Part -> title, and of each column its heading, its key, and how its figure is written.
+_COLUMNS: Mapping[str, tuple[str, Sequence[tuple[str, str, str]]]] = {
+    "stages": (
+        "Stages alone, one thread, ms per frame (calls: the calls alone; of peak: of what the machine can do)",
+        [
+            ("preset", "preset", "{}"), ("size", "size", "{}"), ("stage", "stage", "{}"),
+            ("CPU ms", "cpu_ms", "{:.2f}"), ("p50", "p50_ms", "{:.2f}"), ("p95", "p95_ms", "{:.2f}"),
+            ("p99", "p99_ms", "{:.2f}"), ("calls", "calls_ms", "{:.2f}"), ("of peak", "share", "{:.0%}"),
+        ],
+    ),
+    "profile": (
+        "Kinds of work, CPU ms per frame",
+        [
+            ("preset", "preset", "{}"), ("size", "size", "{}"), ("codecs", "codecs", "{:.1f}"),
+            ("kernels", "kernels", "{:.1f}"), ("copies", "copies", "{:.1f}"), ("Python", "python", "{:.1f}"),
+            ("copies and Python", "overhead", "{:.0%}"),
+        ],
+    ),
+    "fusion": (
+        "Fusion alone, one thread, two exposures",
+        [
+            ("method", "method", "{}"), ("size", "size", "{}"), ("CPU s / MP", "cpu_s_per_mp", "{:.4f}"),
+            ("peak MB", "peak_mb", "{:.0f}"),
+        ],
+    ),
+    "runs": (
+        "Whole runs",
+        [
+            ("method", "method", "{}"), ("size", "size", "{}"), ("to", "output", "{}"), ("fps", "fps", "{:.1f}"),
+            ("CPU s / MP", "cpu_s_per_mp", "{:.4f}"), ("peak MB", "peak_mb", "{:.0f}"),
+        ],
+    ),
+}  # fmt: skip
+
 
 def tables(figures: dict[str, Any]) -> Iterator[Table]:
     """One table for each part that was measured."""
-    if figures.get("stages"):
-        yield _table(
-            "Stages alone, one thread, ms per frame (calls: the calls alone; of peak: of what the machine can do)",
-            ("preset", "size", "stage", "CPU ms", "p50", "p95", "p99", "calls", "of peak"),
-            [
-                (
-                    row["preset"], row["size"], row["stage"], f"{row['cpu_ms']:.2f}", f"{row['p50_ms']:.2f}",
-                    f"{row['p95_ms']:.2f}", f"{row['p99_ms']:.2f}", f"{row['calls_ms']:.2f}", f"{row['share']:.0%}",
-                )
-                for row in figures["stages"]
-            ],
-        )  # fmt: skip
-    if figures.get("profile"):
-        yield _table(
-            "Kinds of work, CPU ms per frame",
-            ("preset", "size", "codecs", "kernels", "copies", "Python", "copies and Python"),
-            [
-                (
-                    row["preset"], row["size"], f"{row['codecs']:.1f}", f"{row['kernels']:.1f}",
-                    f"{row['copies']:.1f}", f"{row['python']:.1f}", f"{row['overhead']:.0%}",
-                )
-                for row in figures["profile"]
-            ],
-        )  # fmt: skip
-    if figures.get("fusion"):
-        yield _table(
-            "Fusion alone, one thread, two exposures",
-            ("method", "size", "CPU s / MP", "peak MB"),
-            [
-                (row["method"], row["size"], f"{row['cpu_s_per_mp']:.4f}", f"{row['peak_mb']:.0f}")
-                for row in figures["fusion"]
-            ],
-        )
-    if figures.get("runs"):
-        yield _table(
-            "Whole runs",
-            ("method", "size", "to", "fps", "CPU s / MP", "peak MB"),
-            [
-                (
-                    row["method"], row["size"], row["output"], f"{row['fps']:.1f}", f"{row['cpu_s_per_mp']:.4f}",
-                    f"{row['peak_mb']:.0f}",
-                )
-                for row in figures["runs"]
-            ],
-        )  # fmt: skip
+    for part, (title, columns) in _COLUMNS.items():
+        if rows := figures.get(part):
+            cells = [tuple(how.format(row[key]) for _, key, how in columns) for row in rows]
+            yield _table(title, tuple(heading for heading, _, _ in columns), cells)
     if figures.get("cores"):
         cores = list(figures["cores"][0]["fps"])
         yield _table(

@@ -1,1 +1,1 @@
-"""Measuring: simulated alternating-exposure clips with a known truth, quality measures, and the peers."""
+"""Measuring: simulated alternating-exposure clips with a known truth, quality measures, and the baselines."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
 from streamfuse.config import Config
-from streamfuse.lab.evaluate.environment import describe_environment
-from streamfuse.lab.evaluate.videos import Oracle, VideoTrial, line, means, score_config
+from streamfuse.lab.evaluate.videos import Oracle, VideoTrial, figures_of, line, row_of, score_config
 
 SETTINGS: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
@@ -50,10 +48,5 @@ def evaluate_ablation(
             changed = config.with_overrides(**changes)
             score = score_config(clip, changed, oracle, name=name, camera=camera)
             say(line(score, trial.gap_ev))
-            rows.append({**asdict(trial), "clip": trial.clip.name, **score.as_dict()})
-    return {
-        "environment": describe_environment(),
-        "config": config.model_dump(mode="json"),
-        "means": means(rows),
-        "rows": rows,
-    }
+            rows.append(row_of(trial, score))
+    return figures_of(rows, config)

@@ -27,7 +27,7 @@ PLANES = " (4:2:0 planes)"  # after a fuser's name: as the video pipeline calls 
 GUIDED = "guided fusion (like MEF-Net, random weights)"
 RELEASED = "LCNDR as released (its layers, random weights)"
 _REPEATS = 5
-_TIMEOUT_S = 600
+_TIMEOUT_S = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +49,22 @@ class Cost:
     peak_mb: float
     working_mb: float
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
 
 def measure_cost(method: str, width: int = 1920, height: int = 1080, exposures: int = 2) -> Cost | None:
-    """Cost of a fuser or peer by name on a synthetic scene; None where it does not run here."""
-    arguments = [method, str(width), str(height), str(exposures)]
+    """Cost of a fuser or baseline by name on a synthetic scene; None where it does not run here."""
+    found = in_own_process("streamfuse.lab.evaluate.cost", method, str(width), str(height), str(exposures))
+    return None if found is None else Cost(**found)
+
+
+def in_own_process(module: str, *arguments: str) -> dict[str, Any] | None:
+    """What a module prints as JSON when it is run; None where it fails or takes too long."""
+    command = [sys.executable, "-m", module, *arguments]
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "streamfuse.lab.evaluate.cost", *arguments],
-            check=True, capture_output=True, text=True, timeout=_TIMEOUT_S,
-        )  # fmt: skip
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_TIMEOUT_S)
     except (subprocess.SubprocessError, OSError):
         return None
-    return Cost(**json.loads(done.stdout))
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def synthetic_exposures(width: int, height: int, count: int, seed: int = 0) -> list[Rgb]:
@@ -81,13 +81,13 @@ def synthetic_exposures(width: int, height: int, count: int, seed: int = 0) -> l
 
 def _call(method: str, pictures: Sequence[Rgb]) -> Callable[[], object]:
     """The fusion of these pictures, ready to run."""
-    from streamfuse.lab.evaluate.peers_stills import still_peers
+    from streamfuse.lab.evaluate.baseline_stills import still_baselines
 
-    peers = still_peers()
-    if method in peers:
-        return lambda: peers[method](pictures)
+    baselines = still_baselines()
+    if method in baselines:
+        return lambda: baselines[method](pictures)
     if method in (GUIDED, RELEASED):
-        from streamfuse.lab.evaluate.peers_networks import guided_fusion, released_lcndr
+        from streamfuse.lab.evaluate.baseline_networks import guided_fusion, released_lcndr
 
         network = guided_fusion if method == GUIDED else released_lcndr
         return lambda: network(pictures)
@@ -159,4 +159,4 @@ def _measure(method: str, width: int, height: int, exposures: int) -> Cost:
 if __name__ == "__main__":
     _method, *_numbers = sys.argv[1:]
     _width, _height, _count = map(int, _numbers)
-    print(json.dumps(_measure(_method, _width, _height, _count).as_dict()))
+    print(json.dumps(asdict(_measure(_method, _width, _height, _count))))

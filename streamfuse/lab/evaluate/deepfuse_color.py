@@ -8,7 +8,7 @@ import numpy as np
 
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.frame import ColorInfo
-from streamfuse.lab.evaluate.peers_stills import Rgb, StillFuse
+from streamfuse.lab.evaluate.baseline_stills import Rgb, StillFuse
 
 _COLOR = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=True)
 _FULL = (0, 0)  # 4:4:4

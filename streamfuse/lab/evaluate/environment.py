@@ -39,16 +39,8 @@ def _lines(path: str) -> list[str]:
 
 def _commit() -> str:
     """Of the source tree that runs, with + where it was changed since; `unknown` for an installed package."""
-    command = [
-        "git",
-        "-C",
-        str(Path(__file__).parent),
-        "describe",
-        "--always",
-        "--dirty=+",
-        "--abbrev=12",
-        "--match=",
-    ]
+    folder = str(Path(__file__).parent)
+    command = ["git", "-C", folder, "describe", "--always", "--dirty=+", "--abbrev=12", "--match="]
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streamfuse.lab.evaluate.radiance_clips import RadianceFrames, VideoRadiance, load_hdr_frames
+from streamfuse.lab.evaluate.radiance_clips import HdrFolder, RadianceFrames, VideoRadiance
 from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
 from streamfuse.lab.evaluate.virtual_camera import virtual_camera
 
@@ -71,7 +71,7 @@ def scene_of(
     Of a video or folder every `step`-th frame is taken: the same motion, faster.
     """
     if path.is_dir():
-        return load_hdr_frames(path, start=start, count=count, step=step)
+        return HdrFolder(path, start=start, count=count, step=step)
     if path.suffix.lower() != ".hdr":
         return VideoRadiance(path, start=start, count=count, width=width, range_ev=range_ev, step=step)
     columns = width or PANORAMA_WIDTH

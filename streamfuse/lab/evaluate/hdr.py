@@ -19,17 +19,17 @@ from streamfuse.config import Config
 from streamfuse.core.values import Preset
 from streamfuse.fusion.radiance import HdrTarget, merged, rendering
 from streamfuse.imaging.photometric import PLAIN
+from streamfuse.lab.evaluate.baselines import Rgb, as_taken, dis_matched
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.film import film
 from streamfuse.lab.evaluate.hdr_measures import HdrMeter, HdrScore, Motion
-from streamfuse.lab.evaluate.peers import Rgb, as_taken, dis_matched
 from streamfuse.lab.evaluate.radiance_clips import GAMMA, Radiance
-from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
-from streamfuse.lab.evaluate.video import peer_frames
+from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation, even_gaps
+from streamfuse.lab.evaluate.video import baseline_frames
 from streamfuse.runtime.chain import build_chain
 from streamfuse.runtime.line import through
 
-PEERS = {"naive pairing + Debevec": as_taken, "DIS matched + Debevec": dis_matched}
+BASELINES = {"naive pairing + Debevec": as_taken, "DIS matched + Debevec": dis_matched}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class HdrTrial:
         width: of the pictures; None for the clip's own.
         noise: as in `Simulation`.
         seed: of the noise.
-        told: the frames say how they were exposed, as a sidecar would; the peers and the oracle know it always.
+        told: the frames say how they were exposed, as a sidecar would; the baselines and the oracle know it always.
     """
 
     clip: Path
@@ -59,7 +59,7 @@ class HdrTrial:
 
     def filmed(self) -> SimulatedClip:
         """The clip as an alternating camera would have seen it."""
-        gaps = tuple(self.gap_ev * rank for rank in range(self.cycle))
+        gaps = even_gaps(self.gap_ev, self.cycle)
         simulation = Simulation(gaps_ev=gaps, noise=self.noise, seed=self.seed, known_exposures=self.told)
         return film(self.clip, simulation, start=self.start, count=self.count, width=self.width)
 
@@ -87,7 +87,7 @@ def evaluate_hdr(
 
 
 def score_trial(trial: HdrTrial, presets: Sequence[Preset]) -> list[HdrScore]:
-    """The oracle merge, streamfuse at each preset, and the peers."""
+    """The oracle merge, streamfuse at each preset, and the baselines."""
     clip, motion = trial.filmed(), Motion()
     oracle = [oracle_merge(clip, instant) for instant in range(clip.instants)]
 
@@ -101,8 +101,8 @@ def score_trial(trial: HdrTrial, presets: Sequence[Preset]) -> list[HdrScore]:
     scores = [scored("oracle merge", iter(enumerate(oracle)))]
     scores += [scored(f"streamfuse {preset}", streamfuse_frames(clip, preset)) for preset in presets]
     gaps = clip.simulation.gaps_ev
-    for name, align in PEERS.items():
-        frames = peer_frames(clip, align, lambda exposures: debevec(exposures, gaps))
+    for name, align in BASELINES.items():
+        frames = baseline_frames(clip, align, lambda exposures: debevec(exposures, gaps))
         scores.append(scored(name, ((index, found) for index, found, _ in frames)))
     return scores
 

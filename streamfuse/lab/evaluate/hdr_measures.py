@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from streamfuse.lab.evaluate import metrics
@@ -69,10 +68,7 @@ class Motion:
         """Flow from instant to instant + 1, and where it can be followed."""
         if instant not in self._known:
             codes = [np.round(one * 255).astype(np.uint8) for one in (now, after)]
-            dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-            start = np.zeros((*now.shape, 2), np.float32)
-            forward = np.asarray(dis.calc(codes[0], codes[1], start.copy()), np.float32)
-            backward = np.asarray(dis.calc(codes[1], codes[0], start.copy()), np.float32)
+            forward, backward = metrics.dense_flow(*codes), metrics.dense_flow(*codes[::-1])
             self._known[instant] = forward, metrics.consistent(forward, backward)
         return self._known[instant]
 

@@ -21,7 +21,7 @@ from streamfuse.exposure.classifier import ExposureClassifier
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.film import scene_of
 from streamfuse.lab.evaluate.radiance_clips import Radiance, RadianceFrames
-from streamfuse.lab.evaluate.simulate import WHITE_PERCENTILE, SimulatedClip, Simulation
+from streamfuse.lab.evaluate.simulate import WHITE_PERCENTILE, SimulatedClip, Simulation, even_gaps
 
 _LOOP = 90  # frames of a clip that are played to and fro
 _SHOT = 90  # instants between two events of a scenario
@@ -189,7 +189,7 @@ class LabelTrials:
     def simulation(self, gap: float, seed: int) -> Simulation:
         """How the camera films with this gap."""
         return Simulation(
-            gaps_ev=tuple(gap * rank for rank in range(self.cycle)), drift_ev=self.drift, drop=self.drop,
+            gaps_ev=even_gaps(gap, self.cycle), drift_ev=self.drift, drop=self.drop,
             double=self.double, swap=self.swap, seed=seed,
         )  # fmt: skip
 

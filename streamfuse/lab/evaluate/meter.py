@@ -28,9 +28,9 @@ class ClipScore:
     Args:
         method, clip: names.
         psnr, ssim: of luma, mean over frames; dB (equal frames count as 100), 1.
-        chroma_psnr: of Cb and Cr together; not a number for peers, which are scored on luma.
+        chroma_psnr: of Cb and Cr together; not a number for baselines, which are scored on luma.
         motion_psnr: in the motion mask.
-        motion_chroma_psnr: of Cb and Cr there: colour fringes; not a number for peers.
+        motion_chroma_psnr: of Cb and Cr there: colour fringes; not a number for baselines.
         motion_p99: 99th percentile of the error there, 8-bit code values, mean over frames.
         motion_share: share of the pixels in the mask.
         afo_mean, afo_p99, afo_global: AFo over blocks, and of the whole picture; 8-bit code values.
@@ -43,12 +43,12 @@ class ClipScore:
         delay_frames: frames that had to come in after a reference before its picture came out, in the end
             (before the clip ended); None where everything was held to the end.
         delay_frames_max: the most there ever were, such as while the exposures were being recognised.
-        labels_wrong_per_1000: frames whose exposure was taken for another one; None for peers, which are told.
+        labels_wrong_per_1000: frames whose exposure was taken for another one; None for baselines, which are told.
         brackets_until_right: longest run of wrong labels, in brackets, rounded up.
         epe, over_3px: error of the flow between instants against the exact one, in px, and share of the pixels
             over 3 px; None where the exact flow is not known.
         clipped, highlights_contrast, hue, saturation, shadows_level, darker, brighter: as in `extremes.Extremes`, of
-            what comes out against the exposures of its instant, mean over frames; None for peers, grey clips, and
+            what comes out against the exposures of its instant, mean over frames; None for baselines, grey clips, and
             where hardly any pixel is known by one exposure alone.
         more: all measures of `frame_measures` that have no field here, by name.
     """
@@ -253,8 +253,4 @@ class Meter:
             np.round(np.mean(self._clip.scene_lumas(instant), axis=0) * 255).astype(np.uint8)
             for instant in (now, then)
         ]
-        still = np.zeros((*pictures[0].shape, 2), np.float32)
-        if min(pictures[0].shape) < 16:  # too small for the pyramid of DIS
-            return still
-        dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        return np.asarray(dis.calc(pictures[0], pictures[1], still), np.float32)
+        return metrics.dense_flow(*pictures, preset=cv2.DISOPTICAL_FLOW_PRESET_FAST)

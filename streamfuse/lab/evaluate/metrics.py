@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import cv2
@@ -14,15 +15,14 @@ Flow = npt.NDArray[np.float32]  # (H, W, 2): x + flow[y, x] is where the pixel (
 Mask = npt.NDArray[np.bool_]  # (H, W)
 
 CODE_VALUES = 255.0  # flicker and errors are told in 8-bit code values
-_SSIM_RADIUS = 5  # 11x11 window
+_SSIM_WINDOW = 11  # pixels a side
 
 
-def psnr(picture: Luma, reference: Luma, *, data_range: float = 1.0, mask: Mask | None = None) -> float:
-    """Peak signal to noise ratio in dB: 10 log10(data_range^2 / mean((picture - reference)^2)).
+def psnr(picture: Luma, reference: Luma, *, mask: Mask | None = None) -> float:
+    """Peak signal to noise ratio in dB: 10 log10(1 / mean((picture - reference)^2)).
 
     Args:
-        picture, reference: arrays of one shape, any number of channels.
-        data_range: largest value minus smallest value that the pictures can have.
+        picture, reference: arrays of one shape, any number of channels, in [0, 1].
         mask: (H, W) bool; only these pixels count.
 
     Returns:
@@ -34,35 +34,39 @@ def psnr(picture: Luma, reference: Luma, *, data_range: float = 1.0, mask: Mask 
     if error.size == 0:
         return float("nan")
     mean_square = float(np.mean(np.square(error, dtype=np.float64)))
-    return float("inf") if mean_square == 0 else 10 * float(np.log10(data_range**2 / mean_square))
+    return float("inf") if mean_square == 0 else -10 * float(np.log10(mean_square))
 
 
 def ssim(picture: Luma, reference: Luma, *, data_range: float = 1.0) -> float:
     """Structural similarity, mean over the picture, after Wang et al. 2004 ("Image quality assessment").
 
     Gaussian window 11x11, sigma 1.5, K1 = 0.01, K2 = 0.03, population moments; windows that leave the picture
-    are not counted (where the picture has room for at least one).
+    are not counted. It is computed by scikit-image, see `left_out`.
 
     Args:
         picture, reference: (H, W).
         data_range: largest value minus smallest value that the pictures can have.
 
     Returns:
-        1.0 for equal pictures, lower otherwise.
+        1.0 for equal pictures, lower otherwise; NaN for pictures smaller than the window, and without scikit-image.
     """
-    x, y = (np.asarray(array, np.float64) for array in (picture, reference))
-    _difference(picture, reference)
-    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    mean_x, mean_y = _window(x), _window(y)
-    variance_x = _window(x * x) - mean_x**2
-    variance_y = _window(y * y) - mean_y**2
-    covariance = _window(x * y) - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
-    values = luminance * structure
-    if min(values.shape) > 2 * _SSIM_RADIUS:
-        values = values[_SSIM_RADIUS:-_SSIM_RADIUS, _SSIM_RADIUS:-_SSIM_RADIUS]
-    return float(values.mean())
+    if min(picture.shape) < _SSIM_WINDOW or left_out():
+        return float("nan")
+    from skimage.metrics import structural_similarity
+
+    x, y = (np.asarray(array, np.float64) for array in (picture, reference))  # whose type is that of the sums
+    return float(
+        structural_similarity(
+            x, y, data_range=data_range, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+    )
+
+
+def left_out() -> str:
+    """Say which figures this installation cannot measure, and what to install; nothing where it can measure all."""
+    if find_spec("skimage") is not None:
+        return ""
+    return "SSIM and CIEDE2000 are left out without scikit-image: pip install 'streamfuse[evaluate]'."
 
 
 def error_percentile(
@@ -176,14 +180,25 @@ def ripple(means: Sequence[float]) -> float:
     return float(100 * np.sqrt(np.mean(np.square(deviation))) / m.mean())
 
 
-def warp(picture: Luma, flow: Flow) -> Luma:
+def dense_flow(
+    now: npt.NDArray[np.uint8],
+    then: npt.NDArray[np.uint8],
+    *,
+    preset: int = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
+) -> Flow:
+    """Motion between two 8-bit pictures (H, W) by OpenCV's DIS; none where they are too small for its pyramid."""
+    still = np.zeros((*now.shape, 2), np.float32)
+    if min(now.shape) < 16:
+        return still
+    return np.asarray(cv2.DISOpticalFlow.create(preset).calc(now, then, still), np.float32)
+
+
+def warp(picture: npt.NDArray[Any], flow: Flow, interpolation: int = cv2.INTER_LINEAR) -> npt.NDArray[Any]:
     """Bring a picture back along the flow: result[p] = picture[p + flow[p]], bilinear, borders replicated."""
     height, width = flow.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    moved = cv2.remap(
-        picture, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
-    )
-    return np.asarray(moved, np.float32)
+    where = x + flow[..., 0], y + flow[..., 1]
+    return np.asarray(cv2.remap(picture, *where, interpolation, None, cv2.BORDER_REPLICATE))
 
 
 def consistent(forward: Flow, backward: Flow) -> Mask:
@@ -255,12 +270,6 @@ def _difference(
     if picture.shape != reference.shape:
         raise ValueError(f"pictures must have one shape, got {picture.shape = } and {reference.shape = }")
     return np.asarray(picture, np.float32) - np.asarray(reference, np.float32)
-
-
-def _window(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    side = 2 * _SSIM_RADIUS + 1
-    blurred = cv2.GaussianBlur(values, (side, side), 1.5, borderType=cv2.BORDER_REFLECT)
-    return np.asarray(blurred, np.float64).reshape(values.shape)
 
 
 def _block_means(values: npt.NDArray[np.float32], block: int) -> npt.NDArray[np.float64]:

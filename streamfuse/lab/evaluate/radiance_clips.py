@@ -46,7 +46,15 @@ class HdrFolder(RadianceFrames):
     """The .hdr frames (Radiance RGBE) of a folder, in the order of their names."""
 
     def __init__(self, folder: Path, *, start: int = 0, count: int | None = None, step: int = 1) -> None:
-        """`folder` holds frames of one size, of which every `step`-th counts; InputNotFoundError, InputError."""
+        """Look for the frames; they are read when they are asked for.
+
+        Args:
+            folder: holds frames of one size.
+            start, count, step: which of them: `count`, every `step`-th from `start` on.
+
+        Raises:
+            InputNotFoundError, InputError: no such folder, or no such frames in it.
+        """
         if not folder.is_dir():
             raise InputNotFoundError(f"there is no folder {folder}; give a folder of .hdr frames")
         found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".hdr")
@@ -60,13 +68,6 @@ class HdrFolder(RadianceFrames):
     def frame(self, index: int) -> Radiance:
         """As in the file, (H, W, 3) float32."""
         return read_hdr(self._paths[index])
-
-
-def load_hdr_frames(
-    folder: Path | str, *, start: int = 0, count: int | None = None, step: int = 1
-) -> HdrFolder:
-    """`count` frames, every `step`-th, of HDR video from a folder of .hdr files, read when they are asked for."""
-    return HdrFolder(Path(folder), start=start, count=count, step=step)
 
 
 def _chosen(start: int, count: int | None, step: int) -> slice:
@@ -111,7 +112,7 @@ def stretch_to(rgb: npt.NDArray[Any], range_ev: float) -> float:
     return max(1.0, range_ev / found) if found > 0 else 1.0
 
 
-def luminance(radiance: Radiance) -> npt.NDArray[np.float32]:
+def luminance(radiance: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """(H, W) BT.709 luminance of linear (H, W, 3) radiance."""
     return np.asarray(radiance @ _LUMA, np.float32)
 

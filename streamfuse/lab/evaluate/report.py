@@ -1,6 +1,6 @@
 """A page to look at pictures: tables, and comparisons with all pictures side by side at 100 % and a wipe of any two.
 
-One HTML file with everything inside; it knows nothing of what is compared.
+One HTML file with everything inside, made of the template `report.html`; it knows nothing of what is compared.
 """
 
 from __future__ import annotations
@@ -10,38 +10,24 @@ import io
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.output_file import check_output_file, is_special, replacing
-from streamfuse.errors import OutputError
+from streamfuse.errors import OutputError, UsageError
+from streamfuse.lab.evaluate.table import Table
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 Rgb = npt.NDArray[np.uint8]  # (H, W, 3), or (H, W) grey
 
 _JPEG_QUALITY = 90
 _DAMAGED = "backslashreplace"  # names of files that are no UTF-8
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Figures in rows; the first column names the row. Cells are written as they are.
-
-    Args:
-        head: names of the columns.
-        rows: as many cells each.
-        title, note: above and below.
-    """
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    title: str = ""
-    note: str = ""
 
 
 class ReportWriter:
@@ -56,6 +42,7 @@ class ReportWriter:
 
     Raises:
         OutputError: nothing can be written there.
+        UsageError: the package that makes pages is not installed.
     """
 
     def __init__(self, path: Path, title: str, facts: Mapping[str, str] | None = None) -> None:
@@ -63,6 +50,8 @@ class ReportWriter:
         self._facts = dict(facts or {})
         self._tables: list[Table] = []
         check_output_file(path)
+        self._template = _template()
+        self._macros: Any = self._template.module
         # A file without a name: whatever ends the process, nothing is left of it. It may be large, and lies where
         # there has to be space anyway; what is no regular file has no such place.
         folder = None if is_special(path) else path.parent
@@ -97,27 +86,15 @@ class ReportWriter:
         """
         labels = list(pictures)
         left, right = wipe or (labels[max(len(labels) - 2, 0)], labels[-1])
-        figures = "".join(
-            f'<figure data-label="{escape(label)}"><img src="{_data_url(picture)}" alt="{escape(label)}" '
-            f'decoding="async" loading="lazy"><figcaption>{escape(label)}</figcaption></figure>'
-            for label, picture in pictures.items()
-        )
-        self._write(
-            f"<section><h2>{escape(title)}</h2>{_table(table) if table else ''}"
-            f'<div class="strip">{figures}</div>'
-            f'<div class="bar"><select>{_options(labels, left)}</select>'
-            '<input type="range" min="0" max="100" value="50" step="0.1" aria-label="wipe">'
-            f"<select>{_options(labels, right)}</select></div>"
-            '<div class="wipe"><img alt="right"><img alt="left" class="over"></div></section>'
-        )
+        self._write(self._macros.comparison(title, _data_urls(pictures), table, left, right))
 
     def heading(self, title: str, table: Table | None = None) -> None:
         """Begin a part of the page, with a table that belongs to it."""
-        self._write(f"<h2>{escape(title)}</h2>{_table(table) if table else ''}")
+        self._write(self._macros.heading(title, table))
 
     def plots(self, charts: Sequence[str]) -> None:
         """Add charts (see `plot.line_chart`)."""
-        self._write(f'<div class="plots">{"".join(charts)}</div>')
+        self._write(self._macros.plots(charts))
 
     def strip(self, title: str, pictures: Mapping[str, Rgb], *, zoom: int = 1) -> None:
         """Add pictures in a row, without a wipe.
@@ -127,13 +104,8 @@ class ReportWriter:
             pictures: by label, in the order in which they are shown.
             zoom: how many times as large they are shown, pixels kept sharp.
         """
-        figures = "".join(
-            f'<figure><img class="sharp" src="{_data_url(picture)}" alt="{escape(label)}" '
-            f'width="{picture.shape[1] * zoom}" height="{picture.shape[0] * zoom}" '
-            f'decoding="async" loading="lazy"><figcaption>{escape(label)}</figcaption></figure>'
-            for label, picture in pictures.items()
-        )
-        self._write(f'<h3>{escape(title)}</h3><div class="strip">{figures}</div>')
+        sizes = {label: np.array(picture.shape) * zoom for label, picture in pictures.items()}
+        self._write(self._macros.strip(title, _data_urls(pictures), sizes))
 
     def _write(self, html: str) -> None:
         try:
@@ -162,83 +134,30 @@ class ReportWriter:
     def _finish(self) -> None:
         with replacing(self._path) as part, part.open("w", encoding="utf-8", errors=_DAMAGED) as page:
             self._body.seek(0)
-            page.write(
-                f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(self._title)}</title>'
-                f"<style>{_STYLE}</style><h1>{escape(self._title)}</h1><dl>"
-            )
+            pieces = iter(lambda: self._body.read(1 << 20), "")
             page.writelines(
-                f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in self._facts.items()
+                self._template.generate(
+                    title=self._title, facts=self._facts, tables=self._tables, body=pieces
+                )
             )
-            page.write("</dl>")
-            page.writelines(map(_table, self._tables))
-            while piece := self._body.read(1 << 20):
-                page.write(piece)
-            page.write(f"<script>{_SCRIPT}</script></html>\n")
 
 
-def _data_url(picture: Rgb) -> str:
+def _template() -> Template:
+    try:
+        from jinja2 import Environment, FileSystemLoader
+    except ImportError as error:
+        raise UsageError(f"A report needs Jinja2 ({error}): pip install 'streamfuse[evaluate]'.") from error
+    folder = FileSystemLoader(Path(__file__).parent)
+    return Environment(loader=folder, autoescape=True, keep_trailing_newline=True).get_template("report.html")
+
+
+def _data_urls(pictures: Mapping[str, Rgb]) -> dict[str, str]:
     """JPEG with colour at full resolution: chroma faults must stay visible."""
     from PIL import Image
 
-    out = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(out, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
-    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode("ascii")
-
-
-def _options(labels: Sequence[str], chosen: str) -> str:
-    return "".join(
-        f"<option{' selected' if label == chosen else ''}>{escape(label)}</option>" for label in labels
-    )
-
-
-def _table(table: Table) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in table.head)
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows
-    )
-    title = f"<h2>{escape(table.title)}</h2>" if table.title else ""
-    note = f"<p>{escape(table.note)}</p>" if table.note else ""
-    return f"{title}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{note}"
-
-
-_STYLE = """
-body{font:15px/1.45 system-ui,sans-serif;margin:1.5em;background:#808080;color:#111}
-h1{font-size:1.5em}h2{font-size:1.15em;margin:1.2em 0 .4em}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.1em 1em}dt{font-weight:600}dd{margin:0}
-table{border-collapse:collapse;background:#eee;font-variant-numeric:tabular-nums}
-td,th{padding:.15em .6em;text-align:right;border-bottom:1px solid #bbb}td:first-child,th:first-child{text-align:left}
-section{border-top:2px solid #444;margin-top:1.5em}
-.strip{display:flex;gap:4px;overflow-x:auto;margin:.5em 0}figure{margin:0}figcaption{background:#eee;padding:.1em .4em}
-img{display:block;max-width:none}.sharp{image-rendering:pixelated}h3{font-size:1em;margin:1em 0 .3em}
-.plots{display:flex;flex-wrap:wrap;gap:1em}.plot{background:#eee;padding:.3em}svg text{font:11px system-ui,sans-serif}
-.plot ul{list-style:none;display:flex;flex-wrap:wrap;gap:.1em 1em;margin:.2em;padding:0;font-size:.85em}
-.bar{display:flex;gap:.6em;align-items:center}.bar input{width:24em;max-width:50vw}
-.wipe{position:relative;overflow:auto;cursor:ew-resize;touch-action:pan-y}
-.wipe .over{position:absolute;left:0;top:0;clip-path:inset(0 50% 0 0)}
-"""
-
-_SCRIPT = """
-for (const section of document.querySelectorAll('section')) {
-  const [left, right] = section.querySelectorAll('select');
-  const slider = section.querySelector('input');
-  const box = section.querySelector('.wipe');
-  const [below, over] = box.querySelectorAll('img');
-  const source = label =>
-    [...section.querySelectorAll('figure')].find(f => f.dataset.label === label).querySelector('img').src;
-  const show = () => { over.src = source(left.value); below.src = source(right.value); };
-  const wipe = () => { over.style.clipPath = `inset(0 ${100 - slider.value}% 0 0)`; };
-  const drag = event => {
-    if (event.type === 'pointermove' && !event.buttons) return;
-    const frame = below.getBoundingClientRect();
-    slider.value = 100 * (event.clientX - frame.left) / frame.width;
-    wipe();
-    event.preventDefault();
-  };
-  left.onchange = right.onchange = show;
-  slider.oninput = wipe;
-  box.onpointerdown = box.onpointermove = drag;
-  new IntersectionObserver((entries, observer) => {
-    if (entries.some(e => e.isIntersecting)) { show(); observer.disconnect(); }
-  }, { rootMargin: '500px' }).observe(section);
-}
-"""
+    found = {}
+    for label, picture in pictures.items():
+        out = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(picture)).save(out, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+        found[label] = "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode("ascii")
+    return found

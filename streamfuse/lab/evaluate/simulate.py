@@ -29,11 +29,8 @@ BT709 = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=False)
 WHITE_PERCENTILE = 99.5
 _DRIFT_PERIOD = 48  # instants in one slow swing of the exposure drift
 _SHAKE_MEMORY = 0.9  # of the hand: how much of its place it keeps from one instant to the next
-_SHAKE, _LOSSES, _ORDER = (
-    1,
-    2,
-    3,
-)  # which random numbers: each use has its own stream, noise has one per picture
+# Which random numbers: each use has its own stream, noise has one per picture.
+_SHAKE, _LOSSES, _ORDER = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +83,11 @@ class Simulation:
             raise UsageError(f"swap and flicker are shares from 0 to 1, got {self.swap} and {self.flicker}")
         if not 8 <= self.bits <= 16:
             raise UsageError(f"bit depth must be 8 to 16, got {self.bits}")
+
+
+def even_gaps(gap_ev: float, cycle: int) -> tuple[float, ...]:
+    """`Simulation.gaps_ev` of so many exposures, each `gap_ev` above the one before it."""
+    return tuple(gap_ev * rank for rank in range(cycle))
 
 
 @dataclass(frozen=True, slots=True)

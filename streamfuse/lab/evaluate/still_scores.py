@@ -12,18 +12,18 @@ from typing import NamedTuple
 import numpy as np
 
 from streamfuse.capture.image_source import SUFFIXES, natural_key
+from streamfuse.core.color import to_8_bit
 from streamfuse.errors import InputError, InputNotFoundError
 from streamfuse.lab.evaluate import still_measures
-from streamfuse.lab.evaluate.ciede2000 import ciede2000, srgb_to_lab
+from streamfuse.lab.evaluate.baseline_stills import Rgb, StillFuse
+from streamfuse.lab.evaluate.color_difference import color_differences
 from streamfuse.lab.evaluate.extremes import ExtremesMeter
+from streamfuse.lab.evaluate.frame_measures import PSNR_CAP
 from streamfuse.lab.evaluate.mef_ssim import WINDOW, MefSsim
 from streamfuse.lab.evaluate.metrics import psnr, ssim
-from streamfuse.lab.evaluate.peers import to_8_bit
-from streamfuse.lab.evaluate.peers_stills import Rgb, StillFuse
 from streamfuse.photo.reading import read_photo
 
 REFERENCE = "reference"
-_PSNR_CAP = 100.0  # dB, for pictures that equal their reference
 
 
 class StillMeasure(NamedTuple):
@@ -112,24 +112,24 @@ class Score:
     brighter: float
 
 
-def find_scenes(folder: Path, names: Sequence[str] = (), fewest: int = 2) -> list[Path]:
-    """The folders in `folder` that hold `fewest` or more pictures beside the reference.
+def find_scenes(folder: Path, names: Sequence[str] = (), at_least: int = 2) -> list[Path]:
+    """The folders in `folder` that hold `at_least` pictures or more beside the reference.
 
     Args:
         folder: holds a folder per scene.
         names: only these, as far as they are there; () for all.
-        fewest: exposures that a scene must have, 2 or more.
+        at_least: exposures that a scene must have, 2 or more.
 
     Raises:
         InputNotFoundError: no such folder.
         InputError: no such scene in it, or a folder that cannot be read.
     """
     wanted = [path for path in _folders(folder) if not names or path.name in names]
-    scenes = [path for path in wanted if len(_pictures(path)[0]) >= fewest]
+    scenes = [path for path in wanted if len(_pictures(path)[0]) >= at_least]
     if not scenes:
         which = " of the wanted names" if names else ""
         raise InputError(
-            f"{folder} holds no folders{which} with {fewest} or more pictures each: name the folder above them."
+            f"{folder} holds no folders{which} with {at_least} or more pictures each: name the folder above them."
         )
     return sorted(scenes, key=natural_key)
 
@@ -227,7 +227,6 @@ class SceneScorer:
         self._extremes = ExtremesMeter(scene.exposures)
         reference = scene.reference
         self._reference = None if reference is None else still_measures.grey(reference)
-        self._reference_lab = None if reference is None else srgb_to_lab(reference / 255)
 
     def score(self, method: str, fuse: StillFuse, fused: Rgb) -> Score:
         """Score what `fuse` made of the scene; `fuse` is called once more, with noise added."""
@@ -246,14 +245,11 @@ class SceneScorer:
         self, fused: Rgb, grey: still_measures.Grey
     ) -> tuple[float | None, float | None, float | None, float | None]:
         """(PSNR, SSIM, mean CIEDE2000, the same at the reference's lightness) to the reference."""
-        if self._reference is None or self._reference_lab is None:
+        if self._reference is None or self.scene.reference is None:
             return None, None, None, None
-        lab = srgb_to_lab(fused / 255)
-        difference = ciede2000(lab, self._reference_lab)
-        lab[..., 0] = self._reference_lab[..., 0]
+        similarity = ssim(grey, self._reference)
         return (
-            min(psnr(grey, self._reference), _PSNR_CAP),
-            ssim(grey, self._reference),
-            float(difference.mean()),
-            float(ciede2000(lab, self._reference_lab).mean()),
+            min(psnr(grey, self._reference), PSNR_CAP),
+            None if np.isnan(similarity) else similarity,
+            *color_differences(fused, self.scene.reference),
         )

@@ -1,4 +1,4 @@
-"""Fuse folders of exposures with streamfuse and its peers, and score the pictures.
+"""Fuse folders of exposures with streamfuse and its baselines, and score the pictures.
 
 MEF-SSIM asks whether the structure of the exposures is kept and knows no brightness; PSNR, SSIM and CIEDE2000 to a
 reference ask whether the picture is natural; noise gain and halo ask what went wrong; the measures of highlights and
@@ -7,7 +7,6 @@ shadows ask what became of what one exposure alone knows. No one of them is enou
 
 from __future__ import annotations
 
-import json
 import math
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from streamfuse.core.output_file import check_output_file, write_text_file
+from streamfuse.core.output_file import check_output_file, write_json_file
+from streamfuse.lab.evaluate.baseline_stills import PROGRAMS, Rgb, StillFuse, still_baselines
 from streamfuse.lab.evaluate.cost import PLANES, Cost, measure_cost
 from streamfuse.lab.evaluate.deepfuse_color import deepfuse_color
 from streamfuse.lab.evaluate.environment import describe_environment
-from streamfuse.lab.evaluate.peers_stills import PROGRAMS, Rgb, StillFuse, still_peers
-from streamfuse.lab.evaluate.report import ReportWriter, Table
+from streamfuse.lab.evaluate.report import ReportWriter
 from streamfuse.lab.evaluate.still_scores import (
     MEASURES,
     REFERENCE,
@@ -31,6 +30,7 @@ from streamfuse.lab.evaluate.still_scores import (
     find_scenes,
     read_scene,
 )
+from streamfuse.lab.evaluate.table import Table
 
 _WORST = 5
 
@@ -76,7 +76,7 @@ class StillsEvaluation:
         return {
             "environment": dict(self.environment),
             "summary": self.summary(),
-            "costs": [cost.as_dict() for cost in self.costs],
+            "costs": [asdict(cost) for cost in self.costs],
             "scores": [asdict(score) for score in self.scores],
         }
 
@@ -86,7 +86,7 @@ class StillsEvaluation:
         Raises:
             OutputError: nothing can be written there; an old file is as it was.
         """
-        write_text_file(path, json.dumps(self.as_dict(), indent=1) + "\n")
+        write_json_file(path, self.as_dict())
 
 
 def evaluate_stills(
@@ -101,7 +101,7 @@ def evaluate_stills(
     report: Path | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> StillsEvaluation:
-    """Fuse and score every scene with streamfuse's fusers and with the peers.
+    """Fuse and score every scene with streamfuse's fusers and with the baselines.
 
     Args:
         folder: holds a folder per scene.
@@ -126,7 +126,7 @@ def evaluate_stills(
     names = list(dict.fromkeys(fusers or NETWORKS))
     methods: dict[str, StillFuse] = {name: Fuser(fuser=name, device=device) for name in names}
     methods[f"{names[-1]} with DeepFuse's colour"] = deepfuse_color(methods[names[-1]])
-    methods |= still_peers()
+    methods |= still_baselines()
     used = "all" if exposures is None else str(exposures)
     environment = {"data": folder.name, "exposures": used, "device": device, **describe_environment()}
     scores: list[Score] = []
@@ -143,7 +143,7 @@ def evaluate_stills(
                 + ", ".join(f"{score.method} {score.mef_ssim:.4f}" for score in found)
             )
         costs = _costs(names, progress) if speed else ()
-        # Of a peer that failed on the way nothing is kept: means over other scenes cannot be compared.
+        # Of a baseline that failed on the way nothing is kept: means over other scenes cannot be compared.
         scores = [score for score in scores if score.method in methods]
         result = StillsEvaluation(tuple(scores), costs, environment)
         if page is not None:
@@ -180,7 +180,7 @@ def _reason(error: Exception) -> str:
 
 def _costs(fusers: Sequence[str], progress: Callable[[str], None]) -> tuple[Cost, ...]:
     names = [*fusers, *(name + PLANES for name in fusers)]
-    names += [name for name in still_peers() if name not in ("darkest", "brightest")]
+    names += [name for name in still_baselines() if name not in ("darkest", "brightest")]
     costs = []
     for name in names:
         cost = measure_cost(name)
@@ -239,7 +239,7 @@ def _tables(result: StillsEvaluation) -> list[Table]:
         [method, *(f"{scene} {value:.4f}" for scene, value in found["mef_ssim"]["worst_five"])]
         for method, found in summary.items()
     ]
-    tables.append(Table(["method", *(str(n + 1) for n in range(_WORST))], worst, "Lowest MEF-SSIM"))
+    tables.append(Table(["method", *map(str, range(1, len(worst[0])))], worst, "Lowest MEF-SSIM"))
     if result.costs:
         costs = [
             [c.method, f"{c.cpu_s_per_mp:.3f}", f"{c.peak_mb:.0f}", f"{c.working_mb:.0f}"]
@@ -253,14 +253,4 @@ def _tables(result: StillsEvaluation) -> list[Table]:
 
 def render_summary(result: StillsEvaluation) -> str:
     """The tables as text."""
-    lines: list[str] = []
-    for table in _tables(result):
-        rows = [list(table.head), *map(list, table.rows)]
-        widths = [max(len(row[n]) for row in rows if n < len(row)) for n in range(len(table.head))]
-        lines += [
-            table.title,
-            *("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=False)) for row in rows),
-            *([table.note] if table.note else []),
-            "",
-        ]
-    return "\n".join(lines)
+    return "".join(f"{table.text()}\n\n" for table in _tables(result))

@@ -1,4 +1,4 @@
-"""Scores of a pipeline, and of its peers, on a simulated clip: each against its own oracle.
+"""Scores of a pipeline, and of its baselines, on a simulated clip: each against its own oracle.
 
 The oracle of an instant is the same fusion given both exposures of that very instant, under a light that does not
 flicker. So a score tells what pairing, alignment and smoothing cost, not which fusion is nicer.
@@ -7,37 +7,25 @@ flicker. So a score tells what pairing, alignment and smoothing cost, not which 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
 
 import cv2
 import numpy as np
 
-from streamfuse.core.color import planes_to_rgb
+from streamfuse.core.color import to_8_bit
 from streamfuse.core.frame import AlignedBracket, Frame, FusedFrame, Plane, luma_range
 from streamfuse.core.protocols import Stage
 from streamfuse.lab.evaluate import metrics
+from streamfuse.lab.evaluate.baselines import BASELINES, BaselineAligner, BaselineFuse, Exposed, merge_mertens
 from streamfuse.lab.evaluate.meter import ClipScore, Meter, Rgb, Watch
 from streamfuse.lab.evaluate.metrics import Flow, Luma
-from streamfuse.lab.evaluate.peers import PEERS, Exposed, PeerAligner, PeerFuse, merge_mertens, to_8_bit
 from streamfuse.lab.evaluate.simulate import SimulatedClip
 from streamfuse.lab.evaluate.virtual_camera import VirtualCamera
 
-Scored = TypeVar("Scored", FusedFrame, AlignedBracket)
 Fusion = Callable[[], Stage[Frame, FusedFrame]]  # makes fresh stages
 OracleFuse = Callable[[tuple[tuple[Plane, ...], ...], Frame], tuple[Plane, ...]]
 """(planes of each exposure, darkest first; a frame that describes them) -> fused planes."""
 
 RECURSIVE_SHARE = 0.5  # of the new frame in a recursive average
-
-
-@dataclass(frozen=True, slots=True)
-class FlowScore:
-    """End-point error in px, and share over 3 px, of the flow between instants where the target is visible."""
-
-    epe: float
-    over_3px: float
-    frames: int
 
 
 def evaluate_clip(
@@ -60,7 +48,6 @@ def evaluate_clip(
     meter = Meter(clip, watch)
     flickers = clip.simulation.flicker > 0
     for fused, delay in _run(clip, stages()):
-        assert isinstance(fused, FusedFrame)
         instant = clip.truth[fused.index].instant
         like = clip.exposures(instant)[0]
         ideal = oracle_fuse(tuple(frame.planes for frame in clip.exposures(instant, calm=True)), like)
@@ -71,52 +58,26 @@ def evaluate_clip(
         meter.add_chroma(fused.planes[1:], ideal[1:], like)
         if len(fused.planes) == 3:
             pictures = clip.exposures(instant, calm=True)
-            own = to_8_bit(planes_to_rgb(fused.planes, like.bits, like.subsampling, like.color))
-            meter.add_extremes(own, [_rgb(picture) for picture in pictures])
+            meter.add_extremes(to_8_bit(fused.rgb()), [to_8_bit(picture.rgb()) for picture in pictures])
     return meter.score(name)
 
 
-def evaluate_peer(
-    clip: SimulatedClip,
-    align: PeerAligner,
-    *,
-    name: str,
-    fuse: PeerFuse = merge_mertens,
-    watch: Watch | None = None,
-) -> ClipScore:
-    """Score one peer: each frame with the latest one of every other exposure, aligned, then fused.
-
-    The peer is told the true exposures. Frames before which some exposure has not come yet are left out.
+def evaluate_baselines(clip: SimulatedClip, watch: Mapping[str, Watch] | None = None) -> list[ClipScore]:
+    """Scores of all baselines on the clip; the last one is a recursive average over the frames of the one before it.
 
     Args:
         clip: the source and its truth.
-        align: brings another exposure to the frame.
-        name: of the method, for the report.
-        fuse: the fusion, of the peer and of its oracle.
-        watch: called with every frame after it has been scored.
-    """
-    meter = Meter(clip, watch)
-    for index, fused, oracle in peer_frames(clip, align, fuse):
-        meter.add(index, fused, oracle, 0)
-    return meter.score(name)
-
-
-def evaluate_peers(clip: SimulatedClip, watch: Mapping[str, Watch] | None = None) -> list[ClipScore]:
-    """Scores of all peers on the clip; the last one is a recursive average over the frames of the one before it.
-
-    Args:
-        clip: the source and its truth.
-        watch: name of a peer -> called with every frame of it after it has been scored.
+        watch: name of a baseline -> called with every frame of it after it has been scored.
     """
     watching = watch or {}
     scores = []
-    for name, align in PEERS.items():
+    for name, align in BASELINES.items():
         meters = {name: Meter(clip, watching.get(name))}
         averaged = f"{name} + recursive average"
-        if name == list(PEERS)[-1]:
+        if name == list(BASELINES)[-1]:
             meters[averaged] = Meter(clip, watching.get(averaged))
         mean: Luma | None = None
-        for index, fused, oracle in peer_frames(clip, align, merge_mertens):
+        for index, fused, oracle in baseline_frames(clip, align, merge_mertens):
             meters[name].add(index, fused, oracle, 0)
             if averaged in meters:
                 mean = fused if mean is None else mean + np.float32(RECURSIVE_SHARE) * (fused - mean)
@@ -125,13 +86,15 @@ def evaluate_peers(clip: SimulatedClip, watch: Mapping[str, Watch] | None = None
     return scores
 
 
-def peer_frames(clip: SimulatedClip, align: PeerAligner, fuse: PeerFuse) -> Iterator[tuple[int, Luma, Luma]]:
+def baseline_frames(
+    clip: SimulatedClip, align: BaselineAligner, fuse: BaselineFuse
+) -> Iterator[tuple[int, Luma, Luma]]:
     """Index, what `fuse` makes of each frame with the latest of every other exposure, and of all of that instant."""
     gaps = clip.simulation.gaps_ev
     latest: dict[int, Rgb] = {}
     for frame in clip:
         instant, rank = clip.truth[frame.index].instant, clip.truth[frame.index].rank
-        latest[rank] = _rgb(frame)
+        latest[rank] = to_8_bit(frame.rgb())
         if len(latest) < clip.cycle:
             continue
         reference = Exposed(latest[rank], gaps[rank])
@@ -139,7 +102,7 @@ def peer_frames(clip: SimulatedClip, align: PeerAligner, fuse: PeerFuse) -> Iter
             latest[other] if other == rank else align(reference, Exposed(latest[other], gaps[other]))
             for other in range(clip.cycle)
         ]
-        oracle = fuse([_rgb(exposure) for exposure in clip.exposures(instant, calm=True)])
+        oracle = fuse([to_8_bit(exposure.rgb()) for exposure in clip.exposures(instant, calm=True)])
         yield frame.index, fuse(exposures), oracle
 
 
@@ -170,25 +133,9 @@ class FlowMeter:
             self._errors.append(epe)
             self._shares.append(share)
 
-    def score(self) -> FlowScore:
-        """Mean over all fields."""
-        return FlowScore(metrics.mean(self._errors), metrics.mean(self._shares), len(self._errors))
-
-
-def evaluate_flow(
-    clip: SimulatedClip, camera: VirtualCamera, stages: Callable[[], Stage[Frame, AlignedBracket]]
-) -> FlowScore:
-    """Score both flow fields of every `AlignedBracket` against the camera's exact flow.
-
-    Args:
-        clip: filmed by `camera`, without shake of its own.
-        camera: knows the flow.
-        stages: makes the stages from `Frame` to `AlignedBracket`.
-    """
-    meter = FlowMeter(clip, camera)
-    for aligned, _ in _run(clip, stages()):
-        meter.add(aligned)
-    return meter.score()
+    def score(self) -> tuple[float, float]:
+        """Mean over all fields: the end-point error in px, and the share over 3 px, where the target is visible."""
+        return metrics.mean(self._errors), metrics.mean(self._shares)
 
 
 def luma_of(plane: Plane, like: Frame) -> Luma:
@@ -197,21 +144,13 @@ def luma_of(plane: Plane, like: Frame) -> Luma:
     return (plane.astype(np.float32) - np.float32(black)) / np.float32(white - black)
 
 
-def _run(clip: SimulatedClip, stages: Stage[Frame, Scored]) -> Iterator[tuple[Scored, int | None]]:
+def _run(clip: SimulatedClip, stages: Stage[Frame, FusedFrame]) -> Iterator[tuple[FusedFrame, int | None]]:
     """Everything that comes out, with the frames that came after its reference (None: at the end)."""
     for newest, frame in enumerate(clip):
         for item in stages.push(frame):
-            yield item, newest - _reference_index(item)
+            yield item, newest - item.index
     for item in stages.flush():
         yield item, None
-
-
-def _reference_index(item: FusedFrame | AlignedBracket) -> int:
-    return item.bracket.reference.index if isinstance(item, AlignedBracket) else item.index
-
-
-def _rgb(frame: Frame) -> Rgb:
-    return to_8_bit(planes_to_rgb(frame.planes, frame.bits, frame.subsampling, frame.color))
 
 
 def _to_size(flow: Flow, height: int, width: int) -> Flow:

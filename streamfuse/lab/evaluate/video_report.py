@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.core.color import planes_to_rgb
-from streamfuse.core.frame import Frame
+from streamfuse.core.color import to_8_bit
+from streamfuse.lab.evaluate.baselines import BASELINES
 from streamfuse.lab.evaluate.frame_measures import MEASURES
-from streamfuse.lab.evaluate.meter import ClipScore, Rgb, Seen, Watch
-from streamfuse.lab.evaluate.peers import PEERS, to_8_bit
+from streamfuse.lab.evaluate.meter import ClipScore, Seen, Watch
 from streamfuse.lab.evaluate.plot import line_chart
-from streamfuse.lab.evaluate.report import ReportWriter, Table
+from streamfuse.lab.evaluate.report import ReportWriter
 from streamfuse.lab.evaluate.simulate import SimulatedClip
+from streamfuse.lab.evaluate.table import Table
 
 Grey = npt.NDArray[np.uint8]  # (H, W)
 
@@ -65,14 +65,14 @@ class VideoReport:
         return self._tracks.setdefault(method, _Track()).add
 
     def watches(self) -> Mapping[str, Watch]:
-        """The same for the peers."""
-        names = [*PEERS, f"{list(PEERS)[-1]} + recursive average"]
+        """The same for the baselines."""
+        names = [*BASELINES, f"{list(BASELINES)[-1]} + recursive average"]
         return {name: self.watch(name) for name in names}
 
     def end(self, scores: Sequence[ClipScore]) -> None:
         """Write everything about this clip."""
         assert self._clip is not None
-        self._page.heading(self._title, _score_table(scores))
+        self._page.heading(self._title, score_table(scores))
         self._tracks = {name: track for name, track in self._tracks.items() if track.fused}
         if self._tracks:
             self._page.plots(_charts(self._tracks))
@@ -95,7 +95,9 @@ class VideoReport:
             },
         )
         box = _box(x, y, error.shape)
-        ranks = [_rgb(frame)[box] for frame in self._clip.exposures(self._clip.truth[index].instant)]
+        ranks = [
+            to_8_bit(frame.rgb())[box] for frame in self._clip.exposures(self._clip.truth[index].instant)
+        ]
         crops = {
             "darkest exposure of this instant": ranks[0],
             "brightest exposure": ranks[-1],
@@ -119,7 +121,7 @@ class VideoReport:
     def _columns(self, x: int) -> None:
         """A column of pixels over time: flicker and pumping show as stripes, ghosts as smears along the edges."""
         assert self._clip is not None
-        inputs = [_rgb(frame)[:, x] for frame in self._clip]
+        inputs = [to_8_bit(frame.rgb())[:, x] for frame in self._clip]
         own = next(iter(self._tracks.values()))
         slices = {"input": np.stack(inputs, axis=1), "oracle": _slice(own.oracle, x)}
         slices |= {name: _slice(track.fused, x) for name, track in self._tracks.items()}
@@ -127,7 +129,8 @@ class VideoReport:
         self._page.strip(f"Column {x} over time (one instant is {_COLUMN_ZOOM} pixels wide)", wide)
 
 
-def _score_table(scores: Sequence[ClipScore]) -> Table:
+def score_table(scores: Sequence[ClipScore]) -> Table:
+    """All methods on one clip, a row each."""
     head = [
         "method", "PSNR", "SSIM", "PSNR in motion", "p99 error there", "AFo mean", "AFo p99", "AFo global", "AFi %",
         "ripple %", "warping / oracle's", "labels wrong per 1000", "EPE px", "delay",
@@ -176,10 +179,6 @@ def _number(value: float) -> float:
 
 def _bytes(luma: npt.NDArray[np.float32]) -> Grey:
     return np.asarray(np.clip(luma * 255 + 0.5, 0, 255), np.uint8)
-
-
-def _rgb(frame: Frame) -> Rgb:
-    return to_8_bit(planes_to_rgb(frame.planes, frame.bits, frame.subsampling, frame.color))
 
 
 def _difference(picture: Grey, reference: Grey) -> Grey:

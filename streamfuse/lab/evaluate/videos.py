@@ -23,8 +23,8 @@ from streamfuse.lab.evaluate.frame_measures import MEASURES
 from streamfuse.lab.evaluate.labels import longest_run
 from streamfuse.lab.evaluate.meter import ClipScore, Watch
 from streamfuse.lab.evaluate.radiance_clips import RadianceFrames
-from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
-from streamfuse.lab.evaluate.video import FlowMeter, OracleFuse, evaluate_clip, evaluate_peers
+from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation, even_gaps
+from streamfuse.lab.evaluate.video import FlowMeter, OracleFuse, evaluate_baselines, evaluate_clip
 from streamfuse.lab.evaluate.video_report import VideoReport
 from streamfuse.lab.evaluate.virtual_camera import VirtualCamera
 from streamfuse.runtime.chain import build_chain
@@ -71,7 +71,7 @@ class VideoTrial:
     def filmed(self) -> tuple[SimulatedClip, VirtualCamera | None]:
         """The clip as an alternating camera would have seen it, and the camera where it knows the exact flow."""
         simulation = Simulation(
-            gaps_ev=tuple(self.gap_ev * rank for rank in range(self.cycle)), noise=self.noise, drop=self.drop,
+            gaps_ev=even_gaps(self.gap_ev, self.cycle), noise=self.noise, drop=self.drop,
             double=self.double, drift_ev=self.drift, white_balance_ev=self.white_balance, shake_px=self.shake,
             flicker=self.flicker, seed=self.seed, degrade=self.degrade,
         )  # fmt: skip
@@ -129,14 +129,14 @@ class Oracle:
 
 
 def score_trial(
-    trial: VideoTrial, config: Config, *, peers: bool = True, report: VideoReport | None = None
+    trial: VideoTrial, config: Config, *, baselines: bool = True, report: VideoReport | None = None
 ) -> list[ClipScore]:
-    """streamfuse with these settings, its oracle fused by the same network; then the peers.
+    """streamfuse with these settings, its oracle fused by the same network; then the baselines.
 
     Args:
         trial: what to film.
         config: settings of the pipeline.
-        peers: score them too.
+        baselines: score them too.
         report: gets the pictures.
     """
     clip, camera = trial.filmed()
@@ -146,8 +146,8 @@ def score_trial(
         report.begin(f"{trial.clip.name}, {trial.gap_ev:g} EV", clip)
     watch = None if report is None else report.watch(name)
     scores = [score_config(clip, config, oracle, name=name, camera=camera, watch=watch)]
-    if peers:
-        scores += evaluate_peers(clip, None if report is None else report.watches())
+    if baselines:
+        scores += evaluate_baselines(clip, None if report is None else report.watches())
     if report is not None:
         report.end(scores)
     return scores
@@ -179,30 +179,39 @@ def score_config(
     )
     if flow is None:
         return score
-    found = flow.score()
-    return replace(score, epe=found.epe, over_3px=found.over_3px)
+    epe, over_3px = flow.score()
+    return replace(score, epe=epe, over_3px=over_3px)
 
 
 def evaluate_videos(
     trials: Sequence[VideoTrial],
     config: Config,
     *,
-    peers: bool = True,
+    baselines: bool = True,
     say: Callable[[str], None] = print,
     report: VideoReport | None = None,
 ) -> dict[str, Any]:
     """Score every trial; the result is what `--json` writes: environment, settings, and a row per method and clip."""
     rows = []
     for trial in trials:
-        for score in score_trial(trial, config, peers=peers, report=report):
+        for score in score_trial(trial, config, baselines=baselines, report=report):
             say(line(score, trial.gap_ev) + ("" if trial.degrade == "none" else f"  ({trial.degrade})"))
-            # The clip is named, not its path: the figures travel to other machines.
-            rows.append({**asdict(trial), "clip": trial.clip.name, **score.as_dict()})
+            rows.append(row_of(trial, score))
+    return figures_of(rows, config)
+
+
+def row_of(trial: VideoTrial, score: ClipScore) -> dict[str, Any]:
+    """A row of `--json`; the clip is named, not its path, for the figures travel to other machines."""
+    return {**asdict(trial), "clip": trial.clip.name, **score.as_dict()}
+
+
+def figures_of(rows: Sequence[dict[str, Any]], config: Config) -> dict[str, Any]:
+    """What `--json` writes: where and with which settings it was measured, means, and all rows."""
     return {
         "environment": describe_environment(),
         "config": config.model_dump(mode="json"),
         "means": means(rows),
-        "rows": rows,
+        "rows": list(rows),
     }
 
 

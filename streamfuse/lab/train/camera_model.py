@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float32]
+from streamfuse.lab.evaluate.radiance_clips import GAMMA
 
-GAMMA = 2.2
+Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +29,7 @@ class MovingFrames:
     motion: Array
 
 
-def mistreat(exposures: Array, rng: np.random.Generator) -> Array:
+def degrade(exposures: Array, rng: np.random.Generator) -> Array:
     """Now and then what real brackets suffer: JPEG compression, or one exposure off by up to a pixel."""
     if rng.random() < 0.15:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(50, 96))]

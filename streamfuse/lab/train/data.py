@@ -13,7 +13,8 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from streamfuse.errors import InputError, InputNotFoundError
-from streamfuse.lab.train.camera_model import GAMMA, develop, mistreat, moving_frames, two_frames, with_noise
+from streamfuse.lab.evaluate.radiance_clips import GAMMA
+from streamfuse.lab.train.camera_model import degrade, develop, moving_frames, two_frames, with_noise
 from streamfuse.lab.train.white_balance import LUMINANCE_709, WhiteBalance, balanced_luma, balanced_luminance
 
 Array = npt.NDArray[np.float32]
@@ -221,7 +222,7 @@ class Sampler:
         label = crops[-1] if stack.label is not None else None
         clean = crops[: len(chosen)]
         seen = with_noise(clean, rng) if rng.random() < 0.3 else clean
-        return Sample(mistreat(seen, rng), clean, label)
+        return Sample(degrade(seen, rng), clean, label)
 
     def _choose(self, available: int, wanted: int, extreme: bool) -> list[int]:
         """Indices dark to bright, repeated where a stack is short: duplicates are legal brackets too."""

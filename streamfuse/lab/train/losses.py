@@ -19,7 +19,7 @@ WINDOW = 9  # pixels a side over which contrast in highlights and shadows is com
 KEPT = 0.75  # share of the log contrast of the exposure that alone knows a place, below which it costs
 LIT = 0.68  # share of the brightness of the bright exposure in shadows, below which it costs
 BRIGHTEST = 0.95  # luma beyond which a highlight begins to be lost
-FEWEST = 0.01  # share of a batch: fewer highlights or shadows than that count less
+MIN_SHARE = 0.01  # share of a batch: fewer highlights or shadows than that count less
 CELL = 4  # pixels a side: contrast over a distance and frames are compared after averaging over such cells
 DISTANCES = (3, 6, 12)  # cells
 
@@ -101,14 +101,14 @@ def highlights_loss(fused: Tensor, exposures: Tensor) -> Tensor:
     ordered = exposures.sort(1).values
     darkest, next_one = ordered[:, :1], ordered[:, 1:2]
     place = _rising(next_one, 0.93, 0.98) * _rising(darkest, 0.1, 0.16) * _rising(-darkest, -0.95, -0.88)
-    white = (place * F.relu(fused - BRIGHTEST)).mean() / (place.mean() + FEWEST) / (1 - BRIGHTEST)
+    white = (place * F.relu(fused - BRIGHTEST)).mean() / (place.mean() + MIN_SHARE) / (1 - BRIGHTEST)
 
     ours, theirs = fused.clamp_min(0.02).log(), darkest.clamp_min(0.02).log()
     variance = (_window(theirs * theirs) - _window(theirs).square()).clamp_min(0)
     slope = (_window(ours * theirs) - _window(ours) * _window(theirs)) / (variance + 1e-5)
     whole = 1 - F.max_pool2d(1 - place, WINDOW, stride=2)
     counted = whole * _rising(variance.sqrt(), 0.004, 0.015)
-    lost = (counted * F.relu(KEPT - slope)).mean() / (counted.mean() + FEWEST)
+    lost = (counted * F.relu(KEPT - slope)).mean() / (counted.mean() + MIN_SHARE)
     return lost + white
 
 
@@ -125,7 +125,7 @@ def shadows_loss(fused: Tensor, exposures: Tensor) -> Tensor:
         _rising(-next_one, -0.08, -0.05) * _rising(brightest, 0.05, 0.08) * _rising(-brightest, -0.85, -0.78)
     )
     lacking = F.relu(LIT - F.avg_pool2d(fused, CELL) / brightest.clamp_min(0.05))
-    return (place * lacking).mean() / (place.mean() + FEWEST)
+    return (place * lacking).mean() / (place.mean() + MIN_SHARE)
 
 
 def _rising(x: Tensor, start: float, end: float) -> Tensor:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, get_args
+from typing import get_args
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from streamfuse.core.color import planes_to_rgb
+from streamfuse.core.color import planes_to_rgb, to_8_bit
 from streamfuse.core.frame import FusedFrame, WeighedBracket
 from streamfuse.core.latest import Latest, Made
 from streamfuse.imaging.grid import resample
@@ -43,7 +42,7 @@ def _draw(view: View, newest: tuple[WeighedBracket, FusedFrame]) -> Picture:
     if view == "weights":
         return _weights(weighed, (fused.height, fused.width))
     planes = {"fused": fused.planes, "under": exposures[0], "over": exposures[-1]}[view]
-    return _eight_bit(planes_to_rgb(planes, fused.bits, fused.subsampling, fused.color))
+    return to_8_bit(planes_to_rgb(planes, fused.bits, fused.subsampling, fused.color))
 
 
 def _weights(weighed: WeighedBracket, size: tuple[int, int]) -> Picture:
@@ -53,7 +52,3 @@ def _weights(weighed: WeighedBracket, size: tuple[int, int]) -> Picture:
     place = resample((finest * rank).sum(axis=0), size, coverage=weighed.maps.coverage)
     picture = _DARK + np.clip(place, 0, 1)[..., None] * (_BRIGHT - _DARK)
     return cv2.convertScaleAbs(picture)
-
-
-def _eight_bit(rgb: npt.NDArray[Any]) -> Picture:
-    return rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)

@@ -10,6 +10,7 @@ from runs import streamfuse
 
 from streamfuse.errors import OutputError, UsageError
 from streamfuse.lab.bench import benchmark as bench
+from streamfuse.lab.bench.baseline_stages import ALONE, BASELINE_STAGES, DIS, MTB, PassOn
 from streamfuse.lab.bench.benchmark import (
     BenchPlan,
     make_clip,
@@ -20,13 +21,12 @@ from streamfuse.lab.bench.benchmark import (
     write_figures,
 )
 from streamfuse.lab.bench.ceiling import Ceiling, measure_ceiling
-from streamfuse.lab.bench.peer_stages import ALONE, DIS, MTB, PEER_STAGES, PassOn
 from streamfuse.lab.bench.profile import measure_shares
 from streamfuse.lab.bench.runs import NULL, measure_run, measure_runs
 from streamfuse.lab.bench.stages import measure_stages
 from streamfuse.lab.bench.table import tables
+from streamfuse.lab.evaluate.baseline_networks import guided_fusion, released_lcndr
 from streamfuse.lab.evaluate.cost import synthetic_exposures
-from streamfuse.lab.evaluate.peers_networks import guided_fusion, released_lcndr
 from streamfuse.synthetic.sample_source import SampleSource
 
 SIZE = (96, 64)
@@ -69,12 +69,12 @@ def test_every_stage_has_its_cost(clip, tmp_path):
     assert not output.exists()
 
 
-@pytest.mark.parametrize("name", sorted(PEER_STAGES))
-def test_peers_fuse_pairs_of_frames(name):
+@pytest.mark.parametrize("name", sorted(BASELINE_STAGES))
+def test_baselines_fuse_pairs_of_frames(name):
     frames = list(SampleSource(*SIZE, 4))
-    stage = PEER_STAGES[name]()
+    stage = BASELINE_STAGES[name]()
     fused = [frame for item in frames for frame in stage.push(item)] + list(stage.flush())
-    assert len(fused) == (4 if PEER_STAGES[name] is PassOn else 3)
+    assert len(fused) == (4 if BASELINE_STAGES[name] is PassOn else 3)
     for frame in fused:
         assert [(p.shape, p.dtype) for p in frame.planes] == [(p.shape, p.dtype) for p in frames[0].planes]
     if name in (MTB, DIS):  # brighter than the dark frame, darker than the bright one
@@ -189,7 +189,7 @@ def test_figures_are_kept_when_a_later_part_fails(tmp_path, monkeypatch):
     def fail(*_):
         raise OutputError("the disk is full.")
 
-    monkeypatch.setattr(bench, "_profile", fail)
+    monkeypatch.setattr(bench, "measure_shares", fail)
     path = tmp_path / "bench.json"
     result = streamfuse(
         "bench", "--size", "64x48", "--frames", "8", "--preset", "fast", "--no-peers", "--json", path

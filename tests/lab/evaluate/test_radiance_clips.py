@@ -7,9 +7,9 @@ import pytest
 
 from streamfuse.errors import InputError, InputNotFoundError
 from streamfuse.lab.evaluate.radiance_clips import (
+    HdrFolder,
     VideoRadiance,
     clip_to_radiance,
-    load_hdr_frames,
     luminance,
     read_hdr,
     stretch_to,
@@ -98,23 +98,23 @@ def test_hdr_folder_is_read_in_order_of_names(tmp_path):
     for number in (2, 0, 1):
         bgr = np.full((4, 6, 3), (1.0, 2.0, 4.0 * (number + 1)), np.float32)
         cv2.imwrite(str(tmp_path / f"{number:04d}.hdr"), bgr)
-    frames = load_hdr_frames(tmp_path)
+    frames = HdrFolder(tmp_path)
     assert len(frames) == 3
     np.testing.assert_allclose(
         [frame[0, 0] for frame in frames], [(4, 2, 1), (8, 2, 1), (12, 2, 1)], rtol=0.01
     )
     with pytest.raises(IndexError):
         frames[3]
-    part = load_hdr_frames(tmp_path, start=1, count=1)
+    part = HdrFolder(tmp_path, start=1, count=1)
     assert len(part) == 1
     np.testing.assert_array_equal(part[0], frames[1])
 
 
 def test_hdr_errors(tmp_path):
     with pytest.raises(InputNotFoundError):
-        load_hdr_frames(tmp_path / "nowhere")
+        HdrFolder(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"0 \.hdr"):
-        load_hdr_frames(tmp_path)
+        HdrFolder(tmp_path)
     (tmp_path / "bad.hdr").write_bytes(b"#?RADIANCE")
     with pytest.raises(InputError, match=r"bad\.hdr"):
         read_hdr(tmp_path / "bad.hdr")

@@ -15,10 +15,10 @@ from pictures import rgb_exposures
 from streamfuse.cli.app import main
 from streamfuse.errors import InputError, InputNotFoundError, OutputError
 from streamfuse.lab.evaluate import still_measures
+from streamfuse.lab.evaluate.baseline_stills import enfuse, opencv_mertens, plain_mean, still_baselines
 from streamfuse.lab.evaluate.cost import measure_cost
 from streamfuse.lab.evaluate.deepfuse_color import deepfuse_color
-from streamfuse.lab.evaluate.peers_stills import enfuse, opencv_mertens, plain_mean, still_peers
-from streamfuse.lab.evaluate.report import ReportWriter, Table
+from streamfuse.lab.evaluate.report import ReportWriter
 from streamfuse.lab.evaluate.still_scores import (
     Scene,
     SceneScorer,
@@ -28,6 +28,7 @@ from streamfuse.lab.evaluate.still_scores import (
     require_scenes,
 )
 from streamfuse.lab.evaluate.still_sets import StillsEvaluation, evaluate_stills
+from streamfuse.lab.evaluate.table import Table
 from streamfuse.photo.writing import write_photo
 
 
@@ -121,26 +122,26 @@ def test_no_edges_give_no_halo():
     )
 
 
-# Peers
+# Baselines
 
 
-def test_peers_give_pictures_like_their_input():
+def test_baselines_give_pictures_like_their_input():
     exposures = rgb_exposures(72, 96, 3)
-    for name, fuse in still_peers().items():
+    for name, fuse in still_baselines().items():
         fused = fuse(exposures)
         assert (fused.shape, fused.dtype) == (exposures[0].shape, np.uint8), name
 
 
-def test_peers_of_equal_pictures():
+def test_baselines_of_equal_pictures():
     picture = rgb_exposures(72, 96, 2)[1]
-    for name, fuse in still_peers().items():
+    for name, fuse in still_baselines().items():
         # OpenCV's pyramid rounds a little
         assert np.abs(fuse([picture, picture]).astype(int) - picture).mean() < 1, name
 
 
 def test_a_missing_enfuse_is_left_out(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert "enfuse" not in still_peers()
+    assert "enfuse" not in still_baselines()
     with pytest.raises(OSError, match="enfuse"):
         enfuse(rgb_exposures(32, 32, 2))
 
@@ -200,7 +201,7 @@ def test_a_picture_that_is_only_too_dark_has_its_colour_right():
 
 def test_scenes_are_chosen_by_name_and_number_of_exposures(scenes):
     assert [path.name for path in find_scenes(scenes, ["two", "else"])] == ["two"]
-    assert [path.name for path in find_scenes(scenes, fewest=3)] == ["two"]
+    assert [path.name for path in find_scenes(scenes, at_least=3)] == ["two"]
     with pytest.raises(InputError, match="wanted names"):
         find_scenes(scenes, ["else"])
 
@@ -380,7 +381,7 @@ def test_a_terminated_evaluation_leaves_nothing_half_written(scenes, tmp_path, m
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_published_values_of_the_peers(data_dir):
+def test_published_values_of_the_baselines(data_dir):
     found = evaluate_stills(data_dir / "stills" / "mefb_half", fusers=["mertens"], speed=False).summary()
     assert found["mean"]["mef_ssim"]["mean"] == pytest.approx(0.930, abs=0.001)
     assert found["opencv-mertens"]["mef_ssim"]["mean"] == pytest.approx(0.9748, abs=0.0005)
@@ -442,7 +443,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatc
     def fail(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("streamfuse.lab.evaluate.report._table", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     page = ReportWriter(tmp_path / "r.html", "t")
     page.table(Table(["head"], [["last"]]))
     with pytest.raises(OutputError, match=r"r\.html cannot be written \(No space"), page:

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import re
 from pathlib import Path
 
@@ -14,16 +13,13 @@ from runs import streamfuse
 from streamfuse.core.frame import AlignedBracket, Bracket, Frame, FusedFrame
 from streamfuse.core.protocols import Stage
 from streamfuse.lab.evaluate.frame_measures import MEASURES, Measure
-from streamfuse.lab.evaluate.peers import as_taken, dis_matched
-from streamfuse.lab.evaluate.radiance_clips import load_hdr_frames
+from streamfuse.lab.evaluate.radiance_clips import HdrFolder
 from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
-from streamfuse.lab.evaluate.video import evaluate_clip, evaluate_flow, evaluate_peer, evaluate_peers
-from streamfuse.lab.evaluate.video_report import _score_table
+from streamfuse.lab.evaluate.video import FlowMeter, evaluate_baselines, evaluate_clip
+from streamfuse.lab.evaluate.video_report import score_table
 from streamfuse.lab.evaluate.videos import legend, line
 from streamfuse.lab.evaluate.virtual_camera import MovingObject, VirtualCamera
 from streamfuse.runtime.line import Line
-
-DATA = Path(os.environ.get("STREAMFUSE_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
 
 def mean_fuse(exposures, template):
@@ -45,11 +41,7 @@ class KnowingStage(Stage[Frame, FusedFrame]):
         planes = mean_fuse([picture.planes for picture in self.clip.exposures(truth.instant)], frame)
         luma = self.spoil(planes[0].astype(int), truth.rank)
         spoilt = (np.clip(luma, 0, 255).astype(np.uint8), *planes[1:])
-        self.held.append(
-            FusedFrame(
-                spoilt, frame.bits, frame.subsampling, frame.color, frame.pts, frame.time_base, frame.index
-            )
-        )
+        self.held.append(FusedFrame.of(frame, spoilt))
         return [self.held.pop(0)] if len(self.held) > self.delay else []
 
     def flush(self):
@@ -183,71 +175,63 @@ def test_result_is_json_even_when_nothing_came_out(clip):
     assert json.dumps(score(clip).as_dict(), allow_nan=False)
 
 
-def test_peers_on_a_still_scene_without_noise_reach_their_oracle():
+def scores_of_baselines(clip):
+    return {result.method.partition(" + MergeMertens")[0]: result for result in evaluate_baselines(clip)[:3]}
+
+
+def test_baselines_on_a_still_scene_without_noise_reach_their_oracle():
     still = SimulatedClip([camera()[0]] * 4, Simulation(noise=0.0))
-    for align in (as_taken, dis_matched):
-        result = evaluate_peer(still, align, name="peer")
-        assert result.psnr > 45
+    for name, result in scores_of_baselines(still).items():
+        assert result.psnr > (45 if name != "AlignMTB" else 20)
         assert result.frames_out == 3  # before the first one there was no other exposure
 
 
-def test_aligning_peers_beat_naive_pairing():
+def test_aligning_baselines_beat_naive_pairing():
     blurred = cv2.GaussianBlur(np.random.default_rng(0).random((256, 512, 3)).astype(np.float32), (0, 0), 2)
-    world = (
-        (blurred - blurred.min()) / np.ptp(blurred)
-    ) ** 4  # so dark that the bright exposure shows something
+    # So dark that the bright exposure shows something.
+    world = ((blurred - blurred.min()) / np.ptp(blurred)) ** 4
     poses = [(2.0 * t, 0.0, 0.0) for t in range(5)]
     panning = VirtualCamera(world, poses, width=128, height=96)
-    clip = SimulatedClip(panning, Simulation())
-    naive = evaluate_peer(clip, as_taken, name="naive")
-    matched = evaluate_peer(clip, dis_matched, name="DIS")
+    scores = scores_of_baselines(SimulatedClip(panning, Simulation()))
+    naive, matched = scores["naive"], scores["DIS matched"]
     assert matched.psnr > naive.psnr + 3
     assert matched.motion_psnr > naive.motion_psnr
     assert matched.ssim > naive.ssim
     assert matched.warping_error < naive.warping_error
 
 
-def test_peers_take_deep_pictures_and_longer_cycles():
+def test_baselines_take_deep_pictures_and_longer_cycles():
     deep = SimulatedClip(camera(5), Simulation(gaps_ev=(0.0, 2.0, 4.0), bits=10, subsampling=(0, 0)))
-    results = evaluate_peers(deep)
+    results = evaluate_baselines(deep)
     assert all(result.frames_out == 3 and result.psnr > 15 for result in results)
 
 
-class FlowStage(Stage[Frame, AlignedBracket]):
-    """An aligner that knows the flow, on a grid of half the size."""
-
-    def __init__(self, scene, clip, wrong_by=0.0):
-        self.scene, self.clip, self.wrong_by = scene, clip, wrong_by
-
-    def push(self, frame):
+def flow_score(scene, clip, wrong_by=0.0):
+    """The score of an aligner that knows the flow to the frame before, on a grid of half the size."""
+    meter = FlowMeter(clip, scene)
+    for frame in clip:
         flow = None
         if frame.index:
-            now, then = (self.clip.truth[i].instant for i in (frame.index, frame.index - 1))
-            full = self.scene.flow(now, then) + np.array([self.wrong_by, 0], np.float32)
+            now, then = (clip.truth[i].instant for i in (frame.index, frame.index - 1))
+            full = scene.flow(now, then) + np.array([wrong_by, 0], np.float32)
             flow = cv2.resize(full, (32, 24), interpolation=cv2.INTER_AREA) / 2
         bracket = Bracket(frame, 0, 2, {})
-        return [AlignedBracket(bracket, (frame.planes,) * 2, (0.0, 3.0), (None, None), flow_before=flow)]
+        meter.add(AlignedBracket(bracket, (frame.planes,) * 2, (0.0, 3.0), (None, None), flow_before=flow))
+    return meter.score()
 
 
 def test_flow_is_scored_at_full_size():
     scene = camera(objects=False)
     clip = SimulatedClip(scene, Simulation())
-    right = evaluate_flow(clip, scene, lambda: FlowStage(scene, clip))
-    assert right.epe == pytest.approx(0, abs=0.02)
-    assert right.frames == 7
-    wrong = evaluate_flow(clip, scene, lambda: FlowStage(scene, clip, wrong_by=4.0))
-    assert wrong.epe == pytest.approx(4, abs=0.02)
-    assert wrong.over_3px == 1
+    assert flow_score(scene, clip) == (pytest.approx(0, abs=0.02), 0)
+    assert flow_score(scene, clip, wrong_by=4.0) == (pytest.approx(4, abs=0.02), 1)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not (DATA / "video" / "bridge_hdr").is_dir(), reason=f"no data in {DATA}: set STREAMFUSE_DATA"
-)
-def test_peers_on_real_hdr_video_come_out_as_measured_before():
-    frames = load_hdr_frames(DATA / "video" / "bridge_hdr", count=6)
+def test_baselines_on_real_hdr_video_come_out_as_measured_before(data_dir):
+    frames = HdrFolder(data_dir / "video" / "bridge_hdr", count=6)
     clip = SimulatedClip(frames, name="bridge_hdr")
-    naive, _, matched, averaged = evaluate_peers(clip)
+    naive, _, matched, averaged = evaluate_baselines(clip)
     assert naive.psnr == pytest.approx(24.6, abs=2)
     assert matched.psnr == pytest.approx(39.5, abs=2)
     assert averaged.psnr < matched.psnr - 1
@@ -299,7 +283,7 @@ def test_a_measure_that_is_added_is_told_everywhere(clip, monkeypatch):
     assert "more" not in spoilt.as_dict()
     assert "mean error 2.33" in line(spoilt, 3.0)
     assert "mean error: what pixels are off by" in legend(with_flow=False)
-    table = _score_table([spoilt])
+    table = score_table([spoilt])
     assert "mean error" in table.head
     assert len(table.head) == len(table.rows[0])
 

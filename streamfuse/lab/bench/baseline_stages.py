@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from streamfuse.core.frame import Frame, FusedFrame, Plane
 from streamfuse.core.protocols import Stage
+from streamfuse.lab.evaluate.metrics import warp
 
 Bgr = npt.NDArray[np.uint8]  # (H, W, 3)
 
@@ -20,7 +21,7 @@ class PassOn(Stage[Frame, FusedFrame]):
 
     def push(self, item: Frame) -> Iterable[FusedFrame]:
         """One in, one out."""
-        yield _like(item, item.planes)
+        yield FusedFrame.of(item)
 
 
 class _Pairwise(Stage[Frame, FusedFrame]):
@@ -40,7 +41,7 @@ class _Pairwise(Stage[Frame, FusedFrame]):
         fused = self._merge.process([bgr, self._align(item.luma, *before)])
         coded = cv2.cvtColor(cv2.convertScaleAbs(cv2.max(fused, 0), alpha=255), cv2.COLOR_BGR2YUV_I420)
         chroma = coded[item.height :].reshape(2, item.height // 2, item.width // 2)
-        yield _like(item, (coded[: item.height], chroma[0], chroma[1]))
+        yield FusedFrame.of(item, (coded[: item.height], chroma[0], chroma[1]))
 
     def _align(self, luma: Plane, other_luma: Plane, other: Bgr) -> Bgr:
         raise NotImplementedError
@@ -70,23 +71,12 @@ class DisMertens(_Pairwise):
             cv2.convertScaleAbs(plane, alpha=max(means) / mean)
             for plane, mean in zip((luma, other_luma), means, strict=True)
         ]
-        flow = self._dis.calc(matched[0], matched[1], None)
-        x, y = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in luma.shape[::-1]))
-        where = x + flow[..., 0], y + flow[..., 1]
-        return np.asarray(
-            cv2.remap(other, *where, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8
-        )
+        return warp(other, self._dis.calc(*matched, None), cv2.INTER_CUBIC)
 
 
 ALONE = "decode + encode"
 MTB = "AlignMTB + MergeMertens"
 DIS = "DIS matched + MergeMertens"
-PEER_STAGES: Mapping[str, type[Stage[Frame, FusedFrame]]] = MappingProxyType(
+BASELINE_STAGES: Mapping[str, type[Stage[Frame, FusedFrame]]] = MappingProxyType(
     {ALONE: PassOn, MTB: MtbMertens, DIS: DisMertens}
 )
-
-
-def _like(frame: Frame, planes: tuple[Plane, ...]) -> FusedFrame:
-    return FusedFrame(
-        planes, frame.bits, frame.subsampling, frame.color, frame.pts, frame.time_base, frame.index
-    )

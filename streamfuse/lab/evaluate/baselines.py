@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.lab.evaluate.radiance_clips import GAMMA
+from streamfuse.lab.evaluate.metrics import dense_flow, warp
+from streamfuse.lab.evaluate.radiance_clips import GAMMA, luminance
 
 Rgb = npt.NDArray[np.uint8]  # (H, W, 3); OpenCV's Mertens, MTB and DIS all are for 8 bit only
-_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # BT.709
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,8 +24,8 @@ class Exposed:
     ev: float
 
 
-PeerAligner = Callable[[Exposed, Exposed], Rgb]  # (reference, other) -> other in the reference's geometry
-PeerFuse = Callable[
+BaselineAligner = Callable[[Exposed, Exposed], Rgb]  # (reference, other) -> other in the reference's geometry
+BaselineFuse = Callable[
     [Sequence[Rgb]], npt.NDArray[np.float32]
 ]  # exposures, darkest first -> (H, W) luma in [0, 1]
 
@@ -50,16 +49,10 @@ def dis_matched(reference: Exposed, other: Exposed) -> Rgb:
     """Dense flow (DIS, medium preset) after bringing the darker picture to the brighter one's exposure."""
     brightest = max(reference.ev, other.ev)
     scaled = [_grey(_brighten(picture.rgb, brightest - picture.ev)) for picture in (reference, other)]
-    height, width = scaled[0].shape
-    start = np.zeros((height, width, 2), np.float32)
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(scaled[0], scaled[1], start)
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    where = x + flow[..., 0], y + flow[..., 1]
-    moved = cv2.remap(other.rgb, *where, cv2.INTER_CUBIC, None, cv2.BORDER_REPLICATE)
-    return np.asarray(moved, np.uint8)
+    return warp(other.rgb, dense_flow(*scaled), cv2.INTER_CUBIC)
 
 
-PEERS: Mapping[str, PeerAligner] = MappingProxyType(
+BASELINES: Mapping[str, BaselineAligner] = MappingProxyType(
     {
         "naive + MergeMertens": as_taken,
         "AlignMTB + MergeMertens": align_mtb,
@@ -74,12 +67,7 @@ def merge_mertens(exposures: Sequence[Rgb]) -> npt.NDArray[np.float32]:
     All three measures weigh 1, as in the paper: OpenCV's default leaves well-exposedness out.
     """
     fused = cv2.createMergeMertens(1, 1, 1).process([np.ascontiguousarray(rgb) for rgb in exposures])
-    return np.asarray(np.clip(fused, 0, 1) @ _LUMA, np.float32)
-
-
-def to_8_bit(rgb: npt.NDArray[Any]) -> Rgb:
-    """uint8 of uint8 or of uint16 over the whole 16-bit range."""
-    return rgb if rgb.dtype == np.uint8 else np.round(rgb / 257).astype(np.uint8)
+    return luminance(np.clip(fused, 0, 1))
 
 
 def _brighten(rgb: Rgb, ev: float) -> Rgb:
@@ -92,4 +80,4 @@ def _brighten(rgb: Rgb, ev: float) -> Rgb:
 
 
 def _grey(rgb: Rgb) -> npt.NDArray[np.uint8]:
-    return np.round(rgb @ _LUMA).astype(np.uint8)
+    return np.round(luminance(rgb)).astype(np.uint8)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 Rgb = npt.NDArray[np.uint8]  # (H, W, 3); OpenCV's Mertens is for 8 bit only
 StillFuse = Callable[[Sequence[Rgb]], Rgb]  # exposures of one scene, darkest first -> fused
 
-PROGRAMS = ("enfuse",)  # peers that are no part of this process, and may fail for reasons of their own
+PROGRAMS = ("enfuse",)  # baselines that are no part of this process, and may fail for reasons of their own
 _ENFUSE_TIMEOUT_S = 600
 
 
@@ -64,9 +64,9 @@ def enfuse(exposures: Sequence[Rgb]) -> Rgb:
     return np.asarray(fused[:, :, ::-1], np.uint8)
 
 
-def still_peers() -> Mapping[str, StillFuse]:
-    """The peers that work here, by name."""
-    peers: dict[str, StillFuse] = {"opencv-mertens": opencv_mertens}
+def still_baselines() -> Mapping[str, StillFuse]:
+    """The baselines that work here, by name."""
+    baselines: dict[str, StillFuse] = {"opencv-mertens": opencv_mertens}
     if shutil.which("enfuse"):
-        peers["enfuse"] = enfuse
-    return peers | {"mean": plain_mean, "darkest": darkest, "brightest": brightest}
+        baselines["enfuse"] = enfuse
+    return baselines | {"mean": plain_mean, "darkest": darkest, "brightest": brightest}

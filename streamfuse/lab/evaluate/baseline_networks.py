@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Rgb = npt.NDArray[np.uint8]
+from streamfuse.lab.evaluate.still_measures import Rgb, grey
 
 _LOW_SIDE = 128  # pixels of the short side at which MEF-Net weighs
 _RADIUS, _EPSILON = 1, 1e-4  # of its guided filter
@@ -66,14 +66,16 @@ def released_lcndr(exposures: Sequence[Rgb]) -> Rgb:
     """Fuses the luma with `ReleasedLcndr`."""
     torch.manual_seed(0)
     with torch.inference_mode():
-        fused = ReleasedLcndr()(torch.from_numpy(np.stack(_lumas(exposures)))[:, None])[0, 0].numpy()
+        fused = ReleasedLcndr()(torch.from_numpy(np.stack([grey(rgb) for rgb in exposures]))[:, None])[
+            0, 0
+        ].numpy()
     return np.rint(np.clip(fused, 0, 1) * 255).astype(np.uint8)
 
 
 def guided_fusion(exposures: Sequence[Rgb]) -> Rgb:
     """Weights at low resolution, brought up by a fast guided filter (He and Sun 2015), for the luma."""
     torch.manual_seed(0)
-    lumas = _lumas(exposures)
+    lumas = [grey(rgb) for rgb in exposures]
     height, width = lumas[0].shape
     scale = _LOW_SIDE / min(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -99,7 +101,3 @@ def _guided(
         cv2.resize(cv2.blur(slope, window), size) * luma + cv2.resize(cv2.blur(offset, window), size),
         np.float32,
     )
-
-
-def _lumas(exposures: Sequence[Rgb]) -> list[npt.NDArray[np.float32]]:
-    return [cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255 for rgb in exposures]
