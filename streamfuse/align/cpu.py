@@ -212,16 +212,16 @@ class CpuOperations:
         own = reference.small.rgb
         if own is None:
             return mapped
-        share = fill.unknown(own, trust)
-        if cv2.norm(share, cv2.NORM_INF) < fill.MIN_SHARE:
+        shares = fill.unknown(own, trust)
+        if max(cv2.norm(share, cv2.NORM_INF) for share in shares) < fill.MIN_SHARE:
             return mapped
-        size = max(1, share.shape[1] // fill.REDUCED), max(1, share.shape[0] // fill.REDUCED)
+        size = max(1, trust.shape[1] // fill.REDUCED), max(1, trust.shape[0] // fill.REDUCED)
         colours = []
         for side in sides:
             rgb = side.picture.small.rgb
             assert rgb is not None
             colours.append(_along(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), side.flow))
-        return pixels.added(mapped, fill.lacking(own, share, colours, tone), reference.frame)
+        return pixels.added(mapped, fill.lacking(own, shares, colours, tone), reference.frame)
 
     def synthesised(
         self, reference: FramePicture, mapped: Planes, sides: Sequence[CpuSide], shares: Shares[Map]

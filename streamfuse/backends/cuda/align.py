@@ -300,9 +300,9 @@ class DeviceOperations:
         luma, chroma = mapped
         if reference.rgb is None or chroma is None:
             return mapped
-        share = fill.unknown(reference.rgb, trust)
+        shares = fill.unknown(reference.rgb, trust)
         colours = [fill.reduced(s.picture.rgb, s.flow) for s in sides if s.picture.rgb is not None]
-        lacking = fill.lacking(reference.rgb, share, colours, tone.up, tone.down)
+        lacking = fill.lacking(reference.rgb, shares, colours, tone.up, tone.down)
         return fill.added(luma, chroma, lacking, reference.coding)
 
     def synthesised(
