@@ -14,7 +14,8 @@ from pathlib import Path
 
 import click
 import cv2
-from sheets import sheet
+import numpy as np
+from sheets import Rgb, sheet
 from tool_options import help_of
 
 from streamfuse.config import Config
@@ -56,9 +57,7 @@ def main(scenes: tuple[str, ...], folder: Path, gap: float, width: int, together
             pictures[name] = next(to_8_bit(frame.rgb()) for frame in fused)
         name = f"built-in-{number}" if scene.startswith("sample:") else Path(scene).stem
         write(folder / f"{name}.jpg", sheet(pictures))
-        lines.append(
-            np.hstack(list(pictures.values()) if number else [_named(*one) for one in pictures.items()])
-        )
+        lines.append(sheet(pictures, columns=len(pictures)))
     if together is not None:
         write(together, np.vstack(lines))
 
