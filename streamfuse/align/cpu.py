@@ -23,6 +23,9 @@ from streamfuse.imaging.photometric import IntensityMapping, Levels
 from streamfuse.imaging.planes import Picture
 
 Planes = tuple[Plane, ...]
+_TELLS_ENOUGH = (
+    0.5  # share of a picture that is well posed, from which on it alone tells the motion of the camera
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +141,11 @@ class CpuOperations:
         lumas: tuple[Map, Map] | None,
     ) -> Sequence[Map]:  # fmt: skip
         """See `Operations`."""
-        found = [dominant.dominant_motion(flow, share, self._grid) for flow in across]
+        fields, sure = across, share
+        if self._settings.careful and float(share.mean()) < _TELLS_ENOUGH:
+            # A reference that clips nearly everywhere tells little: the frames around it do, as they move evenly.
+            fields, sure = dense, np.ones_like(share)
+        found = [dominant.dominant_motion(flow, sure, self._grid) for flow in fields]
         camera = [flow for flow in found if flow is not None]
         if len(camera) < len(found):
             return dense

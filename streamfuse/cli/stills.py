@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -43,6 +43,9 @@ from streamfuse.core.process import importing, keep_memory
     metavar="EV",
     help="Of linear light: how far diffuse white (1.0) lies below what clips in the darkest exposure.",
 )
+@click.option(
+    "--hdr", type=click.Choice(["gainmap"]), help="Of JPEG: with a gain map, for HDR screens (Ultra HDR)."
+)
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 @JSON
 @QUIET
@@ -56,6 +59,7 @@ def still(
     bits: int | None,
     quality: int,
     white: float | None,
+    hdr: Literal["gainmap"] | None,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -68,6 +72,7 @@ def still(
     streamfuse still bracket/ -o fused.tif --bits 16 --align off
     streamfuse still bracket/ -o fused.jpg --look vivid --shadows 0.3
     streamfuse still bracket/ -o scene.exr             linear light of the scene; .hdr too; .avif: HDR
+    streamfuse still bracket/ -o scene.jpg --hdr gainmap
 
     Exif and colour profile are kept, and transparency in PNG and TIFF.
     """
@@ -84,7 +89,7 @@ def still(
         summary = fuse_stills(
             inputs, output, preset=preset, fuser=fuser, device=device, align=align,  # type: ignore[arg-type]
             bits=bits, quality=quality, overwrite=overwrite,
-            look=Config().with_overrides(**look).look.look, white=white,
+            look=Config().with_overrides(**look).look.look, white=white, hdr=hdr,
         )  # fmt: skip
     if as_json:
         click.echo(json.dumps(asdict(summary)))

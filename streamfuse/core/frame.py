@@ -278,6 +278,8 @@ class AlignedBracket:
         flow_before: (h, w, 2) float32, motion from this instant to the previous instant's picture, in pixels of its
             own (reduced) grid; None where unknown (first frame, cut).
         flow_after: the same towards the next instant.
+        balances: what R' and B' of each exposure are multiplied by to have the white balance of the darkest one, as
+            far as it is proven that they differ; empty: they have one.
     """
 
     bracket: Bracket
@@ -286,6 +288,7 @@ class AlignedBracket:
     trust: tuple[Map | None, ...]
     flow_before: Map | None = None
     flow_after: Map | None = None
+    balances: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args, overload
+from typing import TYPE_CHECKING, Literal, get_args, overload
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from streamfuse.imaging.transparency import common, filled
 from streamfuse.look.dither import SIDE, for_planes
 from streamfuse.look.look import Look
 from streamfuse.look.stage import Grader
-from streamfuse.photo import still_radiance
+from streamfuse.photo import gain_map, still_radiance
 from streamfuse.photo.aligned import Align, brought_together
 from streamfuse.photo.reading import Photo, expand_photos, read_photo
 from streamfuse.photo.writing import check_target, holds_alpha, write_photo
@@ -212,6 +212,7 @@ def fuse_stills(
     overwrite: bool = False,
     look: Look | str | None = None,
     white: float | None = None,
+    hdr: Literal["gainmap"] | None = None,
 ) -> StillSummary:
     """Fuse photographs of one scene, in any order, into one picture file.
 
@@ -232,6 +233,7 @@ def fuse_stills(
         quality: of JPEG, 1..100.
         overwrite: replace an existing file.
         look: as `Fuser`.
+        hdr: "gainmap": a JPEG that HDR screens show as such; the exposures are merged into light, too.
         white: of linear light: how many EV diffuse white lies below what clips in the darkest exposure; if None, as
             makes the picture of usual brightness.
 
@@ -241,15 +243,19 @@ def fuse_stills(
     if align not in get_args(Align):
         raise UsageError(f"There is no alignment {align!r}; choose from {', '.join(get_args(Align))}.")
     target = Path(output)
-    if target.suffix.lower() in (*exr.SUFFIXES, avif.SUFFIX):
+    if hdr is not None:
+        gain_map.require_gain_map(target)
+    if hdr is not None or target.suffix.lower() in (*exr.SUFFIXES, avif.SUFFIX):
         still_radiance.refuse_fuser(fuser, bits)
         if look is not None and (Look.named(look) if isinstance(look, str) else look).active:
             raise UsageError(
                 f"A look is of pictures for ordinary screens and {target} holds the light of the scene: leave it out."
             )
-        return _merge_stills(inputs, target, align, white, overwrite)
+        return _merge_stills(inputs, target, align, white, overwrite, quality)
     if white is not None:
-        raise UsageError("--white is for linear light: leave it out, or name an .exr, .hdr or .avif file.")
+        raise UsageError(
+            "--white is for linear light: leave it out, name an .exr, .hdr or .avif file, or add --hdr gainmap."
+        )
     check_target(target, bits, overwrite)
     paths = expand_photos(inputs)
     _refuse_input(target, paths)
@@ -307,9 +313,14 @@ def fuse_stills(
 
 
 def _merge_stills(
-    inputs: Sequence[str | Path], target: Path, align: Align, white: float | None, overwrite: bool
+    inputs: Sequence[str | Path],
+    target: Path,
+    align: Align,
+    white: float | None,
+    overwrite: bool,
+    quality: int,
 ) -> StillSummary:
-    """`fuse_stills` into linear light."""
+    """`fuse_stills` into linear light; JPEGs have a gain map."""
     photos = still_radiance.read_darkest_first(inputs, target, overwrite)
     _refuse_input(target, [photo.path for photo in photos])
     _check_alike(photos)
@@ -331,6 +342,8 @@ def _merge_stills(
     found = still_radiance.merge_pictures(aligned.pictures, exposures, white, primaries or 1)
     if target.suffix.lower() == avif.SUFFIX:
         avif.write_avif(target, still_radiance.pq_planes(found), still_radiance.PQ)
+    elif target.suffix.lower() in gain_map.SUFFIXES:
+        gain_map.write_gain_map(target, found, quality)
     else:
         exr.write_linear(target, found.radiance)
     height, width = found.radiance.shape[:2]

@@ -94,7 +94,6 @@ def _refuse(config: Config) -> None:
         ("--fuser", config.fuse.fuser is not None),
         ("--side-by-side", out.side_by_side),
         ("--deflicker on", config.smooth.deflicker),
-        ("--device cuda", config.fuse.device.startswith("cuda")),
         ("A look", config.look.look.active),
     ):
         if given:

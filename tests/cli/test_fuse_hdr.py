@@ -199,7 +199,6 @@ def test_from_python():
         (("-o", "o.mp4", "--hdr", "pq", "--fuser", "mertens"), "--fuser is not done"),
         (("-o", "o.mp4", "--hdr", "pq", "--side-by-side"), "--side-by-side is not done"),
         (("-o", "o.mp4", "--hdr", "pq", "--deflicker", "on"), "--deflicker on is not done"),
-        (("-o", "o.mp4", "--hdr", "pq", "--device", "cuda"), "--device cuda is not done"),
         (("-o", "o.mp4", "--hdr", "pq", "--dump-stages", "d"), "--dump-stages"),
         (("-o", "o_%03d.png", "--hdr", "pq"), "cannot tell that it is PQ"),
         (("-o", "zmq+pub://127.0.0.1:5999", "--hdr", "pq"), "cannot tell that it is PQ"),

@@ -112,6 +112,8 @@ class Lanes:
 
     def __init__(self, config: Config) -> None:
         target = live_target(config, "live")
+        if target is not None and config.fuse.device.startswith("cuda"):
+            raise UsageError("live merges HLG on the CPU: leave --device cuda out, or leave --hdr out.")
         if config.input.transfer != "auto":
             raise UsageError("live takes no --transfer: set input.transfer to auto, or fuse a recording.")
         self._merge = None if target is None else RadianceStage(target)
