@@ -74,8 +74,10 @@ class Pyramid:
 
     def mirrored(self, axes: tuple[int, ...]) -> Pyramid:
         """The pyramid of the mirror image."""
-        levels = ([level.flip(axes) for level in part] for part in (self.gaussian, self.bands, self.energies))
-        return Pyramid(*levels, self.size)
+        gaussian, bands, energies = (
+            [level.flip(axes) for level in part] for part in (self.gaussian, self.bands, self.energies)
+        )
+        return Pyramid(gaussian, bands, energies, self.size)
 
 
 def features(pyramid: Pyramid) -> Tensor:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import cast
 
 import av
 import numpy as np
@@ -86,12 +85,12 @@ def coded(frames: Sequence[Frame]) -> list[tuple[Plane, ...]]:
         raise UsageError(
             "The encoder of a camera takes 4:2:0 of 8 bits with even sides: choose another --width."
         )
-    encoder = cast(av.VideoCodecContext, av.CodecContext.create("libx264", "w"))
+    encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, 30), Fraction(30)
     encoder.bit_rate = round(BITS_PER_PIXEL * width * height * 30)
     encoder.options = {"preset": "veryfast", "bf": "0", "refs": "1", "g": str(_KEY_EVERY), "threads": "1"}
-    decoder = cast(av.VideoCodecContext, av.CodecContext.create("h264", "r"))
+    decoder = av.CodecContext.create("h264", "r")
     packets = []
     for number, frame in enumerate(frames):
         picture = av.VideoFrame(width, height, "yuv420p")
