@@ -243,6 +243,7 @@ def test_run_with_report_and_json(scenes, tmp_path):
     assert data["summary"]["mean"]["psnr"]["mean"] == 100.0  # the reference of the one scene is its mean
     text = page.read_text()
     assert text.count("<section>") == 2
+    assert "lcndr-xs: the worst tenth by MEF-SSIM" in text
     assert 'src="http' not in text
     assert list(tmp_path.glob("*.part")) == []
 
