@@ -115,7 +115,7 @@ def main() -> None:
     metavar="DIR",
     help="Pictures of every 10th frame as each stage saw it: exposures, trust, weights, fused.",
 )
-@click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")
+@click.option("--frames", metavar="A:B", help="Frames A to B-1 only, counted from 0; they keep their times.")
 @PRESET
 @FUSER
 @DEVICE

@@ -95,7 +95,7 @@ _TRUSTING: list[Option] = [
 @CYCLE
 @FIRST
 @ALIGN
-@click.option("--frames", metavar="A:B", help="Frames A to B-1 only, from 0.")
+@click.option("--frames", metavar="A:B", help="Frames A to B-1 only, counted from 0; they keep their times.")
 @with_options(LOOK, STREAM, _OUTPUT)
 def publish(
     inputs: tuple[str, ...], endpoints: tuple[str, ...], maps: str | None, config_name: str | None, pace: bool,

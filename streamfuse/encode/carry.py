@@ -138,15 +138,20 @@ def carrier(
     unplayable = suffix in (".mp4", ".m4v") and source.codec_context.name.startswith("pcm_")
     if not unplayable and _holds(media, source.index, open_like):
         return _copied(source, output, name, suffix)
+    why = (
+        f"most players cannot play it in {suffix}; .mov keeps it"
+        if unplayable
+        else f"{suffix} cannot hold it"
+    )
     if audio == "copy":
-        return None, f"{name} is not copied: {suffix} cannot hold it (--audio auto converts it)."
+        return None, f"{name} is not copied: {why} (--audio auto converts it)."
     sound = cast(av.AudioStream, source)
     codec = _sound_codec(sound, suffix)
     try:
         converted = ConvertedSound(sound, output, codec)
     except (av.FFmpegError, ValueError) as error:
-        return None, f"{name} is not copied: {suffix} cannot hold it, and converting it failed ({error})."
-    return converted, f"{name} is converted to {codec}: {suffix} cannot hold it."
+        return None, f"{name} is not copied: {why}, and converting it failed ({error})."
+    return converted, f"{name} is converted to {codec}: {why}."
 
 
 def _copied(

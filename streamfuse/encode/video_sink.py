@@ -102,6 +102,7 @@ class VideoFileSink(Sink):
                 f"{path} does not name a video container that streamfuse writes: end it with one of "
                 f"{', '.join(CONTAINERS)}."
             )
+        self._asked = bits is not None or pix_fmt is not None
         codec = codec or usual_codec(info, self._path.suffix.lower())
         self._settings = choose(
             codec, info, crf=crf, speed=preset, bits=bits, pix_fmt=pix_fmt, rate=rate, threads=threads,
@@ -287,6 +288,19 @@ class VideoFileSink(Sink):
                 f"{self._path} is stored as {pixels.name}, which fewer players take: "
                 f"{self._settings.encoder} has no other format for {info.width}x{info.height}."
             )
+        elif not self._asked and not self._plays_anywhere():
+            self.warnings.append(
+                f"{self._path} keeps the film's {pixels.bits} bit and chroma ({pixels.name}), which an editor takes "
+                "and many players do not: for those add --bits 8 --pix-fmt yuv420p."
+            )
+
+    def _plays_anywhere(self) -> bool:
+        """Whether usual players show pixels of this depth and chroma in this codec; what editors use is not asked."""
+        codec, pixels = self._settings.encoder, self._settings.pixels
+        most_bits = 8 if "264" in codec else 10 if "265" in codec or "hevc" in codec else None
+        if most_bits is None or self._path.suffix.lower() not in (".mp4", ".m4v", ".mov"):
+            return True
+        return pixels.bits <= most_bits and (pixels.subsampling == (1, 1) or not self._info.has_chroma)
 
     def _pts(self, frame: FusedFrame) -> int:
         """Time stamp in the stream's units; made up from the rate where there is none."""

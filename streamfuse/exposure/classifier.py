@@ -29,6 +29,8 @@ _CLEAR_STEP = 0.1  # difference of level that says for certain which of two fram
 _LARGEST_BRACKET = 9  # photographs
 _SPREAD = 0.1  # of the mean step from one exposure of a bracket to the next, the least
 
+_MAX_PLACES = 20  # where the order is broken that are told by number
+
 First = Literal["under", "over"]
 
 
@@ -45,6 +47,7 @@ class ClassificationReport:
         confidence: 0..1: 1 = changes from frame to frame inside an exposure are nothing against the difference
             between exposures, or the metadata say which is which.
         drops_detected: places where the order was broken: a frame lost or doubled.
+        drops_at: the first frames after those places, by their numbers; at most 20 of them.
         disagreements: frames whose luma changed against what their metadata, or the order of the files, say.
         first_wrong: the first frame is clearly not the exposure that `first` names; the luma was believed.
         cycle_seen: the number of exposures that the frames show, where it is not the one that was asked for: `cycle`
@@ -58,6 +61,7 @@ class ClassificationReport:
     gap_ev: float
     confidence: float
     drops_detected: int
+    drops_at: tuple[int, ...]
     disagreements: int
     first_wrong: bool = False
     cycle_seen: int | None = None
@@ -130,6 +134,7 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
         self._gap_ev = 0.0
         self._confidence = 0.0
         self._drops = 0
+        self._drops_at: list[int] = []
         self._disagreements = 0
         self._first_wrong = False
         self._cycle_seen: int | None = None
@@ -147,6 +152,7 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
             self._gap_ev,
             self._confidence,
             self._drops,
+            tuple(self._drops_at),
             self._disagreements,
             self._first_wrong,
             self._cycle_seen,
@@ -274,9 +280,10 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
             return "There is only one frame: at least two of different exposure are needed."
         return (
             f"The first {len(means)} frames do not alternate in exposure (mean luma {min(means):.3f} to "
-            f"{max(means):.3f} of white, with no order in it), so there is nothing to fuse: if they do, "
-            f"{'' if self._asked else 'give their number with --cycle, or '}"
-            "name the exposure of each frame in a file for --exposures."
+            f"{max(means):.3f} of white, with no order in it), as in an ordinary film, so there is nothing to fuse. "
+            "If you know of more than one exposure, "
+            f"{'' if self._asked else 'say how many with --cycle, or '}"
+            "name that of each frame in a file for --exposures."
         )
 
     # Every frame after that
@@ -340,6 +347,8 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
         expected = self._sequence.expected()
         repaired = expected not in (None, rank) and not held.cut and self._slots is None
         self._drops += repaired
+        if repaired and len(self._drops_at) < _MAX_PLACES:
+            self._drops_at.append(held.frame.index)
         if self._previous is not None and not held.cut:
             before, level = self._previous
             step = held.evidence.level - level

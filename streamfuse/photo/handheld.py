@@ -30,14 +30,15 @@ class HandHeld:
         mode: "off" = nothing was resampled, "global" = by a homography each, "flow" = by dense motion as well.
         moved: how many were resampled.
         pixels: the largest displacement that was measured, mean over the area of a picture.
-        unknown: how many show too little in common with the others to be measured; they are left as they are.
+        unknown: places of those that show too little in common with the others to be measured; they are left as they
+            are.
     """
 
     pictures: list[Pixels]
     mode: Mode
     moved: int
     pixels: float
-    unknown: int
+    unknown: tuple[int, ...]
 
 
 def align_pictures(pictures: Sequence[Pixels], mode: Literal["global", "flow"]) -> list[Pixels]:
@@ -68,7 +69,7 @@ def align_moved(pictures: Sequence[Pixels]) -> HandHeld:
     rank = _best_exposed(ordered)
     found = measured(ordered, rank)
     pixels = max(0.0 if one is None else one.pixels for one in found)
-    unknown = sum(one is None for one in found)
+    unknown = tuple(place for place, one in enumerate(found) if one is None)
     moved = {place: one for place, one in enumerate(found) if one is not None and one.pixels > _MOVED}
     if not moved:
         return HandHeld(ordered, "off", 0, pixels, unknown)

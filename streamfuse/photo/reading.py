@@ -31,6 +31,7 @@ _BITS, _PHOTOMETRIC, _PLANAR = 258, 262, 284  # of TIFF
 _WITH_ALPHA = ("LA", "PA", "RGBA")
 _EXTRA, _MULTIPLIED = 338, 1  # of TIFF: what the fourth channel is, and that the others are multiplied by it
 _TO_GREY, _TO_RGB = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "RGBX")
+_RAW = ".nef", ".nrw", ".cr2", ".cr3", ".arw", ".raf", ".rw2", ".orf", ".pef", ".dng", ".srw", ".3fr", ".iiq"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,6 +184,11 @@ def _decode(data: bytes, path: Path) -> Pixels:
 
 
 def _damaged(path: Path) -> InputError:
+    if path.suffix.lower() in _RAW:
+        return InputError(
+            f"{path} is RAW, which is not read: develop the photographs first, with the same settings for all, and "
+            "save them as TIFF of 16 bit."
+        )
     return InputError(
         f"{path} is not a JPEG, PNG or TIFF picture that can be read: it is damaged or of another kind."
     )

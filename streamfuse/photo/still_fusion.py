@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 # Inside, pictures are 16-bit Y'CbCr 4:4:4: converting costs less than half a code value of 8 bits.
 _BITS = 16
 _SUBSAMPLING = (0, 0)
-# BT.601 and full range: the Y'CbCr of JPEG files, and the luma that the networks were trained on.
+# The Y'CbCr of JPEG files, and the luma that the networks were trained on: BT.601, full range.
 _COLOR = ColorInfo(matrix=6, primaries=1, transfer=1, full_range=True)
 _ROWS = 256  # lines of a graded picture that become R'G'B' at once; whole patterns of thresholds
 
@@ -261,7 +261,7 @@ def fuse_stills(
     _refuse_input(target, paths)
     if len(paths) < 2:
         raise UsageError(
-            f"{_names(paths)} is one file, and fusion needs at least two photographs: name the others, too (a film is "
+            f"{paths[0]} is one file, and fusion needs at least two photographs: name the others, too (a film is "
             "fused by `streamfuse fuse`)."
         )
     pool = ThreadPoolExecutor(1, "network")  # with torch it takes longer to load than photographs to be read
@@ -277,7 +277,7 @@ def fuse_stills(
     tags = next((photo.tags for photo in photos if photo.tags), {})
     icc = next((photo.icc for photo in photos if photo.icc), None)
     del photos
-    aligned = brought_together(pictures, align)
+    aligned = brought_together(pictures, [str(path) for path in paths], align)
     pictures = aligned.pictures
     if align == "auto":
         # What was moved has the best exposed one in its empty parts.
@@ -287,7 +287,7 @@ def fuse_stills(
     fused = engine(pictures)
     pictures.clear()  # out of memory, before the result is written
     alpha = common(alphas)
-    warnings = []
+    warnings = list(aligned.warnings)
     if alpha is not None and not holds_alpha(target):
         warnings.append(
             f"{target} cannot hold the transparency (alpha) of the photographs: what is empty in them is filled there "
@@ -335,7 +335,10 @@ def _merge_stills(
         warnings.append(
             f"{target} cannot hold the transparency (alpha) of the photographs: they are merged whole."
         )
-    aligned = brought_together([photo.pixels for photo in photos], align)
+    aligned = brought_together(
+        [photo.pixels for photo in photos], [str(photo.path) for photo in photos], align
+    )
+    warnings += aligned.warnings
     exposures = still_radiance.exif_exposures(photos)
     count = len(photos)
     del photos
@@ -349,8 +352,8 @@ def _merge_stills(
     height, width = found.radiance.shape[:2]
     gaps = ", ".join(f"{gap:.1f}" for gap in found.gaps_ev)
     note = (
-        f"Exposures at {gaps} EV ({'as Exif tells' if found.told else 'measured'}); diffuse white is 1.0, "
-        f"{found.white_ev:g} EV below what the darkest one clips at (--white changes it)."
+        f"Exposures at {gaps} EV ({'as Exif tells' if found.told else 'measured'}); 1.0 in the file is white paper, "
+        f"{found.white_ev:g} EV below where the darkest exposure clips (--white changes it)."
     )
     return StillSummary(
         count, "radiance", "cpu", aligned.mode, aligned.moved, aligned.pixels, width, height, 16, (str(target),),
@@ -395,7 +398,3 @@ def _size(photo: Photo) -> str:
 
 def _bits(photo: Photo) -> int:
     return 8 * int(photo.pixels.dtype.itemsize)
-
-
-def _names(paths: Sequence[Path]) -> str:
-    return ", ".join(map(str, paths))

@@ -41,7 +41,9 @@ class Summary:
         frames_in, frames_out: input frames read, fused frames written.
         fps: fused frames per second of the run.
         cycle, order, gap_ev, confidence: what was found of the exposures.
+        frames_expected: what the input promises, counted as `frames_in`; None where it does not say.
         drops_detected: places where the input's order of exposures is broken.
+        drops_at: the numbers of the first frames after those places; at most 20 of them.
         repaired_pairs: brackets that were paired around such a place.
         passed_through: frames that had no partner and stayed as they were.
         doubled: frames that show the same as the one before, where the whole film is so; fused once, written again.
@@ -60,12 +62,14 @@ class Summary:
 
     frames_in: int
     frames_out: int
+    frames_expected: int | None
     fps: float
     cycle: int
     order: tuple[str, ...]
     gap_ev: float
     confidence: float
     drops_detected: int
+    drops_at: tuple[int, ...]
     repaired_pairs: int
     passed_through: int
     passed_through_at: tuple[tuple[int, int], ...]
@@ -213,12 +217,14 @@ class FileFusion:
         return Summary(
             frames_in=statistics.frames_in,
             frames_out=statistics.frames_out,
+            frames_expected=job.info.frame_count,
             fps=round(statistics.fps, 2),
             cycle=found.cycle if found else 0,
             order=found.order if found else (),
             gap_ev=round(found.gap_ev, 2) if found else 0.0,
             confidence=round(found.confidence, 3) if found else 0.0,
             drops_detected=found.drops_detected if found else 0,
+            drops_at=tuple(front.doubles.index_of(index) for index in found.drops_at) if found else (),
             repaired_pairs=front.pairer.repaired_pairs,
             passed_through=front.pairer.unpaired_count,
             passed_through_at=tuple(

@@ -102,7 +102,7 @@ def _refuse(config: Config) -> None:
         return
     if out.codec is not None and out.codec not in _CODECS:
         raise UsageError(
-            f"--hdr {out.hdr} needs a codec of 10 bit that holds its metadata: hevc or av1, not {out.codec}."
+            f"--hdr {out.hdr} needs a codec whose 10 bit players show as such: hevc or av1, not {out.codec}."
         )
     if out.bits not in _BITS or not re.search(r"p10(le)?$|^p010", out.pix_fmt or "p10"):
         raise UsageError(

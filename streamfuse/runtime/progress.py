@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streamfuse.runtime.file_run import Summary
     from streamfuse.runtime.statistics import Statistics
 
-COMPILING = "Compiling loops for this machine, once (about 20 s) ..."
+COMPILING = "Compiling loops for this machine, once for each kind of footage (about 20 s) ..."
 _CLEAR = 0.7  # confidence below which the exposures are told with a doubt
 _MAX_RUNS = 5  # of frames without a partner that are named
 _PLAIN_SECONDS = 10.0  # between lines where there is no terminal
@@ -77,9 +77,9 @@ class Reporter:
         elif time.monotonic() - self._last_line >= _PLAIN_SECONDS:
             self._last_line = time.monotonic()
             of = f" of {total}" if total else ""
-            self._print(
-                f"{statistics.frames_out}{of} frames, {statistics.fps:.1f} fps, {repairs or 'starting'}"
-            )
+            left = f", about {_left(total, statistics)} left" if total and statistics.frames_out else ""
+            broken = f", {repairs}" if repairs else ""
+            self._print(f"{statistics.frames_out}{of} frames, {statistics.fps:.1f} fps{left}{broken}")
 
     def compiling(self) -> None:
         """Called before each loop that has to be compiled: says once why no frame comes."""
@@ -110,19 +110,34 @@ class Reporter:
         if summary.passed_through:
             self._print(_passed(summary))
         ended = "interrupted after" if summary.interrupted else "done:"
+        promised = summary.frames_expected
+        of = f" of {promised}" if summary.interrupted and promised else ""
         written = summary.outputs
         names = ", ".join(written) if len(written) <= 3 else f"{written[0]} .. {written[-1]}"
         self._print(
             f"{names or 'nothing written'}: {ended} {summary.frames_out} frames from "
-            f"{summary.frames_in} in {summary.seconds:.1f} s ({summary.fps:.1f} fps), {summary.fuser} on "
+            f"{summary.frames_in}{of} in {summary.seconds:.1f} s ({summary.fps:.1f} fps), {summary.fuser} on "
             f"{summary.device}."
         )
+        if summary.interrupted:
+            self._print(
+                "What is written plays. The same command begins again (with --overwrite); `streamfuse batch` goes on "
+                "where it was interrupted (--resume)."
+            )
         if summary.drops_detected:
+            first = ", ".join(map(str, summary.drops_at[:_MAX_RUNS]))
+            places = f"before frame {first}" + " and later" * (summary.drops_detected > _MAX_RUNS)
             frames = "1 frame" if summary.repaired_pairs == 1 else f"{summary.repaired_pairs} frames"
             self._print(
-                f"The order of the exposures is {_broken(summary.drops_detected)}: {frames} next to it were fused "
-                "with the nearest frames of the other exposure."
+                f"The order of the exposures is {_broken(summary.drops_detected)}, {places}: {frames} next to it were "
+                "fused with the nearest frames of the other exposure."
             )
+
+
+def _left(total: int, statistics: Statistics) -> str:
+    """The time that the rest takes at the rate so far."""
+    seconds = max(total - statistics.frames_out, 0) / max(statistics.fps, 1e-3)
+    return f"{seconds / 60:.0f} min" if seconds >= 100 else f"{seconds:.0f} s"
 
 
 def _broken(places: int) -> str:

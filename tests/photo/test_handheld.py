@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,9 @@ from click.testing import CliRunner
 
 from streamfuse.align.displacement import Contrast, displacement
 from streamfuse.cli.app import main
+from streamfuse.errors import InputError
 from streamfuse.photo.handheld import align_moved
+from streamfuse.photo.reading import read_photo
 from streamfuse.photo.still_fusion import Fuser, fuse_stills
 from streamfuse.photo.writing import write_photo
 
@@ -85,7 +88,7 @@ def test_the_motion_of_the_camera_is_measured_across_exposures(gap, move):
 def test_photographs_that_have_not_moved_are_the_very_same(count):
     pictures = bracket(np.linspace(0, 5, count), [STILL] * count)
     found = align_moved(pictures)
-    assert (found.mode, found.moved, found.unknown) == ("off", 0, 0)
+    assert (found.mode, found.moved, found.unknown) == ("off", 0, ())
     assert found.pixels < 0.3
     assert {id(picture) for picture in found.pictures} == {id(picture) for picture in pictures}
 
@@ -133,7 +136,35 @@ def test_photographs_that_share_nothing_are_left_and_it_is_said(tmp_path):
         [tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "out.png", preset="fast", device="cpu"
     )
     assert summary.align == "off"
-    assert "too little in common" in summary.notes[0]
+    assert f"Too little shows in {tmp_path / 'a.png'} to measure" in summary.notes[0]
+    assert summary.warnings == ()
+
+
+def test_photographs_of_two_scenes_are_told_apart(tmp_path):
+    here, there = radiance(0), radiance(5)
+    names = [tmp_path / f"{n}.png" for n in range(4)]
+    for name, scene, ev in zip(names, (here, here, there, there), (0, 2, 0, 2), strict=True):
+        write_photo(name, shot(scene, ev))
+    summary = fuse_stills(names, tmp_path / "out.png", preset="fast", device="cpu")
+    assert len(summary.warnings) == 1
+    assert summary.warnings[0].startswith("Another scene than in the other photographs is in ")
+    assert len(re.findall(r"\d\.png", summary.warnings[0])) == 2
+
+
+@pytest.mark.parametrize("align", ["auto", "off"])
+def test_photographs_of_one_exposure_are_no_bracket(tmp_path, align):
+    names = [tmp_path / "a.png", tmp_path / "b.png"]
+    for name, where in zip(names, (STILL, motion(0.2, (9, 3))), strict=True):
+        write_photo(name, shot(radiance(), 2, where))
+    summary = fuse_stills(names, tmp_path / "out.png", preset="fast", device="cpu", align=align)
+    assert "2 photographs are equally bright" in summary.warnings[0]
+
+
+def test_raw_is_told_from_damaged(tmp_path):
+    raw = tmp_path / "shot.NEF"
+    raw.write_bytes(b"MM\0*" + bytes(300))
+    with pytest.raises(InputError, match=r"shot\.NEF is RAW"):
+        read_photo(raw)
 
 
 @pytest.mark.slow
