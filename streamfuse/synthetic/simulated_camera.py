@@ -314,7 +314,7 @@ def parse_simulated(spec: str) -> SimulatedSettings:
         if key not in _PARSERS:
             near = difflib.get_close_matches(key, _PARSERS, 1)
             hint = f" did you mean {near[0]!r}?" if near else ""
-            raise UsageError(f"{spec!r} has no option {key!r};{hint} There are {', '.join(_PARSERS)}.")
+            raise UsageError(f"{spec!r} has no option {key!r};{hint} there are {', '.join(_PARSERS)}.")
         try:
             values.update(_PARSERS[key](text))
         except (ValueError, ZeroDivisionError) as error:
