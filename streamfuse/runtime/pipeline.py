@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from streamfuse.core.arguments import described
@@ -38,6 +38,7 @@ class Pipeline:
         queue_size: most items that wait between two threads.
         policy: what happens when the first stage cannot keep up with the source: `wait` (files),
             `drop-oldest` or `drop-newest` (live). Later queues always wait.
+        queues: name of a stage -> the queue that stands before it in place of an ordinary one.
         on_progress: called with a snapshot about five times a second, and at the end, in the thread of `run`.
         stop_timeout: seconds that a call whose result is not wanted any more (a source told to stop; a stage
             after an error) may take before the run goes on without it.
@@ -68,6 +69,7 @@ class Pipeline:
         *,
         queue_size: int = 4,
         policy: Policy = "wait",
+        queues: Mapping[str, Queue[Any]] | None = None,
         on_progress: Callable[[Statistics], None] | None = None,
         stop_timeout: float = 5.0,
         finish_timeout: float = 60.0,
@@ -78,6 +80,8 @@ class Pipeline:
         if threads is not None and threads < 1:
             raise UsageError(f"A run needs at least 1 thread, not {threads}.")
         self._channels = [Queue[Any](queue_size, policy), *(Queue[Any](queue_size) for _ in stages)]
+        for place, stage in enumerate(stages):
+            self._channels[place] = (queues or {}).get(_name_of(stage), self._channels[place])
         self._state = RunState(self._channels)
         self._source = SourceWorker(source, "source", self._state, self._channels[0])
         self._sinks = SinksWorker(sinks, "sinks", self._state, self._channels[-1], whole)
@@ -143,7 +147,7 @@ class Pipeline:
         workers: list[Worker] = []
         cores = threading.Semaphore(threads or 1)
         for stage, inlet, outlet in zip(stages, self._channels, self._channels[1:], strict=False):
-            named = stage if isinstance(stage, NamedStage) else NamedStage(type(stage).__name__, stage)
+            named = stage if isinstance(stage, NamedStage) else NamedStage(_name_of(stage), stage)
             parallel, behind = parted(named.stage)
             if parallel is None or threads is None:
                 workers.append(StageWorker(named.stage, named.name, self._state, inlet, outlet))
@@ -215,6 +219,10 @@ class Pipeline:
             assert self._state.error is not None
             self._state.error.add_note(f"Then {message}.")
         worker.abandon()
+
+
+def _name_of(stage: AnyStage) -> str:
+    return stage.name if isinstance(stage, NamedStage) else type(stage).__name__
 
 
 def _check_parts(source: object, stages: object, sinks: object) -> None:
