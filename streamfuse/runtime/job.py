@@ -16,10 +16,10 @@ from streamfuse.core.protocols import Drain, Feed, Sink, Source, SourceInfo
 from streamfuse.core.queue import Policy, Queue
 from streamfuse.exposure.classifier import ClassificationReport
 from streamfuse.runtime import hdr_output
+from streamfuse.runtime.bracket_queue import BracketQueue, brackets_that_wait
 from streamfuse.runtime.chain import Chain, Finish, chain_of_run
 from streamfuse.runtime.findings import contradictions, damage
 from streamfuse.runtime.line import Line
-from streamfuse.runtime.live.bracket_queue import BracketQueue, brackets_that_wait
 from streamfuse.runtime.pipeline import Pipeline
 from streamfuse.runtime.statistics import Statistics
 

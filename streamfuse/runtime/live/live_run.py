@@ -15,8 +15,8 @@ from streamfuse.core.jit import when_compiling
 from streamfuse.core.protocols import DrivenSource, Source
 from streamfuse.errors import DeviceError, UsageError, WeightsError
 from streamfuse.look.stage import LookStage
+from streamfuse.runtime.bracket_queue import BracketQueue, brackets_that_wait
 from streamfuse.runtime.hdr_output import sent
-from streamfuse.runtime.live.bracket_queue import BracketQueue, brackets_that_wait
 from streamfuse.runtime.live.events import Events
 from streamfuse.runtime.live.figures import AgeWindow, RateMeter
 from streamfuse.runtime.live.ingest import Ingest
