@@ -193,7 +193,7 @@ def test_a_run_that_fails_tells_machines_so(monkeypatch):
 
 
 def test_a_run_that_never_begins_tells_it_as_json():
-    result = streamfuse("live", "sim:?size=1x1", "--log-json")
+    result = streamfuse("live", "--log-json")
     assert result.exit_code == 2
     assert json.loads(result.stderr.splitlines()[-1])["event"] == "error"
 
