@@ -26,7 +26,7 @@ from streamfuse.runtime.statistics import Statistics
 Item = TypeVar("Item")
 Out = TypeVar("Out")
 
-_FRAMES_THAT_WAIT = 4  # for their label, of a live source
+_FRAMES_THAT_WAIT = 16  # for their label, of a live source: they are read faster than they come
 
 OpenSinks = Callable[[SourceInfo], Sequence[Sink]]
 
