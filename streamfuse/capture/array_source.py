@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 
-from streamfuse.core.arrays import planes_of
 from streamfuse.core.frame import Frame, Pixels
 from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.errors import InputError
@@ -69,8 +69,7 @@ class ArraySource(Source):
         self._closed = True
 
     def _frame(self, picture: Pixels, number: int) -> Frame:
-        planes, bits, color = planes_of(picture, full_range=True)
-        return Frame(planes, bits, (0, 0), color, number, 1 / self._rate, number)
+        return replace(Frame.from_rgb(picture, number), pts=number, time_base=1 / self._rate)
 
 
 def _kind(frame: Frame) -> str:

@@ -105,9 +105,12 @@ def publish(
 
     \b
     streamfuse publish clip.mov --to tcp://127.0.0.1:5556
-    streamfuse publish rtsp://10.0.0.5/cam --to tcp://127.0.0.1:5556
+    streamfuse publish rtsp://10.0.0.5/cam --to tcp://127.0.0.1:5556 --preset fast
     streamfuse publish sim: --to tcp://127.0.0.1:5556 --encoding jpeg
     streamfuse publish clip.mov --to push:ipc:///tmp/frames     (loss-free, one receiver)
+
+    Of a camera, frames that come too fast for this machine are left out, oldest first, and counted; `streamfuse live
+    CAMERA --sink pub:ADDRESS` chooses the preset that holds, opens the camera with its settings, and has --lookahead.
     """
     from streamfuse.config import load_config
     from streamfuse.runtime.relay import publish as run
@@ -213,7 +216,9 @@ def subscribe(
     if not quiet:
         _warn(subscription.warnings)
     report = None
-    hint = nullcontext() if quiet else _hint(endpoint, lambda: subscription.statistics.received == 0)
+    silent = lambda: subscription.statistics.received == 0  # noqa: E731
+    connected = lambda: bool(topic) and subscription.statistics.connects > 0  # noqa: E731
+    hint = nullcontext() if quiet else _hint(endpoint, silent, connected)
     with on_signals(subscription.close, signal.SIGTERM), hint:
         for report in watch(
             subscription, output=output, view=view, frames=count, seconds=duration, **options
@@ -272,15 +277,23 @@ def _camera(live: LiveConfig, options: dict[str, Any]) -> LiveConfig:
 
 
 @contextmanager
-def _hint(endpoint: str, silent: Callable[[], bool] = lambda: True) -> Iterator[None]:
+def _hint(
+    endpoint: str, silent: Callable[[], bool] = lambda: True, connected: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
     """Say after a while what may be wrong where nothing comes."""
     from streamfuse.errors import without_credentials
 
     def tell() -> None:
         if silent():
+            asked = (
+                "a publisher is there, but sends nothing under this topic: does it have another?"
+                if connected()
+                else "is a publisher running there (`streamfuse publish clip.mov --to ADDRESS`), and is the address "
+                "right?"
+            )
             click.echo(
-                f"Nothing has come from {without_credentials(endpoint)} for {_HINT_SECONDS:.0f} s: is a publisher "
-                "running there (`streamfuse publish clip.mov --to ADDRESS`), and is the address right? Still waiting.",
+                f"Nothing has come from {without_credentials(endpoint)} for {_HINT_SECONDS:.0f} s: {asked} Still "
+                "waiting.",
                 err=True,
             )
 
@@ -307,7 +320,8 @@ def _run(relay: Relay, as_json: bool, quiet: bool) -> None:
     elif not quiet:
         click.echo(
             f"{', '.join(summary.outputs)}: {'interrupted after' if summary.interrupted else 'done:'} "
-            f"{summary.frames_out} frames from {summary.frames_in} in {summary.seconds:.1f} s ({summary.fps:.1f} fps).",
+            f"{summary.frames_out} frames from {summary.frames_in} in {summary.seconds:.1f} s ({summary.fps:.1f} fps)"
+            f"{f'; {summary.drops} left out, as this machine was late' if summary.drops else ''}.",
             err=True,
         )
     if summary.interrupted:

@@ -203,6 +203,48 @@ class Frame(Picture):
     exposure: Exposure | None = None
     captured_at: float | None = None
 
+    @classmethod
+    def from_rgb(
+        cls,
+        picture: Pixels,
+        index: int = 0,
+        *,
+        exposure: Exposure | None = None,
+        captured_at: float | None = None,
+    ) -> Frame:
+        """Make a frame of an array, as the driver of a camera has to; its planes are Y'CbCr 4:4:4, or luma alone.
+
+        Args:
+            picture: (H, W, 3) R'G'B' or (H, W) luma, full range, uint8 or uint16.
+            index: of the frame, from 0.
+            exposure: where the camera tells it.
+            captured_at: `time.monotonic()` at capture.
+
+        Raises:
+            UsageError: an array of another kind.
+
+        Example:
+            >>> Frame.from_rgb(np.zeros((36, 64, 3), np.uint8), 2, exposure=Exposure(time_us=500))
+            Frame(2, 64x36, 8 bit, pts=None)
+        """
+        from streamfuse.core.arrays import planes_of
+
+        planes, bits, color = planes_of(picture, full_range=True)
+        return cls(planes, bits, (0, 0), color, None, Fraction(1, 1_000_000), index, exposure, captured_at)
+
+    @classmethod
+    def from_bgr(
+        cls,
+        picture: Pixels,
+        index: int = 0,
+        *,
+        exposure: Exposure | None = None,
+        captured_at: float | None = None,
+    ) -> Frame:
+        """Make a frame as `from_rgb` does, of channels in OpenCV's order."""
+        rgb = picture[..., ::-1] if np.ndim(picture) == 3 else picture
+        return cls.from_rgb(rgb, index, exposure=exposure, captured_at=captured_at)
+
     @property
     def captured_unix(self) -> float | None:
         """Unix time of capture, for logs and other machines; None where `captured_at` is."""

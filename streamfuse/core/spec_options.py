@@ -28,7 +28,7 @@ def read_options(name: str, given: Iterable[tuple[str, str]], parsers: Parsers) 
         if key not in parsers:
             near = difflib.get_close_matches(key, parsers, 1)
             hint = f" did you mean {near[0]!r}?" if near else ""
-            raise UsageError(f"{name} has no option {key!r};{hint} There are {', '.join(parsers)}.")
+            raise UsageError(f"{name} has no option {key!r};{hint} there are {', '.join(parsers)}.")
         argument, parse = parsers[key]
         try:
             values[argument] = parse(text)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar
 
 from streamfuse.core.arguments import described
 from streamfuse.core.protocols import Drain, Feed, ParallelStage, Sink, Stage
@@ -39,6 +40,7 @@ class Pipeline:
         queue_size: most items that wait between two threads.
         policy: what happens when the first stage cannot keep up with the source: `wait` (files),
             `drop-oldest` or `drop-newest` (live). Later queues always wait.
+        queues: name of a stage -> the queue that stands before it in place of an ordinary one.
         on_progress: called with a snapshot about five times a second, and at the end, in the thread of `run`.
         stop_timeout: seconds that a call whose result is not wanted any more (a source told to stop; a stage
             after an error) may take before the run goes on without it.
@@ -69,6 +71,7 @@ class Pipeline:
         *,
         queue_size: int = 4,
         policy: Policy = "wait",
+        queues: Mapping[str, Queue[Any]] | None = None,
         on_progress: Callable[[Statistics], None] | None = None,
         stop_timeout: float = 5.0,
         finish_timeout: float = 60.0,
@@ -78,15 +81,20 @@ class Pipeline:
         _check_parts(source, stages, sinks)
         if threads is not None and threads < 1:
             raise UsageError(f"A run needs at least 1 thread, not {threads}.")
+        line = stages if isinstance(stages, Line) else Line(type(stages).__name__, stages)
+        names = ["", *(stage.name for stage in line.stages)]
+        # By the stage that is in front of them.
+        self._queues = {
+            before: queues[name] for before, name in pairwise(names) if queues is not None and name in queues
+        }
         self._threads, self._queue_size = threads, queue_size
         self._cores = threading.Semaphore(threads or 1)
         self._state = RunState()
-        first = Queue[First](queue_size, policy)
+        first: Queue[First] = self._queues.get("") or Queue(queue_size, policy)
         reader = SourceWorker(source, "source", self._state, first)
         self._source: SourceWorker[object] = reader
         self._workers: list[Worker] = [reader]
         self._state.channels.append(first)
-        line = stages if isinstance(stages, Line) else Line(type(stages).__name__, stages)
         last = line.laid(self._lay, first)
         self._sinks: Worker = SinksWorker(sinks, "sinks", self._state, last, whole)
         self._workers.append(self._sinks)
@@ -149,7 +157,7 @@ class Pipeline:
 
     def _lay(self, name: str, stage: Stage[First, Last], inlet: Queue[First], /) -> Queue[Last]:
         """Make the thread of a stage, and the queue behind it."""
-        outlet = Queue[Last](self._queue_size)
+        outlet: Queue[Last] = self._queues.get(name) or Queue(self._queue_size)
         if self._threads is not None and isinstance(stage, ParallelStage):
             worker: Worker = PoolWorker(name, stage, self._state, inlet, outlet, self._threads, self._cores)
         else:

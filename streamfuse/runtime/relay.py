@@ -23,6 +23,7 @@ from streamfuse.errors import UsageError
 from streamfuse.runtime.hdr_output import in_scene_light, live_target, sent
 from streamfuse.runtime.job import FusionJob, Job
 from streamfuse.runtime.line import Line
+from streamfuse.runtime.live.events import Events
 from streamfuse.runtime.live.live_config import LiveConfig, camera_options
 from streamfuse.runtime.maps import AttachMaps
 from streamfuse.runtime.sinks import check_target, open_recorder
@@ -35,6 +36,8 @@ Progress = Callable[[Statistics], None]
 _DEFAULT_CAMERA = LiveConfig()
 _FINISH_SECONDS = 15.0
 _POLL_SECONDS = 0.05
+_LATE_SECONDS = 5.0  # over which it is judged whether fusion is too slow
+_LATE_SHARE = 0.1  # of the frames left out, from which on it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def publish(
     maps: Sequence[str] = (), pace: bool = False, wait_for: int = 0,
     progress: Progress | None = None,
 ) -> Relay:  # fmt: skip
-    """Fuse and publish.
+    """Fuse and publish. What is live and comes faster than it can be fused is left out, oldest first, and that is told.
 
     Args:
         inputs: as `open_source` takes them, or a camera, as `open_camera` does.
@@ -145,7 +148,7 @@ def publish(
         open_sinks,
         [AttachMaps(maps)] if maps else (),
         policy=_policy(source.info, endpoints),
-        on_progress=progress,
+        on_progress=_Lateness(progress),
         finish_timeout=_FINISH_SECONDS,
     )
     return Relay(job, wait_for)
@@ -243,6 +246,36 @@ def _open(
             "A camera has no frames to choose from, and no sidecar: leave --frames and --exposures out."
         )
     return open_camera(named, camera_options(live))
+
+
+class _Lateness:
+    """Passes progress on, and tells once where frames are left out all the time, since fusion is too slow."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._first: Statistics | None = (
+            None  # with a frame that came out: loops are compiled, presets loaded
+        )
+        self._told = False
+
+    def __call__(self, now: Statistics) -> None:
+        if self._progress is not None:
+            self._progress(now)
+        if now.frames_out and self._first is None:
+            self._first = now
+        seconds = 0.0 if self._first is None else now.elapsed - self._first.elapsed
+        if self._told or self._first is None or seconds < _LATE_SECONDS:
+            return
+        frames, dropped = now.frames_in - self._first.frames_in, now.drops - self._first.drops
+        if dropped > _LATE_SHARE * frames:
+            self._told = True
+            text = (
+                f"This machine is too slow for the source: {dropped} frames were left out within {seconds:.0f} s, so "
+                "that the others are not late. --preset fast takes less, and `streamfuse live CAMERA --sink "
+                "pub:ADDRESS` chooses what this machine can hold."
+            )
+            Events().tell("late", text, level="warning")
+        self._first = now
 
 
 class _Paced(SourceWrapper):

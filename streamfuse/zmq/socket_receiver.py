@@ -162,6 +162,8 @@ class SocketReceiver:
         why = f"; {refused} messages were refused, the last one: {self._last_refusal}" if refused else ""
         if not refused and not self._links.connects:
             why = "; no publisher answers there: start it, or check the address"
+        elif not refused and self.header is None and (topic := self._settings.topic):
+            why = f"; a publisher answers, but sends nothing under the topic {topic!r}: check it, or leave it out"
         # Which end of a handshake without agreement is told the reason is a matter of chance.
         if (self._links.failed or self._links.disconnects) and not self._links.connects:
             raise StreamAccessError(

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from streamfuse.core.frame import Bracket, FusedFrame, WeighedBracket
 from streamfuse.core.protocols import Feed, Sink
 from streamfuse.look.stage import LookStage
+from streamfuse.runtime.bracket_queue import BracketQueue
 from streamfuse.runtime.job import Job
 from streamfuse.runtime.line import Line
-from streamfuse.runtime.live.bracket_queue import BracketQueue
 from streamfuse.runtime.live.figures import RateMeter
 from streamfuse.runtime.live.lanes import Lanes
 from streamfuse.runtime.live.steps import AlignStep, BlendStep, WeighStep
