@@ -12,7 +12,7 @@ def main(clip: str, out: str) -> int:
     with open_source(clip) as source:
         chain = chain_of_run(config, source.info)
         with open_sink(out, source.info, overwrite=True) as sink:
-            statistics = Pipeline(source, chain.stages, [sink], threads=chain.threads).run()
+            statistics = Pipeline(source, chain.line, [sink], threads=chain.threads).run()
     found = chain.front.classifier.report  # None if there was no frame
     order = found.order if found else ()
     print(f"{statistics.frames_out} frames, {order}, slowest: {statistics.bottleneck}")

@@ -63,7 +63,7 @@ class Brightness(Sink):
 def main() -> list[float]:
     config = Config().with_overrides(preset="fast")
     with Sensor(24) as sensor, Brightness() as brightness:
-        Pipeline(sensor, build_chain(config).stages, [brightness]).run()
+        Pipeline(sensor, build_chain(config).line, [brightness]).run()
     print(f"{len(brightness.means)} frames, mean luma {np.mean(brightness.means):.1f}")
     return brightness.means
 

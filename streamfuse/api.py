@@ -8,12 +8,11 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from streamfuse.config import Config, configured
 from streamfuse.core.arguments import checked_names, described
-from streamfuse.core.arrays import Picture
-from streamfuse.core.frame import FusedFrame
+from streamfuse.core.frame import FusedFrame, Pixels
 from streamfuse.core.options import FuseOptions, PublishOptions
 from streamfuse.core.protocols import Closable
 from streamfuse.core.queue import END, Queue
@@ -97,7 +96,7 @@ def fuse_file(
 
 
 def fuse_frames(
-    pictures: Iterable[Picture],
+    pictures: Iterable[Pixels],
     fps: Fraction | float = 25,
     *,
     config: Config | None = None,
@@ -132,7 +131,7 @@ def fuse_frames(
 
 
 def _fused_arrays(
-    pictures: Iterable[Picture], fps: Fraction | float, settings: Config
+    pictures: Iterable[Pixels], fps: Fraction | float, settings: Config
 ) -> Generator[FusedFrame, None, None]:
     from streamfuse.capture.array_source import ArraySource
     from streamfuse.runtime.file_run import fused
@@ -145,7 +144,7 @@ def fuse_live(
     *,
     config: Config | None = None,
     duration: float | None = None,
-    **options: Any,
+    **options: object,
 ) -> Generator[FusedFrame, None, None]:
     """Fuse a camera until the loop over the frames ends, or the camera does.
 
@@ -240,7 +239,7 @@ class FramePublisher(Closable):
         query = "&".join(f"{name}={value}" for name, value in options.items() if value is not None)
         self._sink = open_sink(endpoint + mark * bool(query) + query, None, rate)
 
-    def send(self, picture: FusedFrame | Picture) -> None:
+    def send(self, picture: FusedFrame | Pixels) -> None:
         """Send one frame, or an array as `FusedFrame.from_rgb` takes it; all have to be of one size and depth.
 
         Raises:

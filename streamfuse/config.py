@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,6 +28,7 @@ from streamfuse.core.values import (
     checked_device,
     checked_frames,
     checked_fuser,
+    present_name,
 )
 from streamfuse.core.yaml_text import settings_in
 from streamfuse.errors import ConfigError, UsageError, shortened
@@ -76,8 +77,8 @@ class InputConfig(_Section):
         """(first, end) of `frames`, end excluded, None for an open side; None where all frames are meant."""
         if self.frames is None:
             return None
-        first, end = (int(part) if part else None for part in self.frames.split(":"))
-        return first, end
+        first, end = self.frames.split(":")
+        return int(first) if first else None, int(end) if end else None
 
 
 class AlignConfig(_Section):
@@ -121,7 +122,7 @@ class SmoothConfig(_Section):
     """How to keep the picture calm in time."""
 
     enabled: bool = Field(default=True, description="smooth the weight maps and the tone along the motion")
-    flicker: bool = Field(
+    deflicker: bool = Field(
         default=False, description="damp flicker of the whole picture (lamps on the mains); files, not live"
     )
 
@@ -214,6 +215,8 @@ class Config(_Section):
     @classmethod
     def _switch(cls, value: object) -> object:
         """`smooth: off` is short for `smooth: {enabled: off}`."""
+        if isinstance(value, dict):
+            return {present_name(key): setting for key, setting in value.items()}
         return {"enabled": value} if isinstance(value, (bool, str)) else value
 
     @field_validator("look", mode="before")
@@ -248,11 +251,10 @@ class Config(_Section):
             ConfigError: no such option, or a value that does not fit.
         """
         settings = self.model_dump()
-        for option, value in options.items():
+        for option, value in {present_name(name): value for name, value in options.items()}.items():
             if option not in OPTION_KEYS:
-                raise ConfigError(
-                    f"There is no option {option!r};{_nearest(option, OPTION_KEYS)} use another."
-                )
+                near = _nearest(option, OPTION_KEYS)
+                raise ConfigError(f"There is no option {option!r};{near} use another.")
             if value is not None:
                 section, key = OPTION_KEYS[option].split(".")
                 settings[section][key] = value
@@ -297,7 +299,7 @@ OPTION_KEYS: Mapping[str, str] = {
     "device": "fuse.device",
     "threads": "fuse.threads",
     "smooth": "smooth.enabled",
-    "flicker": "smooth.flicker",
+    "deflicker": "smooth.deflicker",
     "look": "look.name",
     **{f"{key}": f"look.{key}" for key in LookConfig.model_fields if key != "name"},
 }
@@ -336,10 +338,7 @@ def shipped_configs() -> dict[str, Path]:
 def schema() -> dict[str, Any]:
     """Give the JSON schema of a configuration file, `smooth: on` and `look: vivid` included."""
     found = Config.model_json_schema()
-    switch = (
-        {"type": "boolean"},
-        {"enum": ["on", "off"]},
-    )  # as a reader of YAML 1.1 takes them, and one of 1.2
+    switch = {"type": "boolean"}, {"enum": ["on", "off"]}  # for readers of YAML 1.1, and of 1.2
     smooth = found["properties"]["smooth"]
     found["properties"]["smooth"] = {"anyOf": [{"$ref": smooth.pop("$ref")}, *switch], **smooth}
     look = found["properties"]["look"]
@@ -347,7 +346,7 @@ def schema() -> dict[str, Any]:
     return found
 
 
-def _validated(settings: Mapping[str, Any], source: str) -> Config:
+def _validated(settings: Mapping[str, object], source: str) -> Config:
     try:
         return Config.model_validate(settings)
     except ValidationError as error:
@@ -386,7 +385,7 @@ def _siblings(location: tuple[int | str, ...]) -> str:
     return ", ".join(key.removeprefix(prefix) for key in _keys() if key.rpartition(".")[0] == prefix[:-1])
 
 
-def _nearest(word: str, known: Any) -> str:
+def _nearest(word: str, known: Iterable[str]) -> str:
     """' did you mean ...?' with the known word that is nearest, or nothing."""
     # Of settings that share a name those of `live` are the least likely to be meant.
     names = sorted(known, key=lambda name: not name.startswith("live."))

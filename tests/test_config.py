@@ -88,6 +88,14 @@ def test_a_preset_on_the_command_line_replaces_what_the_file_chose(write):
     assert load_config(path).with_overrides(fuser="lcndr").align_preset == "fast"
 
 
+def test_a_former_name_is_understood_with_a_word(write):
+    with pytest.warns(FutureWarning, match="flicker is called deflicker"):
+        assert load_config(write("smooth: {flicker: true}")).smooth.deflicker
+    with pytest.warns(FutureWarning, match="flicker is called deflicker"):
+        assert Config().with_overrides(flicker=True).smooth.deflicker
+    assert not hasattr(Config().smooth, "flicker")
+
+
 def test_every_option_has_a_place():
     settings = Config().model_dump()
     for place in OPTION_KEYS.values():

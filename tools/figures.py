@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 import click
 import figures_acceptance
 import figures_formats as formats
+import figures_hdr as hdr
 import figures_speed as speed
 import figures_stills as stills
 import figures_video as video
@@ -27,6 +28,7 @@ PAGES = (
     "docs/live.md",
     "docs/speed.md",
     "docs/formats.md",
+    "docs/hdr.md",
     "docs/look.md",
 )
 _MARKED = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -78,6 +80,9 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "bench-parts": speed.bench_parts,
     "video-fast": video.fast,
     "look": look,
+    "hdr": hdr.bridge,
+    "hdr-panoramas": hdr.panoramas,
+    "hdr-cost": hdr.cost,
     "one-flow": speed.one_flow,
     "formats-sound": formats.sound,
     "formats-extras": formats.extras,

@@ -96,7 +96,7 @@ def steadiness() -> str:
     """Pumping and flicker of the mean luma, of the footage, fused, and of the oracle."""
     kinds = {
         "video-flicker-off": "lamps that ripple by 5 %",
-        "video-flicker-on": "the same, `--flicker on`",
+        "video-flicker-on": "the same, `--deflicker on`",
         "video-drift": "exposure that swings by 1 EV",
     }
     rows = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -97,11 +98,11 @@ def bound(clip: SimulatedClip, config: Config, oracle: OracleFuse) -> ClipScore:
     """The score of the pipeline with these settings, once it is told what it cannot see."""
 
     def stages() -> Line[Frame, FusedFrame]:
-        line: Line[Frame, FusedFrame] = Line.empty()
+        line: Any = Line.empty()
         for named in build_chain(config).line.stages:
             line = line.then(named.name, named.stage)
             if named.name == "align":
-                line = line.then("told", Told(clip))  # type: ignore[arg-type]
-        return line
+                line = line.then("told", Told(clip))
+        return cast(Line[Frame, FusedFrame], line)
 
     return evaluate_clip(clip, stages, oracle, name="bound")

@@ -2,6 +2,7 @@
 
     python tools/hdr_prints.py -o prints/                            the built-in scene
     python tools/hdr_prints.py panoramas/*.hdr -o prints/ --gap 5    scenes of one's own, filmed by a virtual camera
+    python tools/hdr_prints.py "sample:?seed=3&gap=5" -o prints/ --together docs/images/hdr-scenes.jpg
 
 Nobody but the owner of a scene may publish its prints.
 """
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import click
 import cv2
-from sheets import sheet
+import numpy as np
+from sheets import Rgb, sheet
 from tool_options import help_of
 
 from streamfuse.config import Config
@@ -35,30 +37,42 @@ WAYS: dict[str, dict[str, str]] = {
 
 
 @click.command(help=help_of(__doc__))
-@click.argument("scenes", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("scenes", nargs=-1)
 @click.option("-o", "folder", type=click.Path(path_type=Path), required=True, help="Where to.")
 @click.option("--gap", default=4.0, show_default=True, help="EV between the exposures of the scenes.")
 @click.option("--width", default=480, show_default=True, help="Of each picture.")
-def main(scenes: tuple[Path, ...], folder: Path, gap: float, width: int) -> None:
+@click.option(
+    "--together", type=click.Path(path_type=Path), help="A picture of all scenes, too: a line for each."
+)
+def main(scenes: tuple[str, ...], folder: Path, gap: float, width: int, together: Path | None) -> None:
     """Write a sheet for each scene."""
     folder.mkdir(parents=True, exist_ok=True)
-    for scene in scenes or (None,):
+    lines = []
+    for number, scene in enumerate(scenes or ("sample:?seed=0",)):
         taken = [to_8_bit(frame.rgb()) for frame in islice(opened(scene, gap, width), SHOWN, SHOWN + 2)]
         pictures = {"one exposure": taken[0], "the other": taken[1]}
         for name, options in WAYS.items():
             chain = build_chain(Config().with_overrides(**options))
             fused = islice(through(chain.line, opened(scene, gap, width)), SHOWN, SHOWN + 1)
             pictures[name] = next(to_8_bit(frame.rgb()) for frame in fused)
-        path = folder / f"{scene.stem if scene else 'built-in'}.jpg"
-        cv2.imwrite(str(path), sheet(pictures)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-        click.echo(f"{path}")
+        name = f"built-in-{number}" if scene.startswith("sample:") else Path(scene).stem
+        write(folder / f"{name}.jpg", sheet(pictures))
+        lines.append(sheet(pictures, columns=len(pictures)))
+    if together is not None:
+        write(together, np.vstack(lines))
 
 
-def opened(scene: Path | None, gap: float, width: int) -> Source:
+def write(path: Path, picture: Rgb) -> None:
+    """A JPEG."""
+    cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    click.echo(f"{path}")
+
+
+def opened(scene: str, gap: float, width: int) -> Source:
     """A few frames of a scene."""
-    if scene is None:
-        return open_sample(f"sample:?frames={FRAMES}&size={width}x{width * 9 // 16}")
-    return film(scene, Simulation(gaps_ev=(0.0, gap)), count=FRAMES, width=width)
+    if scene.startswith("sample:"):
+        return open_sample(f"{scene}&frames={FRAMES}&size={width}x{width * 9 // 16}")
+    return film(Path(scene), Simulation(gaps_ev=(0.0, gap)), count=FRAMES, width=width)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ import numpy as np
 
 from streamfuse import Frame
 from streamfuse.camera import CameraOptions
-from streamfuse.camera.camera_protocol import TIME_BASE, CameraMode, ExposureLimits
-from streamfuse.core.frame import ColorInfo, Exposure
+from streamfuse.camera.camera_protocol import CameraMode, ExposureLimits
+from streamfuse.core.frame import Exposure
 from streamfuse.errors import CameraError
 
 WIDTH, HEIGHT, RATE = 320, 180, 30
@@ -45,16 +45,16 @@ class AcmeCamera:
         self._light = (x / WIDTH) ** 3 * (1 + 0.5 * np.sin(x / 7) * np.sin(y / 5))
 
     def grab(self, timeout: float) -> Frame | None:
-        """The next frame: luma only, with its exposure and the moment at which it was taken."""
+        """The next frame: luma only, with its exposure and the moment at which it was taken.
+
+        A picture in colour goes to `Frame.from_bgr`, or to `Frame.from_rgb` as the luma does.
+        """
         time.sleep(max(0.0, self._next - time.monotonic()))
         self._next = max(self._next + 1 / RATE, time.monotonic())
         taken, time_us = time.monotonic(), TIMES_US[self._count % 2]
         light = np.roll(self._light, self._count, axis=1) * (time_us / 2000)
         luma = np.rint(np.clip(light, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
-        frame = Frame(
-            (luma,), 8, (0, 0), ColorInfo(full_range=True), round(taken / TIME_BASE), TIME_BASE, self._count,
-            Exposure(time_us), captured_at=taken,
-        )  # fmt: skip
+        frame = Frame.from_rgb(luma, self._count, exposure=Exposure(time_us), captured_at=taken)
         self._count += 1
         return frame
 

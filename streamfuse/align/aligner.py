@@ -76,5 +76,6 @@ class Aligner(ParallelStage[Bracket, AlignedBracket]):
                 trust=tuple(made[r].trust if r in made else None for r in ranks),
                 flow_before=instant.flow_before,
                 flow_after=instant.flow_after,
+                balances=instant.balances,
             )
         ]

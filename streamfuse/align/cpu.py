@@ -23,6 +23,9 @@ from streamfuse.imaging.photometric import IntensityMapping, Levels
 from streamfuse.imaging.planes import Picture
 
 Planes = tuple[Plane, ...]
+_TELLS_ENOUGH = (
+    0.5  # share of a picture that is well posed, from which on it alone tells the motion of the camera
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +141,11 @@ class CpuOperations:
         lumas: tuple[Map, Map] | None,
     ) -> Sequence[Map]:  # fmt: skip
         """See `Operations`."""
-        found = [dominant.dominant_motion(flow, share, self._grid) for flow in across]
+        fields, sure = across, share
+        if self._settings.careful and float(share.mean()) < _TELLS_ENOUGH:
+            # A reference that clips nearly everywhere tells little: the frames around it do, as they move evenly.
+            fields, sure = dense, np.ones_like(share)
+        found = [dominant.dominant_motion(flow, sure, self._grid) for flow in fields]
         camera = [flow for flow in found if flow is not None]
         if len(camera) < len(found):
             return dense
@@ -212,16 +219,16 @@ class CpuOperations:
         own = reference.small.rgb
         if own is None:
             return mapped
-        share = fill.unknown(own, trust)
-        if cv2.norm(share, cv2.NORM_INF) < fill.MIN_SHARE:
+        shares = fill.unknown(own, trust)
+        if max(cv2.norm(share, cv2.NORM_INF) for share in shares) < fill.MIN_SHARE:
             return mapped
-        size = max(1, share.shape[1] // fill.REDUCED), max(1, share.shape[0] // fill.REDUCED)
+        size = max(1, trust.shape[1] // fill.REDUCED), max(1, trust.shape[0] // fill.REDUCED)
         colours = []
         for side in sides:
             rgb = side.picture.small.rgb
             assert rgb is not None
             colours.append(_along(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), side.flow))
-        return pixels.added(mapped, fill.lacking(own, share, colours, tone), reference.frame)
+        return pixels.added(mapped, fill.lacking(own, shares, colours, tone), reference.frame)
 
     def synthesised(
         self, reference: FramePicture, mapped: Planes, sides: Sequence[CpuSide], shares: Shares[Map]

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import chain
 from typing import Generic, Literal
 
-from streamfuse.align.balance import BalanceTracker, Blocks
+from streamfuse.align.balance import NEUTRAL, Balance, BalanceTracker, Blocks
 from streamfuse.align.flow import SETTINGS, Mode
 from streamfuse.align.operations import F, M, Operations, P, Planes, Shares, Side, T
 from streamfuse.align.steady_gap import GapTracker
@@ -79,12 +79,14 @@ class Instant(Generic[F, M, Planes]):
         made: by rank.
         gaps_ev: exposure of each rank relative to the darkest.
         flow_before, flow_after: of the reference towards the pictures of the instants before and after.
+        balances: as in `AlignedBracket`.
     """
 
     made: Mapping[int, Made[F, M, Planes]]
     gaps_ev: tuple[float, ...]
     flow_before: F | None
     flow_after: F | None
+    balances: tuple[Balance, ...] = ()
 
 
 class Alignment(Generic[P, F, M, T, Planes]):
@@ -161,7 +163,8 @@ class Alignment(Generic[P, F, M, T, Planes]):
             curves = {rank: self._curve(bracket, frames, rank) for rank, frames in sides.items()}
         made = {rank: self._make(bracket, rank, sides[rank], curves[rank]) for rank in others}
         before, after = self._instant_flows(bracket, made)
-        return Instant(made, _gaps(bracket, {rank: one.gap_ev for rank, one in made.items()}), before, after)
+        gaps = _gaps(bracket, {rank: one.gap_ev for rank, one in made.items()})
+        return Instant(made, gaps, before, after, _balances(bracket, curves))
 
     def _neighbours(self, bracket: Bracket, rank: int) -> list[Frame]:
         """The frames that one missing exposure is made from."""
@@ -397,3 +400,15 @@ def _gaps(bracket: Bracket, gaps: Mapping[int, float]) -> tuple[float, ...]:
     """Exposure of each rank relative to the darkest, from the gaps between each and the reference."""
     signed = [-gaps[r] if r < bracket.rank else gaps.get(r, 0.0) for r in range(bracket.cycle)]
     return tuple(gap - signed[0] for gap in signed)
+
+
+def _balances(bracket: Bracket, curves: Mapping[int, IntensityMapping]) -> tuple[Balance, ...]:
+    """`AlignedBracket.balances`, from the curves between each exposure and the reference."""
+    if all(curve.neutral for curve in curves.values()):
+        return ()
+    towards = [NEUTRAL] * bracket.cycle  # what brings each to the reference's
+    for rank, curve in curves.items():
+        red, blue = curve.balance
+        towards[rank] = (red, blue) if rank < bracket.rank else (1 / red, 1 / blue)
+    red, blue = towards[0]
+    return tuple((own[0] / red, own[1] / blue) for own in towards)

@@ -158,7 +158,7 @@ class CameraSource(Source):
 
     def _open(self) -> tuple[Watched, Driver, Frame]:
         """Open the camera and wait for its first frame."""
-        camera = self._opening = Watched(self._connect(), self._options.open_timeout)
+        camera = self._opening = Watched(self._connect, self._options.open_timeout)
         camera.closing = self._stopped.is_set()
         try:
             driver = self._drive(camera)

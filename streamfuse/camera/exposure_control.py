@@ -162,7 +162,9 @@ class BracketController:
             step = min(_STEP_EV, _STEP_SHARE * (before[1] - before[0]))
             darker = before[0] + _under_step(under, step)
             # With a fixed gap under leads: what is clipped in both is lost.
-            brighter = before[1] + _over_step(over, step) if self._gap is None else darker + self._gap
+            brighter = (
+                before[1] + _step(over.shadows, _OVER_BAND, step) if self._gap is None else darker + self._gap
+            )
             self._ev = self._allowed(darker, brighter, self._gap)
             return self._ev != before
 
@@ -208,11 +210,6 @@ class BracketController:
 def _under_step(seen: Reading, limit: float) -> float:
     """EV by which under should move."""
     return -limit if seen.highlights > _CLIPPED else _step(seen.highlights, _UNDER_BAND, limit)
-
-
-def _over_step(seen: Reading, limit: float) -> float:
-    """EV by which over should move."""
-    return _step(seen.shadows, _OVER_BAND, limit)
 
 
 def _step(level: float, band: tuple[float, float], limit: float) -> float:

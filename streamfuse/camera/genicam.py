@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from streamfuse.camera.camera_protocol import TIME_BASE, CameraMode, ExposureLimits
+from streamfuse.camera.camera_protocol import CameraMode, ExposureLimits, taken
 from streamfuse.camera.camera_settings import CameraOptions
 from streamfuse.camera.optional import load
 from streamfuse.capture.avframe import Picture, picture_of_rgb
@@ -84,9 +84,7 @@ class GenICamCamera:
             raise
         except Exception as error:
             raise CameraError(f"{self.name} was lost ({error}).") from error
-        return Frame(
-            *picture, pts=round(captured / TIME_BASE), time_base=TIME_BASE, index=0, captured_at=captured
-        )
+        return taken(picture, captured)
 
     def close(self) -> None:
         """Stop and give the camera free."""

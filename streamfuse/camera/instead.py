@@ -61,7 +61,7 @@ def refusal(url: str, status: int, words: str = "") -> str:
     """
     name = without_credentials(url)
     words = words or _words(status)
-    if status == HTTPStatus.UNAUTHORIZED and not _has_user(url):
+    if status == HTTPStatus.UNAUTHORIZED and "@" not in urlsplit(url).netloc:
         return f"{name} asks for a user and a password: {_way_in(url)}."
     found = _REFUSALS.get(status)
     if found is None:
@@ -74,10 +74,6 @@ def _way_in(url: str) -> str:
     """How to give them, where everybody on the machine may not read them."""
     scheme = urlsplit(url).scheme
     return f"write them into the address ({scheme}://USER:PASSWORD@HOST/...), and that into a file, given as @FILE"
-
-
-def _has_user(url: str) -> bool:
-    return "@" in urlsplit(url).netloc
 
 
 def _words(status: int) -> str:

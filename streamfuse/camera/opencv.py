@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import cv2
 
-from streamfuse.camera.camera_protocol import TIME_BASE, CameraMode, ExposureLimits
+from streamfuse.camera.camera_protocol import CameraMode, ExposureLimits, taken
 from streamfuse.camera.camera_settings import CameraOptions
 from streamfuse.capture.avframe import picture_of_rgb
 from streamfuse.core.frame import Exposure, Frame
@@ -65,9 +65,7 @@ class OpenCVCamera:
                 f"{self.name} gives no picture any more: it was unplugged, or taken by another program."
             )
         picture = picture_of_rgb(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
-        return Frame(
-            *picture, pts=round(captured / TIME_BASE), time_base=TIME_BASE, index=0, captured_at=captured
-        )
+        return taken(picture, captured)
 
     def close(self) -> None:
         """Put the exposure back and give the camera free."""

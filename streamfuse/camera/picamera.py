@@ -7,7 +7,7 @@ from concurrent.futures import TimeoutError as NotYetError
 from fractions import Fraction
 from typing import Any
 
-from streamfuse.camera.camera_protocol import TIME_BASE, CameraMode, ExposureLimits
+from streamfuse.camera.camera_protocol import CameraMode, ExposureLimits, taken
 from streamfuse.camera.camera_settings import CameraOptions
 from streamfuse.camera.optional import load
 from streamfuse.camera.raw import raw_picture
@@ -84,16 +84,10 @@ class PiCamera:
             self.lost += 1
             return None
         captured = self._captured_at(told)
-        return Frame(
-            *picture,
-            pts=round(captured / TIME_BASE),
-            time_base=TIME_BASE,
-            index=0,
-            exposure=Exposure(time_us=float(told["ExposureTime"]), gain=float(told.get("AnalogueGain", 1.0)))
-            if "ExposureTime" in told
-            else None,
-            captured_at=captured,
-        )
+        if "ExposureTime" not in told:
+            return taken(picture, captured)
+        gain = float(told.get("AnalogueGain", 1.0))
+        return taken(picture, captured, Exposure(time_us=float(told["ExposureTime"]), gain=gain))
 
     def close(self) -> None:
         """Stop and give the camera free."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
-from streamfuse.camera.camera_protocol import TIME_BASE, CameraMode, ExposureLimits
+from streamfuse.camera.camera_protocol import CameraMode, ExposureLimits, taken
 from streamfuse.camera.camera_settings import CameraOptions
 from streamfuse.camera.optional import load
 from streamfuse.capture.avframe import Picture, picture_of_rgb
@@ -88,14 +88,7 @@ class PylonCamera:
                 result.Release()
         except self._pylon.GenericException as error:
             raise CameraError(f"{self.name} was lost ({error}).") from error
-        return Frame(
-            *picture,
-            pts=round(captured / TIME_BASE),
-            time_base=TIME_BASE,
-            index=0,
-            exposure=exposure,
-            captured_at=captured,
-        )
+        return taken(picture, captured, exposure)
 
     def close(self) -> None:
         """Stop and give the camera free."""

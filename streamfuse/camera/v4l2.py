@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from streamfuse.camera import v4l2_ioctl as v4l2
-from streamfuse.camera.camera_protocol import TIME_BASE, CameraMode, ExposureLimits
+from streamfuse.camera.camera_protocol import CameraMode, ExposureLimits, taken
 from streamfuse.camera.camera_settings import CameraOptions
 from streamfuse.camera.raw import RAW_FORMATS, JpegDecoder, raw_picture
 from streamfuse.camera.v4l2_controls import ExposureControls
@@ -108,9 +108,7 @@ class V4L2Camera:
             self.lost += 1
             return None
         captured = self._captured_at(buffer)
-        return Frame(
-            *picture, pts=round(captured / TIME_BASE), time_base=TIME_BASE, index=0, captured_at=captured
-        )
+        return taken(picture, captured)
 
     def close(self) -> None:
         """Put the controls back and give the device free."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 
-from streamfuse.core.arrays import Picture, planes_of
-from streamfuse.core.frame import Frame
+from streamfuse.core.frame import Frame, Pixels
 from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.errors import InputError
 
@@ -25,7 +25,7 @@ class ArraySource(Source):
         InputError: there is none.
     """
 
-    def __init__(self, pictures: Iterable[Picture], rate: Fraction | float) -> None:
+    def __init__(self, pictures: Iterable[Pixels], rate: Fraction | float) -> None:
         self._rest = iter(pictures)
         self._rate = Fraction(rate).limit_denominator(1_001_000)
         self._closed = False
@@ -60,7 +60,7 @@ class ArraySource(Source):
             frame = self._frame(picture, number)
             if _kind(frame) != _kind(self._first):
                 raise InputError(
-                    f"Picture {number} is {_kind(frame)} and the first is {_kind(self._first)}: all have to be alike."
+                    f"Pixels {number} is {_kind(frame)} and the first is {_kind(self._first)}: all have to be alike."
                 )
             yield frame
 
@@ -68,9 +68,8 @@ class ArraySource(Source):
         """End the iteration."""
         self._closed = True
 
-    def _frame(self, picture: Picture, number: int) -> Frame:
-        planes, bits, color = planes_of(picture, full_range=True)
-        return Frame(planes, bits, (0, 0), color, number, 1 / self._rate, number)
+    def _frame(self, picture: Pixels, number: int) -> Frame:
+        return replace(Frame.from_rgb(picture, number), pts=number, time_base=1 / self._rate)
 
 
 def _kind(frame: Frame) -> str:

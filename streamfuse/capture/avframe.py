@@ -9,8 +9,8 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from streamfuse.core.color import Pixels, rgb_to_planes
-from streamfuse.core.frame import UNSPECIFIED, ColorInfo, Plane
+from streamfuse.core.color import rgb_to_planes
+from streamfuse.core.frame import UNSPECIFIED, ColorInfo, Pixels, Plane
 from streamfuse.core.one_buffer import in_one_buffer
 from streamfuse.errors import InputError
 
@@ -123,7 +123,9 @@ def _from_semi_planar(frame: av.VideoFrame) -> Picture:
     if layout.name in ("nv21", "nv42"):
         first, second = second, first
     shift = 16 - bits if bits > 8 else 0  # P010 and its kin have the value in the high bits
-    planes = in_one_buffer([plane >> shift if shift else plane for plane in (luma, first, second)])
+    planes = in_one_buffer(
+        [np.asarray(plane >> shift, np.uint16) if shift else plane for plane in (luma, first, second)]
+    )
     return Picture(planes, bits, _subsampling(layout), _color_of(frame))
 
 

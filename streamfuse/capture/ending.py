@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
 
 import av
 import av.container
 
 from streamfuse.capture.piped import Y4M
-from streamfuse.core.clock import MediaClock, has_free_clock
+from streamfuse.core.clock import MediaClock, Packet, has_free_clock
 
 _ENOUGH = 0.97  # of a promised length: headers are not exact
 _SLACK_SECONDS = 1
@@ -65,7 +64,7 @@ class Ending:
             return False  # its length was found by looking at the end of the file
         return bool(self._stream.frames) or self.own_duration is not None
 
-    def see(self, packet: av.Packet[Any]) -> None:
+    def see(self, packet: Packet) -> None:
         """Take note of a packet, with its time stamps as they are in the file."""
         if packet.size and packet.pts is not None:
             end = (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)

@@ -17,7 +17,7 @@ from streamfuse.imaging.photometric import GAMMA
 
 GAMMA_22 = 4  # of H.273: what the frames are tagged with
 _LOOK = 6  # frames that tell where the camera clips
-_LEAST_PEAK = 0.5  # signal below which nothing clips, whatever the first frames show
+_MIN_PEAK = 0.5  # signal below which nothing clips, whatever the first frames show
 _EVERY = 4  # pixel of them, across and down
 _TENTHS = 99.99  # percentile: a few pixels beyond it may be dead ones
 
@@ -60,7 +60,7 @@ class SceneLight(SourceWrapper):
         # Code values of 10 bit lie in the upper bits of 16.
         signal = codes / 65535 if self._curve.by_range else codes / 64 / 1023
         light = np.maximum(self._curve.decode(signal), 0.0)
-        peak = float(np.interp(max(top, _LEAST_PEAK * 65535), codes, light))
+        peak = float(np.interp(max(top, _MIN_PEAK * 65535), codes, light))
         return np.asarray(np.rint(65535 * np.minimum(light / peak, 1.0) ** (1 / GAMMA)), np.uint16)
 
     def _made(self, frame: Frame, table: npt.NDArray[np.uint16]) -> Frame:

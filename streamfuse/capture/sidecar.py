@@ -6,7 +6,6 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -55,7 +54,7 @@ def read_sidecar(path: str | Path) -> dict[int, Exposure]:
     return exposures
 
 
-def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
     reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
     header = [name.strip() for name in reader.fieldnames or []]
     if "frame" not in header or not {"exposure_us", "gain"} & set(header):
@@ -76,7 +75,7 @@ def _each_row(path: Path, reader: csv.DictReader[str]) -> Iterator[dict[str, str
         raise InputError(f"{path}, line {reader.line_num + 1}: this is not CSV ({error}).") from error
 
 
-def _json_rows(path: Path, text: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
+def _json_rows(path: Path, text: str) -> Iterable[tuple[str, Mapping[str, object]]]:
     try:
         entries = json.loads(text)
     except json.JSONDecodeError as error:
@@ -91,7 +90,7 @@ def _json_rows(path: Path, text: str) -> Iterable[tuple[str, Mapping[str, Any]]]
     return [(f"entry {number}", entry) for number, entry in enumerate(entries, 1)]
 
 
-def _validated(path: Path, where: str, values: Any) -> _Row:
+def _validated(path: Path, where: str, values: object) -> _Row:
     try:
         row = _Row.model_validate(values)
     except ValidationError as error:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import chain, dropwhile
 from pathlib import Path
-from typing import Any
 
 import av
 import av.container
@@ -21,7 +20,7 @@ from streamfuse.capture.image_source import alpha_lost
 from streamfuse.capture.index import seek_to_frame
 from streamfuse.capture.piped import STDIN, StandardInput, y4m_problem
 from streamfuse.capture.steady import SteadyTimes
-from streamfuse.core.clock import MediaClock, has_time_stamps, nominal_rate
+from streamfuse.core.clock import MediaClock, Packet, has_time_stamps, nominal_rate
 from streamfuse.core.frame import Frame
 from streamfuse.core.input_file import missing
 from streamfuse.core.protocols import Source, SourceInfo
@@ -181,7 +180,7 @@ class VideoFileSource(Source):
                 return
             yield from pictures
 
-    def _next_pictures(self, packets: Iterator[av.Packet[Any]]) -> list[av.VideoFrame] | None:
+    def _next_pictures(self, packets: Iterator[Packet]) -> list[av.VideoFrame] | None:
         """Decode one packet; None at the end."""
         try:
             packet = next(packets, None)

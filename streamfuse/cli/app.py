@@ -26,11 +26,16 @@ from streamfuse.cli.common_options import (
     CYCLE,
     DEINTERLACE,
     DEVICE,
+    FIRST,
     FUSER,
     JSON,
     PIX_FMT,
     PRESET,
     QUIET,
+    STAGES,
+    THREADS,
+    renamed,
+    with_options,
 )
 from streamfuse.cli.config_group import config_group
 from streamfuse.cli.error_group import EXIT_INTERRUPTED, ErrorGroup
@@ -63,18 +68,14 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command(context_settings={"token_normalize_func": renamed})
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
     "-o", "--output", required=True, metavar="OUTPUT", help="Video file, image folder or pattern, or null:."
 )
 @CONFIG
 @CYCLE
-@click.option(
-    "--first",
-    type=click.Choice(["under", "over"]),
-    help="The first exposure, as a hint where nothing is seen of it.",
-)
+@FIRST
 @click.option("--under-first", "first", flag_value="under", help="Same as --first under.")
 @click.option("--over-first", "first", flag_value="over", help="Same as --first over.")
 @click.option("--exposures", metavar="SIDECAR", help="CSV or JSON: frame, exposure_us, gain.")
@@ -95,19 +96,7 @@ def main() -> None:
     metavar="RATE",
     help="Frame rate of images and of bare streams (.h264), such as 25 or 24000/1001.",
 )
-@click.option(
-    "--align", type=click.Choice(["off", "global", "flow"]), help="How far things move between exposures."
-)
-@click.option(
-    "--ghost", type=click.Choice(["on", "off"]), help="Fall back to the reference where exposures disagree."
-)
-@click.option(
-    "--denoise",
-    type=click.Choice(["on", "off"]),
-    help="Take noise out of dark frames that stand in for bright ones; default: on, off at fast.",
-)
-@click.option("--smooth", type=click.Choice(["on", "off"]), help="Smooth weights and tone over time.")
-@click.option("--flicker", type=click.Choice(["on", "off"]), help="Damp the flicker of lamps; default: off.")
+@with_options(STAGES)
 @look_options
 @CODEC
 @CRF
@@ -130,12 +119,7 @@ def main() -> None:
 @PRESET
 @FUSER
 @DEVICE
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="That work at once in a run; default: one for each CPU.",
-)
+@THREADS
 @BITS
 @click.option("--overwrite", is_flag=True, default=None, help="Replace an existing output.")
 @JSON
@@ -148,7 +132,7 @@ def fuse(
     dump_stages: Path | None,
     as_json: bool,
     quiet: bool,
-    bits: str | None,
+    bits: int | None,
     **options: Any,
 ) -> None:
     """Fuse files: an alternating video, one video per exposure, images, `sample:`, or - (Y4M).
@@ -179,11 +163,8 @@ def fuse(
             **{key: options[key] for key in LOOK_KEYS},
         )  # fmt: skip
         return
-    for switch in ("ghost", "denoise", "smooth", "flicker"):
-        if options[switch] is not None:
-            options[switch] = options[switch] == "on"
     config = load_config(config_name or "default")
-    config = config.with_overrides(bits=int(bits) if bits else None, **options)
+    config = config.with_overrides(bits=bits, **options)
     with Reporter(quiet=quiet or as_json) as reporter, when_compiling(reporter.compiling):
         fusion = FileFusion(
             inputs, output, config, fps=_rate(fps), dump=dump_stages, progress=reporter.update

@@ -88,7 +88,6 @@ def batch(
     ray: str | None,
     resume: bool,
     config_name: str | None,
-    bits: str | None,
     as_json: bool,
     quiet: bool,
     **options: Any,
@@ -109,7 +108,7 @@ def batch(
     from streamfuse.runtime.batch.plan import find_sources, plan_films
 
     config = load_config(config_name or "default")
-    config = config.with_overrides(bits=int(bits) if bits else None, **options)
+    config = config.with_overrides(**options)
     if config.look.lut is not None:
         read_cube(config.look.lut)
     processes = workers or max(1, (os.cpu_count() or 1) // 2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -95,9 +94,9 @@ def bench(
         baselines=baselines,
         parts=[part for part in PARTS if part in (parts or USUAL_PARTS)],
     )
-    so_far: dict[str, Any] = {}
+    so_far: dict[str, object] = {}
 
-    def keep(figures: dict[str, Any]) -> None:
+    def keep(figures: dict[str, object]) -> None:
         so_far.update(figures if json_file is None else write_figures(figures, json_file, old))
 
     try:
@@ -106,7 +105,7 @@ def bench(
         _show(so_far, json_file)
 
 
-def _show(figures: dict[str, Any], json_file: Path | None) -> None:
+def _show(figures: dict[str, object], json_file: Path | None) -> None:
     from rich.console import Console
 
     from streamfuse.lab.bench.table import tables

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import click
 
+from streamfuse.cli.common_options import Option
+
 _SECONDS = click.FloatRange(min=0, min_open=True, max=3600)
-STREAM: list[Callable[..., Any]] = [
+STREAM: list[Option] = [
     click.option("--wait/--no-wait", default=None, help="Wait for a camera that is not there at the start."),
     click.option(
         "--timeout", type=_SECONDS, metavar="SECONDS",
@@ -39,7 +38,7 @@ STREAM: list[Callable[..., Any]] = [
 ]  # fmt: skip
 
 
-HLG: list[Callable[..., Any]] = [
+HLG: list[Option] = [
     click.option(
         "--hdr", type=click.Choice(["off", "hlg"]),
         help="Send real dynamic range in 10 bit, as HLG; default: off. (PQ is for files: `fuse`.)",

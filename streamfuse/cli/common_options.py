@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from streamfuse.core.values import PRESET_NETWORK
+from streamfuse.core.values import FORMER_NAMES, PRESET_NETWORK
 
-Option = Callable[..., Any]
+Command = Callable[..., object]
+Option = Callable[[Command], Command]
 PRESETS = list(PRESET_NETWORK)
+
+
+def depth(depths: Sequence[str], text: str) -> Option:
+    """Make an option of a bit depth: a number for the command."""
+    return click.option(
+        "--bits",
+        type=click.Choice(depths),
+        callback=lambda context, option, value: None if value is None else int(value),
+        help=text,
+    )
+
+
+def _switch(name: str, text: str) -> Option:
+    """Make an option that is on or off: True or False for the command."""
+    return click.option(
+        name,
+        type=click.Choice(["on", "off"]),
+        callback=lambda context, option, value: None if value is None else value == "on",
+        help=text,
+    )
+
 
 PRESET: Option = click.option(
     "--preset", type=click.Choice(PRESETS), help="Speed against quality, of all stages."
@@ -31,9 +52,27 @@ DEINTERLACE: Option = click.option(
 CODEC: Option = click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores, or an encoder's own name.")
 CRF: Option = click.option("--crf", type=float, help="Constant rate factor: lower is better and larger.")
 PIX_FMT: Option = click.option("--pix-fmt", help="Pixel format to store, such as yuv420p10le.")
-BITS: Option = click.option(
-    "--bits", type=click.Choice(["8", "10", "12", "16"]), help="Output depth; default: the input's."
+BITS = depth(["8", "10", "12", "16"], "Output depth; default: the input's.")
+THREADS: Option = click.option(
+    "--threads", type=click.IntRange(min=1), metavar="N", help="That work at once; default: one for each CPU."
 )
+FIRST: Option = click.option(
+    "--first",
+    type=click.Choice(["under", "over"]),
+    help="The first exposure, as a hint where nothing is seen of it.",
+)
+ALIGN: Option = click.option(
+    "--align", type=click.Choice(["off", "global", "flow"]), help="How far things move between exposures."
+)
+STAGES: list[Option] = [
+    ALIGN,
+    _switch("--ghost", "Fall back to the reference where exposures disagree; default: on."),
+    _switch(
+        "--denoise", "Take noise out of dark frames that stand in for bright ones; default: on, off at fast."
+    ),
+    _switch("--smooth", "Smooth weights and tone over time; default: on."),
+    _switch("--deflicker", "Damp the flicker of lamps; default: off."),
+]
 CONFIG: Option = click.option(
     "--config", "config_name", metavar="FILE|NAME", help="Settings; see `streamfuse config show`."
 )
@@ -78,10 +117,18 @@ JSON_FILE: Option = click.option(
 )
 
 
-def with_options(*groups: list[Option]) -> Callable[[Option], Option]:
+def renamed(name: str) -> str:
+    """Give the name that an option has now, and say so where an earlier one was written."""
+    if name not in FORMER_NAMES:
+        return name
+    click.echo(f"--{name} is called --{FORMER_NAMES[name]} now.", err=True)
+    return FORMER_NAMES[name]
+
+
+def with_options(*groups: Sequence[Option]) -> Option:
     """Give a command the options of these groups, in the order in which its help lists them."""
 
-    def decorate(command: Option) -> Option:
+    def decorate(command: Command) -> Command:
         for option in reversed([option for group in groups for option in group]):
             command = option(command)
         return command

@@ -16,6 +16,8 @@ from streamfuse.cli.common_options import (
     ONE_PRESET,
     PRESETS,
     SIMULATED_CYCLE,
+    STAGES,
+    with_options,
 )
 from streamfuse.core.values import Degradation, Preset
 
@@ -24,13 +26,7 @@ from streamfuse.core.values import Degradation, Preset
 @click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CLIP...")
 @ONE_PRESET
 @FUSER
-@click.option("--align", type=click.Choice(["off", "global", "flow"]), help="Alignment; default: flow.")
-@click.option("--ghost", type=click.Choice(["on", "off"]), help="Ghost fallback; default: on.")
-@click.option(
-    "--denoise", type=click.Choice(["on", "off"]), help="Denoising of the fallback; default: on, off at fast."
-)
-@click.option("--smooth", type=click.Choice(["on", "off"]), help="Temporal smoothing; default: on.")
-@click.option("--deflicker", type=click.Choice(["on", "off"]), help="Damping of flicker; default: off.")
+@with_options(STAGES)
 @GAPS
 @SIMULATED_CYCLE
 @click.option(
@@ -94,10 +90,10 @@ def evaluate_video(
     preset: str,
     fuser: str | None,
     align: str | None,
-    ghost: str | None,
-    denoise: str | None,
-    smooth: str | None,
-    deflicker: str | None,
+    ghost: bool | None,
+    denoise: bool | None,
+    smooth: bool | None,
+    deflicker: bool | None,
     gaps: tuple[float, ...],
     degradations: tuple[Degradation, ...],
     flow: bool,
@@ -129,10 +125,10 @@ def evaluate_video(
         preset=preset,
         fuser=fuser,
         align=align,
-        ghost=None if ghost is None else ghost == "on",
-        denoise=None if denoise is None else denoise == "on",
-        smooth=None if smooth is None else smooth == "on",
-        flicker=None if deflicker is None else deflicker == "on",
+        ghost=ghost,
+        denoise=denoise,
+        smooth=smooth,
+        deflicker=deflicker,
     )
     if objects is None:
         objects = 2 if flow else 0
@@ -284,7 +280,7 @@ def _check(file: Path | None) -> None:
         check_output_file(file)
 
 
-def _write(file: Path | None, figures: dict[str, Any]) -> None:
+def _write(file: Path | None, figures: dict[str, object]) -> None:
     from streamfuse.core.output_file import write_json_file
 
     if file is not None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, get_args
+from typing import get_args
 
 import click
 
-from streamfuse.cli.common_options import with_options
+from streamfuse.cli.common_options import Option, with_options
 from streamfuse.core.values import SceneTransfer
 
-_OPTIONS = [
+_OPTIONS: list[Option] = [
     click.option(
         "--hdr",
         type=click.Choice(["off", "hlg", "pq"]),
@@ -31,8 +30,4 @@ _OPTIONS = [
         help="Of HDR: how far diffuse white lies below what clips in the darkest exposure; default: found.",
     ),
 ]
-
-
-def hdr_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of high dynamic range."""
-    return with_options(_OPTIONS)(command)
+hdr_options = with_options(_OPTIONS)

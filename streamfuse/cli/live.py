@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from streamfuse.cli.camera_options import HLG, STREAM
-from streamfuse.cli.common_options import CONFIG, CYCLE, DEVICE, FUSER, with_options
+from streamfuse.cli.common_options import ALIGN, CONFIG, CYCLE, DEVICE, FUSER, Option, with_options
 from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.look_options import LOOK, LOOK_KEYS
 from streamfuse.cli.signals import on_signals
@@ -32,7 +32,7 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 _PLAIN = ("preset", "size", "fps", "gap_ev", "drive", "record_dir", "segment", "keep", "web")
 
 
-_CAMERA = [
+_CAMERA: list[Option] = [
     click.option("--size", metavar="WxH", help="Size to ask of the camera, such as 1280x720."),
     click.option("--fps", type=float, help="Frames per second to ask of the camera."),
     click.option(
@@ -43,7 +43,7 @@ _CAMERA = [
         "--drive/--no-drive", default=None, help="--no-drive: the camera alternates its exposures by itself."
     ),
 ]
-_FUSION = [
+_FUSION: list[Option] = [
     click.option(
         "--preset",
         type=click.Choice(["auto", "fast", "balanced", "best"]),
@@ -68,9 +68,9 @@ _FUSION = [
         type=click.Choice(["full", "half"]),
         help="full: a fused frame per frame; half: per bracket.",
     ),
-    click.option("--align", type=click.Choice(["off", "global", "flow"]), help="How far things move."),
+    ALIGN,
 ]
-_OUTPUTS = [
+_OUTPUTS: list[Option] = [
     click.option(
         "--sink", "sinks", multiple=True, metavar="URL",
         help="Where fused frames go; repeatable: rtsp://, rtmp://, udp://, tcp://, srt://, hls:FOLDER, "
@@ -97,7 +97,7 @@ _OUTPUTS = [
         help="What the page's visitors have to know; required beyond this machine. @FILE or env:NAME.",
     ),
 ]  # fmt: skip
-_RUN = [
+_RUN: list[Option] = [
     click.option(
         "--duration",
         type=click.FloatRange(min=0, min_open=True),
@@ -138,13 +138,21 @@ def live(
     SIGTERM and --duration end it cleanly (exit status 0), Ctrl-C too (130); SIGHUP reads --config again and takes over
     its outputs and preset.
     """
-    from streamfuse.runtime.live.events import log_to_stderr, stop_logging
+    from streamfuse.errors import StreamfuseError
+    from streamfuse.runtime.live.events import Events, log_to_stderr, stop_logging
 
     handler = log_to_stderr(as_json=log_json, level=logging.WARNING if quiet else logging.INFO)
     _warn_of_shown_secrets(camera, options["sinks"], web_token)
     try:
         with ExitStack() as stack:
-            summary = _run(stack, camera, config_name, options, duration, web_token, quiet or log_json)
+            summary = _run(
+                stack, camera, config_name, options, duration, web_token, quiet or log_json, as_json
+            )
+    except StreamfuseError as error:
+        if not log_json:
+            raise
+        Events().tell("error", str(error), level="error")
+        sys.exit(error.exit_code)
     finally:
         stop_logging(handler)
     if as_json:
@@ -159,9 +167,11 @@ def _warn_of_shown_secrets(camera: str | None, sinks: tuple[str, ...], web_token
     """Whatever stands on the command line can be read by everybody on this machine."""
     from streamfuse.core.secret import ADVICE, holds_secret, is_reference
     from streamfuse.runtime.live.events import Events
+    from streamfuse.zmq.endpoint import is_endpoint
 
     given = click.get_current_context().get_parameter_source("web_token") is ParameterSource.COMMANDLINE
-    shown = [f"of {address}" for address in (camera or "", *sinks) if holds_secret(address)]
+    named = [camera or "", *(sink for sink in sinks if not is_endpoint(sink))]  # keys of ZeroMQ are files
+    shown = [f"of {address}" for address in named if holds_secret(address)]
     if web_token is not None and given and not is_reference(web_token):
         shown.append("given by --web-token")
     for whose in shown:
@@ -171,7 +181,7 @@ def _warn_of_shown_secrets(camera: str | None, sinks: tuple[str, ...], web_token
 
 def _run(
     stack: ExitStack, camera: str | None, config_name: str | None, options: dict[str, Any], duration: float | None,
-    token: str | None, quiet: bool,
+    token: str | None, quiet: bool, as_json: bool,
 ) -> LiveSummary:  # fmt: skip
     from streamfuse.camera import open_camera
     from streamfuse.errors import UsageError
@@ -202,7 +212,12 @@ def _run(
     stack.enter_context(on_signals(run.stop, signal.SIGTERM))
     # In the thread of the run, at its next report.
     stack.enter_context(on_signals(lambda: monitor.ask(lambda: run.reload(settings())), signal.SIGHUP))
-    return run.run(duration, monitor.update)
+    try:
+        return run.run(duration, monitor.update)
+    except Exception:
+        if as_json:
+            click.echo(json.dumps(run.summary().as_dict()))
+        raise
 
 
 def _settings(config_name: str | None, camera: str | None, options: dict[str, Any]) -> Config:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import click
 
-from streamfuse.cli.common_options import with_options
+from streamfuse.cli.common_options import Option, with_options
 from streamfuse.core.values import LOOKS
 
 _AMOUNT = click.FloatRange(-1, 1)
 LOOK_KEYS = ("look", "brightness", "contrast", "saturation", "highlights", "shadows", "detail", "lut")
-LOOK: list[Callable[..., Any]] = [
+LOOK: list[Option] = [
     click.option("--look", type=click.Choice(list(LOOKS)), help="A look to begin with; default: off."),
     click.option(
         "--brightness", type=_AMOUNT, metavar="EV", help="-1..1 as all of these; 0: as it was fused."
@@ -24,8 +21,4 @@ LOOK: list[Callable[..., Any]] = [
     click.option("--detail", type=_AMOUNT, metavar="X", help="Local contrast."),
     click.option("--lut", metavar="FILE.cube", help="A look-up table, applied last."),
 ]
-
-
-def look_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add them to a command."""
-    return with_options(LOOK)(command)
+look_options = with_options(LOOK)

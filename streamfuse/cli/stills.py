@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
-from streamfuse.cli.common_options import FUSER, JSON, JSON_FILE, PRESETS, QUIET
+from streamfuse.cli.common_options import FUSER, JSON, JSON_FILE, PRESETS, QUIET, depth
 from streamfuse.cli.look_options import look_options
 from streamfuse.cli.signals import leave, on_signals
 from streamfuse.core.process import importing, keep_memory
@@ -35,13 +35,16 @@ from streamfuse.core.process import importing, keep_memory
     help="auto: those that lie more than half a pixel off; global: all, the camera moved; flow: things moved too.",
 )  # fmt: skip
 @look_options
-@click.option("--bits", type=click.Choice(["8", "16"]), help="Output depth; default: the input's.")
+@depth(["8", "16"], "Output depth; default: the input's.")
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG.")
 @click.option(
     "--white",
     type=float,
     metavar="EV",
     help="Of linear light: how far diffuse white (1.0) lies below what clips in the darkest exposure.",
+)
+@click.option(
+    "--hdr", type=click.Choice(["gainmap"]), help="Of JPEG: with a gain map, for HDR screens (Ultra HDR)."
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 @JSON
@@ -53,9 +56,10 @@ def still(
     fuser: str | None,
     device: str,
     align: str,
-    bits: str | None,
+    bits: int | None,
     quality: int,
     white: float | None,
+    hdr: Literal["gainmap"] | None,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -68,6 +72,7 @@ def still(
     streamfuse still bracket/ -o fused.tif --bits 16 --align off
     streamfuse still bracket/ -o fused.jpg --look vivid --shadows 0.3
     streamfuse still bracket/ -o scene.exr             linear light of the scene; .hdr too; .avif: HDR
+    streamfuse still bracket/ -o scene.jpg --hdr gainmap
 
     Exif and colour profile are kept, and transparency in PNG and TIFF.
     """
@@ -83,8 +88,8 @@ def still(
     with when_compiling(Reporter(quiet=quiet or as_json).compiling):
         summary = fuse_stills(
             inputs, output, preset=preset, fuser=fuser, device=device, align=align,  # type: ignore[arg-type]
-            bits=int(bits) if bits else None, quality=quality, overwrite=overwrite,
-            look=Config().with_overrides(**look).look.look, white=white,
+            bits=bits, quality=quality, overwrite=overwrite,
+            look=Config().with_overrides(**look).look.look, white=white, hdr=hdr,
         )  # fmt: skip
     if as_json:
         click.echo(json.dumps(asdict(summary)))

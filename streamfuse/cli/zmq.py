@@ -15,15 +15,20 @@ import click
 
 from streamfuse.cli.camera_options import HLG, STREAM
 from streamfuse.cli.common_options import (
+    ALIGN,
     CODEC,
     CONFIG,
     CRF,
     CYCLE,
     DEVICE,
+    FIRST,
     FUSER,
     PIX_FMT,
     PRESET,
     QUIET,
+    THREADS,
+    Option,
+    depth,
     with_options,
 )
 from streamfuse.cli.error_group import EXIT_INTERRUPTED
@@ -39,7 +44,7 @@ if TYPE_CHECKING:
 _HINT_SECONDS = 3.0
 _KEY = click.Path(path_type=Path)
 
-_PUBLISHING = [
+_PUBLISHING: list[Option] = [
     click.option(
         "--to", "endpoints", multiple=True, required=True, metavar="ENDPOINT", help="Where to; repeatable."
     ),
@@ -55,21 +60,19 @@ _PUBLISHING = [
         "--wait-for", type=click.IntRange(min=0), default=0, help="Begin when N subscribers are there."
     ),
 ]
-_OUTPUT = [
+_OUTPUT: list[Option] = [
     click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output."),
     QUIET,
 ]
-_RECORDING = [
+_RECORDING: list[Option] = [
     CODEC,
     CRF,
-    click.option(
-        "--bits", type=click.Choice(["8", "10", "12", "16"]), help="Depth to store; default: as received."
-    ),
+    depth(["8", "10", "12", "16"], "Depth to store; default: as received."),
     PIX_FMT,
     click.option("--speed", "preset", help="The encoder's own preset, such as veryfast."),
     click.option("--overwrite", is_flag=True, help="Replace an existing file."),
 ]
-_TRUSTING = [
+_TRUSTING: list[Option] = [
     click.option("--server", type=_KEY, metavar="NAME.key", help="The publisher's public key (CURVE)."),
     click.option(
         "--keys", type=_KEY, metavar="NAME.key_secret", help="Own keys, where the publisher asks for them."
@@ -88,15 +91,10 @@ _TRUSTING = [
 @PRESET
 @FUSER
 @DEVICE
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="That work at once; default: one for each CPU.",
-)
+@THREADS
 @CYCLE
-@click.option("--first", type=click.Choice(["under", "over"]), help="The first exposure, as a hint.")
-@click.option("--align", type=click.Choice(["off", "global", "flow"]), help="How far things move.")
+@FIRST
+@ALIGN
 @click.option("--frames", metavar="A:B", help="Frames A to B-1 only, counted from 0; they keep their times.")
 @with_options(LOOK, STREAM, _OUTPUT)
 def publish(
@@ -107,9 +105,12 @@ def publish(
 
     \b
     streamfuse publish clip.mov --to tcp://127.0.0.1:5556
-    streamfuse publish rtsp://10.0.0.5/cam --to tcp://127.0.0.1:5556
+    streamfuse publish rtsp://10.0.0.5/cam --to tcp://127.0.0.1:5556 --preset fast
     streamfuse publish sim: --to tcp://127.0.0.1:5556 --encoding jpeg
     streamfuse publish clip.mov --to push:ipc:///tmp/frames     (loss-free, one receiver)
+
+    Of a camera, frames that come too fast for this machine are left out, oldest first, and counted; `streamfuse live
+    CAMERA --sink pub:ADDRESS` chooses the preset that holds, opens the camera with its settings, and has --lookahead.
     """
     from streamfuse.config import load_config
     from streamfuse.runtime.relay import publish as run
@@ -158,7 +159,7 @@ def capture_publish(
 @with_options(_TRUSTING, _RECORDING, _OUTPUT)
 def record(
     endpoint: str, output: str, topic: str | None, timeout: float | None, server: Path | None, keys: Path | None,
-    bits: str | None, as_json: bool, quiet: bool, **options: Any,
+    as_json: bool, quiet: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Write a published stream to a file.
 
@@ -172,7 +173,7 @@ def record(
     asked = with_options(endpoint, {"topic": topic, "timeout": timeout, "server": server, "keys": keys})
     asked = asked if asked.startswith(("zmq", "sub", "pull")) else f"zmq:{asked}"
     with nullcontext() if quiet else _hint(endpoint):
-        relay = run(asked, output, bits=int(bits) if bits else None, **options)
+        relay = run(asked, output, **options)
     _run(relay, as_json, quiet)
 
 
@@ -189,7 +190,7 @@ def record(
 @with_options(_TRUSTING, _RECORDING, _OUTPUT)
 def subscribe(
     endpoint: str, output: str | None, view: bool, topic: str, latest: bool, follow: bool, timeout: float,
-    count: int | None, duration: float | None, server: Path | None, keys: Path | None, bits: str | None,
+    count: int | None, duration: float | None, server: Path | None, keys: Path | None,
     as_json: bool, quiet: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Receive a published stream: print rates and delays, show it, record it.
@@ -212,11 +213,12 @@ def subscribe(
         endpoint, topic=topic, timeout=timeout, latest=latest, follow=follow, server=server, keys=keys,
         max_age=None if output else DEFAULT_MAX_AGE,
     )  # fmt: skip
-    options["bits"] = int(bits) if bits else None
     if not quiet:
         _warn(subscription.warnings)
     report = None
-    hint = nullcontext() if quiet else _hint(endpoint, lambda: subscription.statistics.received == 0)
+    silent = lambda: subscription.statistics.received == 0  # noqa: E731
+    connected = lambda: bool(topic) and subscription.statistics.connects > 0  # noqa: E731
+    hint = nullcontext() if quiet else _hint(endpoint, silent, connected)
     with on_signals(subscription.close, signal.SIGTERM), hint:
         for report in watch(
             subscription, output=output, view=view, frames=count, seconds=duration, **options
@@ -275,15 +277,23 @@ def _camera(live: LiveConfig, options: dict[str, Any]) -> LiveConfig:
 
 
 @contextmanager
-def _hint(endpoint: str, silent: Callable[[], bool] = lambda: True) -> Iterator[None]:
+def _hint(
+    endpoint: str, silent: Callable[[], bool] = lambda: True, connected: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
     """Say after a while what may be wrong where nothing comes."""
     from streamfuse.errors import without_credentials
 
     def tell() -> None:
         if silent():
+            asked = (
+                "a publisher is there, but sends nothing under this topic: does it have another?"
+                if connected()
+                else "is a publisher running there (`streamfuse publish clip.mov --to ADDRESS`), and is the address "
+                "right?"
+            )
             click.echo(
-                f"Nothing has come from {without_credentials(endpoint)} for {_HINT_SECONDS:.0f} s: is a publisher "
-                "running there (`streamfuse publish clip.mov --to ADDRESS`), and is the address right? Still waiting.",
+                f"Nothing has come from {without_credentials(endpoint)} for {_HINT_SECONDS:.0f} s: {asked} Still "
+                "waiting.",
                 err=True,
             )
 
@@ -310,7 +320,8 @@ def _run(relay: Relay, as_json: bool, quiet: bool) -> None:
     elif not quiet:
         click.echo(
             f"{', '.join(summary.outputs)}: {'interrupted after' if summary.interrupted else 'done:'} "
-            f"{summary.frames_out} frames from {summary.frames_in} in {summary.seconds:.1f} s ({summary.fps:.1f} fps).",
+            f"{summary.frames_out} frames from {summary.frames_in} in {summary.seconds:.1f} s ({summary.fps:.1f} fps)"
+            f"{f'; {summary.drops} left out, as this machine was late' if summary.drops else ''}.",
             err=True,
         )
     if summary.interrupted:
@@ -322,7 +333,7 @@ def _warn(sentences: Sequence[str]) -> None:
         click.echo(f"Warning: {text}", err=True)
 
 
-def _line(report: dict[str, Any]) -> str:
+def _line(report: dict[str, object]) -> str:
     age = (
         ""
         if report["age_ms"] is None

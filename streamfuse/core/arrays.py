@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from streamfuse.core.arguments import described
-from streamfuse.core.frame import ColorInfo, Plane
+from streamfuse.core.frame import ColorInfo, Pixels, Plane
 from streamfuse.errors import UsageError
-
-Picture = npt.NDArray[Any]  # (H, W, 3) R'G'B' or (H, W) luma; uint8 or uint16
 
 _WANTED = "(H, W, 3) R'G'B' or (H, W) luma, uint8 or uint16"
 _CHANNELS = {4: ": leave out alpha by picture[..., :3]", 1: ": give picture[..., 0]"}
@@ -27,7 +23,7 @@ _KINDS = {
 }
 
 
-def checked_pictures(pictures: object) -> list[Picture]:
+def checked_pictures(pictures: object) -> list[Pixels]:
     """Two or more pictures of one instant as arrays of one shape and dtype.
 
     Raises:
@@ -75,7 +71,7 @@ def planes_of(picture: object, *, full_range: bool = False) -> tuple[tuple[Plane
     )
 
 
-def _array(picture: object) -> Picture:
+def _array(picture: object) -> Pixels:
     if picture is None:
         raise UsageError(
             "A picture is None, which is what cv2.imread gives for a file that it cannot read: check its name."
@@ -96,7 +92,7 @@ def _array(picture: object) -> Picture:
         ) from None
 
 
-def _check(picture: Picture) -> None:
+def _check(picture: Pixels) -> None:
     """Refuse what is no picture.
 
     Raises:
@@ -109,7 +105,7 @@ def _check(picture: Picture) -> None:
     raise UsageError(f"Pictures must be {_WANTED}, got {picture.shape} {picture.dtype}{advice}.")
 
 
-def _advice(picture: Picture) -> str:
+def _advice(picture: Pixels) -> str:
     """How to convert an array that is near enough to a picture; nothing for one that is not."""
     channels = picture.shape[2] if picture.ndim == 3 else 3 if picture.ndim == 2 else 0
     if not picture.size:

@@ -7,11 +7,13 @@ file, for its pictures or for its sound, puts its packets on the clock that is m
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import av
 import av.container
 from av.format import Flags
+
+Packet: TypeAlias = "av.Packet[Any]"  # of a stream of whatever kind
 
 _BACK_SECONDS = Fraction(1, 4)  # less is disorder among packets, more is a new beginning
 _HIGHEST_RATE = 300  # some encoders write their clock where the rate belongs
@@ -52,7 +54,7 @@ class MediaClock:
         """Seconds on the file's clock that are zero on the one that is made."""
         return -self._shifts[0]
 
-    def place(self, packet: av.Packet[Any]) -> bool:
+    def place(self, packet: Packet) -> bool:
         """Move a packet's time stamps; False if the picture after its jump was not seen yet (then place it later).
 
         Once it was refused, a packet is placed by `place_late`.
@@ -70,11 +72,11 @@ class MediaClock:
                 self._jump(packet, now)
         return self.place_late(packet, self._passed.get(stream, 0))
 
-    def passed(self, packet: av.Packet[Any]) -> int:
+    def passed(self, packet: Packet) -> int:
         """Tell how many jumps the packet's stream has made up to the packet that was placed last."""
         return self._passed.get(packet.stream_index, 0)
 
-    def place_late(self, packet: av.Packet[Any], jumps: int, *, ended: bool = False) -> bool:
+    def place_late(self, packet: Packet, jumps: int, *, ended: bool = False) -> bool:
         """Move a packet that comes after so many jumps of its stream.
 
         Args:
@@ -97,7 +99,7 @@ class MediaClock:
             self._end = end if self._end is None else max(self._end, end)
         return True
 
-    def _jump(self, packet: av.Packet[Any], now: Fraction) -> None:
+    def _jump(self, packet: Packet, now: Fraction) -> None:
         """The picture of this packet follows on the last one."""
         begin = now if packet.pts is None else packet.pts * Fraction(packet.time_base)
         self._shifts.append((self._end or Fraction(0)) - begin)

@@ -18,10 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.arguments import described
-from streamfuse.core.frame import ColorInfo, Plane, chroma_range, luma_range
+from streamfuse.core.frame import ColorInfo, Pixels, Plane, chroma_range, luma_range
 from streamfuse.errors import UsageError
 
-Pixels = npt.NDArray[Any]  # (H, W, 3) R'G'B', full range: uint8, or uint16 over the whole 16-bit range
 _Float = npt.NDArray[np.float32]
 _Affine = npt.NDArray[np.float64]  # (3, 4): a 3x3 matrix and an offset
 
@@ -58,7 +57,7 @@ def planes_to_rgb(
     from streamfuse.core.rgb_rows import grey_lines, picture_lines  # Numba takes long to load
 
     height, width = planes[0].shape
-    dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
+    dtype: np.dtype[np.unsignedinteger] = np.dtype(np.uint8) if bits == 8 else np.dtype(np.uint16)
     made = _target(out, (height, width, 3), dtype)
     out_bits = 8 * dtype.itemsize
     lines, top = made.reshape(height, 3 * width), np.float32((1 << out_bits) - 1)
@@ -80,9 +79,16 @@ def planes_to_rgb(
     return made
 
 
-def to_8_bit(rgb: Pixels) -> npt.NDArray[np.uint8]:
-    """Give uint8 of uint8, which stays the same array, or of uint16 over the whole 16-bit range, rounded."""
-    return rgb if rgb.dtype == np.uint8 else np.round(rgb / 257).astype(np.uint8)
+def to_8_bit(pixels: Pixels) -> npt.NDArray[np.uint8]:
+    """Give pixels in 8 bit, rounded; those that are, as they are."""
+    if pixels.dtype == np.uint8:
+        return pixels.view(np.uint8)
+    return np.asarray(cv2.convertScaleAbs(pixels, alpha=1 / 257), np.uint8).reshape(pixels.shape)
+
+
+def to_16_bit(pixels: Pixels) -> npt.NDArray[np.uint16]:
+    """Give pixels in 16 bit, white as white; those that are, as they are."""
+    return pixels.view(np.uint16) if pixels.dtype == np.uint16 else pixels.astype(np.uint16) * np.uint16(257)
 
 
 def copied_rgb(rgb: Pixels, *, blue_first: bool = False, out: Pixels | None = None) -> Pixels:
@@ -186,7 +192,7 @@ def neutral_chroma(height: int, width: int, bits: int, subsampling: tuple[int, i
     return plane, plane
 
 
-def _target(out: Pixels | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Pixels:
+def _target(out: Pixels | None, shape: tuple[int, ...], dtype: np.dtype[np.unsignedinteger]) -> Pixels:
     """The array to write pixels into: the one that is given, or a new one.
 
     Raises:
@@ -277,7 +283,8 @@ def _stack_444(planes: tuple[Plane, ...], subsampling: tuple[int, int]) -> _Floa
 def _subsample(ycc: _Float, bits: int, subsampling: tuple[int, int]) -> tuple[Plane, Plane, Plane]:
     """Split (H, W, 3) code values into quantised planes with subsampled chroma."""
     luma, *chroma = cv2.split(ycc)
-    cb, cr = (_quantise(_resample(plane, (0, 0), subsampling, luma.shape), bits) for plane in chroma)
+    small = (np.asarray(_resample(plane, (0, 0), subsampling, luma.shape), np.float32) for plane in chroma)
+    cb, cr = (_quantise(plane, bits) for plane in small)
     return _quantise(np.asarray(luma), bits), cb, cr
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,11 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from torch import Tensor
 
-Plane = npt.NDArray[Any]  # (H, W) uint8 (8 bit) or uint16 (9..16 bit, low bits used)
+Plane = npt.NDArray[np.unsignedinteger]  # (H, W) uint8 (8 bit) or uint16 (9..16 bit, low bits used)
+Pixels = npt.NDArray[
+    np.unsignedinteger
+]  # (H, W, 3) R'G'B' or (H, W) luma, full range; uint8, or uint16 over all 16 bits
+Array = npt.NDArray[np.generic]  # of any shape and dtype
 Map = npt.NDArray[np.float32]  # (H, W), or (H, W, 2) for a flow field
 
 UNSPECIFIED = 2  # of ITU-T H.273: "unknown, decide by the application"
@@ -124,7 +128,7 @@ class Picture:
         """Presentation time in seconds; None where the source has none."""
         return None if self.pts is None else float(self.pts * self.time_base)
 
-    def rgb(self, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+    def rgb(self, out: Pixels | None = None) -> Pixels:
         """Give (H, W, 3) R'G'B', full range: uint8 for 8-bit frames, uint16 over the whole 16-bit range above.
 
         Args:
@@ -137,7 +141,7 @@ class Picture:
 
         return planes_to_rgb(self.planes, self.bits, self.subsampling, self.color, out=out)
 
-    def bgr(self, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+    def bgr(self, out: Pixels | None = None) -> Pixels:
         """Give `rgb` with the channels in OpenCV's order, contiguous."""
         from streamfuse.core.color import planes_to_rgb
 
@@ -198,6 +202,48 @@ class Frame(Picture):
 
     exposure: Exposure | None = None
     captured_at: float | None = None
+
+    @classmethod
+    def from_rgb(
+        cls,
+        picture: Pixels,
+        index: int = 0,
+        *,
+        exposure: Exposure | None = None,
+        captured_at: float | None = None,
+    ) -> Frame:
+        """Make a frame of an array, as the driver of a camera has to; its planes are Y'CbCr 4:4:4, or luma alone.
+
+        Args:
+            picture: (H, W, 3) R'G'B' or (H, W) luma, full range, uint8 or uint16.
+            index: of the frame, from 0.
+            exposure: where the camera tells it.
+            captured_at: `time.monotonic()` at capture.
+
+        Raises:
+            UsageError: an array of another kind.
+
+        Example:
+            >>> Frame.from_rgb(np.zeros((36, 64, 3), np.uint8), 2, exposure=Exposure(time_us=500))
+            Frame(2, 64x36, 8 bit, pts=None)
+        """
+        from streamfuse.core.arrays import planes_of
+
+        planes, bits, color = planes_of(picture, full_range=True)
+        return cls(planes, bits, (0, 0), color, None, Fraction(1, 1_000_000), index, exposure, captured_at)
+
+    @classmethod
+    def from_bgr(
+        cls,
+        picture: Pixels,
+        index: int = 0,
+        *,
+        exposure: Exposure | None = None,
+        captured_at: float | None = None,
+    ) -> Frame:
+        """Make a frame as `from_rgb` does, of channels in OpenCV's order."""
+        rgb = picture[..., ::-1] if np.ndim(picture) == 3 else picture
+        return cls.from_rgb(rgb, index, exposure=exposure, captured_at=captured_at)
 
     @property
     def captured_unix(self) -> float | None:
@@ -274,6 +320,8 @@ class AlignedBracket:
         flow_before: (h, w, 2) float32, motion from this instant to the previous instant's picture, in pixels of its
             own (reduced) grid; None where unknown (first frame, cut).
         flow_after: the same towards the next instant.
+        balances: what R' and B' of each exposure are multiplied by to have the white balance of the darkest one, as
+            far as it is proven that they differ; empty: they have one.
     """
 
     bracket: Bracket
@@ -282,6 +330,7 @@ class AlignedBracket:
     trust: tuple[Map | None, ...]
     flow_before: Map | None = None
     flow_after: Map | None = None
+    balances: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -325,7 +374,7 @@ class FusedFrame(Picture):
     exposures: tuple[int, ...] = ()
     stats: Mapping[str, float] = field(default_factory=dict)
     captured_at: float | None = None
-    maps: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    maps: Mapping[str, Array] = field(default_factory=dict)
     radiance: Map | None = None
     made_of: WeighedBracket | None = None
 
@@ -374,9 +423,7 @@ class FusedFrame(Picture):
         )
 
     @classmethod
-    def from_rgb(
-        cls, picture: npt.NDArray[Any], number: int = 0, rate: Fraction | float = Fraction(25)
-    ) -> FusedFrame:
+    def from_rgb(cls, picture: Pixels, number: int = 0, rate: Fraction | float = Fraction(25)) -> FusedFrame:
         """Make a frame of an array, so that a sink can write it; its planes are Y'CbCr 4:4:4 of BT.709, or luma alone.
 
         Args:

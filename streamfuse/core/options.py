@@ -32,7 +32,7 @@ class FuseOptions(TypedDict, total=False):
     device: str
     threads: int | None
     smooth: bool
-    flicker: bool
+    deflicker: bool
     look: Literal["off", "natural", "vivid", "flat"]
     brightness: float | None
     contrast: float | None

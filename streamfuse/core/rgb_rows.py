@@ -6,14 +6,12 @@ taken before the interpolation as behind it. What is left for each pixel are a p
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
+from streamfuse.core.frame import Pixels, Plane
 from streamfuse.core.jit import kernel
 
-Codes = npt.NDArray[Any]  # uint8 or uint16
 Floats = npt.NDArray[np.float32]
 
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
@@ -21,7 +19,7 @@ _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
 
 @kernel
 def picture_lines(
-    luma: Codes, cb: Codes, cr: Codes, step: int, lines: int, matrix: Floats, top: np.float32, out: Codes
+    luma: Plane, cb: Plane, cr: Plane, step: int, lines: int, matrix: Floats, top: np.float32, out: Pixels
 ) -> None:
     """R'G'B' of a whole picture: chroma columns lie on luma columns, chroma lines between luma lines.
 
@@ -48,7 +46,7 @@ def picture_lines(
 
 
 @kernel
-def grey_lines(luma: Codes, scale: np.float32, offset: np.float32, top: np.float32, out: Codes) -> None:
+def grey_lines(luma: Plane, scale: np.float32, offset: np.float32, top: np.float32, out: Pixels) -> None:
     """Three equal channels of luma (H, W), luma x scale + offset; `top` and `out` as in `picture_lines`."""
     same = np.full(luma.shape[1], offset, np.float32)
     for y in range(luma.shape[0]):
@@ -57,10 +55,10 @@ def grey_lines(luma: Codes, scale: np.float32, offset: np.float32, top: np.float
 
 @kernel
 def _tint(
-    upper_b: Codes,
-    lower_b: Codes,
-    upper_r: Codes,
-    lower_r: Codes,
+    upper_b: Plane,
+    lower_b: Plane,
+    upper_r: Plane,
+    lower_r: Plane,
     share: np.float32,
     matrix: Floats,
     out: Floats,
@@ -100,7 +98,7 @@ def _code(value: np.float32, top: np.float32) -> np.int32:
 
 @kernel
 def _mix(
-    luma: Codes, scale: np.float32, first: Floats, second: Floats, third: Floats, top: np.float32, out: Codes
+    luma: Plane, scale: np.float32, first: Floats, second: Floats, third: Floats, top: np.float32, out: Pixels
 ) -> None:
     """The line of pixels luma x scale + each of three: an index of `3 x`, and no second axis, makes vectors of it."""
     for x in range(len(luma)):
@@ -111,7 +109,7 @@ def _mix(
 
 
 @kernel
-def plane_lines(pixels: Codes, matrix: Floats, top: np.float32, luma: Codes, cb: Codes, cr: Codes) -> None:
+def plane_lines(pixels: Pixels, matrix: Floats, top: np.float32, luma: Plane, cb: Plane, cr: Plane) -> None:
     """Planes (H, W) of a whole picture, the other way round.
 
     Args:
@@ -125,7 +123,7 @@ def plane_lines(pixels: Codes, matrix: Floats, top: np.float32, luma: Codes, cb:
 
 
 @kernel
-def _part(line: Codes, matrix: Floats, top: np.float32, luma: Codes, cb: Codes, cr: Codes) -> None:
+def _part(line: Pixels, matrix: Floats, top: np.float32, luma: Plane, cb: Plane, cr: Plane) -> None:
     for x in range(len(luma)):
         r, g, b = np.float32(line[3 * x]), np.float32(line[3 * x + 1]), np.float32(line[3 * x + 2])
         luma[x] = _code(matrix[0, 0] * r + matrix[0, 1] * g + matrix[0, 2] * b + matrix[0, 3], top)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Literal
 
@@ -22,6 +23,14 @@ LOOKS: Mapping[str, Mapping[str, float]] = {
 }
 Degradation = Literal["none", "iso", "blur", "h264", "bands"]  # see `streamfuse.lab.evaluate.degrade`
 CODECS = ("h264", "hevc", "av1", "vp9", "ffv1", "prores")
+FORMER_NAMES: Mapping[str, str] = {"flicker": "deflicker"}  # of settings, which are understood for a while
+
+
+def present_name(name: str) -> str:
+    """Give the name that a setting has now; a former one is taken with a word."""
+    if name in FORMER_NAMES:
+        warnings.warn(f"{name} is called {FORMER_NAMES[name]} now.", FutureWarning, stacklevel=3)
+    return FORMER_NAMES.get(name, name)
 
 
 def checked_frames(text: str) -> str:

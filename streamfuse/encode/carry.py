@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Literal, Protocol, cast
 
 import av
 import av.container
 from av.bitstream import BitStreamFilterContext
 from av.stream import Stream
 
+from streamfuse.core.clock import Packet
 from streamfuse.encode.subtitles import TextConverter, text_codec
 
 Audio = Literal["auto", "copy", "none"]
@@ -31,10 +32,10 @@ class Carrier(Protocol):
 
     stream: Stream
 
-    def take(self, packet: av.Packet[Any]) -> Iterator[av.Packet[Any]]:
+    def take(self, packet: Packet) -> Iterator[Packet]:
         """What is ready with this packet."""
 
-    def flush(self) -> Iterator[av.Packet[Any]]:
+    def flush(self) -> Iterator[Packet]:
         """What is still held."""
 
 
@@ -54,11 +55,11 @@ class Copied:
         bare = source.codec_context.name == "aac" and not source.codec_context.extradata
         self._filter = BitStreamFilterContext("aac_adtstoasc", source) if bare else None
 
-    def take(self, packet: av.Packet[Any]) -> Iterator[av.Packet[Any]]:
+    def take(self, packet: Packet) -> Iterator[Packet]:
         """The packet itself."""
         yield from self._filter.filter(packet) if self._filter else (packet,)
 
-    def flush(self) -> Iterator[av.Packet[Any]]:
+    def flush(self) -> Iterator[Packet]:
         """Nothing is held."""
         yield from ()
 
@@ -87,7 +88,7 @@ class ConvertedSound:
         if codec in _BITS_PER_CHANNEL:
             context.bit_rate = _BITS_PER_CHANNEL[codec] * max(1, source.channels)
 
-    def take(self, packet: av.Packet[Any]) -> Iterator[av.Packet[Any]]:
+    def take(self, packet: Packet) -> Iterator[Packet]:
         """Encoded again; what cannot be decoded is left out."""
         try:
             blocks = cast(list[av.AudioFrame], packet.decode())
@@ -108,7 +109,7 @@ class ConvertedSound:
         block.pts, block.time_base = expected, Fraction(1, rate)
         self._next = expected + block.samples
 
-    def flush(self) -> Iterator[av.Packet[Any]]:
+    def flush(self) -> Iterator[Packet]:
         """What the encoder holds."""
         yield from self._encoder.encode(None)
 

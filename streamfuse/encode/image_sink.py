@@ -7,15 +7,13 @@ import re
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from streamfuse.core.arguments import expect_frame
-from streamfuse.core.color import planes_to_rgb
-from streamfuse.core.frame import FusedFrame
+from streamfuse.core.color import planes_to_rgb, to_8_bit, to_16_bit
+from streamfuse.core.frame import FusedFrame, Pixels
 from streamfuse.core.output_file import write_bytes_file
 from streamfuse.core.protocols import Sink
 from streamfuse.core.reports import SinkReport
@@ -162,14 +160,11 @@ class ImageSink(Sink):
                 return True
         return False
 
-    def _pixels(self, frame: FusedFrame) -> npt.NDArray[Any]:
+    def _pixels(self, frame: FusedFrame) -> Pixels:
         """(H, W) or (H, W, 3) B'G'R' as OpenCV writes it."""
         rgb = planes_to_rgb(frame.planes, frame.bits, frame.subsampling, frame.color)
         wanted = 8 if self._pattern.suffix.lower() in _JPEG else self._bits
-        if wanted == 8 and rgb.dtype == np.uint16:
-            rgb = np.rint(rgb / 257.0).astype(np.uint8)
-        elif wanted == 16 and rgb.dtype == np.uint8:
-            rgb = rgb.astype(np.uint16) * 257
+        rgb = to_8_bit(rgb) if wanted == 8 else to_16_bit(rgb) if wanted == 16 else rgb
         return rgb[:, :, 0] if len(frame.planes) == 1 else rgb[:, :, ::-1]
 
 
@@ -195,7 +190,7 @@ def _new_folder(folder: Path) -> Path:
             return found
 
 
-def _save(path: Path, pixels: npt.NDArray[Any]) -> None:
+def _save(path: Path, pixels: Pixels) -> None:
     """Encode in memory and write in one go: the file is complete, or not there."""
     # OpenCV prints a warning for options that are another format's.
     jpeg = path.suffix.lower() in _JPEG

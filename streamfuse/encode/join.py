@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import av
 from av.bitstream import BitStreamFilterContext
 
+from streamfuse.core.clock import Packet
 from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.errors import OutputError
 
@@ -68,7 +68,7 @@ def decoding_times(stamps: Sequence[int]) -> list[int]:
     return [*before, *shown[: len(shown) - delay]]
 
 
-def _packets(parts: Sequence[Path]) -> Iterator[av.Packet[Any]]:
+def _packets(parts: Sequence[Path]) -> Iterator[Packet]:
     """The encoded pictures of all parts, in order of decoding."""
     header: bytes | None = None
     for path in parts:
@@ -87,5 +87,5 @@ def _packets(parts: Sequence[Path]) -> Iterator[av.Packet[Any]]:
                     yield from convert(packet)
 
 
-def _as_it_is(packet: av.Packet[Any]) -> list[av.Packet[Any]]:
+def _as_it_is(packet: Packet) -> list[Packet]:
     return [packet]

@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import cv2
-import numpy as np
 
 from streamfuse.core.arguments import expect_frame
+from streamfuse.core.color import to_8_bit
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.latest import Latest, Made
 from streamfuse.core.protocols import Sink
@@ -164,8 +164,5 @@ def check_url(url: str) -> None:
 
 
 def _jpeg(frame: FusedFrame, quality: int) -> bytes:
-    bgr = frame.bgr()
-    if bgr.dtype != np.uint8:
-        bgr = (bgr >> 8).astype(np.uint8)
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    done, data = cv2.imencode(".jpg", to_8_bit(frame.bgr()), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes() if done else b""

@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import av
 import av.container
 import av.error
 
-from streamfuse.core.clock import MediaClock, nominal_rate
+from streamfuse.core.clock import MediaClock, Packet, nominal_rate
 from streamfuse.encode.carry import Audio, Carrier, carrier
 from streamfuse.encode.container import MOV, open_in_memory
 from streamfuse.encode.subtitles import codec_name
@@ -57,14 +57,14 @@ class MediaCopier:
         video = self._media.streams.video
         self._video = video[0].index if video else None
         self._clock = MediaClock(self._media, video[0], 1 / nominal_rate(video[0])) if video else None
-        self._waiting: deque[tuple[av.Packet[Any], int]] = deque()  # until the pictures have jumped as well
+        self._waiting: deque[tuple[Packet, int]] = deque()  # until the pictures have jumped as well
         self._written: dict[int, int] = {}  # the last dts of each stream
         self._refused: set[int] = set()  # streams of which the container has refused a packet
         watched = [self._media.streams[index] for index in self._carriers]
-        self._packets: Iterator[av.Packet[Any]] = iter(())
+        self._packets: Iterator[Packet] = iter(())
         if watched:
             self._packets = self._media.demux(*watched, *video[:1])
-        self._held: deque[av.Packet[Any]] = deque()
+        self._held: deque[Packet] = deque()
         self._start: Fraction | None = None
 
     def start_at(self, seconds: Fraction | None) -> None:
@@ -140,7 +140,7 @@ class MediaCopier:
         if chapters:
             self._output.set_chapters(chapters)
 
-    def _next(self) -> av.Packet[Any] | None:
+    def _next(self) -> Packet | None:
         """The next packet that carries something, on the clock of the pictures; None at the end."""
         while True:
             if self._waiting and self._clock is not None and self._clock.place_late(*self._waiting[0]):
@@ -154,7 +154,7 @@ class MediaCopier:
                 return packet
             self._waiting.append((packet, self._clock.passed(packet)))
 
-    def _raw(self) -> av.Packet[Any] | None:
+    def _raw(self) -> Packet | None:
         """The next packet that carries something; None at the end or where the file is damaged."""
         try:
             for packet in self._packets:
@@ -175,7 +175,7 @@ class MediaCopier:
                 return True
         return False
 
-    def _write(self, packet: av.Packet[Any]) -> None:
+    def _write(self, packet: Packet) -> None:
         if self._start is not None and _seconds(packet) < self._start:
             return
         last = self._written.get(packet.stream_index)
@@ -187,7 +187,7 @@ class MediaCopier:
         self._written[packet.stream_index] = packet.dts or 0
         self._mux(self._carriers[packet.stream_index].take(packet), packet.stream_index)
 
-    def _mux(self, packets: Iterator[av.Packet[Any]], index: int) -> None:
+    def _mux(self, packets: Iterator[Packet], index: int) -> None:
         """Hand packets of one stream to the container; where it refuses one, the stream ends, and the film goes on."""
         for ready in packets:
             if index in self._refused:
@@ -205,6 +205,6 @@ class MediaCopier:
                 )
 
 
-def _seconds(packet: av.Packet[Any]) -> Fraction:
+def _seconds(packet: Packet) -> Fraction:
     """Decoding time, by which packets are interleaved."""
     return Fraction(packet.dts or 0) * Fraction(packet.time_base)

@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import av
 import av.container
 from av.bitstream import BitStreamFilterContext
+
+from streamfuse.core.clock import Packet
 
 READY = "ready"
 LIMIT_SECONDS = 15
@@ -31,10 +33,7 @@ def main() -> int:
     try:
         _push(stdin, order["url"], order["format"], order["options"])
     except av.FFmpegError as error:
-        print(
-            json.dumps({"kind": type(error).__name__, "text": error.strerror or "an unknown error"}),
-            flush=True,
-        )
+        _tell(type(error).__name__, error.strerror or "an unknown error")
         return 1
     return 0
 
@@ -62,7 +61,7 @@ def _tell(kind: str, text: str = "") -> None:
 
 
 def _send(
-    target: av.container.OutputContainer, stream: av.VideoStream, packet: av.Packet[Any],
+    target: av.container.OutputContainer, stream: av.VideoStream, packet: Packet,
     repeat: BitStreamFilterContext | None,
 ) -> None:  # fmt: skip
     for ready in repeat.filter(packet) if repeat else [packet]:

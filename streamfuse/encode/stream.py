@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import av
 import av.container
 
+from streamfuse.core.clock import Packet
 from streamfuse.core.color import convert_planes, neutral_chroma
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.protocols import SourceInfo
@@ -84,7 +85,7 @@ class StreamEncoder:
         context.colorspace = self._color.matrix
         self._stream.time_base = info.time_base
 
-    def encode(self, frame: FusedFrame) -> Iterator[av.Packet[Any]]:
+    def encode(self, frame: FusedFrame) -> Iterator[Packet]:
         """Packets that are ready with this frame; a time stamp that does not grow is moved on."""
         pixels = self._settings.pixels
         target = replace(frame.color, matrix=self._color.matrix, full_range=self._color.full_range)
@@ -101,7 +102,7 @@ class StreamEncoder:
                 self._stream.codec_context.open()
         yield from self._stream.encode(picture)
 
-    def flush(self) -> Iterator[av.Packet[Any]]:
+    def flush(self) -> Iterator[Packet]:
         """What the encoder still holds."""
         yield from self._stream.encode(None)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, cast
+from typing import cast
 
 import av
 import av.container
 from av.stream import Stream
 from av.subtitles.codeccontext import SubtitleCodecContext
+
+from streamfuse.core.clock import Packet
 
 _TEXT = ("subrip", "srt", "text", "webvtt", "ass", "ssa", "mov_text")
 _FORMS = {
@@ -68,7 +70,7 @@ class TextConverter:
         self._from = source.codec_context.name
         self._to = codec
 
-    def take(self, packet: av.Packet[Any]) -> Iterator[av.Packet[Any]]:
+    def take(self, packet: Packet) -> Iterator[Packet]:
         """The packet's words; none for a packet without any."""
         words = plain_text(self._from, bytes(packet))
         if not words:
@@ -82,7 +84,7 @@ class TextConverter:
         )  # fmt: skip
         yield made
 
-    def flush(self) -> Iterator[av.Packet[Any]]:
+    def flush(self) -> Iterator[Packet]:
         """Nothing is held."""
         yield from ()
 

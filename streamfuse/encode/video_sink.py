@@ -9,12 +9,13 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import cast
 
 import av
 import numpy as np
 
 from streamfuse.core.arguments import expect_frame
+from streamfuse.core.clock import Packet
 from streamfuse.core.color import convert_planes, neutral_chroma
 from streamfuse.core.frame import FusedFrame, Plane
 from streamfuse.core.mastering import Mastering
@@ -152,7 +153,7 @@ class VideoFileSink(Sink):
         except av.FFmpegError as error:
             raise self._failure(error) from error
 
-    def write_packet(self, packet: av.Packet[Any]) -> None:
+    def write_packet(self, packet: Packet) -> None:
         """Add a picture that a sink with the same settings has encoded, in order of decoding; instead of `write`.
 
         Raises:
@@ -332,7 +333,7 @@ class VideoFileSink(Sink):
         picture.color_primaries, picture.color_trc = self._color.primaries, self._color.transfer
         return picture
 
-    def _mux(self, packets: Iterable[av.Packet[Any]]) -> None:
+    def _mux(self, packets: Iterable[Packet]) -> None:
         """Write encoded packets, and the audio and subtitles that belong before them."""
         for packet in packets:
             if self._copier is not None and packet.dts is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from streamfuse.core.arguments import expect_frame
+from streamfuse.core.color import to_8_bit
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.protocols import Sink, SourceInfo
 from streamfuse.errors import OutputError, UsageError
@@ -27,7 +29,7 @@ class VirtualCameraSink(Sink):
     """
 
     def __init__(self, target: str, info: SourceInfo) -> None:
-        virtual = _library()
+        virtual = library()
         device = target.removeprefix(PREFIX) or None
         try:
             self._camera: Any = virtual.Camera(info.width, info.height, float(info.rate), device=device)
@@ -45,11 +47,8 @@ class VirtualCameraSink(Sink):
             OutputError: the device is gone.
         """
         expect_frame(frame)
-        rgb = frame.rgb()
-        if rgb.dtype != np.uint8:
-            rgb = (rgb >> 8).astype(np.uint8)
         try:
-            self._camera.send(np.ascontiguousarray(rgb))
+            self._camera.send(np.ascontiguousarray(to_8_bit(frame.rgb())))
         except (RuntimeError, OSError) as error:
             raise OutputError(
                 f"The virtual camera {self.outputs[0]} is gone ({_first_line(error)})."
@@ -60,16 +59,12 @@ class VirtualCameraSink(Sink):
         self._camera.close()
 
 
-def check_library() -> None:
-    """Refuse a virtual camera where the library for it is missing.
+def library() -> ModuleType:
+    """Give pyvirtualcam.
 
     Raises:
-        UsageError: it is.
+        UsageError: it is not installed.
     """
-    _library()
-
-
-def _library() -> Any:
     try:
         import pyvirtualcam
     except ImportError as error:

@@ -22,7 +22,7 @@ from streamfuse.imaging.photometric import estimate_curve
 WINDOW = 24
 """Frames that are held until the cycle is known; twice that if they do not alternate yet (a start in black)."""
 TOLD_WINDOW = 8
-"""The same where the source tells the place of each frame in the bracket, as a camera that is driven does."""
+"""The same where the source tells the place of each frame in the bracket, or a camera the exposure of each."""
 _CUT_LIKENESS = 0.4  # rank correlation with all the last frames below which the scene has changed
 _NO_EVIDENCE = 0.03  # level gap below which exposures cannot be told apart at all
 _CLEAR_STEP = 0.1  # difference of level that says for certain which of two frames is brighter
@@ -168,11 +168,7 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
         if self._known is not None:
             return self._go_on(held)
         self._held.append(held)
-        if (
-            len(self._held) == TOLD_WINDOW
-            and not self._slots
-            and all(_tells_rank(h.frame) for h in self._held)
-        ):
+        if len(self._held) == TOLD_WINDOW and not self._slots and all(_is_told(h.frame) for h in self._held):
             known = self._by_metadata()
             return [] if known is None else self._begin(known, ended=False)
         return self._start(ended=False) if len(self._held) % WINDOW == 0 else []
@@ -376,8 +372,10 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
         return 0 if self._known is None else self._known.count
 
 
-def _tells_rank(frame: Frame) -> bool:
-    return frame.exposure is not None and frame.exposure.rank is not None
+def _is_told(frame: Frame) -> bool:
+    exposure = frame.exposure
+    live = frame.captured_at is not None
+    return exposure is not None and (exposure.rank is not None or (live and exposure.ev is not None))
 
 
 def _is_one_bracket(levels: list[float]) -> bool:

@@ -66,6 +66,8 @@ class Doubles:
 
     def again(self, frame: FusedFrame) -> list[FusedFrame]:
         """A fused frame, in all places of its reference."""
+        while (first := next(iter(self._places), frame.index)) < frame.index:
+            del self._places[first]  # was no reference, or left out on its way
         places = self._places.pop(frame.index, None)
         if places is None:
             return [frame]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from streamfuse.core.frame import Map, Plane
+from streamfuse.core.frame import Map
 from streamfuse.core.jit import kernel
 from streamfuse.fusion.band_rows import (
     add_clipped,
@@ -26,6 +27,8 @@ from streamfuse.fusion.band_rows import (
 
 _KEPT = 4  # lines of the coarse picture whose bands and shares are kept: two ahead, one behind
 _CENTRE = np.float32(0.5)
+
+Values = npt.NDArray[np.number]  # code values of a plane, or float32
 
 
 class Range(NamedTuple):
@@ -58,7 +61,7 @@ class Sharpening(NamedTuple):
 
 
 @kernel
-def shrink(plane: Plane, limits: Range, cell: int, out: Map) -> None:
+def shrink(plane: Values, limits: Range, cell: int, out: Map) -> None:
     """Means of cell x cell pixels, a power of two, of luma over black, after repeating the border: (H, W) -> (h, w).
 
     Sums of codes are exact in float32, so it is all the same whether a picture is halved again and again or at once.
@@ -105,14 +108,14 @@ def _row(line: int, cell: np.float32, maps: int) -> tuple[int, int, np.float32]:
 
 @kernel
 def refine(
-    fine: tuple[Plane, Plane],
-    coarse: tuple[Map, Map],
-    picture: Map,
+    fine: tuple[Values, Values],
+    coarse: tuple[Values, Values],
+    picture: Values,
     prior: Map,
     gain: Map,
     how: Sharpening,
     limits: Range,
-    out: Plane,
+    out: Values,
 ) -> None:
     """The next finer level of the fused picture: both bands, weighted, upon the level below.
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 
 from streamfuse.core.frame import ColorInfo, FusionMaps, Map, Plane, luma_range
-from streamfuse.fusion.bands import Range, Sharpening, refine, shrink
+from streamfuse.fusion.bands import Range, Sharpening, Values, refine, shrink
 from streamfuse.fusion.blend import blend_luma
 from streamfuse.fusion.pyramid_settings import ENERGY_FLOOR
 
@@ -65,27 +66,27 @@ def blend_pair(
     picture = blend_luma([dark[-1] / peak, bright[-1] / peak], maps, exponents, 0)
     more = np.float32(0.0 if level is None else level(picture))
     picture = (picture + more if more else picture) * peak
-    levels = [planes, *zip(dark, bright, strict=True)]
-    return refined(picture, levels, maps, exponents[0], float(peak), nominal, into)
+    levels: list[tuple[Values, Values]] = [planes, *zip(dark, bright, strict=True)]
+    return cast(Plane, refined(picture, levels, maps, exponents[0], float(peak), nominal, into))
 
 
 def upon(base: Map, lumas: Sequence[Map], maps: FusionMaps, exponent: float, extra: int) -> Map:
     """The finer bands of two padded pictures in [0, 1] upon the fused one, of their size halved `extra` times."""
     dark, bright = (halvings(luma, FLOATS, extra) for luma in lumas)
-    levels = [(lumas[0], lumas[1]), *zip(dark, bright, strict=True)]
+    levels: list[tuple[Values, Values]] = [(lumas[0], lumas[1]), *zip(dark, bright, strict=True)]
     picture = np.ascontiguousarray(base)
     return np.asarray(refined(picture, levels, maps, exponent, 1.0, FLOATS), np.float32)
 
 
 def refined(
-    picture: Map,
-    levels: Sequence[tuple[Plane, Plane]],
+    picture: Values,
+    levels: Sequence[tuple[Values, Values]],
     maps: FusionMaps,
     exponent: float,
     peak: float,
     limits: Range,
-    into: Plane | None = None,
-) -> Plane:
+    into: Values | None = None,
+) -> Values:
     """The finer bands of two exposures upon the fused picture at the network's scale.
 
     Args:
@@ -110,7 +111,7 @@ def refined(
     return picture
 
 
-def halvings(plane: Plane, limits: Range, times: int) -> list[Map]:
+def halvings(plane: Values, limits: Range, times: int) -> list[Map]:
     """Luma over black, halved 1 to `times` times, in the unit of the plane."""
     height, width = (-(-side // (1 << times)) << times for side in plane.shape)
     pyramid: list[Map] = []

@@ -11,7 +11,7 @@ The network looks at the picture through a few features at a quarter of its reso
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -43,21 +43,58 @@ class NetworkMaps:
     gains: tuple[Tensor, ...]
 
 
-def features(gaussian: list[Tensor], bands: list[Tensor], energies: list[Tensor]) -> Tensor:
+@dataclass(frozen=True, slots=True, eq=False)
+class Pyramid:
+    """What every network sees of a batch of brackets; networks that are trained side by side share it.
+
+    Args:
+        gaussian: levels 0..LEVELS of the luma, (B, N, H, W), sides padded to multiples of 32.
+        bands: the Laplacian ones, 0..LEVELS-1.
+        energies: `local_energy` of the bands.
+        size: (H, W) before padding.
+    """
+
+    gaussian: list[Tensor]
+    bands: list[Tensor]
+    energies: list[Tensor]
+    size: tuple[int, int]
+
+    @classmethod
+    def of(cls, luma: Tensor) -> Pyramid:
+        """The pyramid of luma (B, N, H, W) whose sides are multiples of 32."""
+        gaussian, bands = laplacian_pyramid(luma, LEVELS)
+        height, width = luma.shape[-2:]
+        return cls(gaussian, bands, [local_energy(band) for band in bands], (height, width))
+
+    @classmethod
+    def padded(cls, luma: Tensor) -> Pyramid:
+        """The pyramid of luma with sides of any length."""
+        height, width = luma.shape[-2:]
+        return replace(cls.of(pad_to_multiple(luma, 1 << LEVELS)), size=(height, width))
+
+    def mirrored(self, axes: tuple[int, ...]) -> Pyramid:
+        """The pyramid of the mirror image."""
+        gaussian, bands, energies = (
+            [level.flip(axes) for level in part] for part in (self.gaussian, self.bands, self.energies)
+        )
+        return Pyramid(gaussian, bands, energies, self.size)
+
+
+def features(pyramid: Pyramid) -> Tensor:
     """(B * N, 9, H/4, W/4): G1 unshuffled (4), G2, L2, and log local contrast (`local_energy`) of L0, L1, L2.
 
     They say how bright a place is in each exposure and how much detail of each size it holds, at a quarter of the
     resolution.
     """
-    batch, exposures = gaussian[0].shape[:2]
-    flat_g1 = gaussian[1].reshape(batch * exposures, 1, *gaussian[1].shape[-2:])
-    quarter = gaussian[2].shape[-2:]
+    batch, exposures = pyramid.gaussian[0].shape[:2]
+    flat_g1 = pyramid.gaussian[1].reshape(batch * exposures, 1, *pyramid.gaussian[1].shape[-2:])
+    quarter = pyramid.gaussian[2].shape[-2:]
 
     def flat(x: Tensor) -> Tensor:
         return x.reshape(batch * exposures, 1, *quarter)
 
     contrasts = []
-    for energy in energies[:3]:
+    for energy in pyramid.energies[:3]:
         pooled = (
             F.adaptive_avg_pool2d(energy, (quarter[0], quarter[1]))
             if energy.shape[-2:] != quarter
@@ -65,7 +102,13 @@ def features(gaussian: list[Tensor], bands: list[Tensor], energies: list[Tensor]
         )
         contrasts.append(flat(pooled.log() * 0.25 + 1.5))  # about -1.4 .. 1.5
     return torch.cat(
-        [F.pixel_unshuffle(flat_g1, 2) - 0.5, flat(gaussian[2]) - 0.5, flat(bands[2]) * 4, *contrasts], dim=1
+        [
+            F.pixel_unshuffle(flat_g1, 2) - 0.5,
+            flat(pyramid.gaussian[2]) - 0.5,
+            flat(pyramid.bands[2]) * 4,
+            *contrasts,
+        ],
+        dim=1,
     )
 
 
@@ -274,56 +317,43 @@ class Lcndr(nn.Module):
         """Exponent (>= 0) on the local energy of band `level`."""
         return self.sharpness[level].clamp_min(0.0)
 
-    def _priors(
-        self, gaussian: list[Tensor], bands: list[Tensor], energies: list[Tensor]
-    ) -> tuple[Tensor, ...]:
-        priors = self._seen(gaussian, bands, energies)
-        place = alone(gaussian[2])
+    def _priors(self, pyramid: Pyramid) -> tuple[Tensor, ...]:
+        priors = self._seen(pyramid)
+        place = alone(pyramid.gaussian[2])
         return (*(favour(prior, place) for prior in priors[:REVISED]), *priors[REVISED:])
 
-    def _seen(
-        self, gaussian: list[Tensor], bands: list[Tensor], energies: list[Tensor]
-    ) -> tuple[Tensor, ...]:
+    def _seen(self, pyramid: Pyramid) -> tuple[Tensor, ...]:
         if not self.config.mirrored:
-            return self._look(gaussian, bands, energies)
-        pyramids = (gaussian, bands, energies)
-        seen = [self._look(*([level.flip(axes) for level in p] for p in pyramids)) for axes in VIEWS]
+            return self._look(pyramid)
+        seen = [self._look(pyramid.mirrored(axes)) for axes in VIEWS]
         upright = [[prior.flip(axes) for prior in priors] for axes, priors in zip(VIEWS, seen, strict=True)]
         return tuple(_geometric_mean(views) for views in zip(*upright, strict=True))
 
-    def _look(
-        self, gaussian: list[Tensor], bands: list[Tensor], energies: list[Tensor]
-    ) -> tuple[Tensor, ...]:
-        exposures = gaussian[0].shape[1]
-        x = features(gaussian, bands, energies)
+    def _look(self, pyramid: Pyramid) -> tuple[Tensor, ...]:
+        luma = pyramid.gaussian[0]
+        exposures = luma.shape[1]
+        x = features(pyramid)
         if self.stem is not None:
-            x = torch.cat([x, self.stem(gaussian[0].flatten(0, 1).unsqueeze(1) - 0.5)], dim=1)
+            x = torch.cat([x, self.stem(luma.flatten(0, 1).unsqueeze(1) - 0.5)], dim=1)
         scales = self.extraction(x, exposures)
         if self.attention is not None:
             scales[3] = self.attention(scales[3], exposures)
         priors: tuple[Tensor, ...] = self.weight_maps(scales, exposures)
         return priors
 
-    def _blend(
-        self,
-        priors: tuple[Tensor, ...],
-        gaussian: list[Tensor],
-        bands: list[Tensor],
-        energies: list[Tensor],
-    ) -> tuple[Tensor, list[Tensor]]:
+    def _blend(self, priors: tuple[Tensor, ...], pyramid: Pyramid) -> tuple[Tensor, list[Tensor]]:
         """(base, fused bands)."""
         fused = []
-        for level, (band, energy) in enumerate(zip(bands, energies, strict=True)):
+        for level, (band, energy) in enumerate(zip(pyramid.bands, pyramid.energies, strict=True)):
             weights = band_weights(priors[level], energy, self.exponent(level))
             fused.append((weights * band).sum(1, keepdim=True))
-        base_prior = upsample(priors[-1], gaussian[-1].shape[-2:])
-        base = (base_prior * gaussian[-1]).sum(1, keepdim=True)
+        coarsest = pyramid.gaussian[-1]
+        base = (upsample(priors[-1], coarsest.shape[-2:]) * coarsest).sum(1, keepdim=True)
         return base, fused
 
-    def _gains(
-        self, base: Tensor, fused: list[Tensor], energies: list[Tensor], gaussian: list[Tensor]
-    ) -> Tensor:
+    def _gains(self, base: Tensor, fused: list[Tensor], pyramid: Pyramid) -> Tensor:
         assert self.revision is not None
+        gaussian, energies = pyramid.gaussian, pyramid.energies
         quarter = fused[2].shape[-2:]
         coarse = collapse(base, fused[2:], gaussian[2:], extra=-2)
 
@@ -341,25 +371,20 @@ class Lcndr(nn.Module):
 
     def maps(self, luma: Tensor) -> NetworkMaps:
         """Priors and gains for a stack (B, N, H, W) whose sides are multiples of 32."""
-        gaussian, bands = laplacian_pyramid(luma, LEVELS)
-        energies = [local_energy(band) for band in bands]
-        priors = self._priors(gaussian, bands, energies)
+        pyramid = Pyramid.of(luma)
+        priors = self._priors(pyramid)
         if self.revision is None:
             return NetworkMaps(priors, ())
-        base, fused = self._blend(priors, gaussian, bands, energies)
-        gains = self._gains(base, fused, energies, gaussian)
+        gains = self._gains(*self._blend(priors, pyramid), pyramid)
         return NetworkMaps(priors, tuple(gains[:, n : n + 1] for n in range(REVISED)))
 
-    def forward(self, luma: Tensor) -> Tensor:
+    def forward(self, luma: Tensor | Pyramid) -> Tensor:
         """Fused luma (B, 1, H, W), not clamped (training needs to see what leaves [0, 1])."""
-        height, width = luma.shape[-2:]
-        padded = pad_to_multiple(luma, 1 << LEVELS)
-        gaussian, bands = laplacian_pyramid(padded, LEVELS)
-        energies = [local_energy(band) for band in bands]
-        priors = self._priors(gaussian, bands, energies)
-        base, fused = self._blend(priors, gaussian, bands, energies)
+        pyramid = luma if isinstance(luma, Pyramid) else Pyramid.padded(luma)
+        base, fused = self._blend(self._priors(pyramid), pyramid)
         if self.revision is not None:
-            gains = self._gains(base, fused, energies, gaussian)
+            gains = self._gains(base, fused, pyramid)
             for n in range(REVISED):
                 fused[n] = fused[n] * upsample(gains[:, n : n + 1], fused[n].shape[-2:])
-        return collapse(base, fused, gaussian)[..., :height, :width]
+        height, width = pyramid.size
+        return collapse(base, fused, pyramid.gaussian)[..., :height, :width]

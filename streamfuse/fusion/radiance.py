@@ -11,7 +11,9 @@ of the darkest one but for a trace, so that no pixel is without a value. Where e
 alignment has put the reference in the other's place (`align.ghost`), brought to its scale: there both tell the same.
 
 A channel that clips is a lower bound. Where the darkest exposure is lost in its black, the radiance is that at least:
-cameras crush their blacks, and what a brighter exposure shows white must not be black.
+cameras crush their blacks, and what a brighter exposure shows white must not be black. What a darker exposure shows
+far beyond the white of a brighter one has clipped there, though chroma that pixels share may hide it (a small lamp of
+one pure colour): the brighter one is not asked.
 
 The scale of the film is kept over time (`ExposureScale`), and white stays where the first bracket puts it: nothing
 breathes. `docs/hdr.md` has the formulas of the output and their sources.
@@ -29,6 +31,7 @@ import numpy.typing as npt
 
 from streamfuse.core.frame import (
     AlignedBracket,
+    Bracket,
     ColorInfo,
     Frame,
     FusedFrame,
@@ -41,7 +44,7 @@ from streamfuse.core.one_buffer import empty_planes
 from streamfuse.core.protocols import ParallelStage
 from streamfuse.core.turns import Turn, Turns
 from streamfuse.fusion import radiance_rows as rows
-from streamfuse.fusion.radiance_scale import ExposureScale, sampled_colours, usual_white_ev
+from streamfuse.fusion.radiance_scale import ExposureScale, Gains, Meaning, picked
 from streamfuse.fusion.stage import untrusted_share
 from streamfuse.imaging import hdr_transfer, photometric
 from streamfuse.imaging.hdr_transfer import REFERENCE_WHITE, HdrTransfer
@@ -52,6 +55,9 @@ FULL_WELL = 10_000.0  # electrons at full scale
 FADE_START, FADE_END = 0.85, 0.97  # of R'G'B': a channel fades out as it clips
 LOST = 0.03, 0.1  # luma of the darkest exposure up to which it tells nothing, and from which on it tells all
 SURE_EV = 2.5  # where an exposure shows all, one that is darker by this is not asked: it would weigh 3 %
+FAR = 4.0  # times the light at which the next brighter exposure clips: what shows more has clipped there for sure
+SEEN = 0.01  # light above the noise of a dark exposure
+NEVER = 9.0  # R'G'B' that does not occur
 TRACE = 1e-6  # of its weight that is left of the darkest exposure when it clips
 H273_TRANSFER = {"pq": 16, "hlg": 18}
 HLG_PEAK = REFERENCE_WHITE / hdr_transfer.HLG_WHITE  # scene light at signal 1, where diffuse white is 203
@@ -132,6 +138,7 @@ def merged(
     color: ColorInfo,
     coded: Rendering,
     keep: bool = False,
+    gains: Gains | None = None,
 ) -> tuple[tuple[Plane, ...], Map | None]:
     """The planes that radiance is coded as, and the radiance itself if it is to be kept.
 
@@ -142,6 +149,7 @@ def merged(
         bits, subsampling, color: of the exposures.
         coded: how.
         keep: give the radiance, too.
+        gains: as in `Meaning`; None: all have one white balance.
 
     Returns:
         Planes of the shapes of the exposures', and (H, W, 3) float32 linear R, G, B of the exposures' primaries, at
@@ -158,18 +166,14 @@ def merged(
         chroma: Plane = np.full(coarse, neutral, lumas.dtype)
     else:
         chroma = np.stack([np.stack(planes[1:]) for planes in exposures])
-    kr, kb = color.luma_coefficients(height)
-    kg = 1 - kr - kb
-    to_rgb = np.array(
-        (2 * (1 - kr), 2 * kb * (1 - kb) / kg, 2 * kr * (1 - kr) / kg, 2 * (1 - kb)), np.float32
-    )
     places = np.arange(width) / (1 << subsampling[0])
     code = np.uint16(0)
     y, cb, cr = empty_planes(
         [np.broadcast_to(code, lumas.shape[1:]), *[np.broadcast_to(code, chroma.shape[2:])] * 2]
     )
     linear = np.empty((height if keep else 0, width, 3), np.float32)
-    light, weights, unclipped, floors = _tables(tuple(gaps_ev), transfer, bits, color.full_range)
+    one = one_white_balance(len(gaps_ev)) if gains is None else gains
+    how = tables(tuple(gaps_ev), one, transfer, bits, color.full_range)
     rows.merge(
         lumas,
         chroma,
@@ -177,13 +181,14 @@ def merged(
         subsampling,
         places.astype(np.uint32),
         (places % 1).astype(np.float32),
-        to_rgb,
-        light,
-        weights,
-        unclipped,
-        floors,
-        np.array([2.0**-gap for gap in gaps_ev], np.float32),
-        np.diff(gaps_ev, prepend=gaps_ev[0]) >= SURE_EV,
+        differences_to_rgb(color, height),
+        how.light,
+        how.weights,
+        how.unclipped,
+        how.floors,
+        how.scales,
+        how.sure,
+        how.far,
         np.array(LOST, np.float32),
         coded.matrix,
         coded.gain,
@@ -197,24 +202,65 @@ def merged(
     return (y,) if grey else (y, cb, cr), linear if keep else None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """What N exposures tell, as `radiance_rows` looks it up.
+
+    Args:
+        light, unclipped: linear light, and share that has not clipped, by R'G'B'.
+        weights: (N, nodes), by luma.
+        floors, sure: (N,), see `radiance_rows.merge`.
+        far: (N, 3), see there.
+        scales: (N, 3), radiance of R, G and B at the full scale of each exposure.
+    """
+
+    light: Map
+    unclipped: Map
+    weights: Map
+    floors: Map
+    sure: npt.NDArray[np.bool_]
+    far: Map
+    scales: Map
+
+
 @lru_cache(maxsize=8)
-def _tables(
-    gaps_ev: tuple[float, ...], transfer: Transfer, bits: int, full_range: bool
-) -> tuple[Map, Map, Map, Map]:
-    """Linear light, weights of each exposure, fading out, and what is left of each."""
-    values = np.linspace(0.0, 1.0, rows.NODES)
+def tables(
+    gaps_ev: tuple[float, ...], gains: Gains, transfer: Transfer, bits: int, full_range: bool
+) -> Tables:
+    """Of exposures so far apart, whose code values are made of light so."""
+    values = np.linspace(0.0, 1.0, rows.NODES if bits > 8 else rows.FEWER_NODES)
     light = photometric.decoded(values, transfer)
     black, white = luma_range(bits, full_range)
     rounding = np.gradient(light, values) / (white - black)
     variance = READ_NOISE**2 + light / FULL_WELL + rounding**2 / 12
-    scales = 4.0 ** np.asarray(gaps_ev)[:, None]
-    weights = scales / variance
+    weights = 4.0 ** np.asarray(gaps_ev)[:, None] / variance
     part = np.clip((FADE_END - values) / (FADE_END - FADE_START), 0, 1)
     floors = np.zeros(len(gaps_ev))
     floors[0] = TRACE * float(weights[0, -1])
-    tables = (light, weights, part * part * (3 - 2 * part), floors)
-    first, *others = (np.asarray(one, np.float32) for one in tables)
-    return first, others[0], others[1], others[2]
+    beyond = FAR * 2.0 ** -np.diff(gaps_ev)  # of each but the brightest
+    far = np.full((len(gaps_ev), 3), NEVER)
+    far[:-1, 0] = np.where(beyond < 1, np.interp(beyond, light, values), NEVER)
+    far[:-1, 1] = np.interp(SEEN, light, values)
+    far[:-1, 2] = beyond ** (1 / photometric.GAMMA)
+    scales = np.asarray(gains) * 2.0 ** -np.asarray(gaps_ev)[:, None]
+    sure = np.diff(gaps_ev, prepend=gaps_ev[0]) >= SURE_EV
+    first, unclipped, each, floor, most, scale = (
+        np.asarray(one, np.float32)
+        for one in (light, part * part * (3 - 2 * part), weights, floors, far, scales)
+    )
+    return Tables(first, unclipped, each, floor, sure, most, scale)
+
+
+def differences_to_rgb(color: ColorInfo, height: int) -> Map:
+    """What Cr adds to R', Cb and Cr take from G', and Cb adds to B'."""
+    kr, kb = color.luma_coefficients(height)
+    kg = 1 - kr - kb
+    return np.array((2 * (1 - kr), 2 * kb * (1 - kb) / kg, 2 * kr * (1 - kr) / kg, 2 * (1 - kb)), np.float32)
+
+
+def one_white_balance(count: int) -> Gains:
+    """`Meaning.gains` of exposures that do not differ in it."""
+    return ((1.0, 1.0, 1.0),) * count
 
 
 def in_units(radiance: Map, matrix: npt.NDArray[np.float64]) -> Map:
@@ -222,26 +268,34 @@ def in_units(radiance: Map, matrix: npt.NDArray[np.float64]) -> Map:
     return np.asarray(cv2.transform(radiance, matrix), np.float32)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scaled:
-    """Exposures of one instant, and what their code values mean.
+def coded_for(target: HdrTarget, frame: Frame, meaning: Meaning, light: float) -> Rendering:
+    """How the radiance of one instant is coded, of whose light a fade leaves a share of at most 1."""
+    coded = rendering(target, frame.color.primaries, 2.0**-meaning.white_ev)
+    return coded if light == 1 else replace(coded, matrix=coded.matrix * np.float32(light))
+
+
+def fused_frame(
+    bracket: Bracket,
+    planes: tuple[Plane, ...],
+    radiance: Map | None,
+    untrusted: float,
+    target: HdrTarget,
+    white: float,
+) -> FusedFrame:
+    """What a stage gives.
 
     Args:
-        exposures, gaps_ev, transfer: as `merged` takes them.
-        white: radiance of diffuse white, where 1 is what the darkest exposure clips at.
-        light: share of the light that a fade leaves, at most 1.
+        bracket: where it came from.
+        planes, radiance: as `merged` gives them.
+        untrusted: as in `FusedFrame`.
+        target: what they are coded as.
+        white: radiance that is 1 in what the frame carries.
     """
-
-    exposures: Sequence[tuple[Plane, ...]]
-    gaps_ev: Sequence[float]
-    transfer: Transfer
-    white: float
-    light: float
-
-    def merged(self, frame: Frame, coded: Rendering, keep: bool) -> tuple[tuple[Plane, ...], Map | None]:
-        """As `merged`; `frame` is one of them."""
-        how = frame.bits, frame.subsampling, frame.color, coded
-        return merged(self.exposures, self.gaps_ev, self.transfer, *how, keep=keep)
+    if radiance is not None:
+        to_709 = hdr_transfer.between_primaries(bracket.reference.color.primaries, hdr_transfer.BT709)
+        radiance = in_units(radiance, to_709 / white)
+    fused = FusedFrame.of_bracket(bracket, planes, untrusted)
+    return replace(fused, bits=target.bits, color=target.color, radiance=radiance)
 
 
 class RadianceStage(ParallelStage[AlignedBracket, FusedFrame]):
@@ -257,8 +311,7 @@ class RadianceStage(ParallelStage[AlignedBracket, FusedFrame]):
     def __init__(self, target: HdrTarget, dimmed: Callable[[int], float] = lambda _: 1.0) -> None:
         self._target = target
         self._dimmed = dimmed
-        self._scale = ExposureScale()
-        self._white_ev = target.white_ev
+        self._scale = ExposureScale(target.white_ev)
         self._turns = Turns()
 
     def begin(self, item: AlignedBracket) -> Callable[[], Iterable[FusedFrame]]:
@@ -266,32 +319,28 @@ class RadianceStage(ParallelStage[AlignedBracket, FusedFrame]):
         return partial(self._merged, item, self._turns.next())
 
     def _merged(self, item: AlignedBracket, turn: Turn) -> Iterable[FusedFrame]:
-        scaled, target = self._scaled(item, turn), self._target
-        frame, light, white = item.bracket.reference, scaled.light, scaled.white
-        coded = rendering(target, frame.color.primaries, white)
-        if light < 1:
-            coded = replace(coded, matrix=coded.matrix * np.float32(light))
-        planes, radiance = scaled.merged(frame, coded, keep=target.keep)
-        if radiance is not None:
-            to_709 = hdr_transfer.between_primaries(frame.color.primaries, hdr_transfer.BT709)
-            radiance = in_units(radiance, to_709 * (light / white))
-        fused = FusedFrame.of_bracket(item.bracket, planes, untrusted_share(item))
-        return (replace(fused, bits=target.bits, color=target.color, radiance=radiance),)
+        (meaning, light), target, frame = self._meaning(item, turn), self._target, item.bracket.reference
+        coded = coded_for(target, frame, meaning, light)
+        planes, radiance = merged_of(item, meaning, coded, target.keep)
+        white = 2.0**-meaning.white_ev / light
+        return (fused_frame(item.bracket, planes, radiance, untrusted_share(item), target, white),)
 
-    def _scaled(self, item: AlignedBracket, turn: Turn) -> Scaled:
-        """What is known of a bracket's exposures, each asked for in order."""
+    def _meaning(self, item: AlignedBracket, turn: Turn) -> tuple[Meaning, float]:
+        """What a bracket's exposures mean, each asked for in order, and the share of light that a fade leaves."""
         with turn:
-            transfer, gaps = self._scale(item)
-            if self._white_ev is None and not item.bracket.alone:
-                frame = item.bracket.reference
-                colours = sampled_colours(item.exposures, frame.bits, frame.color)
-                self._white_ev = usual_white_ev(colours, gaps, transfer)
-            white_ev = self._white_ev
-        exposures = item.exposures
-        if (
-            item.bracket.alone
-        ):  # a title, or a film whose exposures do not alternate: its white is diffuse white
-            exposures, gaps, white_ev = exposures[:1], (0.0,), 0.0
-        assert white_ev is not None
-        light = float(photometric.decoded(np.array(self._dimmed(item.bracket.reference.index)), transfer))
-        return Scaled(exposures, gaps, transfer, 2.0**-white_ev, min(light, 1.0))
+            meaning = self._scale(item.bracket, item.balances, lambda: picked(item.exposures))
+        return meaning, light_left(self._dimmed(item.bracket.reference.index), meaning.transfer)
+
+
+def light_left(dimmed: float, transfer: Transfer) -> float:
+    """Share of the light where R'G'B' are dimmed to a share."""
+    return min(float(photometric.decoded(np.array(dimmed), transfer)), 1.0)
+
+
+def merged_of(
+    item: AlignedBracket, meaning: Meaning, coded: Rendering, keep: bool
+) -> tuple[tuple[Plane, ...], Map | None]:
+    """`merged`, of a bracket; one that is alone (a title, a film whose exposures do not alternate) is one exposure."""
+    frame, exposures = item.bracket.reference, item.exposures[: len(meaning.gaps_ev)]
+    how = meaning.transfer, frame.bits, frame.subsampling, frame.color, coded
+    return merged(exposures, meaning.gaps_ev, *how, keep=keep, gains=meaning.gains)

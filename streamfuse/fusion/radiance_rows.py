@@ -1,7 +1,8 @@
 """Compiled loops that merge exposures into radiance and code it for a display, one line of pixels at a time.
 
-All that is no plain arithmetic is looked up: linear light and weights by R'G'B' in [0, 1] (`NODES` values), codes and
-roll-off by luminance, `PER_OCTAVE` values for each doubling from 2^`LOWEST` on (see `luminances`).
+All that is no plain arithmetic is looked up: linear light and weights by R'G'B' in [0, 1] (`NODES` values; of 8 bit
+`FEWER_NODES`, which are finer than its codes and stay in the processor's fastest memory), codes and roll-off by
+luminance, `PER_OCTAVE` values for each doubling from 2^`LOWEST` on (see `luminances`).
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ import numpy.typing as npt
 from streamfuse.core.frame import Map, Plane
 from streamfuse.core.jit import kernel
 
-NODES = 4096
+NODES, FEWER_NODES = 4096, 1024
 PER_OCTAVE, LOWEST, HIGHEST = 256, -14, 14
 _SHIFT = np.int32(15)  # bits of a float32 that are finer than one of PER_OCTAVE: 23 - 8
 _FIRST = np.int32((127 + LOWEST) * PER_OCTAVE)
 _LAST = np.int32((HIGHEST - LOWEST) * PER_OCTAVE - 1)
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
-_TOP = np.float32(NODES - 1)
 
 
 def luminances() -> npt.NDArray[np.float64]:
@@ -28,9 +28,9 @@ def luminances() -> npt.NDArray[np.float64]:
 
 
 @kernel
-def _node(value: np.float32) -> np.uint32:
-    """Place of a value in tables over [0, 1]."""
-    return np.uint32(min(max(value, _ZERO), _ONE) * _TOP + _HALF)
+def _node(value: np.float32, top: np.float32) -> np.uint32:
+    """Place of a value in tables over [0, 1], whose last place is `top`."""
+    return np.uint32(min(max(value, _ZERO), _ONE) * top + _HALF)
 
 
 @kernel
@@ -75,6 +75,17 @@ def _chroma(
 
 
 @kernel
+def _beyond(luma: Map, cb: Map, cr: Map, to_rgb: Map, brighter: Map, far: Map) -> bool:
+    """Whether a line shows anything that has clipped in the next brighter exposure for sure; see `_add`."""
+    found = False
+    for i in range(len(luma)):
+        green = to_rgb[1] * cb[i] + to_rgb[2] * cr[i]
+        largest = luma[i] + max(to_rgb[0] * cr[i], to_rgb[3] * cb[i], -green)
+        found |= (largest > far[0]) | ((luma[i] > far[1]) & (luma[i] > far[2] * brighter[i]))
+    return found
+
+
+@kernel
 def _add(
     luma: Map,
     cb: Map,
@@ -84,8 +95,10 @@ def _add(
     weight: Map,
     unclipped: Map,
     floor: np.float32,
-    scale: np.float32,
+    scale: Map,
     sure: bool,
+    brighter: Map,
+    far: Map,
     total: Map,
     sums: Map,
     least: Map,
@@ -95,20 +108,34 @@ def _add(
 
     `least` (3, w) rises to what a channel must have that clips. A pixel is settled, and darker exposures are not asked,
     once no channel of it clips in an exposure that is `sure`: beside it a darker one would weigh next to nothing.
+    But a channel that is beyond `far[0]` here is clipped in all brighter exposures, whatever they say, and so is a
+    pixel whose luma is above `far[1]` and `far[2]` times what the next `brighter` one has: chroma that is shared with
+    the pixels around hides it.
     """
+    top = np.float32(len(light) - 1)
+    within = not _beyond(luma, cb, cr, to_rgb, brighter, far)  # as of most lines
     for i in range(luma.shape[0]):
-        if settled[i]:
+        if settled[i] and within:
             continue
-        r = _node(luma[i] + to_rgb[0] * cr[i])
-        g = _node(luma[i] - to_rgb[1] * cb[i] - to_rgb[2] * cr[i])
-        b = _node(luma[i] + to_rgb[3] * cb[i])
-        share = weight[_node(luma[i])]
+        red_code = luma[i] + to_rgb[0] * cr[i]
+        green_code = luma[i] - to_rgb[1] * cb[i] - to_rgb[2] * cr[i]
+        blue_code = luma[i] + to_rgb[3] * cb[i]
+        lost = luma[i] > far[1] and luma[i] > far[2] * brighter[i]
+        if lost or max(red_code, green_code, blue_code) > far[0]:
+            settled[i] = False
+            for c, code in enumerate((red_code, green_code, blue_code)):
+                if lost or code > far[0]:
+                    total[c, i], sums[c, i], least[c, i] = _ZERO, _ZERO, _ZERO
+        elif settled[i]:
+            continue
+        r, g, b = _node(red_code, top), _node(green_code, top), _node(blue_code, top)
+        share = weight[_node(luma[i], top)]
         kept_r, kept_g, kept_b = unclipped[r], unclipped[g], unclipped[b]
         red, green, blue = share * kept_r + floor, share * kept_g + floor, share * kept_b + floor
         total[0, i] += red
         total[1, i] += green
         total[2, i] += blue
-        light_r, light_g, light_b = light[r] * scale, light[g] * scale, light[b] * scale
+        light_r, light_g, light_b = light[r] * scale[0], light[g] * scale[1], light[b] * scale[2]
         sums[0, i] += red * light_r
         sums[1, i] += green * light_g
         sums[2, i] += blue * light_b
@@ -202,6 +229,7 @@ def merge(
     floors: Map,
     scales: Map,
     sure: npt.NDArray[np.bool_],
+    far: Map,
     dim: Map,
     matrix: Map,
     gain: Map,
@@ -222,8 +250,9 @@ def merge(
         to_rgb: what Cr adds to R', Cb and Cr take from G', Cb adds to B'.
         light, unclipped: by the nodes of R'G'B'.
         weights: (N, NODES), by luma.
-        floors, scales: of each exposure, added to its weight, and radiance of its full scale.
+        floors, scales: of each exposure, added to its weight, and radiance of R, G and B at its full scale.
         sure: whether an exposure needs no darker one beside it where it does not clip.
+        far: (N, 3), by what all brighter exposures have clipped for sure, see `_add`.
         dim: see `_hidden`.
         matrix, gain, knee, signal, luma: see `_code`.
         codes: scale and offset of Y', scale and neutral of chroma, the offset with what rounds.
@@ -233,7 +262,11 @@ def merge(
     count, height, width = lumas.shape
     columns, rows = chroma.shape[3], chroma.shape[2]
     across, down = 1 << subsampling[0], 1 << subsampling[1]
-    y_line, cb, cr = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
+    y_lines, cb, cr = (
+        np.empty((2, width), np.float32),
+        np.empty(width, np.float32),
+        np.empty(width, np.float32),
+    )
     framed, total = np.empty(columns + 1, np.float32), np.empty((3, width), np.float32)
     sums, coarse = np.empty((3, width), np.float32), np.zeros((2, width), np.float32)
     least, hidden = np.empty((3, width), np.float32), np.empty(width, np.float32)
@@ -246,11 +279,16 @@ def merge(
         place = np.float32(y + 0.5) / np.float32(down) - _HALF
         above = int(np.floor(place))
         way = place - np.float32(above)
-        near, far = min(max(above, 0), rows - 1), min(max(above + 1, 0), rows - 1)
+        upper, lower = min(max(above, 0), rows - 1), min(max(above + 1, 0), rows - 1)
         for k in range(count - 1, -1, -1):
+            y_line = y_lines[k & 1]
             _luma(lumas[k, y], levels[0], levels[1], y_line)
-            _chroma(chroma[k, 0, near], chroma[k, 0, far], way, levels[2], levels[3], index, part, framed, cb)
-            _chroma(chroma[k, 1, near], chroma[k, 1, far], way, levels[2], levels[3], index, part, framed, cr)
+            _chroma(
+                chroma[k, 0, upper], chroma[k, 0, lower], way, levels[2], levels[3], index, part, framed, cb
+            )
+            _chroma(
+                chroma[k, 1, upper], chroma[k, 1, lower], way, levels[2], levels[3], index, part, framed, cr
+            )
             _add(
                 y_line,
                 cb,
@@ -262,6 +300,8 @@ def merge(
                 floors[k],
                 scales[k],
                 sure[k],
+                y_lines[(k & 1) ^ int(k < count - 1)],
+                far[k],
                 total,
                 sums,
                 least,

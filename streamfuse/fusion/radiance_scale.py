@@ -4,22 +4,27 @@ Both are found in the aligned exposures of each instant, and kept over time, sin
 makes the picture breathe. The transfer function is the one that most instants told so far. The gap between two
 exposures is the median over the last `WINDOW` instants of the ratio of linear light, over R', G' and B' that the
 brighter one shows within its range; as long as too few do, it is the rough figure of their histograms. Metadata that
-tell the exposures are believed instead.
+tell the exposures are believed instead. Where the alignment has proven that the exposures differ in white balance, all
+have that of the darkest one here: what clips in it is white.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from streamfuse.core.color import planes_to_rgb
-from streamfuse.core.frame import AlignedBracket, ColorInfo, Map, Neighbours, Plane
+from streamfuse.core.frame import Bracket, ColorInfo, Map, Neighbours, Plane
 from streamfuse.fusion.luma import normalise
 from streamfuse.imaging import photometric
-from streamfuse.imaging.photometric import PLAIN, Transfer
+from streamfuse.imaging.photometric import GAMMA, PLAIN, Transfer
+
+Gains = tuple[tuple[float, float, float], ...]
 
 GAMMA_22 = 4  # of H.273: footage that says so is believed
 GREY_CARD = 0.18  # of diffuse white
@@ -44,41 +49,77 @@ _TELLING_EV = (
 _MIN_RATIO = 2.0**-12  # below it the darker exposure shows nothing but its noise
 
 
-class ExposureScale:
-    """Follows the exposures of a film; called once for each instant, in order."""
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What the code values of a bracket's exposures mean.
 
-    def __init__(self) -> None:
+    Args:
+        transfer: what makes linear light of R'G'B'.
+        gaps_ev: exposure of each rank, relative to the darkest.
+        gains: what linear R, G and B of each rank are multiplied by to have the white balance of the darkest.
+        white_ev: how far diffuse white lies below what the darkest exposure clips at.
+    """
+
+    transfer: Transfer
+    gaps_ev: tuple[float, ...]
+    gains: Gains
+    white_ev: float
+
+
+class ExposureScale:
+    """Follows the exposures of a film; called once for each instant, in order.
+
+    Args:
+        white_ev: as in `Meaning`; None: by the first bracket, as `usual_white_ev` has it.
+    """
+
+    def __init__(self, white_ev: float | None = None) -> None:
+        self._white_ev = white_ev
         self._votes: Counter[Transfer] = Counter()
         self._steps: dict[int, deque[float]] = {}
         self._rough: dict[int, deque[float]] = {}
 
-    def __call__(self, aligned: AlignedBracket) -> tuple[Transfer, tuple[float, ...]]:
-        """The transfer function, and the exposure of each rank relative to the darkest one in EV.
+    def __call__(
+        self,
+        bracket: Bracket,
+        balances: Sequence[tuple[float, float]],
+        seen: Callable[[], Sequence[tuple[Plane, ...]]],
+    ) -> Meaning:
+        """Of one bracket more; without partners it tells nothing, and its white is diffuse white.
 
-        A bracket without partners tells nothing, and has all exposures at 0 EV.
+        Args:
+            bracket: where its exposures came from.
+            balances: as in `AlignedBracket`.
+            seen: gives `picked` of its exposures.
         """
-        bracket = aligned.bracket
         if bracket.alone:
-            return self.transfer, (0.0,) * bracket.cycle
-        frame = bracket.reference
-        lumas = sampled(aligned.exposures, frame.bits, frame.color)
+            return Meaning(self.transfer, (0.0,), ((1.0, 1.0, 1.0),), 0.0)
+        frame, planes = bracket.reference, seen()
+        colours = sampled_colours(planes, frame.bits, frame.color)
+        lumas = sampled(planes, frame.bits, frame.color)
         curves = [photometric.estimate_curve([dark], [bright]) for dark, bright in pairwise(lumas)]
         if frame.color.transfer == GAMMA_22:
             self._votes[PLAIN] += bracket.cycle  # more than all others can have
         told = (curve.transfer for curve in curves if curve.gap_ev < _TELLING_EV)
         self._votes.update(transfer for transfer in told if transfer is not None)
-        known = _known(aligned)
-        if known is not None:
-            return self.transfer, tuple(ev - known[0] for ev in known)
+        known = _known(bracket)
+        gains = (
+            tuple((red**GAMMA, 1.0, blue**GAMMA) for red, blue in balances)
+            or ((1.0, 1.0, 1.0),) * bracket.cycle
+        )
         gaps = [0.0]
-        colours = sampled_colours(aligned.exposures, frame.bits, frame.color)
         for rank, ((dark, bright), curve) in enumerate(zip(pairwise(colours), curves, strict=True)):
-            step = measured_step(dark, bright, self.transfer)
+            if known is not None:
+                gaps.append(known[rank + 1] - known[0])
+                continue
+            step = measured_step(dark, bright, self.transfer, np.divide(gains[rank], gains[rank + 1]))
             # A rough figure counts as long as none has been measured.
             kept = self._rough if step is None else self._steps
             kept.setdefault(rank, deque(maxlen=WINDOW)).append(curve.gap_ev if step is None else step)
             gaps.append(gaps[-1] + float(np.median(self._steps.get(rank) or self._rough[rank])))
-        return self.transfer, tuple(gaps)
+        if self._white_ev is None:
+            self._white_ev = usual_white_ev(colours, gaps, self.transfer)
+        return Meaning(self.transfer, tuple(gaps), gains, self._white_ev)
 
     @property
     def transfer(self) -> Transfer:
@@ -86,32 +127,40 @@ class ExposureScale:
         return max(self._votes, key=lambda one: self._votes[one], default=PLAIN)
 
 
-def sampled(exposures: Sequence[tuple[Plane, ...]], bits: int, color: ColorInfo) -> list[Map]:
-    """Luma of every second to eighth pixel of each exposure, across and down, in [0, 1]."""
-    step = _stride(exposures)
-    return [normalise(np.ascontiguousarray(planes[0][::step, ::step]), bits, color) for planes in exposures]
+def sampled(seen: Sequence[tuple[Plane, ...]], bits: int, color: ColorInfo) -> list[Map]:
+    """Luma of `picked` planes, in [0, 1]."""
+    return [normalise(np.ascontiguousarray(planes[0]), bits, color) for planes in seen]
 
 
-def sampled_colours(exposures: Sequence[tuple[Plane, ...]], bits: int, color: ColorInfo) -> list[Map]:
-    """R'G'B' (h, w, 3) float32 in [0, 1] of the same pixels, with the chroma sample that lies nearest."""
-    step, found = _stride(exposures), []
-    for luma, *chroma in exposures:
-        rows, columns = np.ix_(*(np.arange(0, size, step) for size in luma.shape))
-        planes = [luma[rows, columns]]
-        for plane in chroma:
-            down, across = (int(fine > coarse) for fine, coarse in zip(luma.shape, plane.shape, strict=True))
-            planes.append(plane[rows >> down, columns >> across])
+def sampled_colours(seen: Sequence[tuple[Plane, ...]], bits: int, color: ColorInfo) -> list[Map]:
+    """R'G'B' (h, w, 3) float32 in [0, 1] of `picked` planes."""
+    found = []
+    for planes in seen:
         wide = tuple(plane.astype(np.uint16) << np.uint16(16 - bits) for plane in planes)
         found.append(planes_to_rgb(wide, 16, (0, 0), color).astype(np.float32) / np.float32(65535))
     return found
 
 
-def _stride(exposures: Sequence[tuple[Plane, ...]]) -> int:
-    pixels = exposures[0][0].size
-    return next((stride for most, stride in _STRIDES if pixels < most), _LARGE_STRIDE)
+def picked(exposures: Sequence[tuple[Plane, ...]]) -> list[tuple[Plane, ...]]:
+    """Every second to eighth pixel of each exposure, across and down, with the chroma sample that lies nearest."""
+    places = [pixels(exposures[0][0].shape, plane.shape) for plane in exposures[0]]
+    return [
+        tuple(plane[np.ix_(*at)] for plane, at in zip(planes, places, strict=True)) for planes in exposures
+    ]
 
 
-def measured_step(dark: Map, bright: Map, transfer: Transfer) -> float | None:
+def pixels(size: tuple[int, ...], plane: tuple[int, ...]) -> list[npt.NDArray[np.intp]]:
+    """Rows and columns, in a plane of a picture of this size, of those that are `picked`."""
+    step = next((stride for most, stride in _STRIDES if size[0] * size[1] < most), _LARGE_STRIDE)
+    return [
+        np.arange(0, fine, step) >> ((fine - 1).bit_length() - (coarse - 1).bit_length())
+        for fine, coarse in zip(size, plane, strict=True)
+    ]
+
+
+def measured_step(
+    dark: Map, bright: Map, transfer: Transfer, balance: npt.ArrayLike = (1.0, 1.0, 1.0)
+) -> float | None:
     """EV from a darker exposure to a brighter one of the same instant; None where too little shows both.
 
     It is the slope of the line through 0 that light of the darker exposure has over that of the brighter one, which is
@@ -120,6 +169,7 @@ def measured_step(dark: Map, bright: Map, transfer: Transfer) -> float | None:
     Args:
         dark, bright: R'G'B' in [0, 1] of the same shape.
         transfer: what makes linear light of them.
+        balance: what linear R, G and B of the darker one are multiplied by to have the white balance of the brighter.
     """
     tells = (bright > _DIM) & (bright < _CLIPPED)
     if int(tells.sum()) < _MIN_VALUES:
@@ -128,6 +178,7 @@ def measured_step(dark: Map, bright: Map, transfer: Transfer) -> float | None:
     low, high = (
         photometric.decoded(one[tells][::every].astype(np.float64), transfer) for one in (dark, bright)
     )
+    low = low * np.broadcast_to(np.asarray(balance), tells.shape)[tells][::every]
     ratio = float(np.median(low / high))
     for _ in range(_ROUNDS):
         away = np.abs(low - ratio * high)
@@ -159,9 +210,8 @@ def usual_white_ev(colours: Sequence[Map], gaps_ev: Sequence[float], transfer: T
     return round(found / WHITE_STEP) * WHITE_STEP
 
 
-def _known(aligned: AlignedBracket) -> list[float] | None:
+def _known(bracket: Bracket) -> list[float] | None:
     """Exposure of each rank in EV from the frames' metadata, if all tell and rise."""
-    bracket = aligned.bracket
     found: list[float] = []
     for rank in range(bracket.cycle):
         pair = bracket.missing.get(rank, Neighbours(None, None))

@@ -13,7 +13,6 @@ it follows edges without halos. Nothing is measured on the picture: it cannot br
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import lru_cache
 
 import cv2
@@ -24,7 +23,7 @@ from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.frame import AlignedBracket, ColorInfo, FusedFrame, Map, Plane, chroma_range, luma_range
 from streamfuse.core.turns import Turn
 from streamfuse.fusion import radiance_rows as rows
-from streamfuse.fusion.radiance import HdrTarget, RadianceStage, Rendering
+from streamfuse.fusion.radiance import HdrTarget, RadianceStage, Rendering, merged_of
 from streamfuse.fusion.stage import untrusted_share
 from streamfuse.imaging import hdr_transfer, photometric
 from streamfuse.imaging.hdr_transfer import REFERENCE_WHITE
@@ -80,18 +79,20 @@ class ToneMapStage(RadianceStage):
         self._local = local
 
     def _merged(self, item: AlignedBracket, turn: Turn) -> Iterable[FusedFrame]:
-        scaled, frame = self._scaled(item, turn), item.bracket.reference
+        (meaning, left), frame = self._meaning(item, turn), item.bracket.reference
         planes = frame.planes
         if not item.bracket.alone:
-            light = scaled.white / scaled.light  # a fade makes everything that much darker
-            brightest = 2.0 ** ((COMPRESSION - 1) * np.log2(1 / light)) if self._local else 1.0
-            coded = screen_rendering(frame.bits, frame.color, frame.height, scaled.transfer, light, brightest)
-            planes, radiance = scaled.merged(frame, coded, keep=self._local)
+            white = 2.0**-meaning.white_ev
+            shown = white / left  # a fade makes everything that much darker
+            brightest = 2.0 ** ((COMPRESSION - 1) * np.log2(1 / shown)) if self._local else 1.0
+            how = frame.bits, frame.color, frame.height, meaning.transfer
+            coded = screen_rendering(*how, shown, brightest)
+            planes, radiance = merged_of(item, meaning, coded, self._local)
             planes = tuple(plane.astype(frame.luma.dtype) for plane in planes)
             if radiance is not None:
-                radiance *= compressing(radiance, scaled.white)[..., None]
+                radiance *= compressing(radiance, white)[..., None]
                 planes = _coded(radiance, coded, planes, frame.bits, frame.subsampling, frame.color)
-        return (replace(FusedFrame.of_bracket(item.bracket, planes, untrusted_share(item))),)
+        return (FusedFrame.of_bracket(item.bracket, planes, untrusted_share(item)),)
 
 
 def compressing(radiance: Map, white: float) -> Map:

@@ -24,7 +24,7 @@ HLG_WHITE_SIGNAL = 0.75  # of diffuse white (BT.2408 table 1)
 
 _M1, _M2 = 2610 / 16384, 2523 / 4096 * 128
 _C1, _C2, _C3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
-_LEAST_ROLL_OFF = 1e-6  # of the signal: below it there is nothing between the knee and the peak to bend
+_MIN_ROLL_OFF = 1e-6  # of the signal: below it there is nothing between the knee and the peak to bend
 _A = 0.17883277
 _B, _C = 1 - 4 * _A, 0.5 - _A * float(np.log(4 * _A))
 
@@ -91,7 +91,7 @@ def rolled_off(nits: Levels, source_peak: float, peak: float) -> Levels:
     """
     top = float(pq_encode(np.array(source_peak)))
     most = float(pq_encode(np.array(peak))) / top
-    if most > 1 - _LEAST_ROLL_OFF:
+    if most > 1 - _MIN_ROLL_OFF:
         return np.minimum(nits, peak)
     knee = max(1.5 * most - 0.5, 0.0)
     signal = np.minimum(pq_encode(nits) / top, 1.0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
-from streamfuse.core.arrays import Picture
+from streamfuse.core.frame import Pixels
 from streamfuse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def is_tensor(value: object) -> TypeGuard[Tensor]:
     return torch is not None and isinstance(value, torch.Tensor)
 
 
-def fused_tensor(stack: Tensor, fuse: Callable[[Sequence[Picture]], Picture]) -> Tensor:
+def fused_tensor(stack: Tensor, fuse: Callable[[Sequence[Pixels]], Pixels]) -> Tensor:
     """Fuse the pictures of a tensor (N, C, H, W), or of each of a batch (B, N, C, H, W).
 
     Args:

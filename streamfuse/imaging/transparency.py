@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-Picture = npt.NDArray[Any]  # (H, W, 3) R'G'B' or (H, W) grey; uint8 or uint16
-Alpha = npt.NDArray[Any]  # (H, W), 0 = empty, of the dtype of its picture
+from streamfuse.core.frame import Pixels
+
+Alpha = npt.NDArray[np.unsignedinteger]  # (H, W), 0 = empty, of the dtype of its picture
 
 _SMALLEST = 1  # pixel of the coarsest level
 
 
-def filled(picture: Picture, alpha: Alpha) -> Picture:
+def filled(picture: Pixels, alpha: Alpha) -> Pixels:
     """A picture whose empty pixels hold a smooth continuation of the others; all others are as they were.
 
     Empty pixels mostly hold black, and black in every exposure pulls down what is fused beside it. Push-pull

@@ -81,9 +81,10 @@ def _shifts(flow: Map | None, size: tuple[int, int]) -> Map:
     """A flow field as dx and dy (2, h, w), in pixels of a plane of `size` (width, height)."""
     if flow is None:
         return np.zeros((2, 1, 2), np.float32)
-    scale = np.array((size[0] / flow.shape[1], size[1] / flow.shape[0]), np.float32)
-    shifts = np.stack(cv2.split(two_columns(flow)))
-    shifts *= scale[:, None, None]
+    field = two_columns(flow)
+    shifts = np.empty((2, *field.shape[:2]), np.float32)
+    np.multiply(field[..., 0], np.float32(size[0] / flow.shape[1]), out=shifts[0])
+    np.multiply(field[..., 1], np.float32(size[1] / flow.shape[0]), out=shifts[1])
     return shifts
 
 

@@ -9,8 +9,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from streamfuse.core.arrays import Picture
-from streamfuse.core.frame import Map
+from streamfuse.core.frame import Map, Pixels
 
 Align = Literal["auto", "off", "global", "flow"]
 
@@ -28,7 +27,7 @@ _SHOWN = (
 class Aligned:
     """Photographs in one geometry, and what was found and done, in sentences."""
 
-    pictures: list[Picture]
+    pictures: list[Pixels]
     mode: str
     moved: int
     pixels: float
@@ -36,7 +35,7 @@ class Aligned:
     warnings: tuple[str, ...]
 
 
-def brought_together(pictures: list[Picture], names: Sequence[str], align: Align) -> Aligned:
+def brought_together(pictures: list[Pixels], names: Sequence[str], align: Align) -> Aligned:
     """The photographs, brought together as asked for.
 
     Args:
@@ -89,19 +88,19 @@ def brought_together(pictures: list[Picture], names: Sequence[str], align: Align
     return Aligned(found.pictures, found.mode, found.moved, pixels, tuple(notes), tuple(warnings))
 
 
-def _shows(picture: Picture) -> bool:
+def _shows(picture: Pixels) -> bool:
     """Whether a photograph is neither nearly black nor nearly white all over."""
     low, high, share = _SHOWN
     values = picture[::8, ::8] / np.iinfo(picture.dtype).max
     return bool(np.mean((values > low) & (values < high)) >= share)
 
 
-def _likeness(one: Picture, other: Picture) -> float:
+def _likeness(one: Pixels, other: Pixels) -> float:
     """Rank correlation of two thumbnails, -1..1: of what they show, whatever the exposure."""
     return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
 
 
-def _ranks(picture: Picture) -> Map:
+def _ranks(picture: Pixels) -> Map:
     small = cv2.resize(picture, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
     grey = cv2.blur(small.reshape(*small.shape[:2], -1).mean(2), (3, 3))
     return np.argsort(np.argsort(grey, axis=None)).astype(np.float32)

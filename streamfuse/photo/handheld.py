@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from streamfuse.align.displacement import Displacement, measured
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
-from streamfuse.core.frame import Bracket, ColorInfo, Frame, Neighbours
-
-Picture = npt.NDArray[Any]  # (H, W, 3) R'G'B' or (H, W) grey; uint8 or uint16
+from streamfuse.core.frame import Bracket, ColorInfo, Frame, Neighbours, Pixels
 
 _COLOR = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=True)
 _USABLE = (0.08, 0.92)  # of full scale: neither lost in noise nor clipped
@@ -37,14 +34,14 @@ class HandHeld:
             are.
     """
 
-    pictures: list[Picture]
+    pictures: list[Pixels]
     mode: Mode
     moved: int
     pixels: float
     unknown: tuple[int, ...]
 
 
-def align_pictures(pictures: Sequence[Picture], mode: Literal["global", "flow"]) -> list[Picture]:
+def align_pictures(pictures: Sequence[Pixels], mode: Literal["global", "flow"]) -> list[Pixels]:
     """Align N >= 2 pictures of one scene; where one disagrees with the reference, the reference takes its place.
 
     Args:
@@ -59,7 +56,7 @@ def align_pictures(pictures: Sequence[Picture], mode: Literal["global", "flow"])
     return _aligned(ordered, rank, mode)
 
 
-def align_moved(pictures: Sequence[Picture]) -> HandHeld:
+def align_moved(pictures: Sequence[Pixels]) -> HandHeld:
     """Align those of N >= 2 photographs that lie more than half a pixel off the best exposed one; no others.
 
     A homography brings them back; where things at different distance moved by different amounts, dense motion does the
@@ -86,14 +83,14 @@ def align_moved(pictures: Sequence[Picture]) -> HandHeld:
     return HandHeld(ordered, mode, len(moved), pixels, unknown)
 
 
-def _brought_back(picture: Picture, found: Displacement) -> Picture:
+def _brought_back(picture: Pixels, found: Displacement) -> Pixels:
     """A photograph in the geometry of the reference; beyond its border the nearest pixel is repeated."""
     size = picture.shape[1], picture.shape[0]
     how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     return cv2.warpPerspective(picture, found.homography, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _aligned(ordered: Sequence[Picture], rank: int, mode: Mode) -> list[Picture]:
+def _aligned(ordered: Sequence[Pixels], rank: int, mode: Mode) -> list[Pixels]:
     """All in the geometry of the one at `rank`, which takes the place of what disagrees with it."""
     from streamfuse.align.aligner import Aligner  # which compiles loops: not for what needs no alignment
 
@@ -101,31 +98,29 @@ def _aligned(ordered: Sequence[Picture], rank: int, mode: Mode) -> list[Picture]
     missing = {n: Neighbours(frame, None) for n, frame in enumerate(frames) if n != rank}
     bracket = Bracket(frames[rank], rank, len(frames), missing)
     (aligned,) = Aligner("best", mode, ghost=True, rate="half").push(bracket)
-    return [_picture(planes, frames[rank].bits) for planes in aligned.exposures]
+    if len(frames[rank].planes) == 1:
+        return [luma for (luma,) in aligned.exposures]
+    return [planes_to_rgb(planes, frames[rank].bits, (0, 0), _COLOR) for planes in aligned.exposures]
 
 
-def _by_brightness(pictures: Sequence[Picture]) -> list[Picture]:
+def _by_brightness(pictures: Sequence[Pixels]) -> list[Pixels]:
     return sorted(pictures, key=lambda picture: float(picture[::4, ::4].mean()))
 
 
-def _best_exposed(ordered: Sequence[Picture]) -> int:
+def _best_exposed(ordered: Sequence[Pixels]) -> int:
     return max(range(len(ordered)), key=lambda index: _usable_share(ordered[index]))
 
 
-def _usable_share(picture: Picture) -> float:
+def _usable_share(picture: Pixels) -> float:
     top = float(np.iinfo(picture.dtype).max)
     sample = picture[::4, ::4]
     return float(np.mean((sample > _USABLE[0] * top) & (sample < _USABLE[1] * top)))
 
 
-def _frame(picture: Picture, index: int) -> Frame:
+def _frame(picture: Pixels, index: int) -> Frame:
     bits = 8 * picture.dtype.itemsize
     pixels = np.ascontiguousarray(picture)
-    planes: tuple[Picture, ...] = (pixels,)
+    planes: tuple[Pixels, ...] = (pixels,)
     if pixels.ndim == 3:
         planes = rgb_to_planes(pixels, bits=bits, subsampling=(0, 0), color=_COLOR)
     return Frame(planes, bits, (0, 0), _COLOR, index, Fraction(1, 25), index)
-
-
-def _picture(planes: tuple[Picture, ...], bits: int) -> Picture:
-    return planes[0] if len(planes) == 1 else planes_to_rgb(planes, bits, (0, 0), _COLOR)

@@ -9,20 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from streamfuse.capture.damage import PNG, check_whole
 from streamfuse.capture.image_source import SUFFIXES, natural_key
+from streamfuse.core.frame import Pixels
 from streamfuse.core.input_file import missing
 from streamfuse.errors import InputError
 
-Pixels = npt.NDArray[Any]  # (H, W, 3) R'G'B' or (H, W) grey; uint8 or uint16
-Tags = Mapping[int, Any]  # Exif: tag -> value; the Exif and GPS directories are mappings themselves
+Tags = Mapping[int, object]  # Exif: tag -> value; the Exif and GPS directories are mappings themselves
 
 _TIFF = (b"II*\0", b"MM\0*")
 _FORMATS = ("JPEG", "PNG", "TIFF")
@@ -196,11 +194,11 @@ def _damaged(path: Path) -> InputError:
     )
 
 
-def _tags(image: Image.Image) -> tuple[dict[int, Any], int]:
+def _tags(image: Image.Image) -> tuple[dict[int, object], int]:
     """What is worth keeping of the Exif data, and the orientation (1..8); nothing where Exif is damaged."""
     try:
         exif = image.getexif()
-        tags: dict[int, Any] = {tag: exif[tag] for tag in _KEPT if tag in exif}
+        tags: dict[int, object] = {tag: exif[tag] for tag in _KEPT if tag in exif}
         for directory in (_EXIF, _GPS):
             values = {tag: value for tag, value in exif.get_ifd(directory).items() if tag != _INTEROP}
             if values:

@@ -7,14 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args, overload
+from typing import TYPE_CHECKING, Literal, get_args, overload
 
-import cv2
 import numpy as np
 
-from streamfuse.core.arrays import Picture, checked_pictures
-from streamfuse.core.color import planes_to_rgb, rgb_to_planes
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.arrays import checked_pictures
+from streamfuse.core.color import planes_to_rgb, rgb_to_planes, to_8_bit, to_16_bit
+from streamfuse.core.frame import ColorInfo, Pixels
 from streamfuse.encode import avif, exr
 from streamfuse.errors import InputError, UsageError
 from streamfuse.fusion import strips
@@ -25,7 +24,7 @@ from streamfuse.imaging.transparency import common, filled
 from streamfuse.look.dither import SIDE, for_planes
 from streamfuse.look.look import Look
 from streamfuse.look.stage import Grader
-from streamfuse.photo import still_radiance
+from streamfuse.photo import gain_map, still_radiance
 from streamfuse.photo.aligned import Align, brought_together
 from streamfuse.photo.reading import Photo, expand_photos, read_photo
 from streamfuse.photo.writing import check_target, holds_alpha, write_photo
@@ -33,7 +32,6 @@ from streamfuse.photo.writing import check_target, holds_alpha, write_photo
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from streamfuse.fusion.strips import Rows
 
 # Inside, pictures are 16-bit Y'CbCr 4:4:4: converting costs less than half a code value of 8 bits.
 _BITS = 16
@@ -80,10 +78,10 @@ class Fuser:
         self._grade = Grader(wanted) if wanted.active else None
 
     @overload
-    def __call__(self, pictures: Sequence[Picture]) -> Picture: ...
+    def __call__(self, pictures: Sequence[Pixels]) -> Pixels: ...
     @overload
     def __call__(self, pictures: Tensor) -> Tensor: ...
-    def __call__(self, pictures: Sequence[Picture] | Tensor) -> Picture | Tensor:
+    def __call__(self, pictures: Sequence[Pixels] | Tensor) -> Pixels | Tensor:
         """Fuse pictures, in any order.
 
         Args:
@@ -101,11 +99,11 @@ class Fuser:
             return fused_tensor(pictures, self._fused)
         return self._fused(pictures)
 
-    def _fused(self, given: object) -> Picture:
+    def _fused(self, given: object) -> Pixels:
         pictures = checked_pictures(given)
         first = pictures[0]
         fused = np.empty_like(first, order="C")
-        readers = [_reader(picture) for picture in pictures]
+        readers = [partial(_lines_of, picture) for picture in pictures]
         made = self._strips(readers, first.shape[:2], _BITS, _COLOR)
         if self._grade is not None:
             whole = tuple(np.empty(first.shape[:2], np.uint16) for _ in range(3 if first.ndim == 3 else 1))
@@ -115,7 +113,7 @@ class Fuser:
             return _graded(self._grade(whole, _BITS, _SUBSAMPLING, _COLOR), fused)
         for top, planes in made:
             wide = planes[0] if len(planes) == 1 else planes_to_rgb(planes, _BITS, _SUBSAMPLING, _COLOR)
-            fused[top : top + len(wide)] = wide if first.dtype == np.uint16 else _narrow(wide)
+            fused[top : top + len(wide)] = wide if first.dtype == np.uint16 else to_8_bit(wide)
         return fused
 
     @property
@@ -130,15 +128,15 @@ class Fuser:
 
 
 def fuse_pair(
-    under: Picture,
-    over: Picture,
+    under: Pixels,
+    over: Pixels,
     *,
     preset: str = "best",
     device: str = "auto",
     fuser: str | None = None,
     threads: int | None = None,
     look: Look | str | None = None,
-) -> Picture:
+) -> Pixels:
     """Fuse an under- and an over-exposed picture; see `Fuser` for the arguments.
 
     Example:
@@ -151,22 +149,14 @@ def fuse_pair(
     return Fuser(preset, device, fuser=fuser, threads=threads, look=look)([under, over])
 
 
-def _reader(picture: Picture) -> Rows:
-    return lambda first, end: _to_planes(picture[first:end])
-
-
-def _to_planes(lines: Picture) -> tuple[Picture, ...]:
+def _lines_of(picture: Pixels, first: int, end: int) -> tuple[Pixels, ...]:
+    lines = picture[first:end]
     if lines.ndim == 3:
         return rgb_to_planes(lines, bits=_BITS, subsampling=_SUBSAMPLING, color=_COLOR)
-    wide = lines.astype(np.uint16) * np.uint16(257) if lines.dtype == np.uint8 else lines
-    return (np.ascontiguousarray(wide),)
+    return (np.ascontiguousarray(to_16_bit(lines)),)
 
 
-def _narrow(wide: Picture) -> Picture:
-    return np.asarray(cv2.convertScaleAbs(wide, alpha=1 / 257)).reshape(wide.shape)
-
-
-def _graded(planes: tuple[Picture, ...], out: Picture) -> Picture:
+def _graded(planes: tuple[Pixels, ...], out: Pixels) -> Pixels:
     """Fill a picture from 16-bit planes; 8 bit by thresholds, so that a smooth gradient shows no bands."""
     height, width = out.shape[:2]
     for top in range(0, height, _ROWS):
@@ -222,6 +212,7 @@ def fuse_stills(
     overwrite: bool = False,
     look: Look | str | None = None,
     white: float | None = None,
+    hdr: Literal["gainmap"] | None = None,
 ) -> StillSummary:
     """Fuse photographs of one scene, in any order, into one picture file.
 
@@ -242,6 +233,7 @@ def fuse_stills(
         quality: of JPEG, 1..100.
         overwrite: replace an existing file.
         look: as `Fuser`.
+        hdr: "gainmap": a JPEG that HDR screens show as such; the exposures are merged into light, too.
         white: of linear light: how many EV diffuse white lies below what clips in the darkest exposure; if None, as
             makes the picture of usual brightness.
 
@@ -251,15 +243,19 @@ def fuse_stills(
     if align not in get_args(Align):
         raise UsageError(f"There is no alignment {align!r}; choose from {', '.join(get_args(Align))}.")
     target = Path(output)
-    if target.suffix.lower() in (*exr.SUFFIXES, avif.SUFFIX):
+    if hdr is not None:
+        gain_map.require_gain_map(target)
+    if hdr is not None or target.suffix.lower() in (*exr.SUFFIXES, avif.SUFFIX):
         still_radiance.refuse_fuser(fuser, bits)
         if look is not None and (Look.named(look) if isinstance(look, str) else look).active:
             raise UsageError(
                 f"A look is of pictures for ordinary screens and {target} holds the light of the scene: leave it out."
             )
-        return _merge_stills(inputs, target, align, white, overwrite)
+        return _merge_stills(inputs, target, align, white, overwrite, quality)
     if white is not None:
-        raise UsageError("--white is for linear light: leave it out, or name an .exr, .hdr or .avif file.")
+        raise UsageError(
+            "--white is for linear light: leave it out, name an .exr, .hdr or .avif file, or add --hdr gainmap."
+        )
     check_target(target, bits, overwrite)
     paths = expand_photos(inputs)
     _refuse_input(target, paths)
@@ -317,9 +313,14 @@ def fuse_stills(
 
 
 def _merge_stills(
-    inputs: Sequence[str | Path], target: Path, align: Align, white: float | None, overwrite: bool
+    inputs: Sequence[str | Path],
+    target: Path,
+    align: Align,
+    white: float | None,
+    overwrite: bool,
+    quality: int,
 ) -> StillSummary:
-    """`fuse_stills` into linear light."""
+    """`fuse_stills` into linear light; JPEGs have a gain map."""
     photos = still_radiance.read_darkest_first(inputs, target, overwrite)
     _refuse_input(target, [photo.path for photo in photos])
     _check_alike(photos)
@@ -344,6 +345,8 @@ def _merge_stills(
     found = still_radiance.merge_pictures(aligned.pictures, exposures, white, primaries or 1)
     if target.suffix.lower() == avif.SUFFIX:
         avif.write_avif(target, still_radiance.pq_planes(found), still_radiance.PQ)
+    elif target.suffix.lower() in gain_map.SUFFIXES:
+        gain_map.write_gain_map(target, found, quality)
     else:
         exr.write_linear(target, found.radiance)
     height, width = found.radiance.shape[:2]

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import ExifTags, ImageCms
 
-from streamfuse.core.arrays import Picture
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import ColorInfo, Map, Plane
+from streamfuse.core.frame import ColorInfo, Map, Pixels, Plane
 from streamfuse.core.output_file import check_output_file
 from streamfuse.encode import avif, exr
 from streamfuse.errors import UsageError
 from streamfuse.fusion.radiance import HdrTarget, in_units, merged, rendering
-from streamfuse.fusion.radiance_scale import measured_step, sampled, sampled_colours, usual_white_ev
+from streamfuse.fusion.radiance_scale import measured_step, picked, sampled, sampled_colours, usual_white_ev
 from streamfuse.imaging import photometric
 from streamfuse.imaging.hdr_transfer import (
     BT709,
@@ -36,6 +34,7 @@ from streamfuse.photo.reading import Photo, expand_photos, read_photo
 
 _BITS = 16
 _STRIP = 256  # rows
+_DARKEST, _STEPS = 1e-4, 4096  # cd/m2 that tables begin at, and their length
 PEAK = 1000.0  # cd/m2 that nothing exceeds in PQ
 PQ = ColorInfo(matrix=9, primaries=BT2020, transfer=16, full_range=True)
 
@@ -77,7 +76,7 @@ def read_darkest_first(inputs: Sequence[str | Path], output: Path, overwrite: bo
 
 
 def merge_pictures(
-    pictures: Sequence[Picture],
+    pictures: Sequence[Pixels],
     exif_ev: Sequence[float] | None,
     white_ev: float | None,
     primaries: int = BT709,
@@ -92,11 +91,12 @@ def merge_pictures(
     """
     color = ColorInfo(matrix=6, primaries=primaries, transfer=1, full_range=True)
     planes = [_planes(picture, color) for picture in pictures]
-    lumas = sampled(planes, _BITS, color)
+    seen = picked(planes)
+    lumas = sampled(seen, _BITS, color)
     curves = [photometric.estimate_curve([dark], [bright]) for dark, bright in pairwise(lumas)]
     votes = Counter(curve.transfer for curve in curves if curve.transfer is not None)
     transfer = votes.most_common(1)[0][0] if votes else SRGB  # as photographs are
-    colours = sampled_colours(planes, _BITS, color)
+    colours = sampled_colours(seen, _BITS, color)
     if exif_ev is not None:
         gaps = tuple(ev - exif_ev[0] for ev in exif_ev)
     else:
@@ -112,24 +112,28 @@ def merge_pictures(
 
 
 def pq_planes(found: Merged) -> tuple[Plane, Plane, Plane]:
-    """Y, Cb, Cr of 10 bit and 4:2:0 in the colours of `PQ`: diffuse white at 203 cd/m2, nothing above `PEAK`.
+    """Y, Cb, Cr of 10 bit and 4:2:0 in the colours of `PQ`: diffuse white at 203 cd/m2, nothing above `PEAK`."""
+    steps = np.geomspace(_DARKEST, PEAK, _STEPS)
+    signal = pq_encode(steps)
+    rgb = np.empty(found.radiance.shape, np.uint16)
+    for top, nits in rolled_off_light(found, BT2020, PEAK):
+        rgb[top : top + len(nits)] = np.rint(65535 * np.interp(np.log(nits), np.log(steps), signal))
+    return rgb_to_planes(rgb, bits=10, subsampling=(1, 1), color=PQ)
+
+
+def rolled_off_light(found: Merged, primaries: int, peak: float) -> Iterator[tuple[int, Map]]:
+    """First row and cd/m2 (rows, W, 3) of parts of a picture: diffuse white at 203, nothing above the peak.
 
     What would be brighter is rolled off by the largest of R, G and B, as in video.
     """
-    to_2020 = between_primaries(BT709, BT2020) * REFERENCE_WHITE
+    matrix = between_primaries(BT709, primaries) * REFERENCE_WHITE
     brightest = REFERENCE_WHITE * 2.0**found.white_ev
-    nits = np.geomspace(1e-4, max(brightest, PEAK), 4096)
-    gain = rolled_off(nits, brightest, PEAK) / nits
-    signal = pq_encode(nits)
-    steps = np.log(nits)
-    height, width = found.radiance.shape[:2]
-    rgb = np.empty((height, width, 3), np.uint16)
-    for top in range(0, height, _STRIP):  # float64 of a large photograph would take gigabytes
-        light = np.maximum(in_units(found.radiance[top : top + _STRIP], to_2020), np.float32(1e-4))
-        largest = np.log(light.max(axis=2, keepdims=True))
-        light = light * np.interp(largest, steps, gain)
-        rgb[top : top + _STRIP] = np.rint(65535 * np.interp(np.log(light), steps, signal))
-    return rgb_to_planes(rgb, bits=10, subsampling=(1, 1), color=PQ)
+    steps = np.geomspace(_DARKEST, max(brightest, peak), _STEPS)
+    gain = rolled_off(steps, brightest, peak) / steps
+    for top in range(0, len(found.radiance), _STRIP):  # float64 of a large photograph would take gigabytes
+        nits = np.maximum(in_units(found.radiance[top : top + _STRIP], matrix), np.float32(_DARKEST))
+        largest = np.log(nits.max(axis=2, keepdims=True))
+        yield top, np.asarray(nits * np.interp(largest, np.log(steps), gain), np.float32)
 
 
 def exif_exposures(photos: Sequence[Photo]) -> list[float] | None:
@@ -164,14 +168,14 @@ def refuse_fuser(fuser: str | None, bits: int | None) -> None:
             )
 
 
-def _planes(picture: Picture, color: ColorInfo) -> tuple[Picture, ...]:
+def _planes(picture: Pixels, color: ColorInfo) -> tuple[Pixels, ...]:
     wide = picture.astype(np.uint16) * np.uint16(257) if picture.dtype == np.uint8 else picture
     if wide.ndim == 2:
         return (np.ascontiguousarray(wide),)
     return rgb_to_planes(np.ascontiguousarray(wide), bits=_BITS, subsampling=(0, 0), color=color)
 
 
-def _exif_ev(tags: Mapping[int, Any]) -> float | None:
+def _exif_ev(tags: Mapping[int, object]) -> float | None:
     details = tags.get(ExifTags.IFD.Exif)
     if not isinstance(details, Mapping):
         return None

@@ -10,20 +10,18 @@ import struct
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from streamfuse.core.color import to_8_bit, to_16_bit
+from streamfuse.core.frame import Pixels
 from streamfuse.core.output_file import check_output_file, is_special, write_bytes_file
 from streamfuse.encode import avif, exr
 from streamfuse.encode.image_sink import SUFFIXES
 from streamfuse.errors import EncoderError, OutputError
-
-Pixels = npt.NDArray[Any]
 
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
 _MAKER_NOTE, _ICC = 0x927C, 34675
@@ -56,7 +54,7 @@ def write_photo(
     path: Path,
     pixels: Pixels,
     *,
-    tags: Mapping[int, Any] | None = None,
+    tags: Mapping[int, object] | None = None,
     icc: bytes | None = None,
     bits: int | None = None,
     quality: int = 95,
@@ -81,7 +79,10 @@ def write_photo(
     if alpha is not None and holds_alpha(path):
         colour = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
         pixels = np.dstack([colour, alpha])
-    pixels = _of_depth(pixels, 8 if suffix in _JPEG_SUFFIXES else bits)
+    if suffix in _JPEG_SUFFIXES or bits == 8:
+        pixels = to_8_bit(pixels)
+    elif bits == 16:
+        pixels = to_16_bit(pixels)
     exif = _exif(tags or {}, pixels.shape)
     try:
         if suffix in _JPEG_SUFFIXES:
@@ -103,14 +104,6 @@ def holds_alpha(path: Path) -> bool:
     return path.suffix.lower() not in _JPEG_SUFFIXES
 
 
-def _of_depth(pixels: Pixels, bits: int | None) -> Pixels:
-    if bits == 8 and pixels.dtype == np.uint16:
-        return np.asarray(cv2.convertScaleAbs(pixels, alpha=1 / 257)).reshape(pixels.shape)
-    if bits == 16 and pixels.dtype == np.uint8:
-        return pixels.astype(np.uint16) * np.uint16(257)
-    return pixels
-
-
 class _Text(str):
     """Exif text, byte for byte: Pillow reads it as Latin-1, whatever it is, and would write ASCII alone."""
 
@@ -121,7 +114,7 @@ class _Text(str):
         return super().encode("latin-1", errors)
 
 
-def _exif(tags: Mapping[int, Any], shape: tuple[int, ...]) -> Image.Exif:
+def _exif(tags: Mapping[int, object], shape: tuple[int, ...]) -> Image.Exif:
     exif = Image.Exif()
     for tag, value in _writable(tags).items():
         exif[tag] = value
@@ -132,9 +125,9 @@ def _exif(tags: Mapping[int, Any], shape: tuple[int, ...]) -> Image.Exif:
     return exif
 
 
-def _writable(tags: Mapping[int, Any], directory: int | None = None) -> dict[int, Any]:
+def _writable(tags: Mapping[int, object], directory: int | None = None) -> dict[int, object]:
     """The tags without those whose value is not of the kind that the tag should have: damaged, or a camera's fancy."""
-    kept: dict[int, Any] = {}
+    kept: dict[int, object] = {}
     for tag, found in tags.items():
         if isinstance(found, Mapping):
             kept[tag] = _writable(found, tag)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from streamfuse.align.aligner import Aligner
+from streamfuse.align.policy import AlignSettings
 from streamfuse.config import Config
 from streamfuse.core.frame import Bracket, ClassifiedFrame, Frame, FusedFrame, WeighedBracket
 from streamfuse.core.memory_limit import brackets_at_once, check_memory_limit
@@ -17,6 +18,7 @@ from streamfuse.exposure.classifier import ExposureClassifier
 from streamfuse.exposure.doubled import AgainStage, Doubles, OnceStage
 from streamfuse.exposure.fade import DimStage, Fades, LiftStage
 from streamfuse.exposure.pair import Pairer
+from streamfuse.fusion.device import is_cpu, resolve_device
 from streamfuse.fusion.fuser import Fuser, LcndrFuser, create_fuser
 from streamfuse.fusion.radiance import HdrTarget, RadianceStage
 from streamfuse.fusion.stage import BlendStage, WeighStage
@@ -24,12 +26,13 @@ from streamfuse.fusion.threads import cpus, limit_threads
 from streamfuse.fusion.tone_map import ToneMapStage
 from streamfuse.look.stage import LookStage
 from streamfuse.runtime import hdr_output
-from streamfuse.runtime.line import Line, NamedStage
+from streamfuse.runtime.line import Line
 from streamfuse.temporal.flicker import Deflicker
 from streamfuse.temporal.level import Leveller
 from streamfuse.temporal.smooth import Smoother
 
 if TYPE_CHECKING:
+    from streamfuse.backends.cuda.radiance import DeviceRadiance
     from streamfuse.backends.cuda.stage import DeviceFusion
 
 _LONGEST_OPENING = 1500  # frames before exposures alternate: a minute of titles
@@ -54,7 +57,7 @@ class Chain:
 
     front: Front
     fusion: Line[Bracket, FusedFrame]
-    fuser: Fuser | RadianceStage
+    fuser: Fuser | RadianceStage | DeviceRadiance
     smooth: bool
     deflicker: bool = False
     threads: int | None = None
@@ -64,11 +67,6 @@ class Chain:
     def line(self) -> Line[Frame, FusedFrame]:
         """All of it."""
         return self.front.line.followed_by(self.fusion)
-
-    @property
-    def stages(self) -> tuple[NamedStage, ...]:
-        """All of it, stage by stage."""
-        return self.line.stages
 
     @property
     def delay_frames(self) -> int:
@@ -116,7 +114,7 @@ def build_chain(
     on_device: bool = False,
     threads: int | None = None,
 ) -> Chain:
-    """label -> pair -> align -> weigh -> smooth -> blend -> flicker -> look.
+    """label -> pair -> align -> weigh -> smooth -> blend -> deflicker -> look.
 
     Args:
         config: the settings.
@@ -133,7 +131,7 @@ def build_chain(
     """
     target = hdr_output.target(config)
     if target is not None or config.fuse.fuser in TONE_MAPS:
-        return _build_radiance(config, simultaneous, target, threads)
+        return _build_radiance(config, simultaneous, target, threads, on_device)
     fuser = create_fuser(
         config.fuser_name,
         preset=config.fuse.preset,
@@ -151,37 +149,60 @@ def build_chain(
             weighed = weighed.then("smooth", Smoother())
         blend = BlendStage(fuser, Leveller() if config.smooth.enabled else None, keep=keep)
         fusion = weighed.then("blend", blend).ending_in(DimStage(front.fades))
-    if config.smooth.flicker:
-        fusion = fusion.then("flicker", Deflicker())
+    if config.smooth.deflicker:
+        fusion = fusion.then("deflicker", Deflicker())
     if (look := config.look.look).active:
         fusion = fusion.then("look", LookStage(look))
     if finish:
         fusion = fusion.ending_in(FinishStage(finish))
     fusion = fusion.ending_in(AgainStage(front.doubles))
-    return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.flicker, threads)
+    return Chain(front, fusion, fuser, config.smooth.enabled, config.smooth.deflicker, threads)
 
 
 def _build_radiance(
-    config: Config, simultaneous: int, target: HdrTarget | None, threads: int | None
+    config: Config, simultaneous: int, target: HdrTarget | None, threads: int | None, on_device: bool
 ) -> Chain:
     """label -> pair -> align -> merge; without a target tone-mapped for ordinary screens, and graded."""
     limit_threads(config.fuse.threads if threads is None else 1)
     front = build_front(config, simultaneous)
-    if target is not None:
-        merge = RadianceStage(target, front.fades.taken)
-    else:
+    merge: RadianceStage | DeviceRadiance
+    if target is None:
         merge = ToneMapStage(config.fuse.fuser == "radiance-local", config.output.white, front.fades.taken)
-    fusion = Line("align", _aligner(config, careful=True)).then("merge", merge)
+    else:
+        there = _radiance_on_device(config, target, front) if on_device else None
+        merge = there or RadianceStage(target, front.fades.taken)
+    if isinstance(merge, RadianceStage):
+        fusion = Line("align", _aligner(config, careful=True)).then("merge", merge)
+    else:
+        fusion = Line("fuse", merge)
     if (look := config.look.look).active:
         fusion = fusion.then("look", LookStage(look))
     fusion = fusion.ending_in(AgainStage(front.doubles))
     return Chain(front, fusion, merge, smooth=False, threads=threads)
 
 
+def _radiance_on_device(config: Config, target: HdrTarget, front: Front) -> DeviceRadiance | None:
+    """Build what is from align to merge on the GPU; None where there is none, or none of such settings."""
+    align = config.align
+    if is_cpu(config.fuse.device) or align.mode == "global" or os.environ.get("STREAMFUSE_RESIDENT") == "0":
+        return None
+    device = resolve_device(config.fuse.device)
+    if device.type == "cpu":
+        return None
+    from streamfuse.backends.cuda.radiance import DeviceRadiance
+
+    return DeviceRadiance(device, _settings(config, careful=True), target, front.fades.taken)
+
+
 def _aligner(config: Config, careful: bool = False) -> Aligner:
-    align, rate = config.align, config.input.rate
+    return Aligner(**asdict(_settings(config, careful)))
+
+
+def _settings(config: Config, careful: bool) -> AlignSettings:
+    align = config.align
     denoise = align.denoise is not False if careful else config.denoise
-    return Aligner(config.align_preset, align.mode, align.ghost, rate, denoise, careful=careful)
+    how = config.align_preset, align.mode, align.ghost, config.input.rate
+    return AlignSettings(*how, denoise=denoise, careful=careful)
 
 
 def fusion_on_device(

@@ -9,8 +9,7 @@ from types import TracebackType
 import numpy as np
 
 from streamfuse.core.arguments import expect_frame
-from streamfuse.core.arrays import Picture
-from streamfuse.core.frame import FusedFrame
+from streamfuse.core.frame import FusedFrame, Pixels
 from streamfuse.core.options import SinkOptions
 from streamfuse.core.protocols import Sink, SourceInfo
 from streamfuse.core.reports import SinkReport
@@ -43,7 +42,7 @@ class DeferredSink(Sink):
         self._count = 0
         self._sink: Sink | None = None
 
-    def write(self, frame: FusedFrame | Picture) -> None:
+    def write(self, frame: FusedFrame | Pixels) -> None:
         """Write one frame, or one picture as `FusedFrame.from_rgb` takes it.
 
         Raises:

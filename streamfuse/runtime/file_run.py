@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 from streamfuse.config import Config, configured
 from streamfuse.core.arguments import checked_names
@@ -86,7 +86,7 @@ class Summary:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Give plain values, ready for JSON."""
         return asdict(self)
 

@@ -79,7 +79,7 @@ def _refuse_beside_a_tone_map(config: Config) -> None:
         return
     for name, given in (
         ("--side-by-side", config.output.side_by_side),
-        ("--flicker on", config.smooth.flicker),
+        ("--deflicker on", config.smooth.deflicker),
         ("--device cuda", config.fuse.device.startswith("cuda")),
     ):
         if given:
@@ -93,8 +93,7 @@ def _refuse(config: Config) -> None:
     for name, given in (
         ("--fuser", config.fuse.fuser is not None),
         ("--side-by-side", out.side_by_side),
-        ("--flicker on", config.smooth.flicker),
-        ("--device cuda", config.fuse.device.startswith("cuda")),
+        ("--deflicker on", config.smooth.deflicker),
         ("A look", config.look.look.active),
     ):
         if given:

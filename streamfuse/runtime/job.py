@@ -6,16 +6,17 @@ differs is who opens the parts and what is told at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Generic, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, Self, TypedDict, TypeVar, Unpack
 
 from streamfuse.config import Config
 from streamfuse.core.frame import Frame, FusedFrame
 from streamfuse.core.protocols import Drain, Feed, Sink, Source, SourceInfo
-from streamfuse.core.queue import Policy
+from streamfuse.core.queue import Policy, Queue
 from streamfuse.exposure.classifier import ClassificationReport
 from streamfuse.runtime import hdr_output
+from streamfuse.runtime.bracket_queue import BracketQueue, brackets_that_wait
 from streamfuse.runtime.chain import Chain, Finish, chain_of_run
 from streamfuse.runtime.findings import contradictions, damage
 from streamfuse.runtime.line import Line
@@ -25,6 +26,8 @@ from streamfuse.runtime.statistics import Statistics
 Item = TypeVar("Item")
 Out = TypeVar("Out")
 
+_FRAMES_THAT_WAIT = 16  # for their label, of a live source: they are read faster than they come
+
 OpenSinks = Callable[[SourceInfo], Sequence[Sink]]
 
 
@@ -33,6 +36,7 @@ class JobOptions(TypedDict, total=False):
 
     queue_size: int
     policy: Policy
+    queues: Mapping[str, Queue[Any]]
     on_progress: Callable[[Statistics], None] | None
     stop_timeout: float
     finish_timeout: float
@@ -60,7 +64,7 @@ class Job(Generic[Item, Out]):
         self.source = source
         self.sinks = tuple(sinks)
         self._stopped = False
-        self._pipeline = Pipeline(source, line.stages, sinks, **options)
+        self._pipeline = Pipeline(source, line, sinks, **options)
 
     def run(self) -> Statistics:
         """Run to the end, to an interrupt, to `stop`, or to the first error.
@@ -105,6 +109,9 @@ class Job(Generic[Item, Out]):
 class FusionJob(Job[Frame, FusedFrame]):
     """A job in which frames are fused.
 
+    Where those that come too fast are dropped (`policy`), they are so as whole brackets before they are fused, and few
+    are on their way: what comes out stays young, and no label goes wrong.
+
     Args:
         source, sinks, options: as of a `Job`.
         chain: as `chain_of_run` builds it for this source.
@@ -124,6 +131,15 @@ class FusionJob(Job[Frame, FusedFrame]):
         **options: Unpack[JobOptions],
     ) -> None:
         options.setdefault("threads", chain.threads)
+        if options.get("policy", "wait") != "wait":
+            unit = 1 if source.info.simultaneous > 1 or config.input.rate == "half" else None
+            rate = float(source.info.rate) / source.info.simultaneous
+            fuse = BracketQueue(brackets_that_wait(rate, unit or config.input.cycle or 2), unit)
+            label = Queue[Frame](_FRAMES_THAT_WAIT, options["policy"])
+            options |= {
+                "queue_size": 1,
+                "queues": {chain.line.stages[0].name: label, chain.fusion.stages[0].name: fuse},
+            }
         super().__init__(source, chain.line, sinks, **options)
         self.chain = chain
         self.info = source.info

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from streamfuse.core.frame import FusedFrame, WeighedBracket
+from streamfuse.core.frame import Array, FusedFrame, WeighedBracket
 from streamfuse.errors import UsageError
 from streamfuse.imaging.grid import resample
 
@@ -40,7 +38,7 @@ class AttachMaps:
 
     def __call__(self, weighed: WeighedBracket, fused: FusedFrame) -> FusedFrame:
         """The same frame with its maps."""
-        maps: dict[str, npt.NDArray[Any]] = {}
+        maps: dict[str, Array] = {}
         if "weights" in self._names:
             maps["weights"] = _weights(weighed)
         if "ghost" in self._names:
@@ -53,7 +51,7 @@ class AttachMaps:
         return replace(fused, maps=maps)
 
 
-def _weights(weighed: WeighedBracket) -> npt.NDArray[Any]:
+def _weights(weighed: WeighedBracket) -> Array:
     finest, coverage = weighed.maps.priors[0], weighed.maps.coverage
     size = tuple(max(1, round(side / part)) for side, part in zip(finest.shape[1:], coverage, strict=True))
     return np.stack([resample(prior, (size[0], size[1]), coverage=coverage) for prior in finest]).astype(
@@ -61,7 +59,7 @@ def _weights(weighed: WeighedBracket) -> npt.NDArray[Any]:
     )
 
 
-def _ghost(weighed: WeighedBracket, size: tuple[int, int]) -> npt.NDArray[Any]:
+def _ghost(weighed: WeighedBracket, size: tuple[int, int]) -> Array:
     masks = np.zeros((len(weighed.aligned.trust), *size), np.uint8)
     for mask, trust in zip(masks, weighed.aligned.trust, strict=True):
         if trust is not None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar
 
 from streamfuse.core.arguments import described
-from streamfuse.core.protocols import Drain, Feed, Sink, Stage
+from streamfuse.core.protocols import Drain, Feed, ParallelStage, Sink, Stage
 from streamfuse.core.queue import Policy, Queue
 from streamfuse.errors import StageTimeoutError, UsageError
-from streamfuse.runtime.line import NamedStage, parted
+from streamfuse.runtime.line import Line
 from streamfuse.runtime.statistics import Statistics, snapshot
 from streamfuse.runtime.workers import PoolWorker, RunState, SinksWorker, SourceWorker, StageWorker, Worker
 
@@ -24,8 +25,8 @@ _PROGRESS_SECONDS = 0.2
 # A source that delivers notices a stop by itself; only one that waits for a frame is closed while it reads.
 _UNBLOCK_SECONDS = 0.25
 
-
-AnyStage = Stage[Any, Any] | NamedStage
+First = TypeVar("First")
+Last = TypeVar("Last")
 
 
 class Pipeline:
@@ -33,11 +34,13 @@ class Pipeline:
 
     Args:
         source: delivers the frames.
-        stages: applied in order; one without a name is called by its class. `Line.stages` are some that fit.
+        stages: takes what the source gives: a `Line`, each of whose stages gets a thread, or one stage, which is called
+            by its class.
         sinks: each gets every frame that leaves the last stage.
         queue_size: most items that wait between two threads.
         policy: what happens when the first stage cannot keep up with the source: `wait` (files),
             `drop-oldest` or `drop-newest` (live). Later queues always wait.
+        queues: name of a stage -> the queue that stands before it in place of an ordinary one.
         on_progress: called with a snapshot about five times a second, and at the end, in the thread of `run`.
         stop_timeout: seconds that a call whose result is not wanted any more (a source told to stop; a stage
             after an error) may take before the run goes on without it.
@@ -55,19 +58,20 @@ class Pipeline:
         >>> from streamfuse.runtime.chain import build_chain
         >>> chain = build_chain(Config().with_overrides(preset="fast"))
         >>> with open_source("sample:?frames=4&size=64x48") as source, open_sink("null:", source.info) as sink:
-        ...     statistics = Pipeline(source, chain.stages, [sink]).run()
+        ...     statistics = Pipeline(source, chain.line, [sink]).run()
         >>> statistics.frames_out
         4
     """
 
     def __init__(
         self,
-        source: Feed[object],
-        stages: Sequence[AnyStage],
-        sinks: Sequence[Drain[Any]],
+        source: Feed[First],
+        stages: Stage[First, Last],
+        sinks: Sequence[Drain[Last]],
         *,
         queue_size: int = 4,
         policy: Policy = "wait",
+        queues: Mapping[str, Queue[Any]] | None = None,
         on_progress: Callable[[Statistics], None] | None = None,
         stop_timeout: float = 5.0,
         finish_timeout: float = 60.0,
@@ -77,11 +81,23 @@ class Pipeline:
         _check_parts(source, stages, sinks)
         if threads is not None and threads < 1:
             raise UsageError(f"A run needs at least 1 thread, not {threads}.")
-        self._channels = [Queue[Any](queue_size, policy), *(Queue[Any](queue_size) for _ in stages)]
-        self._state = RunState(self._channels)
-        self._source = SourceWorker(source, "source", self._state, self._channels[0])
-        self._sinks = SinksWorker(sinks, "sinks", self._state, self._channels[-1], whole)
-        self._workers: list[Worker] = [self._source, *self._stage_workers(stages, threads), self._sinks]
+        line = stages if isinstance(stages, Line) else Line(type(stages).__name__, stages)
+        names = ["", *(stage.name for stage in line.stages)]
+        # By the stage that is in front of them.
+        self._queues = {
+            before: queues[name] for before, name in pairwise(names) if queues is not None and name in queues
+        }
+        self._threads, self._queue_size = threads, queue_size
+        self._cores = threading.Semaphore(threads or 1)
+        self._state = RunState()
+        first: Queue[First] = self._queues.get("") or Queue(queue_size, policy)
+        reader = SourceWorker(source, "source", self._state, first)
+        self._source: SourceWorker[object] = reader
+        self._workers: list[Worker] = [reader]
+        self._state.channels.append(first)
+        last = line.laid(self._lay, first)
+        self._sinks: Worker = SinksWorker(sinks, "sinks", self._state, last, whole)
+        self._workers.append(self._sinks)
         self._on_progress = on_progress
         self._stop_timeout = stop_timeout
         self._finish_timeout = finish_timeout
@@ -127,11 +143,11 @@ class Pipeline:
     def statistics(self) -> Statistics:
         """A snapshot, from any thread, at any time."""
         end = self._ended or time.monotonic()
-        peaks = [0, *(channel.peak for channel in self._channels)]
+        peaks = [0, *(channel.peak for channel in self._state.channels)]
         return Statistics(
             frames_in=self._source.meter.items_out,
             frames_out=self._sinks.meter.items_out,
-            drops=sum(channel.drops for channel in self._channels),
+            drops=sum(channel.drops for channel in self._state.channels),
             elapsed=0.0 if self._began is None else end - self._began,
             interrupted=self._interrupted,
             stages=tuple(
@@ -139,18 +155,16 @@ class Pipeline:
             ),
         )
 
-    def _stage_workers(self, stages: Sequence[AnyStage], threads: int | None) -> list[Worker]:
-        workers: list[Worker] = []
-        cores = threading.Semaphore(threads or 1)
-        for stage, inlet, outlet in zip(stages, self._channels, self._channels[1:], strict=False):
-            named = stage if isinstance(stage, NamedStage) else NamedStage(type(stage).__name__, stage)
-            parallel, behind = parted(named.stage)
-            if parallel is None or threads is None:
-                workers.append(StageWorker(named.stage, named.name, self._state, inlet, outlet))
-            else:
-                pool = PoolWorker(named, parallel, behind, self._state, inlet, outlet, threads, cores)
-                workers.append(pool)
-        return workers
+    def _lay(self, name: str, stage: Stage[First, Last], inlet: Queue[First], /) -> Queue[Last]:
+        """Make the thread of a stage, and the queue behind it."""
+        outlet: Queue[Last] = self._queues.get(name) or Queue(self._queue_size)
+        if self._threads is not None and isinstance(stage, ParallelStage):
+            worker: Worker = PoolWorker(name, stage, self._state, inlet, outlet, self._threads, self._cores)
+        else:
+            worker = StageWorker(name, stage, self._state, inlet, outlet)
+        self._workers.append(worker)
+        self._state.channels.append(outlet)
+        return outlet
 
     def _supervised(self) -> bool:
         """Watch until all threads are done; False if something was raised in this thread meanwhile."""
@@ -228,16 +242,14 @@ def _check_parts(source: object, stages: object, sinks: object) -> None:
         raise UsageError(
             f"sinks has to be a list of sinks, and is {described(sinks)}: give [open_sink(NAME)]."
         )
-    if not isinstance(stages, Sequence) or isinstance(stages, str):
-        raise UsageError(f"stages has to be a list of stages, and is {described(stages)}.")
+    if not isinstance(stages, Stage):
+        raise UsageError(
+            "stages has to be a line of stages, Line(NAME, stage).then(NAME, stage), or one that derives from "
+            f"streamfuse.Stage, and is {described(stages)}."
+        )
     for sink in sinks:
         if not isinstance(sink, Sink):
             raise UsageError(
                 "A sink is what open_sink(NAME) gives, or a streamfuse.Sink of your own, and "
                 f"{described(sink)} was given."
-            )
-    for stage in stages:
-        if not isinstance(stage, NamedStage | Stage):
-            raise UsageError(
-                f"A stage has push and flush: derive from streamfuse.Stage; {described(stage)} was given."
             )

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Literal, Unpack
 
 from streamfuse.camera import open_camera
 from streamfuse.camera.open import is_camera
@@ -23,6 +23,7 @@ from streamfuse.errors import UsageError
 from streamfuse.runtime.hdr_output import in_scene_light, live_target, sent
 from streamfuse.runtime.job import FusionJob, Job
 from streamfuse.runtime.line import Line
+from streamfuse.runtime.live.events import Events
 from streamfuse.runtime.live.live_config import LiveConfig, camera_options
 from streamfuse.runtime.maps import AttachMaps
 from streamfuse.runtime.sinks import check_target, open_recorder
@@ -35,6 +36,8 @@ Progress = Callable[[Statistics], None]
 _DEFAULT_CAMERA = LiveConfig()
 _FINISH_SECONDS = 15.0
 _POLL_SECONDS = 0.05
+_LATE_SECONDS = 5.0  # over which it is judged whether fusion is too slow
+_LATE_SHARE = 0.1  # of the frames left out, from which on it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,9 @@ class RelaySummary:
     seconds: float
     interrupted: bool
     outputs: tuple[str, ...]
-    received: dict[str, Any] | None = None
+    received: dict[str, object] | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Give plain values, ready for JSON."""
         return asdict(self)
 
@@ -104,14 +107,12 @@ class Relay:
         self.job.stop()
 
     def _await_subscribers(self) -> None:
+        sinks = [sink for sink in self.job.sinks if isinstance(sink, ZmqSink) and sink.live]
         try:
-            while not self.job.interrupted and any(self._wait_for > count for count in self._subscribers()):
+            while not self.job.interrupted and any(self._wait_for > sink.subscribers for sink in sinks):
                 time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
             self.stop()
-
-    def _subscribers(self) -> list[int]:
-        return [sink.subscribers for sink in self.job.sinks if isinstance(sink, ZmqSink) and sink.live]
 
 
 def publish(
@@ -119,7 +120,7 @@ def publish(
     maps: Sequence[str] = (), pace: bool = False, wait_for: int = 0,
     progress: Progress | None = None,
 ) -> Relay:  # fmt: skip
-    """Fuse and publish.
+    """Fuse and publish. What is live and comes faster than it can be fused is left out, oldest first, and that is told.
 
     Args:
         inputs: as `open_source` takes them, or a camera, as `open_camera` does.
@@ -147,7 +148,7 @@ def publish(
         open_sinks,
         [AttachMaps(maps)] if maps else (),
         policy=_policy(source.info, endpoints),
-        on_progress=progress,
+        on_progress=_Lateness(progress),
         finish_timeout=_FINISH_SECONDS,
     )
     return Relay(job, wait_for)
@@ -169,9 +170,10 @@ def capture_publish(
         source = opened.enter_context(_open(inputs, camera, sidecar=sidecar))
         sinks: Sequence[Drain[Frame]] = _open_sinks(endpoints, source.info, source.info.rate, "exposure")
         opened.pop_all()
+    nothing: Line[Frame, Frame] = Line.empty()
     job = Job(
         _Paced(source) if pace else source,
-        Line[Frame, Frame].empty(),
+        nothing,
         sinks,
         policy=_policy(source.info, endpoints),
         on_progress=progress,
@@ -244,6 +246,36 @@ def _open(
             "A camera has no frames to choose from, and no sidecar: leave --frames and --exposures out."
         )
     return open_camera(named, camera_options(live))
+
+
+class _Lateness:
+    """Passes progress on, and tells once where frames are left out all the time, since fusion is too slow."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._first: Statistics | None = (
+            None  # with a frame that came out: loops are compiled, presets loaded
+        )
+        self._told = False
+
+    def __call__(self, now: Statistics) -> None:
+        if self._progress is not None:
+            self._progress(now)
+        if now.frames_out and self._first is None:
+            self._first = now
+        seconds = 0.0 if self._first is None else now.elapsed - self._first.elapsed
+        if self._told or self._first is None or seconds < _LATE_SECONDS:
+            return
+        frames, dropped = now.frames_in - self._first.frames_in, now.drops - self._first.drops
+        if dropped > _LATE_SHARE * frames:
+            self._told = True
+            text = (
+                f"This machine is too slow for the source: {dropped} frames were left out within {seconds:.0f} s, so "
+                "that the others are not late. --preset fast takes less, and `streamfuse live CAMERA --sink "
+                "pub:ADDRESS` chooses what this machine can hold."
+            )
+            Events().tell("late", text, level="warning")
+        self._first = now
 
 
 class _Paced(SourceWrapper):

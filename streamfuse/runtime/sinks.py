@@ -154,9 +154,9 @@ def check_target(target: str) -> None:
 
         check_mjpeg(target)
     elif target.startswith("virtual:"):
-        from streamfuse.encode.virtual_sink import check_library
+        from streamfuse.encode.virtual_sink import library
 
-        check_library()
+        library()
     elif target.startswith("preview:"):
         from streamfuse.encode.preview_sink import check_windows
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from streamfuse.core.watchdog import Watchdog
 
@@ -66,7 +65,7 @@ class Statistics:
         """Name of the stage whose threads were busy longest."""
         return max(self.stages, key=lambda stage: stage.busy_seconds / stage.threads).name
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Give plain numbers, strings and lists, ready for JSON."""
         return {**asdict(self), "stages": [asdict(stage) for stage in self.stages], "fps": self.fps}
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from statistics import median
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Self, Unpack
 
 import cv2
 import numpy as np
@@ -51,7 +51,7 @@ class Report:
     skipped: int
     refused: int
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Give plain values, ready for JSON."""
         return asdict(self)
 

@@ -9,13 +9,32 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Generic, Protocol, TypeVar
 
 from streamfuse.core.protocols import Drain, Feed, ParallelStage, Stage
 from streamfuse.core.queue import END, Queue
 from streamfuse.core.turns import Turn, Turns
-from streamfuse.runtime.line import NamedStage, passed
 from streamfuse.runtime.statistics import Meter
+
+Item = TypeVar("Item")
+In = TypeVar("In", contravariant=True)
+Out = TypeVar("Out", covariant=True)
+
+
+class Channel(Protocol):
+    """A queue, for those whom it does not concern what it holds."""
+
+    drops: int
+    peak: int
+
+    def get(self) -> object:
+        """Take the next item."""
+
+    def end(self) -> None:
+        """Say that nothing more will be put."""
+
+    def cancel(self) -> None:
+        """Throw away what waits here and refuse what comes."""
 
 
 class RunState:
@@ -24,11 +43,12 @@ class RunState:
     `stopping` is a plain attribute, set without a lock, so that a signal handler may set it at any moment.
     """
 
-    def __init__(self, channels: Sequence[Queue[Any]]) -> None:
+    def __init__(self) -> None:
         self.stopping = False
         self.aborted = False
         self.error: BaseException | None = None
-        self._channels = channels
+        self.channels: list[Channel] = []
+        """The queues of the run, in order."""
         self._lock = threading.Lock()
 
     def record(self, error: BaseException) -> bool:
@@ -45,7 +65,7 @@ class RunState:
         elif self.error is not None:
             self.error.add_note(f"Then {name!r} failed too: {error!r}.")
         self.aborted = True
-        for channel in self._channels:
+        for channel in self.channels:
             channel.cancel()
 
 
@@ -58,18 +78,15 @@ class Worker(threading.Thread):
         inlet, outlet: the queues before and after it; None at the ends of the pipeline.
     """
 
-    def __init__(
-        self, name: str, state: RunState, inlet: Queue[Any] | None, outlet: Queue[Any] | None
-    ) -> None:
+    def __init__(self, name: str, state: RunState, inlet: Channel | None, outlet: Channel | None) -> None:
         # Daemon: a stage that hangs for good must not keep the process from ending.
         super().__init__(name=f"streamfuse {name}", daemon=True)
-        self.inlet = inlet
-        self.outlet = outlet
         self.meter = Meter(name)
         self.meters = [self.meter]
         """Of each of its threads."""
         self.done = False  # finished, or given up by the supervisor
         self._state = state
+        self._before, self._behind = inlet, outlet
 
     def run(self) -> None:
         """Process all there is, close, and end the queue, whatever happens on the way."""
@@ -80,16 +97,16 @@ class Worker(threading.Thread):
                 self._close()
         finally:
             self.done = True
-            if self.outlet:
-                self.outlet.end()
+            if self._behind:
+                self._behind.end()
 
     def abandon(self) -> None:
         """Go on without this thread: its neighbours see an end of stream."""
         self.done = True
-        if self.inlet:
-            self.inlet.cancel()
-        if self.outlet:
-            self.outlet.end()
+        if self._before:
+            self._before.cancel()
+        if self._behind:
+            self._behind.end()
 
     def _process(self) -> None:
         raise NotImplementedError
@@ -99,10 +116,10 @@ class Worker(threading.Thread):
 
     def _await_upstream(self) -> None:
         """Let what comes before this thread close first; it may still want to put, if this thread gave up."""
-        if self.inlet:
-            self.inlet.cancel()
+        if self._before:
+            self._before.cancel()
             with self.meter.waiting():
-                self.inlet.get()
+                self._before.get()
 
     def _guarded(self, action: Callable[[], object]) -> None:
         """Run it; an error ends the whole run."""
@@ -111,40 +128,43 @@ class Worker(threading.Thread):
         except BaseException as error:
             self._state.fail(error, self.meter.name)
 
-    def _received(self) -> Iterator[Any]:
+    def _received(self, inlet: Queue[Item]) -> Iterator[Item]:
         """Items from the queue before this thread, until it ends or the run is given up."""
-        assert self.inlet is not None
         while True:
             with self.meter.waiting():
-                item = self.inlet.get()
+                item = inlet.get()
             if item is END:
                 return
             self.meter.items_in += 1
             yield item
 
-    def _send(self, produce: Callable[[], Iterable[Any]]) -> bool:
+    def _send(self, outlet: Queue[Item], produce: Callable[[], Iterable[Item]]) -> bool:
         """Pass on what `produce` gives, one by one; False if nobody wants it any more."""
-        assert self.outlet is not None
         with self.meter.busy():
             items = iter(produce())
-        while True:
-            with self.meter.busy():
-                item = next(items, END)
-            if item is END:
-                return True
-            with self.meter.blocked():
-                wanted = self.outlet.put(item)
-            if not wanted:
-                return False
-            self.meter.items_out += 1
+        return pass_on(items, outlet, self.meter)
 
 
-class SourceWorker(Worker):
+def pass_on(items: Iterator[Item], outlet: Queue[Item], meter: Meter) -> bool:
+    """Put items into a queue as they come; False if nobody wants them any more."""
+    while True:
+        with meter.busy():
+            item = next(items, END)
+        if item is END:
+            return True
+        with meter.blocked():
+            wanted = outlet.put(item)
+        if not wanted:
+            return False
+        meter.items_out += 1
+
+
+class SourceWorker(Worker, Generic[Out]):
     """Reads the source until it ends or the run stops."""
 
-    def __init__(self, source: Feed[object], name: str, state: RunState, outlet: Queue[Any]) -> None:
+    def __init__(self, source: Feed[Out], name: str, state: RunState, outlet: Queue[Out]) -> None:
         super().__init__(name, state, None, outlet)
-        self._source = source
+        self._source, self._outlet = source, outlet
         self._closed = False
         self._closing = threading.Lock()
         self._unblocked = False
@@ -157,13 +177,13 @@ class SourceWorker(Worker):
 
     def _process(self) -> None:
         try:
-            self._send(self._frames)
+            self._send(self._outlet, self._frames)
         except Exception:
             # A source that is closed while it reads may well fail in that read: this was asked for.
             if not self._unblocked:
                 raise
 
-    def _frames(self) -> Iterator[Any]:
+    def _frames(self) -> Iterator[Out]:
         frames = iter(self._source)
         while not self._state.stopping:
             frame = next(frames, END)
@@ -179,54 +199,54 @@ class SourceWorker(Worker):
                 self._guarded(self._source.close)
 
 
-class StageWorker(Worker):
+class StageWorker(Worker, Generic[In, Out]):
     """Feeds one stage, then flushes it."""
 
     def __init__(
-        self, stage: Stage[Any, Any], name: str, state: RunState, inlet: Queue[Any], outlet: Queue[Any]
+        self, name: str, stage: Stage[In, Out], state: RunState, inlet: Queue[In], outlet: Queue[Out]
     ) -> None:
         super().__init__(name, state, inlet, outlet)
-        self._stage = stage
+        self._stage, self._inlet, self._outlet = stage, inlet, outlet
 
     def _process(self) -> None:
-        for item in self._received():
-            if not self._send(lambda item=item: self._stage.push(item)):  # type: ignore[misc]
+        for item in self._received(self._inlet):
+            if not self._send(self._outlet, partial(self._stage.push, item)):
                 return
+        self._flush()
+
+    def _flush(self) -> None:
         if not self._state.aborted:
-            self._send(self._stage.flush)
+            self._send(self._outlet, self._stage.flush)
 
     def _close(self) -> None:
         self._guarded(self._stage.close)
 
 
-class PoolWorker(StageWorker):
+class PoolWorker(StageWorker[In, Out]):
     """Feeds a stage in several threads at once, and passes on what comes out in the order in which it went in.
 
     Each thread takes an item, works on it, and holds what comes out until its turn: so there are never more items on
     their way than threads, and none waits for others to come.
 
     Args:
-        stage: closed and flushed as any other.
-        parallel: what of it may work on several items at once.
-        behind: what of it follows that, in order.
+        stage: may work on several items at once.
         threads: how many items at once, at most.
         cores: is taken for as long as the stage works on an item, and shared by all stages of the run.
     """
 
     def __init__(
         self,
-        stage: NamedStage,
-        parallel: ParallelStage[Any, Any],
-        behind: tuple[NamedStage, ...],
+        name: str,
+        stage: ParallelStage[In, Out],
         state: RunState,
-        inlet: Queue[Any],
-        outlet: Queue[Any],
+        inlet: Queue[In],
+        outlet: Queue[Out],
         threads: int,
         cores: threading.Semaphore,
     ) -> None:
-        super().__init__(stage.stage, stage.name, state, inlet, outlet)
-        self.meters = [self.meter, *(Meter(stage.name) for _ in range(threads - 1))]
-        self._parallel, self._behind, self._cores = parallel, behind, cores
+        super().__init__(name, stage, state, inlet, outlet)
+        self.meters = [self.meter, *(Meter(name) for _ in range(threads - 1))]
+        self._parallel, self._cores = stage, cores
         self._taking = threading.Lock()
         self._turns = Turns()
 
@@ -240,8 +260,7 @@ class PoolWorker(StageWorker):
         self._work(self.meter)
         for helper in helpers:
             helper.join()
-        if not self._state.aborted:
-            self._send(self._stage.flush)
+        self._flush()
 
     def _work(self, meter: Meter) -> None:
         wanted = True
@@ -255,34 +274,26 @@ class PoolWorker(StageWorker):
             finally:
                 turn.skip()
 
-    def _worked(self, work: Callable[[], Iterable[Any]], turn: Turn, meter: Meter) -> bool:
+    def _worked(self, work: Callable[[], Iterable[Out]], turn: Turn, meter: Meter) -> bool:
         """Work on one item and pass on what it gives; False if nobody wants it any more."""
-        assert self.outlet is not None
         try:
             with meter.busy():
-                items = list(work())
+                items = iter(work())
         finally:
             self._cores.release()
         with meter.waiting():
             turn.wait()
-        for item in self._ordered(items, meter):
-            with meter.blocked():
-                wanted = self.outlet.put(item)
-            if not wanted:
-                return False
-            meter.items_out += 1
-        return True
+        return pass_on(items, self._outlet, meter)
 
-    def _take(self, meter: Meter) -> tuple[Callable[[], Iterable[Any]], Turn] | None:
+    def _take(self, meter: Meter) -> tuple[Callable[[], Iterable[Out]], Turn] | None:
         """Begin with the next item; None if there is none.
 
         A core is taken before anybody else may begin: else those that began later might have all of them, and wait for
         their turn behind this one.
         """
-        assert self.inlet is not None
         with self._taking:
             with meter.waiting():
-                item = self.inlet.get()
+                item = self._inlet.get()
                 if item is END or self._state.aborted:
                     return None
                 self._cores.acquire()
@@ -294,18 +305,8 @@ class PoolWorker(StageWorker):
                 self._cores.release()
                 return None
 
-    def _ordered(self, items: list[Any], meter: Meter) -> Iterator[Any]:
-        """Take items through the stages behind, in this thread, whose turn it is."""
-        through = passed(self._behind, items)
-        while True:
-            with meter.busy():
-                item = next(through, END)
-            if item is END:
-                return
-            yield item
 
-
-class SinksWorker(Worker):
+class SinksWorker(Worker, Generic[In]):
     """Writes every frame to every sink.
 
     Args:
@@ -313,14 +314,14 @@ class SinksWorker(Worker):
     """
 
     def __init__(
-        self, sinks: Sequence[Drain[Any]], name: str, state: RunState, inlet: Queue[Any], whole: bool
+        self, sinks: Sequence[Drain[In]], name: str, state: RunState, inlet: Queue[In], whole: bool
     ) -> None:
         super().__init__(name, state, inlet, None)
-        self._sinks = sinks
+        self._sinks, self._inlet = sinks, inlet
         self._whole = whole
 
     def _process(self) -> None:
-        for frame in self._received():
+        for frame in self._received(self._inlet):
             for sink in self._sinks:
                 with self.meter.busy():
                     sink.write(frame)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 Image = npt.NDArray[np.float32]  # (H, W, C) linear radiance; four channels: premultiplied RGB and alpha
+Values = npt.NDArray[np.floating]  # (H, W)
 Color = tuple[float, float, float]
 Point = tuple[float, float]
 
@@ -19,7 +19,7 @@ _SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
 
 def noise(
     size: tuple[int, int], cells: float, octaves: int, rng: np.random.Generator, stretch: float = 1.0
-) -> Any:
+) -> Values:
     """Fractal noise in about -1..1: at first `cells` bumps over the height, `stretch` times longer in x."""
     height, width = size
     total = np.zeros(size, np.float32)
@@ -31,7 +31,7 @@ def noise(
     return total
 
 
-def fill(image: Image, points: Sequence[Point], color: Any) -> None:
+def fill(image: Image, points: Sequence[Point], color: Sequence[float] | Values) -> None:
     """Paint a polygon with soft edges; points in pixels, color one RGB or a picture of the image's size."""
     corners = np.array(points)
     height, width = image.shape[:2]
@@ -60,14 +60,14 @@ def oval(
     return [(x + rx * math.cos(a), y + ry * math.sin(a)) for a in np.linspace(begin, end, 48)]
 
 
-def grid(size: tuple[int, int]) -> tuple[Any, Any]:
+def grid(size: tuple[int, int]) -> tuple[Values, Values]:
     """x and y of every pixel in shares of the height, and of the height."""
     height, width = size
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / np.float32(height)
     return x, y
 
 
-def mix(a: Any, b: Any, share: Any) -> Any:
+def mix(a: npt.ArrayLike, b: npt.ArrayLike, share: Values) -> Image:
     """Blend of two colours or pictures: `share` (H, W) of b, the rest a."""
-    share = share[..., None]
-    return (np.asarray(a, np.float32) * (1 - share) + np.asarray(b, np.float32) * share).astype(np.float32)
+    part = share[..., None]
+    return (np.asarray(a, np.float32) * (1 - part) + np.asarray(b, np.float32) * part).astype(np.float32)

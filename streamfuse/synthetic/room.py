@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any
 
 import cv2
 import numpy as np
 
-from streamfuse.synthetic.paint import Color, Image, Point, box, fill, grid, noise, oval
+from streamfuse.synthetic.paint import Color, Image, Point, Values, box, fill, grid, noise, oval
 
 Corners = tuple[Point, Point]  # upper left, lower right
 
@@ -50,7 +49,7 @@ def paint_room(size: tuple[int, int], rng: np.random.Generator) -> Image:
     return np.ascontiguousarray(np.concatenate([premultiplied, alpha], 2), np.float32)
 
 
-def _stripes(x: Any, period: float) -> Any:
+def _stripes(x: Values, period: float) -> Values:
     """The soft stripes of a wallpaper, -1..1."""
     return np.tanh(6 * np.sin(2 * np.pi * x / period))
 

@@ -6,14 +6,12 @@ and which frames were lost or doubled. The same options always give the same pix
 
 from __future__ import annotations
 
-import difflib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
-from functools import lru_cache
 from itertools import count
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -23,21 +21,19 @@ from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.frame import ColorInfo, Exposure, Frame, Plane
 from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.core.rates import read_rate
+from streamfuse.core.spec_options import Parsers, read_options, size, switch, with_size
 from streamfuse.errors import UsageError
 from streamfuse.synthetic import stamp as stamps
 from streamfuse.synthetic.paint import Image
 from streamfuse.synthetic.rows import expose
 from streamfuse.synthetic.scene import Scene, scene
+from streamfuse.synthetic.sensor import FULL_WELL, NOISE_SLACK, READ_NOISE, gamma_table, noise_picture
 
 First = Literal["under", "over"]
 
 _COLOR = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=False)
 _SUBSAMPLING = (1, 1)
-_READ_NOISE = 1.0e-3  # standard deviation in linear light; full scale is 1
-_FULL_WELL = 10_000.0  # electrons at full scale: shot noise of light x has the variance x / _FULL_WELL
-_NOISE_SLACK = 64  # the noise picture is so much larger than the frame, to be cropped at random places
 _BASE_TIME_US = 500.0  # exposure time of the darkest frame
-_GAMMA = 2.2
 _SECONDS_THERE = 4  # that an endless scene moves forward, before it moves back again
 _MAX_KEPT_BYTES = 96 << 20
 
@@ -249,14 +245,14 @@ class SampleSource(Source):
 
     def _expose(self, light: Image, instant: int, rank: int, noisy: bool) -> tuple[Plane, ...]:
         """One exposure of (H, W, 3) linear light, as planes."""
-        noise = _noise_picture(self.info.height, self.info.width, self._seed)
+        noise = noise_picture(self.info.height, self.info.width, (self._seed, 3))
         corner, sensor = (0, 0), (np.float32(0), np.float32(0))
         if noisy:
             rng = np.random.default_rng((self._seed, 2, instant, rank))
-            top, left = rng.integers(0, _NOISE_SLACK, 2)  # a crop at a place that this frame draws
-            corner, sensor = (int(top), int(left)), (np.float32(1 / _FULL_WELL), np.float32(_READ_NOISE**2))
+            top, left = rng.integers(0, NOISE_SLACK, 2)  # a crop at a place that this frame draws
+            corner, sensor = (int(top), int(left)), (np.float32(1 / FULL_WELL), np.float32(READ_NOISE**2))
         codes = np.empty(light.shape, np.uint16)
-        expose(light, noise, corner, np.float32(2.0 ** (self.gap_ev * rank)), sensor, _gamma_table(), codes)
+        expose(light, noise, corner, np.float32(2.0 ** (self.gap_ev * rank)), sensor, gamma_table(), codes)
         return rgb_to_planes(codes, bits=self.info.bits, subsampling=_SUBSAMPLING, color=_COLOR)
 
 
@@ -273,61 +269,23 @@ def open_sample(spec: str) -> SampleSource:
     scheme, _, rest = spec.partition(":")
     if scheme not in {"sample", "sim"}:
         raise UsageError(f"{spec!r} is no sample source: it begins with 'sample:' or 'sim:'.")
-    options: dict[str, Any] = {"paced": True, "frames": None} if scheme == "sim" else {}
-    for key, text in parse_qsl(rest.removeprefix("?"), keep_blank_values=True):
-        if key not in _PARSERS:
-            near = difflib.get_close_matches(key, _PARSERS, 1)
-            hint = f" did you mean {near[0]!r}?" if near else ""
-            raise UsageError(f"{spec!r} has no option {key!r};{hint} There are {', '.join(_PARSERS)}.")
-        try:
-            options.update(_PARSERS[key](text))
-        except (ValueError, ZeroDivisionError) as error:
-            raise UsageError(f"{spec!r}: {text!r} does not fit the option {key!r}.") from error
-    return SampleSource(**options)
+    given = parse_qsl(rest.removeprefix("?"), keep_blank_values=True)
+    live = {"paced": True, "frames": None} if scheme == "sim" else {}
+    return SampleSource(**live | with_size(read_options(repr(spec), given, _PARSERS)))
 
 
-def _size(text: str) -> dict[str, Any]:
-    width, height = text.lower().split("x")
-    return {"width": int(width), "height": int(height)}
-
-
-def _switch(text: str) -> bool:
-    return ("off", "on").index(text) == 1
-
-
-def _option(name: str, parse: Callable[[str], Any]) -> Callable[[str], dict[str, Any]]:
-    return lambda text: {name: parse(text)}
-
-
-_PARSERS: dict[str, Callable[[str], dict[str, Any]]] = {
-    "size": _size,
-    "frames": _option("frames", lambda text: None if text == "endless" else int(text)),
-    "rate": _option("rate", read_rate),
-    "gap": _option("gap_ev", float),
-    "cycle": _option("cycle", int),
-    "bits": _option("bits", int),
-    "noise": _option("noise", _switch),
-    "seed": _option("seed", int),
-    "drop": _option("drop", float),
-    "double": _option("double", float),
-    "first": _option("first", str),
-    "metadata": _option("metadata", _switch),
-    "stamp": _option("stamp", _switch),
+_PARSERS: Parsers = {
+    "size": ("size", size),
+    "frames": ("frames", lambda text: None if text == "endless" else int(text)),
+    "rate": ("rate", read_rate),
+    "gap": ("gap_ev", float),
+    **{name: (name, int) for name in ("cycle", "bits", "seed")},
+    **{name: (name, switch) for name in ("noise", "metadata", "stamp")},
+    **{name: (name, float) for name in ("drop", "double")},
+    "first": ("first", str),
 }
 
 
 def _require(name: str, value: object, fits: bool, range_: str) -> None:
     if not fits:
         raise UsageError(f"The sample's {name} is {value}: it has to be {range_}.")
-
-
-@lru_cache(maxsize=1)
-def _gamma_table() -> npt.NDArray[np.uint16]:
-    """16-bit linear light to 16-bit R'G'B'."""
-    return np.round((np.arange(65536) / 65535) ** (1 / _GAMMA) * 65535).astype(np.uint16)
-
-
-@lru_cache(maxsize=2)
-def _noise_picture(height: int, width: int, seed: int) -> Image:
-    size = (height + _NOISE_SLACK, width + _NOISE_SLACK, 3)
-    return np.random.default_rng((seed, 3)).standard_normal(size, np.float32)

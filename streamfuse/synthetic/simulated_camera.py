@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
-from typing import Any
 from urllib.parse import parse_qsl
 
 import cv2
@@ -21,9 +18,11 @@ from streamfuse.camera.camera_protocol import TIME_BASE, CameraMode, ExposureLim
 from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.frame import ColorInfo, Exposure, Frame
 from streamfuse.core.rates import read_rate
+from streamfuse.core.spec_options import Parsers, read_options, size, switch, with_size
 from streamfuse.errors import CameraError, UsageError
 from streamfuse.synthetic.paint import Image
 from streamfuse.synthetic.scene import scene
+from streamfuse.synthetic.sensor import FULL_WELL, NOISE_SLACK, READ_NOISE, gamma_table, noise_picture
 
 Codes = npt.NDArray[np.uint16]  # (H, W, 3)
 
@@ -31,13 +30,9 @@ _COLOR = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=False)
 _BASE_US = 500.0  # exposure time at which the brightest cloud is white
 _SHORTEST_US = 50.0
 _MAX_GAIN = 8.0
-_READ_NOISE = 1.0e-3  # standard deviation in linear light at gain 1
-_FULL_WELL = 10_000.0  # electrons at full scale
-_GAMMA = 2.2
 _DRIFT_SECONDS = 11.0
 _UNPLUGGED_SECONDS = 1.0
 _WAITING = 2  # frames that wait for the consumer before the oldest is lost
-_NOISE_SLACK = 64  # the noise picture is so much larger than the frame, to be cropped at random places
 _READOUT = 0.8  # of a frame's time, from the first line to the last
 _KEPT = 4096  # true exposures that are remembered
 
@@ -246,13 +241,13 @@ class SimulatedSensor:
         gain = exposure.gain or 1.0
         scale = (exposure.time_us or _BASE_US) * gain / _BASE_US * 2.0**drift
         signal = np.minimum(light * np.float32(scale), np.float32(2.0))
-        sigma = cv2.sqrt(signal * np.float32(gain / _FULL_WELL) + np.float32((_READ_NOISE * gain) ** 2))
-        top, left = self._random.integers(0, _NOISE_SLACK, 2)
+        sigma = cv2.sqrt(signal * np.float32(gain / FULL_WELL) + np.float32((READ_NOISE * gain) ** 2))
+        top, left = self._random.integers(0, NOISE_SLACK, 2)
         height, width = light.shape[:2]
-        noise = _noise_picture(self.settings.height, self.settings.width)
+        noise = noise_picture(self.settings.height, self.settings.width, 3)
         signal += np.asarray(sigma) * noise[top : top + height, left : left + width]
         codes = (np.clip(signal, 0, 1) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
-        return _gamma_table()[codes]
+        return gamma_table()[codes]
 
 
 class SimulatedCamera:
@@ -307,60 +302,23 @@ def parse_simulated(spec: str) -> SimulatedSettings:
     Raises:
         UsageError: a misspelt key, or a value that does not fit.
     """
-    values: dict[str, Any] = {}
-    for key, text in parse_qsl(spec.partition(":")[2].removeprefix("?"), keep_blank_values=True):
-        if key == "camera":  # sim:?camera=late
-            continue
-        if key not in _PARSERS:
-            near = difflib.get_close_matches(key, _PARSERS, 1)
-            hint = f" did you mean {near[0]!r}?" if near else ""
-            raise UsageError(f"{spec!r} has no option {key!r};{hint} There are {', '.join(_PARSERS)}.")
-        try:
-            values.update(_PARSERS[key](text))
-        except (ValueError, ZeroDivisionError) as error:
-            raise UsageError(f"{spec!r}: {text!r} does not fit the option {key!r}.") from error
-    return SimulatedSettings(**values)
+    given = parse_qsl(spec.partition(":")[2].removeprefix("?"), keep_blank_values=True)
+    meant = [(key, text) for key, text in given if key != "camera"]  # sim:?camera=late
+    return SimulatedSettings(**with_size(read_options(repr(spec), meant, _PARSERS)))
 
 
-def _size(text: str) -> dict[str, Any]:
-    width, height = text.lower().split("x")
-    return {"width": int(width), "height": int(height)}
-
-
-def _latency(text: str) -> dict[str, Any]:
+def _latency(text: str) -> tuple[int, int]:
     low, _, high = text.partition("-")
-    return {"latency": (int(low), int(high or low))}
+    return int(low), int(high or low)
 
 
-def _option(name: str, parse: Callable[[str], Any]) -> Callable[[str], dict[str, Any]]:
-    return lambda text: {name: parse(text)}
-
-
-def _switch(text: str) -> bool:
-    return ("off", "on").index(text) == 1
-
-
-_PARSERS: Mapping[str, Callable[[str], dict[str, Any]]] = {
-    "size": _size,
-    "rate": _option("rate", read_rate),
-    "latency": _latency,
-    "mixed": _option("mixed", _switch),
-    "metadata": _option("metadata", _switch),
-    "seed": _option("seed", int),
-    **{
-        name: _option(name, float)
-        for name in ("skip", "drift", "lost", "jitter", "disconnect", "mains", "ripple")
-    },
+_FLOATS = ("skip", "drift", "lost", "jitter", "disconnect", "mains", "ripple")
+_PARSERS: Parsers = {
+    "size": ("size", size),
+    "rate": ("rate", read_rate),
+    "latency": ("latency", _latency),
+    "mixed": ("mixed", switch),
+    "metadata": ("metadata", switch),
+    "seed": ("seed", int),
+    **{name: (name, float) for name in _FLOATS},
 }
-
-
-@lru_cache(maxsize=1)
-def _gamma_table() -> Codes:
-    """16-bit linear light to 16-bit R'G'B'."""
-    return np.round((np.arange(65536) / 65535) ** (1 / _GAMMA) * 65535).astype(np.uint16)
-
-
-@lru_cache(maxsize=2)
-def _noise_picture(height: int, width: int) -> Image:
-    size = (height + _NOISE_SLACK, width + _NOISE_SLACK, 3)
-    return np.random.default_rng(3).standard_normal(size, np.float32)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from streamfuse.synthetic.paint import Image, grid, mix, noise
@@ -42,7 +40,7 @@ def paint_outside(size: tuple[int, int], rng: np.random.Generator) -> Image:
     return np.ascontiguousarray(1.2 * image, np.float32)
 
 
-def _paint_lake(image: Image, horizon: float, sun: tuple[float, Any], rng: np.random.Generator) -> None:
+def _paint_lake(image: Image, horizon: float, sun: tuple[float, float], rng: np.random.Generator) -> None:
     """Mirror what is above the horizon into the lake, with ripples and the sun's glitter, in place."""
     size = image.shape[0], image.shape[1]
     x, _ = grid(size)

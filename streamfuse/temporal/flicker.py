@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import numpy as np
@@ -131,7 +130,7 @@ def _scaled(frame: FusedFrame, gain: float) -> FusedFrame:
     return replace(frame, planes=planes, stats={**frame.stats, "flicker_gain": factor})
 
 
-def _look_up(plane: Plane, values: npt.NDArray[np.floating[Any]], bits: int, out: Plane) -> None:
+def _look_up(plane: Plane, values: npt.NDArray[np.floating], bits: int, out: Plane) -> None:
     table = np.clip(np.rint(values), 0, (1 << bits) - 1).astype(plane.dtype)
     if plane.dtype == np.uint8:
         cv2.LUT(plane, table, dst=out)

@@ -6,7 +6,6 @@ import errno
 import ipaddress
 import re
 import socket
-from typing import Any
 
 from streamfuse.errors import OutputError, UsageError
 
@@ -69,7 +68,7 @@ def bind(host: str, port: int) -> socket.socket:
     raise OutputError(_explain(failure, host, port)) from None
 
 
-def _listen(listener: socket.socket, address: Any) -> socket.socket:
+def _listen(listener: socket.socket, address: tuple[object, ...]) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)

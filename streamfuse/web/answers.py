@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,7 +25,7 @@ HEADERS = {
 }
 
 
-def json(values: dict[str, Any], status_code: int = 200) -> Response:
+def json(values: Mapping[str, object], status_code: int = 200) -> Response:
     """Values as JSON; numbers that it has no word for are null."""
     return JSONResponse(plain(values), status_code)
 

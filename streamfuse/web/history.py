@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Any
 
 from streamfuse.runtime.live.status import LiveStatus
 
@@ -19,19 +18,19 @@ class History:
 
     def add(self, status: LiveStatus | None) -> None:
         """Keep the figures of this second; None if the run did not give any."""
-        self._samples.append(
-            (None, None, None, None)
-            if status is None
-            else tuple(plain((status.rate_in, status.rate_out, status.age_ms[0], status.age_ms[1])))
-        )
+        if status is None:
+            self._samples.append((None, None, None, None))
+            return
+        figures = status.rate_in, status.rate_out, *status.age_ms[:2]
+        self._samples.append(tuple(figure if math.isfinite(figure) else None for figure in figures))
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Give a list for each figure, oldest first, None where there is no figure."""
         columns = zip(*self._samples, strict=True) if self._samples else ((), (), (), ())
         return dict(zip(("rate_in", "rate_out", "age_p50", "age_p95"), map(list, columns), strict=True))
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """Give the same with None in place of what JSON has no word for: infinite and not-a-number."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None

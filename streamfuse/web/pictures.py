@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Literal, TypeVar, get_args
+from typing import Final, Generic, Literal, TypedDict, TypeVar, get_args
 
 import cv2
 import numpy as np
@@ -130,7 +130,7 @@ class Pictures:
         """Give the newest picture with a number above `after` as JPEG, `preview` or `full` size; None if none came."""
         return await self._jpegs[view, size].newer(after, timeout)
 
-    async def histograms(self, timeout: float) -> dict[str, dict[str, Any] | None]:
+    async def histograms(self, timeout: float) -> dict[str, dict[str, object] | None]:
         """`histogram` of the newest under, over and fused picture; None for a view that has none."""
         found = await asyncio.gather(*(newest.newer(-1, timeout) for newest in self._histograms.values()))
         return {
@@ -165,8 +165,16 @@ def encode(picture: Picture, size: Size) -> bytes:
     return bytes(data.data)
 
 
-def histogram(picture: Picture) -> dict[str, Any]:
-    """Luma of (H, W, 3) RGB: `luma`, the shares in `BINS` equal bins; `dark` and `bright`, the shares at the ends."""
+class Histogram(TypedDict):
+    """Luma: the shares in `BINS` equal bins, and those at both ends."""
+
+    luma: list[float]
+    dark: float
+    bright: float
+
+
+def histogram(picture: Picture) -> Histogram:
+    """Count the luma of (H, W, 3) RGB."""
     step = max(1, max(picture.shape[:2]) // 512)
     luma = cv2.cvtColor(np.ascontiguousarray(picture[::step, ::step]), cv2.COLOR_RGB2GRAY)
     counts = np.bincount(luma.reshape(-1), minlength=256) / luma.size

@@ -22,7 +22,11 @@ _COUNTERS = (
     ("frames_captured", "Frames captured.", "frames_in"),
     ("frames_fused", "Frames fused.", "frames_out"),
     ("frames_dropped", "Frames dropped because fusion could not keep up.", "dropped"),
-    ("frames_discarded", "Frames in transition between two exposures.", "discarded"),
+    (
+        "frames_discarded",
+        "Frames never used: while starting, or while the exposure was changing.",
+        "discarded",
+    ),
     ("brackets_repaired", "Brackets paired around a lost or doubled frame.", "repaired"),
     ("frames_lost", "Frames damaged on the way or lost by the camera.", "lost"),
     ("reconnects", "Times that the source was opened again.", "reconnects"),
@@ -34,6 +38,8 @@ _GAUGES = (
     ("brackets_per_second", "Complete brackets per second.", "bracket_rate"),
     ("delay_frames", "Input frames after an instant that its fused frame needs.", "delay_frames"),
     ("exposure_gap_ev", "How far neighbouring exposures are apart, EV.", "gap_ev"),
+    ("coarse", "Whether motion and weights are found at a coarser scale, to hold the rate.", "coarse"),
+    ("thinned", "Whether one frame of each bracket is fused only, to hold the rate.", "thinned"),
     ("picture_width_pixels", "Width of the fused picture.", "width"),
     ("picture_height_pixels", "Height of the fused picture.", "height"),
 )

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -93,7 +93,7 @@ class _Web:
         self._history = History()
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="web-control")
         self._health_pool = ThreadPoolExecutor(1, thread_name_prefix="web-health")
-        self._asked_exposures: dict[str, Any] | None = None
+        self._asked_exposures: dict[str, object] | None = None
         self._registry = registry(
             control, clients=lambda: self._streams.count, encoded=lambda: self._pictures.encoded
         )
@@ -200,7 +200,7 @@ class _Web:
         except ValidationError as error:
             return refusal(422, _explain(error))
 
-        def apply() -> dict[str, Any]:
+        def apply() -> dict[str, object]:
             self._control.set_exposures(wanted.mode, wanted.bias_ev, wanted.gap_ev)
             self._asked_exposures = wanted.model_dump()
             return self._asked_exposures
@@ -227,7 +227,7 @@ class _Web:
             return Response(status_code=204)
         return Response(found.made, media_type="image/jpeg", headers={"x-picture-number": str(found.number)})
 
-    async def _do(self, action: Callable[[], dict[str, Any]]) -> Response:
+    async def _do(self, action: Callable[[], dict[str, object]]) -> Response:
         """Change something; what the run says against it is the answer."""
         try:
             done = await self._ask(action)

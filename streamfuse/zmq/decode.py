@@ -9,9 +9,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 
-from streamfuse.core.frame import ColorInfo, Exposure, Plane
+from streamfuse.core.frame import Array, ColorInfo, Exposure, Pixels, Plane
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.errors import WireError, WireLimitError
 from streamfuse.zmq.message import FrameHeader, Limits, Message, PartInfo, PictureHeader, picture_parts
@@ -100,7 +99,9 @@ class FrameDecoder:
             picture = self._picture = _picture_of(header)
         rgb = None
         if header.encoding == "raw":
-            planes, rgb = unpack(header.pixel_format, arrays[: picture.own], picture.packed)
+            planes, rgb = unpack(
+                header.pixel_format, cast(tuple[Plane, ...], arrays[: picture.own]), picture.packed
+            )
         else:
             found = self._decode_coded(header, arrays[0])
             if found is None:
@@ -109,7 +110,7 @@ class FrameDecoder:
             planes = found
         return _frame(arrived, picture, planes, rgb)
 
-    def _decode_coded(self, header: FrameHeader, data: npt.NDArray[Any]) -> tuple[Plane, ...] | None:
+    def _decode_coded(self, header: FrameHeader, data: Array) -> tuple[Plane, ...] | None:
         if not self.stateful(header):
             _check_jpeg(data, header)
             return _decode_packet(self._new_context(header), header, data)
@@ -133,9 +134,7 @@ class FrameDecoder:
         return cast(Any, context)
 
 
-def _decode_packet(
-    context: av.VideoCodecContext, header: FrameHeader, data: npt.NDArray[Any]
-) -> tuple[Plane, ...]:
+def _decode_packet(context: av.VideoCodecContext, header: FrameHeader, data: Array) -> tuple[Plane, ...]:
     import av
 
     try:
@@ -167,7 +166,7 @@ def _planes(picture: av.VideoFrame, header: FrameHeader) -> tuple[Plane, ...]:
     return tuple(planes)
 
 
-def _check_jpeg(data: npt.NDArray[Any], header: FrameHeader) -> None:
+def _check_jpeg(data: Array, header: FrameHeader) -> None:
     """Compare the size in a JPEG's frame header with the message's, before a decoder allocates a picture for it."""
     code = memoryview(cast(Any, data))
     place = 2
@@ -187,7 +186,7 @@ def _check_jpeg(data: npt.NDArray[Any], header: FrameHeader) -> None:
 
 
 def _frame(
-    arrived: Arrived, picture: _Picture, planes: tuple[Plane, ...], rgb: npt.NDArray[Any] | None
+    arrived: Arrived, picture: _Picture, planes: tuple[Plane, ...], rgb: Pixels | None
 ) -> ReceivedFrame:
     header = arrived.header
     captured = None
@@ -219,7 +218,7 @@ def _frame(
     )
 
 
-def _maps(arrived: Arrived, picture: _Picture) -> Mapping[str, npt.NDArray[Any]]:
+def _maps(arrived: Arrived, picture: _Picture) -> Mapping[str, Array]:
     parts, arrays = picture.parts[picture.own :], arrived.message.arrays[picture.own :]
     return {part.name: array for part, array in zip(parts, arrays, strict=True)}
 

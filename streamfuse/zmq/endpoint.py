@@ -11,11 +11,10 @@ a host is 127.0.0.1; `*` in its place is every interface, and a port `*` is any 
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal, cast
 from urllib.parse import parse_qsl, urlencode
 
 from streamfuse.errors import UsageError
@@ -118,32 +117,6 @@ def with_options(text: str, options: Mapping[str, object]) -> str:
     if not query:
         return text
     return f"{text}{'&' if '?' in text else '?'}{query}"
-
-
-def read_options(
-    endpoint: Endpoint, parsers: Mapping[str, tuple[str, Callable[[str], Any]]]
-) -> dict[str, Any]:
-    """The endpoint's options by the names of arguments.
-
-    Args:
-        endpoint: as parsed.
-        parsers: option -> (argument, what makes its value out of the text).
-
-    Raises:
-        UsageError: a misspelt option, or a value that does not fit.
-    """
-    values = {}
-    for key, text in endpoint.options.items():
-        if key not in parsers:
-            near = difflib.get_close_matches(key, parsers, 1)
-            hint = f" did you mean {near[0]!r}?" if near else ""
-            raise UsageError(f"{endpoint} has no option {key!r};{hint} There are {', '.join(parsers)}.")
-        argument, parse = parsers[key]
-        try:
-            values[argument] = parse(text)
-        except ValueError as error:
-            raise UsageError(f"{endpoint}: {text!r} does not fit the option {key!r}.") from error
-    return values
 
 
 def _tcp(address: str, bind: bool) -> str:

@@ -10,14 +10,14 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from streamfuse.core.frame import ColorInfo, Exposure, Frame, FusedFrame
+from streamfuse.core.frame import Array, ColorInfo, Exposure, Frame, FusedFrame
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.errors import EncoderError
 from streamfuse.zmq.message import (
     DTYPES,
     Color,
+    Envelope,
     ExposureInfo,
     FrameHeader,
     PartInfo,
@@ -55,7 +55,7 @@ class HeaderMaker:
             "sample_aspect": info.sample_aspect.as_integer_ratio(),
         }
         self._time_base = info.time_base
-        self._alike: tuple[Any, ...] | None = None  # what the encoded half was made of
+        self._alike: tuple[object, ...] | None = None  # what the encoded half was made of
         self._lasting = b""
         self._simultaneous = info.simultaneous
 
@@ -67,21 +67,21 @@ class HeaderMaker:
             "time_base": (time_base or self._time_base).as_integer_ratio(),
         }
 
-    def frame(self, frame: Frame | FusedFrame, payload: Payload, known: dict[str, Any]) -> bytes:
+    def frame(self, frame: Frame | FusedFrame, payload: Payload, known: Envelope) -> bytes:
         """The encoded header of one frame; `known` is what the publisher knows: stream, seq, ...
 
         Raises:
             EncoderError: a map that cannot be published.
         """
         stats: Mapping[str, float] = {}
-        maps: Mapping[str, npt.NDArray[Any]] = {}
+        maps: Mapping[str, Array] = {}
         exposures: tuple[int, ...] = ()
         exposure: Exposure | None = None
         if isinstance(frame, FusedFrame):
             stats, maps, exposures = frame.stats, frame.maps, frame.exposures
         else:
             exposure = frame.exposure
-        news = {
+        news: dict[str, Any] = {
             "seq": known["seq"],
             "published_at": known["published_at"],
             "dropped": known["dropped"],
@@ -129,7 +129,7 @@ def _color(color: ColorInfo) -> Color:
     return Color(**{field.name: getattr(color, field.name) for field in fields(color)})
 
 
-def _map_part(name: str, array: npt.NDArray[Any]) -> PartInfo:
+def _map_part(name: str, array: Array) -> PartInfo:
     found = _DTYPE_NAMES.get(array.dtype)
     if found is None:
         raise EncoderError(f"The map {name!r} is {array.dtype}: only {', '.join(DTYPES)} can be published.")

@@ -11,13 +11,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from streamfuse.core.frame import Array
 from streamfuse.errors import WireError, WireLimitError, WireVersionError
 from streamfuse.zmq.joined import split
 from streamfuse.zmq.pixels import FORMATS, PlaneShape, planes_of
@@ -198,7 +198,16 @@ class Message:
 
     topic: str
     header: Header
-    arrays: tuple[npt.NDArray[Any], ...] = ()
+    arrays: tuple[Array, ...] = ()
+
+
+class Envelope(TypedDict):
+    """What every header says."""
+
+    stream: str
+    seq: int
+    published_at: float
+    dropped: int
 
 
 def encode_header(header: Header) -> bytes:
@@ -211,7 +220,7 @@ def encode_lasting(header: FrameHeader) -> bytes:
     return b"," + header.model_dump_json(exclude=_NEWS).encode()[1:]
 
 
-def encode_news(news: dict[str, Any], lasting: bytes) -> bytes:
+def encode_news(news: dict[str, object], lasting: bytes) -> bytes:
     """The JSON bytes of a frame's header: what is new comes first, so that a receiver knows the rest again.
 
     Args:
@@ -300,7 +309,7 @@ def picture_parts(header: FrameHeader) -> int:
     return len(planes_of(header.pixel_format, header.width, header.height))
 
 
-def _array(info: PartInfo, part: bytes | memoryview) -> npt.NDArray[Any]:
+def _array(info: PartInfo, part: bytes | memoryview) -> Array:
     array = np.frombuffer(part, DTYPES[info.dtype]).reshape(info.shape)
     if not array.flags.aligned:  # small parts may lie anywhere in the socket's buffer
         array = array.copy()
@@ -327,6 +336,6 @@ def _refusal(data: bytes, error: ValidationError) -> WireError:
     )
 
 
-def header_schema() -> dict[str, Any]:
+def header_schema() -> dict[str, object]:
     """JSON schema of all headers."""
     return _ADAPTER.json_schema()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import av
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from streamfuse.core.color import convert_planes, neutral_chroma
-from streamfuse.core.frame import ColorInfo, Frame, FusedFrame, Plane
+from streamfuse.core.color import convert_planes, neutral_chroma, to_8_bit
+from streamfuse.core.frame import Array, ColorInfo, Frame, FusedFrame, Plane
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.encode.codecs import choose, configure
 from streamfuse.encode.video_sink import av_frame
@@ -33,7 +32,7 @@ class Payload:
         keyframe: it can be decoded without those before it.
     """
 
-    arrays: tuple[npt.NDArray[Any], ...]
+    arrays: tuple[Array, ...]
     keyframe: bool = True
 
 
@@ -111,9 +110,7 @@ class JpegEncoder:
 
     def encode(self, frame: Frame | FusedFrame, *, keyframe: bool) -> Payload:
         """Convert to 8-bit R'G'B' or grey and encode."""
-        bgr = frame.bgr()
-        if bgr.dtype == np.uint16:
-            bgr = np.asarray(cv2.convertScaleAbs(bgr, alpha=1 / 257))
+        bgr = to_8_bit(frame.bgr())
         pixels = bgr[..., 0] if len(frame.planes) == 1 else bgr
         done, data = cv2.imencode(
             ".jpg", np.ascontiguousarray(pixels), [cv2.IMWRITE_JPEG_QUALITY, self._quality]

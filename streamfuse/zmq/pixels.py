@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from streamfuse.core.color import chroma_shape, convert_planes, rgb_to_planes
-from streamfuse.core.frame import ColorInfo, Frame, FusedFrame, Plane
+from streamfuse.core.frame import ColorInfo, Frame, FusedFrame, Pixels, Plane
 from streamfuse.errors import UsageError
 
 _SUBSAMPLING = {"420": (1, 1), "422": (1, 0), "444": (0, 0), "440": (0, 1), "411": (2, 0), "410": (2, 2)}
@@ -121,7 +120,7 @@ class Unpacked(NamedTuple):
     """Planes as in `Frame`, and the R'G'B' they were made of, where the payload was that."""
 
     planes: tuple[Plane, ...]
-    rgb: npt.NDArray[Any] | None = None
+    rgb: Pixels | None = None
 
 
 def unpacked_color(name: str, color: ColorInfo) -> ColorInfo:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
-import numpy.typing as npt
 import zmq
 
+from streamfuse.core.frame import Array
 from streamfuse.errors import OutputError, StreamTimeoutError, UsageError
 from streamfuse.zmq.endpoint import Endpoint
 from streamfuse.zmq.joined import join
@@ -23,6 +23,7 @@ from streamfuse.zmq.message import (
     TOPIC_BYTES,
     Encoding,
     EndHeader,
+    Envelope,
     Header,
     HeartbeatHeader,
     HelloHeader,
@@ -118,7 +119,7 @@ class Publisher:
         endpoint: Endpoint,
         settings: PublishSettings,
         topic: str,
-        greeting: Callable[[dict[str, Any]], HelloHeader],
+        greeting: Callable[[Envelope], HelloHeader],
     ) -> None:
         self.lock = threading.RLock()
         self.topic = topic
@@ -130,7 +131,7 @@ class Publisher:
         self._stream = secrets.token_hex(8)
         self._topics: Counter[bytes] = Counter()
         self._closed = threading.Event()
-        self._context: zmq.Context[Any] = zmq.Context()
+        self._context: zmq.SyncContext = zmq.Context()
         self._authenticator: Any = None
         try:
             if settings.clients is not None:
@@ -157,7 +158,7 @@ class Publisher:
         """Connections made, lost and refused so far."""
         return self._monitor.counts
 
-    def envelope(self, seq: int) -> dict[str, Any]:
+    def envelope(self, seq: int) -> Envelope:
         """What every header says."""
         return {"stream": self._stream, "seq": seq, "published_at": time.time(), "dropped": self.dropped}
 
@@ -177,7 +178,7 @@ class Publisher:
             self.newcomers = True
             self.send(self._greeting(self.envelope(self.seq)))
 
-    def send(self, header: Header | bytes, arrays: Sequence[npt.NDArray[Any]] = ()) -> bool:
+    def send(self, header: Header | bytes, arrays: Sequence[Array] = ()) -> bool:
         """Send one message, `header` may be encoded already; push: wait until a receiver takes it.
 
         Returns:
@@ -222,7 +223,7 @@ class Publisher:
         waits = not self._endpoint.live and self._settings.late == "wait"
         return self._settings.wait if waits else _PUB_END_SECONDS
 
-    def _open(self) -> tuple[zmq.Socket[Any], LinkMonitor]:
+    def _open(self) -> tuple[zmq.SyncSocket, LinkMonitor]:
         settings, endpoint = self._settings, self._endpoint
         socket = make_socket(self._context, endpoint, hwm=settings.hwm, max_bytes=_CONTROL_BYTES)
         if endpoint.live:

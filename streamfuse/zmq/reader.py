@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
+from streamfuse.core.frame import Array
 from streamfuse.zmq.message import (
     DEFAULT_LIMITS,
     DTYPES,
@@ -28,7 +28,7 @@ from streamfuse.zmq.message import (
 
 Part = bytes | memoryview
 # Number of the payload part that an array is in, its first byte there, dtype and shape.
-Place = tuple[int, int, np.dtype[Any], tuple[int, ...]]
+Place = tuple[int, int, np.dtype[np.generic], tuple[int, ...]]
 _LASTING: Final = b',"streamfuse":'  # begins the half that does not change
 _REMEMBERED: Final = 8  # halves: there may be several topics
 
@@ -98,7 +98,7 @@ def _remember(message: Message, data: bytes, place: int, payload: Sequence[Part]
         return None
     try:
         news = _News.model_validate_json(data[:place] + b"}")
-        lasting: dict[str, Any] = json.loads(b"{" + data[place + 1 :])
+        lasting: dict[str, object] = json.loads(b"{" + data[place + 1 :])
     except (ValueError, RecursionError):
         return None
     if lasting.keys() & FrameNews.model_fields.keys() or header.renewed(news) != header:
@@ -115,7 +115,7 @@ def _places(header: FrameHeader, *, joined: bool) -> tuple[Place, ...]:
     return tuple(places)
 
 
-def _arrays(known: _Known, payload: Sequence[Part]) -> tuple[npt.NDArray[Any], ...]:
+def _arrays(known: _Known, payload: Sequence[Part]) -> tuple[Array, ...]:
     """The arrays of a payload that has the right size, read-only and without a copy."""
     parts = [np.frombuffer(part, np.uint8) for part in payload]
     for part in parts:
@@ -125,7 +125,7 @@ def _arrays(known: _Known, payload: Sequence[Part]) -> tuple[npt.NDArray[Any], .
     return tuple(array if array.flags.aligned else _copy(array) for array in arrays)
 
 
-def _copy(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _copy(array: Array) -> Array:
     copy = array.copy()
     copy.flags.writeable = False
     return copy

@@ -16,11 +16,11 @@ from streamfuse.core.reports import ReceiverStatistics
 from streamfuse.errors import InputError
 from streamfuse.zmq.decode import Arrived, FrameDecoder, source_info
 from streamfuse.zmq.endpoint import Endpoint
-from streamfuse.zmq.intake import WAIT_SECONDS, Intake, ReceiveSettings
 from streamfuse.zmq.received import ReceivedFrame
+from streamfuse.zmq.socket_receiver import WAIT_SECONDS, ReceiveSettings, SocketReceiver
 
 Item = Arrived | ReceivedFrame
-_MOST_THAT_WAIT = 64  # frames, however young they are
+_MAX_WAITING = 64  # frames, however young they are
 
 
 class Receiver:
@@ -40,20 +40,20 @@ class Receiver:
 
     def __init__(self, endpoint: Endpoint, settings: ReceiveSettings) -> None:
         self._owner = Owner(f"The stream from {endpoint.address}")
-        self._intake = Intake(endpoint, settings)
+        self._socket = SocketReceiver(endpoint, settings)
         self.warnings = _warnings(endpoint, settings)
         self._feed: _Feed
         if settings.max_age is None:
-            self._feed = _Direct(self._intake, settings.follow)
+            self._feed = _Direct(self._socket, settings.follow)
         else:
-            self._feed = _Ahead(self._intake, settings.follow, settings.max_age)
+            self._feed = _Ahead(self._socket, settings.follow, settings.max_age)
         self._first: Item | None = None  # came while `wait_info` waited
         self._asked: float | None = None  # since when a frame has been waited for
 
     @property
     def statistics(self) -> ReceiverStatistics:
         """The counts so far; read, do not write."""
-        counts = self._intake.statistics
+        counts = self._socket.statistics
         counts.skipped = self._feed.skipped
         return counts
 
@@ -66,15 +66,15 @@ class Receiver:
             InputError: the stream ended before that, or this end was closed.
         """
         asked = time.monotonic()
-        while self._intake.header is None:
+        while self._socket.header is None:
             item = self._feed.get()
             if item is END:
-                raise InputError(f"The stream at {self._intake.name} ended before its first frame.")
+                raise InputError(f"The stream at {self._socket.name} ended before its first frame.")
             if item is None:
                 self._check_silence(asked)
             else:
                 self._first = item
-        return source_info(self._intake.header, self._intake.name)
+        return source_info(self._socket.header, self._socket.name)
 
     def get(self, patience: Callable[[], bool] = lambda: True) -> ReceivedFrame | None:
         """The next frame, or None at the end of the stream, or when `patience` says False.
@@ -93,7 +93,7 @@ class Receiver:
                 self._check_silence(self._asked)
             elif item is END:
                 return None
-            elif (frame := self._frame(item)) is not None:
+            elif (frame := self._socket.decode(item) if isinstance(item, Arrived) else item) is not None:
                 self._asked = None
                 return frame
         return None
@@ -103,12 +103,9 @@ class Receiver:
         if self._owner.is_here:
             self._feed.close()
 
-    def _frame(self, item: Item) -> ReceivedFrame | None:
-        return self._intake.decode(item) if isinstance(item, Arrived) else item
-
     def _check_silence(self, asked: float) -> None:
         try:
-            self._intake.check_silence(asked)
+            self._socket.check_silence(asked)
         except BaseException:
             with suppress(Exception):
                 self.close()
@@ -146,17 +143,17 @@ class _Direct:
 
     skipped = 0
 
-    def __init__(self, intake: Intake, follow: bool) -> None:
-        self._intake, self._follow = intake, follow
+    def __init__(self, socket_receiver: SocketReceiver, follow: bool) -> None:
+        self._socket, self._follow = socket_receiver, follow
         self._reading = threading.Lock()
         self._over = False
 
     def get(self) -> Item | End | None:
         try:
             with self._reading:
-                item = END if self._over else self._intake.next()
+                item = END if self._over else self._socket.next()
                 if item is END and self._follow and not self._over:
-                    self._intake.reopen()
+                    self._socket.reopen()
                     item = None
         except BaseException:
             self._over = True
@@ -175,7 +172,7 @@ class _Direct:
         """Whoever reads at this moment hangs up when it has read."""
         if self._over and self._reading.acquire(blocking=False):
             try:
-                self._intake.close()
+                self._socket.close()
             finally:
                 self._reading.release()
 
@@ -183,24 +180,24 @@ class _Direct:
 class _Ahead:
     """A thread reads on, so that old frames can be left out when newer ones are there."""
 
-    def __init__(self, intake: Intake, follow: bool, max_age: float) -> None:
-        self._intake, self._follow = intake, follow
-        self._inbox: Queue[Item] = Queue(_MOST_THAT_WAIT, "drop-oldest", _older_than(max_age))
+    def __init__(self, socket_receiver: SocketReceiver, follow: bool, max_age: float) -> None:
+        self._socket, self._follow = socket_receiver, follow
+        self._queue: Queue[Item] = Queue(_MAX_WAITING, "drop-oldest", _older_than(max_age))
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"receive {intake.name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"receive {socket_receiver.name}", daemon=True)
         self._thread.start()
 
     @property
     def skipped(self) -> int:
-        return self._inbox.drops
+        return self._queue.drops
 
     def get(self) -> Item | End | None:
-        return self._inbox.get(WAIT_SECONDS)
+        return self._queue.get(WAIT_SECONDS)
 
     def close(self) -> None:
         self._stop.set()
-        self._inbox.cancel()
-        self._inbox.end()
+        self._queue.cancel()
+        self._queue.end()
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
@@ -208,17 +205,17 @@ class _Ahead:
         failure: BaseException | None = None
         try:
             while not self._stop.is_set() and not self._receive_stream():
-                self._intake.reopen()
+                self._socket.reopen()
         except BaseException as error:
             failure = error
         finally:
-            self._intake.close()
-            self._inbox.end(failure)
+            self._socket.close()
+            self._queue.end(failure)
 
     def _receive_stream(self) -> bool:
         """Receive until the end of a stream; False if the next one is wanted."""
         while not self._stop.is_set():
-            item = self._intake.next()
+            item = self._socket.next()
             if item is END:
                 return not self._follow
             if isinstance(item, Arrived):
@@ -227,9 +224,9 @@ class _Ahead:
 
     def _pass_on(self, arrived: Arrived) -> None:
         if not FrameDecoder.stateful(arrived.header):
-            self._inbox.put(arrived)  # decoded when it is taken: one that is left out costs nothing
-        elif (frame := self._intake.decode(arrived)) is not None:
-            self._inbox.put(frame)
+            self._queue.put(arrived)  # decoded when it is taken: one that is left out costs nothing
+        elif (frame := self._socket.decode(arrived)) is not None:
+            self._queue.put(frame)
 
 
 def _older_than(max_age: float) -> Callable[[Sequence[Item]], int]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from streamfuse.zmq.endpoint import Endpoint, read_options
-from streamfuse.zmq.intake import ReceiveSettings
+from streamfuse.core.spec_options import Parsers, read_options
+from streamfuse.zmq.endpoint import Endpoint
 from streamfuse.zmq.message import DEFAULT_LIMITS
+from streamfuse.zmq.socket_receiver import ReceiveSettings
 
 
 def _seconds(text: str) -> float | None:
@@ -24,7 +25,7 @@ def _pixels(text: str) -> int:
     return value
 
 
-_PARSERS: dict[str, tuple[str, Any]] = {
+_PARSERS: Parsers = {
     "topic": ("topic", str),
     "timeout": ("timeout", _seconds),
     "hwm": ("hwm", int),
@@ -45,7 +46,7 @@ def receive_settings(endpoint: Endpoint, **given: Any) -> ReceiveSettings:
     Raises:
         UsageError: an option that does not exist, or a value that does not fit.
     """
-    asked = read_options(endpoint, _PARSERS)
+    asked = read_options(str(endpoint), endpoint.options.items(), _PARSERS)
     pixels = asked.pop("max_pixels", None)
     if pixels is not None:
         asked["limits"] = given.get("limits", DEFAULT_LIMITS).for_pixels(pixels)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from streamfuse.core.color import copied_rgb
-from streamfuse.core.frame import Exposure, FusedFrame
+from streamfuse.core.frame import Exposure, FusedFrame, Pixels
 
 if TYPE_CHECKING:
     import torch
@@ -43,20 +41,20 @@ class ReceivedFrame(FusedFrame):
     received_at: float
     dropped: int = 0
     exposure: Exposure | None = None
-    _rgb: npt.NDArray[Any] | None = None
+    _rgb: Pixels | None = None
 
     @property
     def age(self) -> float:
         """Seconds since it was sent (by the clocks of both machines)."""
         return time.time() - self.published_at
 
-    def rgb(self, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+    def rgb(self, out: Pixels | None = None) -> Pixels:
         """As `FusedFrame.rgb`; what came as R'G'B' is given as it came, and may be read-only."""
         if self._rgb is None:
             return FusedFrame.rgb(self, out)
         return self._rgb if out is None else copied_rgb(self._rgb, out=out)
 
-    def bgr(self, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+    def bgr(self, out: Pixels | None = None) -> Pixels:
         """As `FusedFrame.bgr`."""
         if self._rgb is None:
             return FusedFrame.bgr(self, out)

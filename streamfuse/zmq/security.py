@@ -11,7 +11,7 @@ import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import zmq
 
@@ -97,14 +97,14 @@ def load_keys(path: str | Path, *, secret: bool) -> KeyPair:
     return KeyPair(public, hidden)
 
 
-def secure_server(socket: zmq.Socket[Any], keys: KeyPair) -> None:
+def secure_server(socket: zmq.SyncSocket, keys: KeyPair) -> None:
     """Make this the end whose key the others know; before it binds or connects."""
     socket.curve_secretkey = keys.secret
     socket.curve_publickey = keys.public
     socket.curve_server = True
 
 
-def secure_client(socket: zmq.Socket[Any], server: KeyPair, keys: KeyPair | None) -> None:
+def secure_client(socket: zmq.SyncSocket, server: KeyPair, keys: KeyPair | None) -> None:
     """Talk only to the end with the key `server`; without `keys` of one's own a pair is made up for this run."""
     own = keys or KeyPair(*zmq.curve_keypair())
     socket.curve_serverkey = server.public
@@ -112,7 +112,7 @@ def secure_client(socket: zmq.Socket[Any], server: KeyPair, keys: KeyPair | None
     socket.curve_secretkey = own.secret
 
 
-def allow_only(context: zmq.Context[Any], folder: str | Path) -> ThreadAuthenticator:
+def allow_only(context: zmq.SyncContext, folder: str | Path) -> ThreadAuthenticator:
     """Let in only clients whose public key (`*.key`) lies in the folder; the caller stops what is returned.
 
     Raises:

@@ -6,7 +6,7 @@ import os
 import socket as os_socket
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import zmq
 from zmq.utils.monitor import parse_monitor_message
@@ -30,9 +30,7 @@ _RECONNECT_MS = (100, 2000)  # first pause, longest pause
 _KEEPALIVE_SECONDS = {"idle": 5, "intvl": 2, "cnt": 3}  # a pulled cable is noticed after 11 s
 
 
-def make_socket(
-    context: zmq.Context[Any], endpoint: Endpoint, *, hwm: int, max_bytes: int
-) -> zmq.Socket[Any]:
+def make_socket(context: zmq.SyncContext, endpoint: Endpoint, *, hwm: int, max_bytes: int) -> zmq.SyncSocket:
     """A socket that is not bound or connected yet.
 
     Args:
@@ -57,7 +55,7 @@ def make_socket(
     return socket
 
 
-def attach(socket: zmq.Socket[Any], endpoint: Endpoint) -> str:
+def attach(socket: zmq.SyncSocket, endpoint: Endpoint) -> str:
     """Bind or connect; gives the address with the port that was chosen.
 
     Raises:
@@ -109,10 +107,10 @@ class LinkCounts:
 class LinkMonitor:
     """Counts the events of a socket, into `counts`; used from the thread that uses the socket."""
 
-    def __init__(self, socket: zmq.Socket[Any], counts: LinkCounts | None = None) -> None:
+    def __init__(self, socket: zmq.SyncSocket, counts: LinkCounts | None = None) -> None:
         self.counts = counts if counts is not None else LinkCounts()
         self._watched = socket
-        self.socket: zmq.Socket[Any] = socket.get_monitor_socket(_EVENTS)
+        self.socket: zmq.SyncSocket = socket.get_monitor_socket(_EVENTS)
 
     def read(self) -> None:
         """Count what has happened since; returns at once."""

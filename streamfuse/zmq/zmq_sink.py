@@ -7,14 +7,14 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from streamfuse.core.arguments import expect_frame
 from streamfuse.core.frame import Frame, FusedFrame
 from streamfuse.core.protocols import Drain, SourceInfo
 from streamfuse.core.reports import SinkReport
+from streamfuse.core.spec_options import Parsers, read_options
 from streamfuse.errors import EncoderError, OutputError, StreamTimeoutError
-from streamfuse.zmq.endpoint import Endpoint, parse_endpoint, read_options
+from streamfuse.zmq.endpoint import Endpoint, parse_endpoint
 from streamfuse.zmq.header import Content, HeaderMaker
 from streamfuse.zmq.message import HelloHeader
 from streamfuse.zmq.payload import Payload, make_encoder
@@ -23,7 +23,7 @@ from streamfuse.zmq.socket import LinkCounts
 
 _POLL_SECONDS = 0.02
 _DEFAULT_SETTINGS = PublishSettings()
-_PARSERS: dict[str, tuple[str, Any]] = {
+_PARSERS: Parsers = {
     "topic": ("topic", str),
     "encoding": ("encoding", str),
     "pixels": ("pixels", str),
@@ -48,7 +48,7 @@ def open_publisher(
         UsageError, OutputError, EncoderError: as the message says.
     """
     endpoint = parse_endpoint(target, "sink")
-    settings = PublishSettings(**read_options(endpoint, _PARSERS))
+    settings = PublishSettings(**read_options(str(endpoint), endpoint.options.items(), _PARSERS))
     return ZmqSink(endpoint, info, settings, rate=rate, content=content)
 
 

@@ -12,10 +12,10 @@ from streamfuse.core.protocols import Source
 from streamfuse.core.reports import ReceiverStatistics, SourceReport
 from streamfuse.errors import InputError
 from streamfuse.zmq.endpoint import Endpoint, parse_endpoint
-from streamfuse.zmq.intake import ReceiveSettings
 from streamfuse.zmq.receive import Receiver
 from streamfuse.zmq.receive_options import receive_settings
 from streamfuse.zmq.received import ReceivedFrame
+from streamfuse.zmq.socket_receiver import ReceiveSettings
 
 _DEFAULT_SETTINGS = ReceiveSettings()
 

@@ -110,7 +110,7 @@ def test_an_object_too_fast_to_follow_leaves_no_ghost() -> None:
 @pytest.mark.parametrize("full_range", [True, False])
 def test_every_format_and_odd_sizes(bits: int, subsampling: tuple[int, int] | None, full_range: bool) -> None:
     height, width = 49, 81
-    dtype = np.uint8 if bits == 8 else np.uint16
+    dtype: type[np.unsignedinteger] = np.uint8 if bits == 8 else np.uint16
     rng = np.random.default_rng(0)
     frames = []
     for i in range(3):

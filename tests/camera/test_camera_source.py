@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from fake_cameras import LOST, grey_frame, scripted_source
 from hypothesis import given
@@ -15,8 +17,12 @@ from hypothesis import strategies as st
 from streamfuse.camera import CameraOptions, is_camera, open_camera
 from streamfuse.camera.camera_source import CameraSource
 from streamfuse.camera.timeline import CLOCK, Backoff, Timeline
-from streamfuse.core.frame import Exposure
+from streamfuse.core.frame import Exposure, Frame
 from streamfuse.errors import CameraError, UsageError, without_credentials
+
+
+def with_planes(*planes, **changes):
+    return replace(grey_frame(), planes=planes, **changes)
 
 
 def frames_at(*times):
@@ -260,3 +266,80 @@ def test_credentials_are_taken_out(url):
 @pytest.mark.parametrize("url", ["rtsp://10.0.0.5:554/cam@1", "udp://@:5000?x=1", "https://cam/a?size=1"])
 def test_what_holds_no_credential_stays_readable(url):
     assert without_credentials(url).split("/")[2].lstrip("*@") == url.split("/")[2].lstrip("@")
+
+
+class MakersError(Exception):
+    """What a maker's library raises."""
+
+
+def test_an_error_of_a_makers_library_is_a_loss_and_names_the_camera(caplog):
+    source, camera = scripted_source(
+        [*frames_at(0.0), MakersError("SDK error -1010")], ValueError("busy"), frames_at(0.0)
+    )
+    assert len(list(source)) == 2
+    assert source.status.reconnects == 1
+    loss, still, _ = lines(caplog)
+    assert loss.startswith("The driver of scripted failed: MakersError: SDK error -1010. It is opened again")
+    assert "ValueError: busy" in still
+    source.close()
+    assert camera.closed == camera.opened
+
+
+def test_an_error_of_ours_in_grab_is_a_loss_too():
+    source, _ = scripted_source([*frames_at(0.0), UsageError("Pictures must be arrays.")], frames_at(0.0))
+    assert len(list(source)) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (np.zeros((24, 32, 3), np.uint8), r"an array of shape \(24, 32, 3\), uint8, not a Frame"),
+        (with_planes(np.zeros((24, 32, 3), np.uint8)), r"\(24, 32, 3\), uint8 as a plane"),
+        (with_planes(np.zeros((24, 32), np.float32)), "float32 as a plane"),
+        (with_planes(*3 * [np.zeros((24, 32), np.uint8)], subsampling=(1, 1)), r"not of shape \(12, 16\)"),
+        (with_planes(np.zeros((24, 32), np.uint8), bits=12), "12 bits"),
+        (with_planes(), "a tuple of 0"),
+    ],
+)
+def test_what_is_no_frame_is_said_at_once(given, told):
+    with pytest.raises(CameraError, match=f"The driver of scripted gave .*{told}.*from_bgr"):
+        scripted_source([given])
+
+
+def test_a_stray_frame_is_left_out_counted_and_told_once(caplog):
+    strays = grey_frame(size=(32, 12)), with_planes(np.zeros((24, 32), np.float32))
+    source, _ = scripted_source([grey_frame(), strays[0], grey_frame(), strays[1], grey_frame()])
+    assert [frame.height for frame in source] == [24, 24, 24]
+    assert source.status.lost == 2
+    assert source.status.reconnects == 0
+    (line,) = lines(caplog)
+    assert "a frame of 32x12, 8 bit" in line
+    assert "in place of a frame of 32x24" in line
+
+
+def test_a_size_that_stays_is_taken_over():
+    source, _ = scripted_source([grey_frame(), *[grey_frame(size=(16, 16))] * 20])
+    widths = [frame.width for frame in source]
+    assert widths[:2] == [32, 16]
+    assert source.status.lost == 21 - len(widths)
+    assert len(widths) > 10
+
+
+def test_what_goes_on_to_be_no_frame_is_a_loss():
+    source, _ = scripted_source([grey_frame(), *[b"no frame"] * 20], frames_at(0.0))
+    assert len(list(source)) == 2
+    assert source.status.reconnects == 1
+
+
+def test_an_array_becomes_a_frame_of_a_driver():
+    red = np.zeros((24, 32, 3), np.uint8)
+    red[..., 0] = 200
+    frame = Frame.from_rgb(red, 3, exposure=Exposure(500.0), captured_at=1.0)
+    assert frame.index == 3
+    assert frame.exposure.time_us == 500
+    assert np.abs(frame.rgb().astype(int) - red).max() <= 1
+    same = Frame.from_bgr(red[..., ::-1])
+    assert all((one == other).all() for one, other in zip(frame.planes, same.planes, strict=True))
+    source, _ = scripted_source([frame, same])
+    assert source.info.has_chroma
+    assert all(frame.captured_at for frame in source)

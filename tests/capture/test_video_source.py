@@ -14,7 +14,6 @@ import pytest
 from clips import make_audio, make_clip, picture
 
 import streamfuse.core.frame
-from streamfuse.capture import video_source as file
 from streamfuse.capture.avframe import picture_of
 from streamfuse.capture.video_source import VideoFileSource
 from streamfuse.core.color import planes_to_rgb
@@ -146,115 +145,6 @@ def test_rotation_is_applied(tmp_path, rotation, turns):
         assert np.array_equal(plane, np.rot90(expected, turns))
 
 
-CODERS = {
-    "a.mkv": {"codec": "libx265", "x265-params": "log-level=error:open-gop=1"},
-    "a.mp4": {"codec": "libx264", "x264-params": "open-gop=1:bframes=3"},
-    "a.ts": {"codec": "libx264", "time_base": Fraction(1, 25)},
-    "a.webm": {"codec": "libvpx-vp9", "deadline": "realtime", "cpu-used": 8},
-    "a.avi": {"codec": "ffv1", "time_base": Fraction(1, 25)},
-}
-
-
-@pytest.mark.parametrize("name", CODERS)
-@pytest.mark.parametrize(("first", "end"), [(None, 5), (33, 41), (47, None), (0, 1), (12, 13), (36, 37)])
-def test_a_range_is_the_same_frames(tmp_path, name, first, end):
-    path = tmp_path / name
-    make_clip(path, 50, g=12, **CODERS[name])  # type: ignore[arg-type]
-    whole, part = frames_of(path)[first:end], frames_of(path, frames=(first, end))
-    assert [frame.index for frame in part] == [frame.index for frame in whole]
-    assert [frame.pts for frame in part] == [frame.pts for frame in whole]
-    assert all(np.array_equal(a.luma, b.luma) for a, b in zip(part, whole, strict=True))
-
-
-def test_a_late_range_does_not_decode_what_lies_before(tmp_path, monkeypatch):
-    make_clip(tmp_path / "a.mp4", 100, codec="libx264", g=10)
-    decoded = []
-    monkeypatch.setattr(file, "picture_of", lambda frame: decoded.append(frame) or picture_of(frame))
-    read = file.VideoFileSource._next_pictures
-    packets = []
-    monkeypatch.setattr(
-        file.VideoFileSource, "_next_pictures", lambda self, source: packets.append(1) or read(self, source)
-    )
-    assert [frame.index for frame in frames_of(tmp_path / "a.mp4", frames=(90, 92))] == [90, 91]
-    assert len(decoded) <= 3
-    assert len(packets) < 50
-
-
-def test_frame_count_is_of_the_range(tmp_path):
-    make_clip(tmp_path / "a.mp4", 20, codec="libx264")
-    for frames, count in ((None, 20), ((5, None), 15), ((None, 3), 3), ((10, 99), 10)):
-        with VideoFileSource(tmp_path / "a.mp4", frames=frames) as source:
-            assert source.info.frame_count == count
-
-
-def test_a_range_beyond_the_end(tmp_path):
-    make_clip(tmp_path / "a.mkv", 5)
-    with pytest.raises(InputError, match="has no frame 9"):
-        VideoFileSource(tmp_path / "a.mkv", frames=(9, None))
-    for frames in ((3, 3), (-1, 2)):
-        with pytest.raises(InputError, match="range of frames"):
-            VideoFileSource(tmp_path / "a.mkv", frames=frames)
-
-
-def test_a_truncated_file_gives_what_is_there(tmp_path):
-    make_clip(tmp_path / "a.mkv", 30)
-    data = (tmp_path / "a.mkv").read_bytes()
-    (tmp_path / "b.mkv").write_bytes(data[: len(data) * 6 // 10])
-    got = frames_of(tmp_path / "b.mkv")
-    assert 14 <= len(got) <= 19
-    assert [frame.pts for frame in got] == sorted(frame.pts for frame in got)
-
-
-def test_damage_in_the_middle_is_skipped_and_counted(tmp_path):
-    make_clip(tmp_path / "a.mkv", 30, level=3, slicecrc=1)
-    data = bytearray((tmp_path / "a.mkv").read_bytes())
-    half = len(data) // 2
-    data[half : half + 6000] = bytes(6000)
-    (tmp_path / "b.mkv").write_bytes(data)
-    with VideoFileSource(tmp_path / "b.mkv") as source:
-        got = list(source)
-    assert len(got) >= 20
-    assert got[-1].pts >= 1100, "what follows the damage is there"
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_noise_in_the_file_never_crashes(tmp_path, seed):
-    make_clip(tmp_path / "a.mp4", 20, codec="libx264")
-    data = bytearray((tmp_path / "a.mp4").read_bytes())
-    rng = np.random.default_rng(seed)
-    for at in rng.integers(40, len(data), 60):
-        data[at] = rng.integers(256)
-    (tmp_path / "b.mp4").write_bytes(data)
-    try:
-        got = frames_of(tmp_path / "b.mp4")
-    except InputError:
-        return
-    assert all(frame.luma.shape == got[0].luma.shape for frame in got)
-
-
-def test_packets_that_do_not_decode_are_counted(tmp_path):
-    make_clip(tmp_path / "a.mp4", 10, codec="mjpeg", layout="yuvj420p")
-    with av.open(str(tmp_path / "a.mp4")) as media:
-        at, size = [(packet.pos, packet.size) for packet in media.demux(video=0) if packet.size][4]
-    data = bytearray((tmp_path / "a.mp4").read_bytes())
-    data[at : at + size] = bytes(size)
-    (tmp_path / "a.mp4").write_bytes(data)
-    with VideoFileSource(tmp_path / "a.mp4") as source:
-        assert len(list(source)) == 9
-        assert source.decode_errors == 1
-
-
-def test_a_change_of_size_is_an_error(tmp_path):
-    for name, size in (("a", (64, 48)), ("b", (96, 48))):
-        make_clip(tmp_path / f"{name}.ts", 5, codec="libx264", size=size, time_base=Fraction(1, 25))
-    (tmp_path / "ab.ts").write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
-    with (
-        VideoFileSource(tmp_path / "ab.ts") as source,
-        pytest.raises(InputError, match="64x48 to 96x48 at frame 5"),
-    ):
-        list(source)
-
-
 def test_interlaced_is_passed_on(tmp_path):
     make_clip(tmp_path / "a.mkv", 6, codec="libx264", **{"x264-params": "interlaced=1:tff=1"})
     assert len(frames_of(tmp_path / "a.mkv")) == 6
@@ -366,19 +256,6 @@ def test_y4m_from_standard_input():
     assert done.stdout.decode().split() == ["5", "33", "17", "30000/1001", str(int(written[2][1][0].sum()))]
 
 
-@pytest.mark.slow
-def test_a_range_of_a_clip_of_an_old_encoder():
-    """Its first packet alone says how its 4:4:4 is to be decoded: seeking past it gave wrong pixels."""
-    data = Path(os.environ.get("STREAMFUSE_DATA", Path(__file__).parents[3] / "shared" / "data"))
-    clip = data / "video" / "cockatoo.mp4"
-    if not clip.exists():
-        pytest.skip(f"needs {clip}: set STREAMFUSE_DATA to the folder of test data")
-    whole, part = frames_of(clip, frames=(None, 163))[160:], frames_of(clip, frames=(160, 163))
-    for expected, frame in zip(whole, part, strict=True):
-        assert frame.pts == expected.pts
-        assert all(np.array_equal(a, b) for a, b in zip(frame.planes, expected.planes, strict=True))
-
-
 @pytest.mark.parametrize(
     ("name", "codec", "layout", "told"),
     [
@@ -402,27 +279,6 @@ def test_transparency_is_missed_with_a_word(tmp_path, name, codec, layout, told)
         warnings = list(source.warnings)
     assert len(warnings) == told
     assert all("has an alpha channel, which a fused film does not keep" in warning for warning in warnings)
-
-
-@pytest.mark.parametrize(("suffix", "container"), [(".wmv", "asf"), (".flv", "flv")])
-def test_a_film_whose_sound_is_longer_is_whole_where_the_header_has_one_length(tmp_path, suffix, container):
-    path = tmp_path / f"a{suffix}"
-    with av.open(str(path), "w", format=container) as out:
-        stream = out.add_stream("flv", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        sound = out.add_stream("libmp3lame", rate=44100, layout="mono")
-        for n in range(30):
-            out.mux(stream.encode(picture("yuv420p", 64, 48, seed=n)[0]))
-        for n in range(80):
-            block = av.AudioFrame.from_ndarray(np.zeros((1, 1152), np.int16), "s16p", "mono")
-            block.sample_rate, block.pts = 44100, 1152 * n
-            out.mux(sound.encode(block))
-        out.mux(stream.encode(None))
-        out.mux(sound.encode(None))
-    with VideoFileSource(path) as source:
-        assert len(list(source)) == 30
-        assert not source.info.count_promised
-        assert source.warnings == []
 
 
 def test_a_picture_is_converted_to_the_same_one_every_time():

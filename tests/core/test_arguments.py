@@ -191,13 +191,14 @@ def test_times_that_are_none(seconds):
 
 
 def test_parts_of_a_pipeline_that_are_none():
+    nothing = streamfuse.Line.empty()
     with streamfuse.open_source(SAMPLE) as source, streamfuse.open_sink("null:") as sink:
         for parts, says in (
-            ((RGB, [], [sink]), "open_source"),
-            ((source, [], "a.mkv"), r"\[open_sink"),
-            ((source, [], ["a.mkv"]), "open_sink"),
-            ((source, ["fast"], [sink]), "push and flush"),
-            ((source, "fast", [sink]), "list of stages"),
+            ((RGB, nothing, [sink]), "open_source"),
+            ((source, nothing, "a.mkv"), r"\[open_sink"),
+            ((source, nothing, ["a.mkv"]), "open_sink"),
+            ((source, "fast", [sink]), r"Line\(NAME, stage\)"),
+            ((source, list(nothing.stages), [sink]), r"Line\(NAME, stage\)"),
         ):
             with pytest.raises(UsageError, match=says):
                 streamfuse.Pipeline(*parts)

@@ -13,6 +13,7 @@ from streamfuse.core.color import (
     planes_to_rgb,
     rgb_to_planes,
     to_8_bit,
+    to_16_bit,
 )
 from streamfuse.core.frame import ColorInfo, chroma_range, luma_range
 from streamfuse.errors import UsageError
@@ -51,7 +52,7 @@ def test_published_code_values(matrix, rgb, ycc):
 )
 @settings(max_examples=60, deadline=None)
 def test_rgb_comes_back(seed, bits, full, matrix, size):
-    dtype = np.uint8 if bits == 8 else np.uint16
+    dtype: type[np.unsignedinteger] = np.uint8 if bits == 8 else np.uint16
     top = np.iinfo(dtype).max
     rgb = np.random.default_rng(seed).integers(0, top + 1, (*size, 3)).astype(dtype)
     color = ColorInfo(matrix=matrix, full_range=full)
@@ -276,8 +277,11 @@ def test_chroma_that_does_not_fit_is_refused():
         planes_to_rgb(planes, 8, (0, 0), ColorInfo())
 
 
-def test_deep_pixels_are_rounded_to_8_bit_and_shallow_ones_stay():
-    deep = np.array([[[0, 257 * 100 + 129, 65535]]], np.uint16)
-    np.testing.assert_array_equal(to_8_bit(deep), [[[0, 101, 255]]])
-    shallow = np.array([[[1, 2, 3]]], np.uint8)
-    assert to_8_bit(shallow) is shallow
+@pytest.mark.parametrize("shape", [(256, 256), (128, 512, 1), (64, 1024)])
+def test_8_bits_are_rounded_and_16_bits_keep_white(shape):
+    codes = np.arange(65536, dtype=np.uint16).reshape(shape)
+    np.testing.assert_array_equal(to_8_bit(codes), np.rint(codes / 257.0))
+    assert to_8_bit(codes).shape == shape
+    eight = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(to_8_bit(to_16_bit(eight)), eight)
+    assert to_16_bit(eight)[-1] == 65535

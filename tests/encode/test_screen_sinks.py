@@ -38,7 +38,7 @@ def test_a_virtual_camera_shows_the_frames(virtual):
         sink.write(frame)
     camera = sink._camera
     assert (camera.size, camera.fps, camera.closed, sink.outputs) == ((64, 48), 25.0, True, ["/dev/video9"])
-    assert np.array_equal(camera.shown[0], (frame.rgb() >> 8).astype(np.uint8))
+    assert np.array_equal(camera.shown[0], np.rint(frame.rgb() / 257.0))
 
 
 def test_a_virtual_camera_without_a_device(virtual):

@@ -84,7 +84,8 @@ def test_nothing_wraps(bits, color):
 @pytest.mark.parametrize("color", [LIMITED, FULL])
 def test_normalising_and_quantising_are_inverse(bits, color):
     black, white = luma_range(bits, color.full_range)
-    codes = np.arange(black, white + 1, dtype=np.uint8 if bits == 8 else np.uint16)[None]
+    dtype: type[np.unsignedinteger] = np.uint8 if bits == 8 else np.uint16
+    codes = np.arange(black, white + 1).astype(dtype)[None]
     values = normalise(codes, bits, color)
     assert values.dtype == np.float32
     assert (float(values[0, 0]), float(values[0, -1])) == (0.0, pytest.approx(1.0, abs=1e-6))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.frame import AlignedBracket, Bracket, ColorInfo, Exposure, Frame, Neighbours
 from streamfuse.fusion.radiance import HdrTarget, RadianceStage, merged, rendering
-from streamfuse.fusion.radiance_scale import measured_step, sampled_colours, usual_white_ev
+from streamfuse.fusion.radiance_scale import measured_step, picked, sampled_colours, usual_white_ev
 from streamfuse.imaging import hdr_transfer as hdr
 from streamfuse.imaging import photometric
 from streamfuse.imaging.photometric import BT709, PLAIN, SRGB
@@ -151,6 +151,27 @@ def test_what_a_brighter_exposure_shows_white_is_not_black():
     np.testing.assert_allclose(found, 0.05, rtol=0.02)
 
 
+@pytest.mark.parametrize("colour", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (1.0, 0.3, 0.0), (0.8, 0.0, 1.0)])
+@pytest.mark.parametrize("gaps", [(0.0, 5.0), (0.0, 7.0), (0.0, 3.5, 7.0)])
+def test_a_small_lamp_of_one_colour_leaves_no_hole(colour, gaps):
+    """Its chroma is shared with the dark around it: in the brighter exposures no channel seems to clip."""
+    radiance = np.full((64, 96, 3), 0.002)
+    lamps = np.s_[5:60:7, 4:90:9]
+    radiance[lamps] = np.multiply(colour, 0.8)
+    taken = [
+        exposed(radiance, gap, bits=8, subsampling=(1, 1), noise=1e-3, seed=n) for n, gap in enumerate(gaps)
+    ]
+    _, found = merge(taken, gaps, bits=8, subsampling=(1, 1))
+    _, alone = merge(taken[:1], gaps[:1], bits=8, subsampling=(1, 1))  # the darkest, to whom nothing clips
+    weights = np.array([0.2126, 0.7152, 0.0722])
+    assert float((found[lamps] @ weights / (alone[lamps] @ weights)).min()) > 1 / 4
+    around = np.ones((64, 96), bool)
+    for dy in range(-2, 3):  # pixels that share their chroma
+        for dx in range(-2, 3):
+            around[5 + dy : 60 + dy : 7, 4 + dx : 90 + dx : 9] = False
+    assert float((found[around] @ weights).max()) < 0.004
+
+
 def test_nothing_exceeds_the_peak():
     target = HdrTarget("pq", peak=600.0)
     radiance = scene()
@@ -223,7 +244,7 @@ def test_the_gap_is_measured_in_noise(gap, subsampling):
             for ev, noise in ((0.0, 2e-3), (gap, 0.0))
         ]
     )  # fmt: skip
-    found = measured_step(*sampled_colours([dark, bright], 8, COLOR), PLAIN)  # type: ignore[arg-type, call-arg]
+    found = measured_step(*sampled_colours(picked([dark, bright]), 8, COLOR), PLAIN)  # type: ignore[arg-type, call-arg]
     assert found == pytest.approx(gap, rel=0.025)
 
 
@@ -234,11 +255,11 @@ def test_the_gap_is_measured_in_noise(gap, subsampling):
 )
 def test_white_is_where_the_picture_is_of_usual_brightness(level, expected):
     taken = [exposed(np.full((60, 80, 3), level), ev) for ev in (0.0, 3.0)]
-    assert usual_white_ev(sampled_colours(taken, 10, COLOR), (0.0, 3.0), PLAIN) == expected
+    assert usual_white_ev(sampled_colours(picked(taken), 10, COLOR), (0.0, 3.0), PLAIN) == expected
 
 
 def test_exposures_without_anything_in_common_tell_no_gap():
     black, white = np.zeros((60, 80, 3)), np.ones((60, 80, 3))
-    assert (
-        measured_step(*sampled_colours([exposed(black, 0.0), exposed(white, 0.0)], 10, COLOR), PLAIN) is None  # type: ignore[arg-type, call-arg]
-    )
+    taken = picked([exposed(black, 0.0), exposed(white, 0.0)])
+    dark, bright = sampled_colours(taken, 10, COLOR)
+    assert measured_step(dark, bright, PLAIN) is None

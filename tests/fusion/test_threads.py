@@ -57,7 +57,7 @@ def by_stages(**options):
 
     chain = build_chain(Config().with_overrides(preset="fast", device="cpu", **options))
     with streamfuse.open_source(SAMPLE) as source, streamfuse.open_sink("null:") as sink:
-        streamfuse.Pipeline(source, chain.stages, [sink]).run()
+        streamfuse.Pipeline(source, chain.line, [sink]).run()
 
 
 def by_stream(**options):

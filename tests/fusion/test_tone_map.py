@@ -95,6 +95,6 @@ def test_they_are_fusers_of_films(tmp_path, name):
     picture = np.zeros((32, 32, 3), np.uint8)
     with pytest.raises(UsageError, match="streamfuse fuse"):
         api.fuse_pair(picture, picture, fuser=name)
-    for refused in (("--side-by-side",), ("--flicker", "on"), ("--dump-stages", str(tmp_path / "d"))):
+    for refused in (("--side-by-side",), ("--deflicker", "on"), ("--dump-stages", str(tmp_path / "d"))):
         result = streamfuse("fuse", SAMPLE, "-o", tmp_path / "b.mkv", "--fuser", name, *refused)
         assert result.exit_code == 2 and refused[0] in result.stderr

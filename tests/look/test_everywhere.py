@@ -25,13 +25,13 @@ SAMPLE = "sample:?frames=6&size=96x64"
 
 
 def named(config):
-    return [stage.name for stage in build_chain(config, on_device=True).stages]
+    return [stage.name for stage in build_chain(config, on_device=True).line.stages]
 
 
 def test_where_nothing_is_asked_for_there_is_no_stage():
     assert "look" not in named(Config())
     assert "look" not in named(Config().with_overrides(look="vivid", contrast=0, saturation=0, detail=0))
-    assert named(Config().with_overrides(contrast=0.1, flicker=True))[-2:] == ["flicker", "look"]
+    assert named(Config().with_overrides(contrast=0.1, deflicker=True))[-2:] == ["deflicker", "look"]
 
 
 def test_it_follows_what_a_gpu_does_in_one_stage(monkeypatch):

@@ -126,3 +126,48 @@ def test_what_cannot_be_is_refused(tmp_path, monkeypatch, arguments, status, sai
     result = streamfuse("still", "0.png", "1.png", *arguments)
     assert (result.exit_code, said in result.stderr) == (status, True), result.stderr
     assert (tmp_path / "1.exr").read_bytes() == b"old"
+
+
+def test_a_jpeg_with_a_gain_map_is_the_light_for_those_who_know_it(tmp_path):
+    codecs = pytest.importorskip("imagecodecs")
+    for n, ev in enumerate((0.0, 3.0, 6.0)):
+        cv2.imwrite(str(tmp_path / f"{n}.png"), taken(ev)[..., ::-1])
+    out = tmp_path / "scene.jpg"
+    arguments = (
+        "still",
+        *sorted(tmp_path.glob("?.png")),
+        "-o",
+        out,
+        "--hdr",
+        "gainmap",
+        "--white",
+        "2",
+        "--json",
+    )
+    result = streamfuse(*arguments)
+    assert result.exit_code == 0, result.stderr
+    data = out.read_bytes()
+    assert codecs.ultrahdr_check(data)
+    light = codecs.ultrahdr_decode(data)[..., :3].astype(float)
+    middle = np.s_[10:50, 100:390]
+    np.testing.assert_allclose(light[middle], scene()[middle] * 4, rtol=0.12)
+    with Image.open(out) as picture:  # everybody else sees a picture of usual brightness
+        seen = np.asarray(picture.convert("RGB"))
+    assert seen.shape == (60, 400, 3) and np.all(np.diff(seen[30, :, 1].astype(int)) >= -3)
+    assert seen[30, -1].max() > 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("-o", "o.png", "--hdr", "gainmap"), 2, "a JPEG does"),
+        (("-o", "o.jpg", "--hdr", "gainmap", "--fuser", "mertens"), 2, "--fuser is not for the light"),
+    ],
+)
+def test_gain_maps_are_for_jpeg_and_light(tmp_path, monkeypatch, arguments, status, said):
+    pytest.importorskip("imagecodecs")
+    monkeypatch.chdir(tmp_path)
+    for n, ev in enumerate((0.0, 3.0)):
+        cv2.imwrite(f"{n}.png", taken(ev))
+    result = streamfuse("still", "0.png", "1.png", *arguments)
+    assert (result.exit_code, said in result.stderr) == (status, True), result.stderr

@@ -28,11 +28,11 @@ class Seen:
         return fused
 
 
-@pytest.mark.parametrize("flicker", [False, True])
+@pytest.mark.parametrize("deflicker", [False, True])
 @pytest.mark.parametrize("smooth", [False, True])
-def test_a_frame_is_shown_beside_its_own_bracket_and_does_not_keep_it(flicker: bool, smooth: bool) -> None:
+def test_a_frame_is_shown_beside_its_own_bracket_and_does_not_keep_it(deflicker: bool, smooth: bool) -> None:
     seen = Seen()
-    config = CONFIG.with_overrides(flicker=flicker, smooth=smooth)
+    config = CONFIG.with_overrides(deflicker=deflicker, smooth=smooth)
     frames = list(through(build_chain(config, finish=[seen]).line, make.clip(8)))
     assert seen.pairs == [(number, number) for number in range(8)]
     assert all(frame.made_of is None for frame in frames)

@@ -42,7 +42,7 @@ def test_linear_light_does_not_go_into_video():
 
 def test_the_chain_merges_instead_of_fusing():
     chain = build_chain(PQ)
-    assert [stage.name for stage in chain.stages] == ["label", "pair", "align", "merge"]
+    assert [stage.name for stage in chain.line.stages] == ["label", "pair", "align", "merge"]
     assert (chain.fuser.name, chain.fuser.device, chain.smooth) == ("radiance", "cpu", False)
 
 

@@ -115,7 +115,8 @@ class Numbers(Drain[Frame]):
 
 def test_an_empty_line_passes_everything_on_as_it_is() -> None:
     drain = Numbers()
-    Job(SampleSource(64, 48, frames=3), Line[Frame, Frame].empty(), [drain]).run()
+    nothing: Line[Frame, Frame] = Line.empty()
+    Job(SampleSource(64, 48, frames=3), nothing, [drain]).run()
     assert drain.numbers == [0, 1, 2]
 
 

@@ -21,7 +21,7 @@ from streamfuse.core.turns import Turn, Turns
 from streamfuse.errors import UsageError
 from streamfuse.runtime import chain
 from streamfuse.runtime.chain import chain_of_run
-from streamfuse.runtime.line import Line, NamedStage, Seen
+from streamfuse.runtime.line import Line, Seen, through
 from streamfuse.runtime.pipeline import Pipeline
 
 
@@ -106,9 +106,8 @@ def sums(count: int) -> list[int]:
 @given(count=st.integers(0, 40), threads=st.integers(1, 8), queue=st.integers(1, 3))
 def test_order_and_state_are_those_of_one_thread(count, threads, queue):
     first, seen, store = Summing(), [], Store()
-    line = Line("sum", first).then("sum", Seen(seen.append)).then("sum", Halves())
-    stages = [NamedStage("sum", line)]
-    done = Pipeline(Numbers(count), stages, [store], queue_size=queue, threads=threads).run()
+    line = Line("sum", first).ending_in(Seen(seen.append)).ending_in(Halves())
+    done = Pipeline(Numbers(count), line, [store], queue_size=queue, threads=threads).run()
     assert seen == [*sums(count), -1]
     assert store.items == [*sums(count), -1][::2]
     assert first.most <= threads
@@ -131,7 +130,8 @@ def test_all_stages_together_take_no_more_threads_than_were_given():
                 with lock:
                     busy[0] -= 1
 
-    Pipeline(Numbers(40), [Counting(), Counting(), Counting()], [Store()], threads=3).run()
+    line = Line("one", Counting()).then("two", Counting()).then("three", Counting())
+    Pipeline(Numbers(40), line, [Store()], threads=3).run()
     assert most[0] <= 3
 
 
@@ -139,7 +139,7 @@ def test_all_stages_together_take_no_more_threads_than_were_given():
 def test_nothing_that_comes_after_an_error_is_written(threads):
     store, stage = Store(), Summing(fails_at=13)
     with pytest.raises(ValueError, match="number 13"):
-        Pipeline(Numbers(200), [stage], [store], threads=threads).run()
+        Pipeline(Numbers(200), stage, [store], threads=threads).run()
     assert store.items == sums(13)[: len(store.items)]
     assert stage.closed == 1
 
@@ -152,7 +152,7 @@ def test_a_run_that_is_stopped_writes_what_is_on_its_way(threads):
         if number == 20:
             pipeline.stop()
 
-    pipeline = Pipeline(Numbers(10_000, hook), [Summing()], [store], threads=threads)
+    pipeline = Pipeline(Numbers(10_000, hook), Summing(), [store], threads=threads)
     done = pipeline.run()
     assert store.items == [*sums(done.frames_in), -1]
     assert 20 <= done.frames_in < 100
@@ -167,7 +167,7 @@ def test_a_stage_that_hangs_in_one_of_its_threads_is_left_behind():
                 hang.wait(20)
             return super().work(item, turn)
 
-    pipeline = Pipeline(Numbers(50), [Hanging()], [Store()], threads=3, stop_timeout=0.2, finish_timeout=0.2)
+    pipeline = Pipeline(Numbers(50), Hanging(), [Store()], threads=3, stop_timeout=0.2, finish_timeout=0.2)
     threading.Timer(0.1, pipeline.stop).start()
     try:
         with pytest.raises(TimeoutError, match=r"'Hanging' did not return within 0\.2 s"):
@@ -178,7 +178,7 @@ def test_a_stage_that_hangs_in_one_of_its_threads_is_left_behind():
 
 def test_a_run_needs_a_thread():
     with pytest.raises(UsageError, match="at least 1 thread, not 0"):
-        Pipeline(Numbers(1), [], [Store()], threads=0)
+        Pipeline(Numbers(1), Summing(), [Store()], threads=0)
 
 
 class Digest(Sink):
@@ -201,7 +201,7 @@ def fused(clip: str, threads: int, **options: object) -> tuple[list[int], str]:
     with open_source(clip) as source:
         run = chain_of_run(config, source.info)
         assert run.threads == threads
-        Pipeline(source, run.stages, [sink], threads=run.threads).run()
+        Pipeline(source, run.line, [sink], threads=run.threads).run()
     return sink.numbers, sink.digest.hexdigest()
 
 
@@ -233,3 +233,12 @@ def test_a_run_has_a_thread_for_each_cpu_as_far_as_memory_goes_and_a_live_one_ke
     monkeypatch.setattr(memory_limit.os, "sysconf", lambda name: 1 << (20 if "PAGES" in name else 12))
     assert chain_of_run(config, replace(info, width=7680, height=4320)).threads == 1
     assert chain_of_run(config, replace(info, width=1920, height=1080)).threads == 8
+
+
+def test_what_leaves_a_stage_is_seen_where_it_is_of_the_kind_that_was_told():
+    seen = []
+    line = Line("sum", Summing()).then("halves", Halves())
+    out = list(through(line.seen("sum", int, seen.append), range(4)))
+    assert (seen, out) == ([*sums(4), -1], [*sums(4), -1][::2])
+    with pytest.raises(TypeError, match="A str was to be seen, and this is a int"):
+        list(through(line.seen("halves", str, seen.append), [1]))

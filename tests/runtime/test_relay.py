@@ -13,9 +13,11 @@ from wire_frames import fused_frame, stream_info
 
 import streamfuse
 from streamfuse.config import Config
+from streamfuse.core.protocols import Sink
 from streamfuse.errors import UsageError
 from streamfuse.runtime import job
 from streamfuse.runtime import relay as relays
+from streamfuse.runtime.statistics import Statistics
 from streamfuse.zmq.zmq_sink import open_publisher
 
 AGE = 3_000_000  # frames that were published before
@@ -148,3 +150,52 @@ def test_a_stream_that_is_fused_into_a_file_begins_at_zero(tmp_path):
     publisher.join(60)
     assert done.exit_code == 0, done.stderr
     assert stamps(tmp_path / "out.mkv")[0] == 0
+
+
+class Slow(Sink):
+    """Takes a tenth of a second for each frame, and keeps how old they are."""
+
+    def __init__(self):
+        self.outputs = []
+        self.ages = []
+
+    def write(self, frame):
+        time.sleep(0.1)
+        self.ages.append(time.monotonic() - frame.captured_at)
+
+    def close(self):
+        """Nothing is open."""
+
+
+@pytest.mark.slow
+def test_what_is_live_stays_young_where_fusion_is_too_slow():
+    slow = Slow()
+    source = streamfuse.open_source("sim:?size=64x48&rate=60&frames=480")
+    config = Config().with_overrides(fuser="mertens", align="off")
+    run = job.FusionJob.opened(source, config, lambda info: [slow], policy="drop-oldest")
+    done = run.run()
+    assert done.frames_in == 480
+    assert done.drops > 200
+    assert done.frames_out + done.drops + 2 >= 480 - 48  # what came before the order was known may be late
+    assert max(slow.ages[len(slow.ages) // 2 :]) < 2.5
+    assert run.chain.front.pairer.repaired_pairs < 10  # of hundreds: a busy machine hangs at times
+
+
+def progress(elapsed, frames_in, drops):
+    return Statistics(frames_in, frames_in - drops, drops, elapsed, False, ())
+
+
+def test_frames_that_are_left_out_all_the_time_are_told_once(caplog):
+    told = relays._Lateness(None)
+    for second in range(40):
+        told(progress(float(second), 30 * second, 20 if second < 12 else 20 * second))
+    (record,) = caplog.records
+    assert "too slow" in record.getMessage()
+    assert record.event == "late"
+
+
+def test_frames_that_are_left_out_once_are_not_told(caplog):
+    told = relays._Lateness(None)
+    for second in range(40):
+        told(progress(float(second), 30 * second, min(15 * second, 20)))
+    assert not caplog.records

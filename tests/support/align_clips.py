@@ -30,14 +30,15 @@ def shifted(linear: npt.NDArray[np.float32], dx: float) -> npt.NDArray[np.float3
     return cv2.warpAffine(linear, move, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
 
 
-def exposed(linear: npt.NDArray[np.float32], ev: float, bits: int = 8) -> npt.NDArray[np.generic]:
+def exposed(linear: npt.NDArray[np.float32], ev: float, bits: int = 8) -> npt.NDArray[np.unsignedinteger]:
     """Full-range luma of an exposure."""
     white = (1 << bits) - 1
     luma = np.clip(linear * np.float32(2.0**ev), 0, 1) ** np.float32(1 / 2.2)
-    return np.round(luma * white).astype(np.uint8 if bits == 8 else np.uint16)
+    dtype: type[np.unsignedinteger] = np.uint8 if bits == 8 else np.uint16
+    return np.round(luma * white).astype(dtype)
 
 
-def grey_frame(luma: npt.NDArray[np.generic], index: int, bits: int = 8) -> Frame:
+def grey_frame(luma: npt.NDArray[np.unsignedinteger], index: int, bits: int = 8) -> Frame:
     return Frame((luma,), bits, (0, 0), FULL, index, Fraction(1, 30), index)
 
 

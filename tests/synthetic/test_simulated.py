@@ -199,7 +199,7 @@ def test_a_closed_source_gives_nothing():
     ("spec", "text"),
     [
         ("sample:?gapp=3", "did you mean 'gap'"),
-        ("sample:?colour=blue", "There are size, frames"),
+        ("sample:?colour=blue", "there are size, frames"),
         ("sample:?size=big", "'big' does not fit the option 'size'"),
         ("sample:?size=4x4", "16..8192"),
         ("sample:?size=64x9000", "16..8192"),

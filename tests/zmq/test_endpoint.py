@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamfuse.core.spec_options import read_options
 from streamfuse.errors import UsageError
-from streamfuse.zmq.endpoint import is_endpoint, parse_endpoint, read_options, with_options
+from streamfuse.zmq.endpoint import is_endpoint, parse_endpoint, with_options
 
 
 @pytest.mark.parametrize(
@@ -96,14 +97,16 @@ def test_options():
     text = with_options("zmq+pub://:5556?topic=a", {"quality": 80, "keys": None})
     endpoint = parse_endpoint(text, "sink")
     parsers = {"topic": ("topic", str), "quality": ("quality", int)}
-    assert read_options(endpoint, parsers) == {"topic": "a", "quality": 80}
+    assert read_options(str(endpoint), endpoint.options.items(), parsers) == {"topic": "a", "quality": 80}
 
 
 @pytest.mark.parametrize("query", ["topik=a", "quality=high"])
 def test_wrong_options_are_refused(query):
     endpoint = parse_endpoint(f"tcp://:1?{query}", "sink")
     with pytest.raises(UsageError, match=query.split("=")[0]):
-        read_options(endpoint, {"topic": ("topic", str), "quality": ("quality", int)})
+        read_options(
+            str(endpoint), endpoint.options.items(), {"topic": ("topic", str), "quality": ("quality", int)}
+        )
 
 
 def test_what_is_an_endpoint():

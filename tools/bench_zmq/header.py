@@ -15,6 +15,7 @@ def header_cost() -> dict[str, float]:
 
     from streamfuse.zmq.header import HeaderMaker
     from streamfuse.zmq.joined import join
+    from streamfuse.zmq.message import Envelope
     from streamfuse.zmq.payload import Payload, make_encoder
     from streamfuse.zmq.reader import MessageReader
 
@@ -25,7 +26,7 @@ def header_cost() -> dict[str, float]:
     frame = fused(planes, 1, SUBSAMPLING["4:2:0"])
 
     def make() -> bytes:
-        known = {"stream": "0123456789abcdef", "seq": 1, "published_at": time.time(), "dropped": 0}
+        known = Envelope(stream="0123456789abcdef", seq=1, published_at=time.time(), dropped=0)
         return headers.frame(frame, Payload(planes), known)
 
     reader = MessageReader()

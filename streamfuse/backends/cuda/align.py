@@ -11,7 +11,7 @@ from torch import Tensor
 
 from streamfuse.align import flow as rule
 from streamfuse.align import ghost as rule_of_ghosts
-from streamfuse.align.balance import Blocks
+from streamfuse.align.balance import Balance, Blocks
 from streamfuse.align.operations import Ready, Shares, Side
 from streamfuse.align.policy import Alignment, AlignSettings
 from streamfuse.backends.cuda import fill, ghosts, motion
@@ -46,6 +46,7 @@ class DeviceBracket:
             working grid; None where unknown.
         gaps_ev: exposure of each rank relative to the darkest.
         trust: in each exposure, (h, w) at working size; None = everywhere.
+        balances: as in `AlignedBracket`.
     """
 
     bracket: Bracket
@@ -57,6 +58,7 @@ class DeviceBracket:
     flow_after: Tensor | None
     gaps_ev: tuple[float, ...] = ()
     trust: tuple[Tensor | None, ...] = ()
+    balances: tuple[Balance, ...] = ()
 
 
 class DeviceAligner:
@@ -65,7 +67,7 @@ class DeviceAligner:
     Args:
         device: where.
         launcher: None = the torch references.
-        preset, ghost, rate, denoise, coarse: see `AlignSettings`.
+        preset, ghost, rate, denoise, coarse, careful: see `AlignSettings`.
         mode: "flow" or "off".
         graphs: record the motion search as a CUDA graph.
     """
@@ -81,9 +83,10 @@ class DeviceAligner:
         graphs: bool = True,
         denoise: bool = True,
         coarse: bool = False,
+        careful: bool = False,
     ) -> None:
         self._device = device
-        settings = AlignSettings(preset, mode, ghost, rate, denoise, coarse)
+        settings = AlignSettings(preset, mode, ghost, rate, denoise, coarse, careful)
         self._operations = DeviceOperations(device, launcher, settings, graphs)
         self._alignment = Alignment(self._operations, settings)
 
@@ -116,6 +119,7 @@ class DeviceAligner:
             trust=tuple(made[rank].trust if rank in made else None for rank in range(item.cycle)),
             flow_before=instant.flow_before,
             flow_after=instant.flow_after,
+            balances=instant.balances,
         )
 
 
@@ -300,9 +304,9 @@ class DeviceOperations:
         luma, chroma = mapped
         if reference.rgb is None or chroma is None:
             return mapped
-        share = fill.unknown(reference.rgb, trust)
+        shares = fill.unknown(reference.rgb, trust)
         colours = [fill.reduced(s.picture.rgb, s.flow) for s in sides if s.picture.rgb is not None]
-        lacking = fill.lacking(reference.rgb, share, colours, tone.up, tone.down)
+        lacking = fill.lacking(reference.rgb, shares, colours, tone.up, tone.down)
         return fill.added(luma, chroma, lacking, reference.coding)
 
     def synthesised(

@@ -13,14 +13,21 @@ from streamfuse.backends.cuda.unpack import Tone
 
 
 def unknown(own: Tensor, trust: Tensor) -> Tensor:
-    """Share (h, w) of each pixel that nobody saw: white in the reference, R'G'B' (3, h, w), and not trusted."""
-    return box(dilated(white(own)), 3) * (1.0 - trust)
+    """Shares (2, h, w) of each pixel that nobody saw: of `clipped`, R'G'B' (3, h, w), both kinds, and not trusted."""
+    white, tinted = clipped(own)
+    around, some = dilated(white, rule.EDGE), dilated(white + tinted, rule.EDGE)
+    return torch.stack([box(around, 3), box(some - around, 3)]) * (1.0 - trust)
 
 
-def white(rgb: Tensor) -> Tensor:
-    """How far R'G'B' (3, h, w), in the brighter exposure's scale, are clipped all three: 0..1, (h, w)."""
+def clipped(rgb: Tensor) -> Tensor:
+    """How far R'G'B' (3, h, w), in the brighter exposure's scale, are clipped all three, and some only: (2, h, w)."""
+    white = _clips(rgb.amin(0))
+    return torch.stack([white, _clips(rgb.amax(0)) - white])
+
+
+def _clips(values: Tensor) -> Tensor:
     low, high = rule.CLIPS
-    return ((rgb.amin(0) - low) * (1 / (high - low))).clamp(0, 1)
+    return ((values - low) * (1 / (high - low))).clamp(0, 1)
 
 
 def reduced(rgb: Tensor, flow: Tensor | None) -> Tensor:
@@ -34,29 +41,34 @@ def reduced(rgb: Tensor, flow: Tensor | None) -> Tensor:
     return sample(small, x + moved[0] * (size[1] / flow.shape[2]), y + moved[1] * (size[0] / flow.shape[1]))
 
 
-def lacking(own: Tensor, share: Tensor, sides: list[Tensor], up: Tone, down: Tone) -> Tensor:
+def lacking(own: Tensor, shares: Tensor, sides: list[Tensor], up: Tone, down: Tone) -> Tensor:
     """R'G'B' (3, h, w) that a darkened reference lacks; see `streamfuse.align.fill.lacking`.
 
     Args:
         own: R'G'B' of the bright reference, (3, h, w).
-        share: see `unknown`.
+        shares: see `unknown`.
         sides: as `reduced` gives them, one or two.
         up, down: towards the brighter and the darker exposure.
     """
     size = (sides[0].shape[1], sides[0].shape[2])
-    moved = 1.0 - white(area(own, size))
+    weights = 1.0 - clipped(area(own, size))
     if len(sides) == 2:
-        moved = torch.maximum(moved, ((sides[0] - sides[1]).abs().amax(0) * (1 / rule.APART)).clamp(max=1.0))
-    sums = torch.zeros((4, *size), dtype=own.dtype, device=own.device)
+        apart = ((sides[0] - sides[1]).abs().amax(0) * (1 / rule.APART)).clamp(max=1.0)
+        weights = torch.maximum(weights, apart)
+    weights = rule.STOOD + (1 - rule.STOOD) * weights
+    sums = torch.zeros((2, 4, *size), dtype=own.dtype, device=own.device)
     for colours in sides:
-        weight = white(torch.stack(up.colours(*colours))) * (rule.STOOD + (1 - rule.STOOD) * moved)
-        sums += torch.cat([colours * weight, weight[None]])
-    spread = torch.zeros_like(sums)
-    for number, reach in enumerate(rule.REACHES):
-        far = gaussian(area(sums, (max(1, size[0] // reach), max(1, size[1] // reach))), 1.0)
-        spread += linear(far, size) * rule.FARTHER**number
-    found = linear(spread[:3] / (spread[3] + 1e-9), (own.shape[1], own.shape[2]))
-    return (found - torch.stack(down.colours(*own))).clamp_min(0.0) * share
+        weight = (clipped(torch.stack(up.colours(*colours))) * weights)[:, None]
+        sums += torch.cat([colours * weight, weight], 1)
+    dark, out = torch.stack(down.colours(*own)), torch.zeros_like(own)
+    for total, share in zip(sums, shares, strict=True):
+        spread = torch.zeros_like(total)
+        for number, reach in enumerate(rule.REACHES):
+            far = gaussian(area(total, (max(1, size[0] // reach), max(1, size[1] // reach))), 1.0)
+            spread += linear(far, size) * rule.FARTHER**number
+        found = linear(spread[:3] / (spread[3] + 1e-9), (own.shape[1], own.shape[2]))
+        out += (found - dark).clamp_min(0.0) * share
+    return out * dilated(_clips(own), rule.EDGE)
 
 
 def added(luma: Tensor, chroma: Tensor, rgb: Tensor, coding: Coding) -> tuple[Tensor, Tensor]:

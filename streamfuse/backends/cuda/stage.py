@@ -116,7 +116,7 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
         Raises:
             DeviceError: the device has too little memory.
         """
-        with _on(self._device, item.reference):
+        with working_on(self._device, item.reference):
             return self._push(item)
 
     def _push(self, item: Bracket) -> list[FusedFrame]:
@@ -136,7 +136,7 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
     def flush(self) -> Iterable[FusedFrame]:
         """The last instant, and all that is in the queue."""
         if (newest := self._smoother.newest) is not None:
-            with _on(self._device, newest.aligned.bracket.reference):
+            with working_on(self._device, newest.aligned.bracket.reference):
                 for smoothed in self._smoother.flush():
                     self._finish(smoothed)
         return list(self._done(0))
@@ -178,7 +178,7 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
 
 
 @contextmanager
-def _on(device: torch.device, frame: Frame) -> Iterator[None]:
+def working_on(device: torch.device, frame: Frame) -> Iterator[None]:
     """Work on this device, for a frame of this size; what goes wrong is said in a sentence."""
     try:
         with torch.cuda.device(device) if device.type == "cuda" else nullcontext():

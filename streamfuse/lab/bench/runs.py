@@ -128,7 +128,7 @@ def _run_preset(preset: str, clip: str, output: str) -> tuple[float, Statistics,
 
 
 def _run_baseline(method: str, clip: str, output: str) -> tuple[Statistics, int]:
-    from streamfuse.runtime.line import NamedStage
+    from streamfuse.runtime.line import Line
     from streamfuse.runtime.pipeline import Pipeline
     from streamfuse.runtime.sinks import open_sink
     from streamfuse.runtime.sources import open_source
@@ -137,7 +137,7 @@ def _run_baseline(method: str, clip: str, output: str) -> tuple[Statistics, int]
         info = source.info
         sink = open_sink(output, info, overwrite=True, preset=None if output == NULL else SPEED)
         with sink:
-            statistics = Pipeline(source, [NamedStage(method, BASELINE_STAGES[method]())], [sink]).run()
+            statistics = Pipeline(source, Line(method, BASELINE_STAGES[method]()), [sink]).run()
         return statistics, info.width * info.height
 
 

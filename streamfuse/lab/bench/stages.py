@@ -128,7 +128,7 @@ def one_thread() -> Iterator[None]:
 def chain_in_this_thread(preset: str) -> Chain:
     """The chain of a preset on the CPU, with all of its work in the thread that asks."""
     chain = build_chain(Config().with_overrides(preset=preset, device="cpu"))
-    for named in chain.stages:
+    for named in chain.line.stages:
         if isinstance(named.stage, Aligner):
             named.stage.executor = InLine()
     return chain
@@ -150,24 +150,24 @@ def _chain(frames: Sequence[Frame], preset: str) -> tuple[dict[str, Times], list
     from streamfuse.backends.cuda.counted import network_operations
 
     chain = build_chain(Config().with_overrides(preset=preset, device="cpu"))
-    times = {named.name: Times(time.process_time) for named in chain.stages}
-    fused: list[FusedFrame] = []
+    times = {named.name: Times(time.process_time) for named in chain.line.stages}
+    stages, fused = chain.line.stages, list[FusedFrame]()
     operations = 0.0
 
     def push(place: int, items: Iterable[Any]) -> None:
         nonlocal operations
         for item in items:
-            if place == len(chain.stages):
+            if place == len(stages):
                 fused.append(item)
                 continue
-            named = chain.stages[place]
+            named = stages[place]
             if named.name == "weigh" and not operations:
                 assert isinstance(chain.fuser, LcndrFuser)
                 operations = float(network_operations(frames[0].height, frames[0].width, chain.fuser))
             push(place + 1, times[named.name].of(partial(_taken, named.stage, item)))
 
     push(0, frames)
-    for place, named in enumerate(chain.stages):
+    for place, named in enumerate(stages):
         push(place + 1, named.stage.flush())
     return times, fused, operations
 

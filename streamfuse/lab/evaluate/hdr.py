@@ -66,7 +66,8 @@ class HdrTrial:
 
 LEGEND = (
     "oracle merge: all exposures of the very instant, merged in the same way; PSNR-mu, PU21: likeness to the true "
-    "light as eyes see it, dB (more is better); flicker: difference from frame to frame along the motion, and over the "
+    "light as eyes see it, dB (more is better), and SSIM of the latter; holes: share of the pixels well "
+    "above the noise that lost 3 EV or more; flicker: difference from frame to frame along the motion, and over the "
     "oracle's; alternation: how much frames alternate with the exposures, mean of small blocks / of the whole picture, "
     "in 1/255."
 )
@@ -143,6 +144,7 @@ def line(trial: HdrTrial, score: HdrScore) -> str:
     """One line for the terminal."""
     return (
         f"{trial.clip.name:12s} {trial.gap_ev:g} EV  {score.method:24s} PSNR-mu {score.psnr_mu:5.2f}  "
-        f"PU21 {score.pu21_psnr:5.2f}  flicker {score.flicker:.2f} ({score.flicker_ratio:.2f} x)  "
+        f"PU21 {score.pu21_psnr:5.2f} {score.pu21_ssim:.3f}  holes {100 * score.holes:.3f} %  "
+        f"flicker {score.flicker:.2f} ({score.flicker_ratio:.2f} x)  "
         f"alternation {score.alternation:.3f} / {score.alternation_global:.3f}"
     )

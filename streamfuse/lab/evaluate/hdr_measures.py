@@ -17,6 +17,8 @@ SHOWN_PEAK = 1000.0  # cd/m2 at which the darkest exposure's white is shown, for
 _PU21_RANGE = 0.005, 10_000.0  # cd/m2
 _PU21 = (0.353487901, 0.3734658629, 8.277049286e-05, 0.9062562627, 0.09150303166, 0.9099517204, 596.3148142)
 _PU21_WHITE = 256.0  # of 100 cd/m2: what PSNR takes for its peak
+_SEEN = 0.02  # true luminance that is well above the noise of the darkest exposure
+_HOLE = 1 / 8  # of the true luminance: less is a hole
 
 
 def mu_law(radiance: Radiance) -> Radiance:
@@ -41,6 +43,8 @@ class HdrScore:
         frames: that were measured.
         psnr_mu: PSNR of the mu-law, dB: of the mean square error of all frames, R, G and B.
         pu21_psnr: PSNR of PU21, dB, where radiance 1 is shown at `SHOWN_PEAK`.
+        pu21_ssim: SSIM of PU21 of luminance, mean of all frames.
+        holes: share of the pixels well above the noise of the darkest exposure that lost 3 EV or more.
         flicker: temporal warping error of the mu-law of luminance, root mean square, in 1/255: how much the picture
             changes along the motion.
         flicker_ratio: that, divided by the oracle's on the same frames.
@@ -52,6 +56,8 @@ class HdrScore:
     frames: int
     psnr_mu: float
     pu21_psnr: float
+    pu21_ssim: float
+    holes: float
     flicker: float
     flicker_ratio: float
     alternation: float
@@ -87,6 +93,8 @@ class HdrMeter:
         self._last: tuple[int, Luma, Luma, Luma] | None = None
         self._mu: list[float] = []
         self._pu: list[float] = []
+        self._ssim: list[float] = []
+        self._lost, self._seen = 0, 0
         self._changes: list[float] = []
         self._oracle_changes: list[float] = []
 
@@ -96,6 +104,11 @@ class HdrMeter:
         self._mu.append(_mean_square(mu_law(found), mu_law(known)))
         shown = [pu21(np.float32(SHOWN_PEAK) * np.clip(one, 0, 1)) for one in (found, known)]
         self._pu.append(_mean_square(*shown))
+        ours, light = (luminance(np.clip(one, 0, 1)) for one in (found, truth))
+        grey = (pu21(np.float32(SHOWN_PEAK) * one) for one in (ours, light))
+        self._ssim.append(metrics.ssim(*grey, data_range=_PU21_WHITE))
+        self._seen += int(np.count_nonzero(light > _SEEN))
+        self._lost += int(np.count_nonzero((light > _SEEN) & (ours < _HOLE * light)))
         here, ideal, true = (mu_law(luminance(np.clip(one, 0, 1))) for one in (found, oracle, known))
         self._alternation.add(here, true, rank)
         if self._last is not None and self._last[0] == instant - 1:
@@ -115,6 +128,8 @@ class HdrMeter:
             len(self._mu),
             psnr_mu=_decibels(1.0, self._mu),
             pu21_psnr=_decibels(_PU21_WHITE, self._pu),
+            pu21_ssim=float(np.mean(self._ssim)),
+            holes=self._lost / max(self._seen, 1),
             flicker=flicker,
             flicker_ratio=flicker / oracle if oracle > 0 else math.nan,
             alternation=float(np.mean(self._alternation.afo())),

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -49,29 +50,41 @@ def _band(size: int, k: Tensor) -> Tensor:
 def _filter(x: Tensor, gaussian: bool) -> Tensor:
     """Separable window, valid part only: (B, C, H, W) -> (B, C, H - 10, W - 10)."""
     k = _kernel(gaussian, x.dtype, x.device)
+    if x.device.type == "cpu":
+        slid: Tensor = _Slid.apply(x, k)  # type: ignore[no-untyped-call]
+        return slid
     if (
         x.requires_grad
     ):  # the gradient of a one-channel convolution is ten times slower than that of a product
         return _band(x.shape[-2], k) @ (x @ _band(x.shape[-1], k).T)
     shape = x.shape
-    if x.device.type == "cpu":
-        return _filter_opencv(x, k)
     flat = x.reshape(-1, 1, *shape[-2:])
     flat = F.conv2d(F.conv2d(flat, k.view(1, 1, -1, 1)), k.view(1, 1, 1, -1))
     return flat.view(*shape[:-2], *flat.shape[-2:])
 
 
-def _filter_opencv(x: Tensor, k: Tensor) -> Tensor:
-    """The same, twenty times faster than torch's one-channel convolution on a CPU."""
-    planes = x.reshape(-1, *x.shape[-2:]).numpy()
-    taps, margin = k.numpy(), WINDOW // 2
-    filtered = [
-        cv2.sepFilter2D(plane, -1, taps, taps)[margin:-margin, margin:-margin].reshape(
-            plane.shape[0] - 2 * margin, plane.shape[1] - 2 * margin
-        )
-        for plane in planes
-    ]
-    return torch.from_numpy(np.stack(filtered)).view(*x.shape[:-2], *filtered[0].shape)
+class _Slid(torch.autograd.Function):
+    """The same on a CPU, twenty times faster than torch's one-channel convolution."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, k: Tensor) -> Tensor:
+        """The window at every place where it is whole."""
+        ctx.k = k
+        margin = WINDOW // 2
+        return _slide(x, k)[..., margin:-margin, margin:-margin].contiguous()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        """The window is symmetric: what comes back is spread by the window itself, nothing coming from beyond."""
+        return _slide(F.pad(gradients[0], (WINDOW // 2,) * 4), ctx.k), None
+
+
+def _slide(x: Tensor, k: Tensor) -> Tensor:
+    """The window around every pixel of (..., H, W), black beyond the border."""
+    taps = k.numpy()
+    planes = x.detach().reshape(-1, *x.shape[-2:]).numpy()
+    slid = [cv2.sepFilter2D(plane, -1, taps, taps, borderType=cv2.BORDER_CONSTANT) for plane in planes]
+    return torch.from_numpy(np.stack(slid)).view(x.shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -212,5 +212,5 @@ def _to_rgb(picture: av.VideoFrame) -> npt.NDArray[Any]:
     planes = picture.reformat(
         format="yuv444p", src_color_range=code_range, dst_color_range=code_range, threads=1
     ).to_ndarray()
-    y, cb, cr = planes.reshape(3, picture.height, picture.width)
+    y, cb, cr = np.asarray(planes, np.uint8).reshape(3, picture.height, picture.width)
     return planes_to_rgb((y, cb, cr), 8, (0, 0), ColorInfo(int(picture.colorspace), full_range=full_range))

@@ -17,6 +17,7 @@ from typing import Any
 
 from streamfuse.core.output_file import check_output_file, write_json_file
 from streamfuse.lab.evaluate.baseline_stills import PROGRAMS, Rgb, StillFuse, still_baselines
+from streamfuse.lab.evaluate.contact_sheet import ContactSheet
 from streamfuse.lab.evaluate.cost import PLANES, Cost, measure_cost
 from streamfuse.lab.evaluate.deepfuse_color import deepfuse_color
 from streamfuse.lab.evaluate.environment import describe_environment
@@ -132,12 +133,15 @@ def evaluate_stills(
     scores: list[Score] = []
     with ExitStack() as stack:
         page = stack.enter_context(ReportWriter(report, "Fused photographs", environment)) if report else None
+        sheet = ContactSheet(names[-1])
         for number, path in enumerate(scenes, 1):
             scene = read_scene(path, count=exposures)
             fused, found = _fuse(scene, methods, progress)
             scores += found
             if page is not None:
-                _show(page, scene, fused, found, wipe=("opencv-mertens", names[-1]))
+                pictures = _pictures(scene, fused)
+                _show(page, scene.name, pictures, found, wipe=("opencv-mertens", names[-1]))
+                sheet.add(scene.name, pictures)
             progress(
                 f"{number}/{len(scenes)} {scene.name}: "
                 + ", ".join(f"{score.method} {score.mef_ssim:.4f}" for score in found)
@@ -149,6 +153,7 @@ def evaluate_stills(
         if page is not None:
             for table in _tables(result):
                 page.table(table)
+            sheet.write(page, scores)
     return result
 
 
@@ -190,18 +195,27 @@ def _costs(fusers: Sequence[str], progress: Callable[[str], None]) -> tuple[Cost
     return tuple(costs)
 
 
-def _show(
-    page: ReportWriter, scene: Scene, fused: Mapping[str, Rgb], scores: Sequence[Score], wipe: tuple[str, str]
-) -> None:
+def _pictures(scene: Scene, fused: Mapping[str, Rgb]) -> dict[str, Rgb]:
+    """All there is to see of a scene."""
     pictures = {name: rgb for name, rgb in fused.items() if name not in ("darkest", "brightest")}
     for number, rgb in enumerate(scene.exposures):
         pictures[f"exposure {number}"] = rgb
     if scene.reference is not None:
         pictures[REFERENCE] = scene.reference
+    return pictures
+
+
+def _show(
+    page: ReportWriter,
+    scene: str,
+    pictures: Mapping[str, Rgb],
+    scores: Sequence[Score],
+    wipe: tuple[str, str],
+) -> None:
     measures = [name for name in MEASURES if any(getattr(score, name) is not None for score in scores)]
     rows = [[s.method, *(_cell(name, getattr(s, name)) for name in measures)] for s in scores]
     table = Table(["method", *(MEASURES[name].heading for name in measures)], rows)
-    page.comparison(scene.name, pictures, table=table, wipe=wipe)
+    page.comparison(scene, pictures, table=table, wipe=wipe)
 
 
 def _cell(measure: str, value: float | None) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from streamfuse.config import Config
-from streamfuse.core.frame import Frame, FusedFrame, Plane
+from streamfuse.core.frame import AlignedBracket, ClassifiedFrame, Frame, FusedFrame, Plane
 from streamfuse.core.values import Degradation
 from streamfuse.errors import InputError, UsageError
 from streamfuse.fusion.fuser import create_fuser
@@ -167,8 +167,8 @@ def score_config(
     flow = None if camera is None else FlowMeter(clip, camera)
 
     def stages() -> Line[Frame, FusedFrame]:
-        line = build_chain(config).line.seen("label", lambda item: labels.append(item.rank))
-        return line if flow is None else line.seen("align", flow.add)
+        line = build_chain(config).line.seen("label", ClassifiedFrame, lambda item: labels.append(item.rank))
+        return line if flow is None else line.seen("align", AlignedBracket, flow.add)
 
     score = evaluate_clip(clip, stages, oracle, name=name, watch=watch)
     wrong = [label != seen.rank for label, seen in zip(labels, clip.truth, strict=True)]

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from streamfuse.errors import ConfigError, OutputError
 from streamfuse.fusion.device import resolve_device
-from streamfuse.fusion.lcndr import Lcndr
+from streamfuse.fusion.lcndr import Lcndr, Pyramid
 from streamfuse.fusion.models import save_weights
 from streamfuse.lab.evaluate.mef_ssim import MefSsim
 from streamfuse.lab.train.camera_model import two_frames
@@ -33,6 +33,7 @@ from streamfuse.lab.train.train_config import TrainConfig
 from streamfuse.lab.train.white_balance import WhiteBalance
 
 Report = Callable[[str], None]
+_STORE_EVERY = 100  # steps: what a machine that fails takes along
 _NOISE_SEED = 0  # of the frames on which flicker is measured
 
 
@@ -44,17 +45,21 @@ def learning_rate(step: int, run: TrainConfig) -> float:
     return run.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
-def _batches(sampler: Sampler, count: int) -> Iterator[list[Sample]]:
-    """Prepare the next batch while the current one is trained on (OpenCV and numpy release the GIL)."""
+def _batches(sampler: Sampler, count: int, device: str) -> Iterator[Batch]:
+    """Prepare the next batch while the current one is trained on (OpenCV, numpy and torch release the GIL)."""
+
+    def prepare() -> Batch:
+        return _prepared(sampler.batch(count), device)
+
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(sampler.batch, count)
+        coming = pool.submit(prepare)
         while True:
             ready = coming.result()
-            coming = pool.submit(sampler.batch, count)
+            coming = pool.submit(prepare)
             yield ready
 
 
-def _to_tensors(samples: list[Sample], device: str) -> Batch:
+def _prepared(samples: list[Sample], device: str) -> Batch:
     def stack(arrays: list[Any]) -> Tensor | None:
         if any(a is None for a in arrays):
             return None
@@ -62,9 +67,15 @@ def _to_tensors(samples: list[Sample], device: str) -> Batch:
 
     noisy, clean = stack([s.noisy for s in samples]), stack([s.clean for s in samples])
     assert noisy is not None and clean is not None
-    label = stack([s.label for s in samples])
-    again, motion = stack([s.again for s in samples]), stack([s.motion for s in samples])
-    return Batch(noisy, clean, None if label is None else label.unsqueeze(1), again, motion)
+    label, again = stack([s.label for s in samples]), stack([s.again for s in samples])
+    return Batch(
+        noisy=Pyramid.padded(noisy),
+        clean=clean,
+        target=MefSsim(clean),
+        label=None if label is None else label.unsqueeze(1),
+        again=None if again is None else Pyramid.padded(again),
+        motion=stack([s.motion for s in samples]),
+    )
 
 
 def _fit(picture: np.ndarray, long_side: int) -> Tensor:
@@ -136,7 +147,7 @@ def train(run: TrainConfig, report: Report = print) -> dict[str, Path]:
     log = Log(run.out / "log.csv", start)
     report(f"training {', '.join(learners)} on {len(kept)} stacks, {len(held)} held back, from step {start}")
     if start < run.steps:
-        _go_on(run, learners, _batches(sampler, run.batch), held, start, log, report)
+        _go_on(run, learners, _batches(sampler, run.batch, run.device), held, start, log, report)
     else:  # ended before, maybe in the middle of writing, or with another share
         _write_weights(run, _validated(run, _stale(run, learners, start), held, start), start, 0, report)
     return {name: run.out / f"{name}.safetensors" for name in learners}
@@ -145,7 +156,7 @@ def train(run: TrainConfig, report: Report = print) -> dict[str, Path]:
 def _go_on(
     run: TrainConfig,
     learners: dict[str, Learner],
-    batches: Iterator[list[Sample]],
+    batches: Iterator[Batch],
     held: list[Stack],
     start: int,
     log: Log,
@@ -154,12 +165,10 @@ def _go_on(
     """The steps that are left; validates, and stores everything, every so often and at the end."""
     began = time.monotonic()
     with Interrupt() as interrupt:
-        for step, samples in zip(range(start, run.steps), batches, strict=False):
-            batch = _to_tensors(samples, run.device)
-            target = MefSsim(batch.clean)
+        for step, batch in zip(range(start, run.steps), batches, strict=False):
             for name, learner in learners.items():
                 with _autocast(run.device):
-                    terms = learner.step(batch, target, learning_rate(step, run))
+                    terms = learner.step(batch, learning_rate(step, run))
                 log.write(step, name, terms)
             if (step + 1) % run.validate_every == 0 or step + 1 == run.steps:
                 _refuse_divergence(run, learners, step + 1)
@@ -167,7 +176,7 @@ def _go_on(
                 store(run.out / "checkpoint.pt", learners, step + 1)
                 _write_weights(run, results, step + 1, time.monotonic() - began, report)
                 write_curves(run.out / "log.csv", run.out / "curves.html")
-            elif interrupt.asked:
+            elif interrupt.asked or (step + 1) % _STORE_EVERY == 0:
                 _refuse_divergence(run, learners, step + 1)
                 store(run.out / "checkpoint.pt", learners, step + 1)
             if interrupt.asked:

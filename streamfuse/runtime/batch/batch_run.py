@@ -41,7 +41,7 @@ class FileResult:
     segments: int
     result: PartResult
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Give plain values, ready for JSON."""
         named = {
             "source": self.source,

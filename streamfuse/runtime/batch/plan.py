@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
-from typing import Any
 
 from streamfuse._version import __version__
 from streamfuse.capture.image_source import natural_key
@@ -75,7 +74,7 @@ class Film:
         return self.folder.with_suffix(f"{self.folder.suffix}.lock")
 
     @property
-    def fingerprint(self) -> dict[str, Any]:
+    def fingerprint(self) -> dict[str, object]:
         """All that the result depends on: parts and outputs with another one are not used again."""
         path = Path(self.source)
         stats = [file.stat() for file in (path.iterdir() if path.is_dir() else [path])]
@@ -92,7 +91,7 @@ class Film:
         }
 
 
-def digest(fingerprint: dict[str, Any]) -> str:
+def digest(fingerprint: dict[str, object]) -> str:
     """Give a short name for a film's fingerprint, which the records of its parts bear."""
     return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:24]
 
@@ -105,15 +104,13 @@ def find_sources(names: Sequence[str]) -> list[str]:
     """
     found: dict[Path, str] = {}
     for name in names:
-        matches = [name] if Path(name).exists() else sorted(glob(name, recursive=True), key=_key)  # noqa: PTH207
+        matches = [name]
+        if not Path(name).exists():
+            matches = sorted(glob(name, recursive=True), key=lambda match: natural_key(Path(match)))  # noqa: PTH207
         if not matches:
             raise InputNotFoundError(f"No file matches {name}: check the path or the pattern.")
         found |= {Path(match).resolve(): match for match in matches}
     return list(found.values())
-
-
-def _key(name: str) -> Any:
-    return natural_key(Path(name))
 
 
 def plan_films(

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, redirect_stdout
-from typing import Any
+from types import ModuleType
 
 from streamfuse.errors import StreamfuseError, UsageError
 from streamfuse.runtime.batch.plan import Film, digest
@@ -128,7 +128,7 @@ def _on_ray(tasks: Sequence[Task], address: str, threads: int) -> Iterator[tuple
         ray.shutdown()
 
 
-def _connected(address: str) -> Any:
+def _connected(address: str) -> ModuleType:
     try:
         import ray
     except ImportError as error:

@@ -7,7 +7,7 @@ import logging
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from streamfuse.errors import without_credentials
 
@@ -28,7 +28,7 @@ class Events:
             self._told.add(event)
             self.tell(event, text)
 
-    def tell(self, event: str, text: str, *, level: Level = "info", **fields: Any) -> None:
+    def tell(self, event: str, text: str, *, level: Level = "info", **fields: object) -> None:
         """Tell one event: its kind, a sentence, and figures that belong to it."""
         extra = {"event": event, "fields": fields}
         self._logger.log(logging.getLevelName(level.upper()), "%s", without_credentials(text), extra=extra)
@@ -60,7 +60,7 @@ class TextFormatter(logging.Formatter):
         return without_credentials(super().format(record))
 
 
-def _clean(value: Any) -> Any:
+def _clean(value: object) -> object:
     """Without the credentials in any text in it."""
     if isinstance(value, str):
         return without_credentials(value)

@@ -6,10 +6,11 @@ They are the rungs of a ladder: the presets, and below `fast` the same at a coar
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import cv2
 import numpy as np
@@ -37,6 +38,7 @@ from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.runtime.ahead import compile_ahead
 from streamfuse.runtime.chain import fusion_on_device
 from streamfuse.runtime.hdr_output import live_target
+from streamfuse.runtime.line import Line
 from streamfuse.runtime.live.live_config import fixed_preset, stride
 from streamfuse.temporal.level import Leveller
 
@@ -110,6 +112,8 @@ class Lanes:
 
     def __init__(self, config: Config) -> None:
         target = live_target(config, "live")
+        if target is not None and config.fuse.device.startswith("cuda"):
+            raise UsageError("live merges HLG on the CPU: leave --device cuda out, or leave --hdr out.")
         if config.input.transfer != "auto":
             raise UsageError("live takes no --transfer: set input.transfer to auto, or fuse a recording.")
         self._merge = None if target is None else RadianceStage(target)
@@ -223,9 +227,13 @@ class Lanes:
         pairer = Pairer(self._config.input.rate, lookahead=self._config.live.lookahead)
         brackets = [bracket for frame in frames for bracket in pairer.push(frame)]
         # What these learn of the trial is not for the run.
-        stages: tuple[Stage[Any, Any], ...] = (self._aligner(lane.rung), lane.weigh, self._trial_blend(lane))
+        line = Line("align", self._aligner(lane.rung)).then("weigh", lane.weigh)
+        trial = line.then("blend", self._trial_blend(lane))
         if (fuse := self._on_device(lane.rung, lane.fuser)) is not None:
-            stages = (fuse,)
+            trial = Line("fuse", fuse)
+        marks: list[float] = []
+        for stage in trial.stages:
+            trial = trial.seen(stage.name, object, lambda item: marks.append(time.monotonic()))
         costs: list[tuple[float, float]] = []
         began = time.monotonic()
         for number, bracket in enumerate(brackets):
@@ -233,11 +241,8 @@ class Lanes:
                 began = time.monotonic()
             if number > _WARM and time.monotonic() - began > _TRIAL_SECONDS:
                 break
-            marks, used = [time.monotonic()], time.process_time()
-            item: object = bracket
-            for stage in stages:
-                (item,) = stage.push(item)
-                marks.append(time.monotonic())
+            marks[:], used = [time.monotonic()], time.process_time()
+            deque(trial.push(bracket), maxlen=0)
             if number >= _WARM:
                 costs.append((float(np.diff(marks).max()), time.process_time() - used))
         slowest, total = zip(*costs, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -123,7 +123,7 @@ class LiveConfig(_Section):
     )
 
     @classmethod
-    def checked(cls, settings: Self, changes: Mapping[str, Any]) -> Self:
+    def checked(cls, settings: Self, changes: Mapping[str, object]) -> Self:
         """Give the settings with some replaced.
 
         Raises:

@@ -15,8 +15,8 @@ from streamfuse.core.jit import when_compiling
 from streamfuse.core.protocols import DrivenSource, Source
 from streamfuse.errors import DeviceError, UsageError, WeightsError
 from streamfuse.look.stage import LookStage
+from streamfuse.runtime.bracket_queue import BracketQueue, brackets_that_wait
 from streamfuse.runtime.hdr_output import sent
-from streamfuse.runtime.live.bracket_queue import BracketQueue, brackets_that_wait
 from streamfuse.runtime.live.events import Events
 from streamfuse.runtime.live.figures import AgeWindow, RateMeter
 from streamfuse.runtime.live.ingest import Ingest
@@ -195,6 +195,7 @@ class LiveRun:
             rate_out=round(self._rate_out.rate, 2),
             preset=lane.preset,
             coarse=lane.rung == "coarse",
+            thinned=self._queue.thinned,
             device=lane.fuser.device,
             fuser=lane.fuser.name,
             cycle=found.cycle if found else 0,
@@ -212,7 +213,8 @@ class LiveRun:
             exposures=camera.exposures if camera else (),
             recording=self._outputs.recording,
             outputs=self._outputs.statuses,
-            error=(camera.error if camera else None) or self._ingest.error,
+            error=(str(self._fatal) if self._fatal else camera.error if camera else None)
+            or self._ingest.error,
             lost=camera.lost if camera else 0,
         )
 

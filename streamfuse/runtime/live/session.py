@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator
 from streamfuse.core.frame import Bracket, FusedFrame, WeighedBracket
 from streamfuse.core.protocols import Feed, Sink
 from streamfuse.look.stage import LookStage
+from streamfuse.runtime.bracket_queue import BracketQueue
 from streamfuse.runtime.job import Job
 from streamfuse.runtime.line import Line
-from streamfuse.runtime.live.bracket_queue import BracketQueue
 from streamfuse.runtime.live.figures import RateMeter
 from streamfuse.runtime.live.lanes import Lanes
 from streamfuse.runtime.live.steps import AlignStep, BlendStep, WeighStep
-from streamfuse.runtime.statistics import Statistics
 
 _MAX_IN_FLIGHT = 4  # one in each of three threads, one ready to go on
 _MIN_IN_FLIGHT = 2
@@ -23,7 +22,7 @@ _POLL_SECONDS = 0.1
 _STOP_SECONDS = 10.0
 
 
-class Session:
+class Session(Job[Bracket, FusedFrame]):
     """Takes brackets from the queue, fuses them, hands the fused frames on. It runs once.
 
     Brackets wait in the queue, where the oldest can be dropped, and not between the stages: only a few are on their
@@ -55,7 +54,7 @@ class Session:
             .then("weigh", WeighStep())
             .then("blend", BlendStep(lanes, smooth, every_frame, look, show))
         )
-        self._job = Job(
+        super().__init__(
             feed,
             line,
             [_Outlet(publish, feed)],
@@ -63,19 +62,6 @@ class Session:
             stop_timeout=_STOP_SECONDS,
             finish_timeout=_STOP_SECONDS,
         )
-
-    def run(self) -> None:
-        """Fuse until the queue has ended.
-
-        Raises:
-            Exception: what a stage raised.
-        """
-        self._job.run()
-
-    @property
-    def statistics(self) -> Statistics:
-        """Of this session."""
-        return self._job.statistics
 
 
 class _Feed(Feed[Bracket]):

@@ -6,7 +6,7 @@ import time
 
 from streamfuse.config import Config
 from streamfuse.fusion.threads import cpus
-from streamfuse.runtime.live.bracket_queue import BracketQueue
+from streamfuse.runtime.bracket_queue import BracketQueue
 from streamfuse.runtime.live.governor import Gear, Governor, LoadMeter
 from streamfuse.runtime.live.lanes import Lanes
 from streamfuse.runtime.live.session import Session

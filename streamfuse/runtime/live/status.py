@@ -47,7 +47,8 @@ class LiveStatus:
         cycle, order, gap_ev: what was found of the exposures; 0 and () before it is known.
         frames_in, frames_out: frames captured and fused since the beginning.
         dropped: frames that were dropped because fusion or the machine could not keep up.
-        discarded: frames in transition between two exposures, which were never used.
+        discarded: frames that were never used: before the order of exposures was known or fusion was ready, in
+            transition between two exposures, and without a partner when the camera was lost.
         repaired: brackets that were paired around a lost or doubled frame.
         reconnects: how often the source was opened again.
         age_ms: p50, p95 and p99 of the last minute, from capture to the fused frame, in milliseconds.
@@ -57,8 +58,9 @@ class LiveStatus:
             camera is not controlled.
         recording: the file that is being recorded, or None.
         outputs: every output.
-        error: why the source is not delivering, in one sentence.
+        error: why the source is not delivering, or the run has failed, in one sentence.
         coarse: motion and weights are found at a coarser scale than the preset stands for, to hold the rate.
+        thinned: one frame of each bracket is fused only, to hold the rate: below `coarse`.
         lost: frames that never came through: damaged on the way, made of damaged ones, or lost by the camera, as far as
             it tells; they are not in `frames_in`.
     """
@@ -90,12 +92,14 @@ class LiveStatus:
     outputs: tuple[OutputStatus, ...]
     error: str | None = None
     coarse: bool = False
+    thinned: bool = False
     lost: int = 0
 
     @property
     def effort(self) -> str:
-        """The preset, and whether it works at a coarser scale, for people."""
-        return f"{self.preset} (coarser)" if self.coarse else self.preset
+        """The preset, and what is done to hold the rate beside it, for people."""
+        less = ["coarser"] * self.coarse + ["one frame of each bracket"] * self.thinned
+        return f"{self.preset} ({', '.join(less)})" if less else self.preset
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values, ready for JSON."""

@@ -84,14 +84,14 @@ export class Figures {
     const rows = {
       "Running for": duration(status.uptime),
       Picture: status.width ? `${status.width} × ${status.height}` : "–",
-      "Fused by": `${status.fuser} (${status.preset}${status.coarse ? ", coarser" : ""}, ${status.device})`,
+      "Fused by": `${status.fuser} (${status.preset}${status.coarse ? ", coarser" : ""}${status.thinned ? ", one frame of each bracket" : ""}, ${status.device})`,
       Exposures: status.order.length ? status.order.join(" · ") : "–",
       "Exposures apart": status.cycle ? `${fixed(status.gap_ev, 1)} EV` : "–",
       "Look-ahead": `${status.delay_frames} frames`,
       Captured: whole(status.frames_in),
       Fused: whole(status.frames_out),
       "Left out, late": whole(status.dropped),
-      "Not used, exposure changing": whole(status.discarded),
+      "Not used (start, or exposure changing)": whole(status.discarded),
       "Fused across a loss": whole(status.repaired),
       Reconnects: whole(status.reconnects),
     };

@@ -245,13 +245,13 @@ def test_what_nobody_saw_is_filled_alike(count, balance):
         )
         for side, flow in zip(sides, flows, strict=True)
     ]
-    share = fill.unknown(np.ascontiguousarray(own.permute(1, 2, 0).numpy()), trust.numpy())
-    theirs = fill.lacking(np.ascontiguousarray(own.permute(1, 2, 0).numpy()), share, small, curve)
-    ours_share = device_fill.unknown(own, trust)
-    np.testing.assert_allclose(ours_share, share, atol=1e-5)
+    shares = fill.unknown(np.ascontiguousarray(own.permute(1, 2, 0).numpy()), trust.numpy())
+    theirs = fill.lacking(np.ascontiguousarray(own.permute(1, 2, 0).numpy()), shares, small, curve)
+    our_shares = device_fill.unknown(own, trust)
+    np.testing.assert_allclose(our_shares, np.stack(shares), atol=1e-5)
     tones = (tone(curve, up, torch.device("cpu")) for up in (True, False))
     reduced = [device_fill.reduced(side, flow) for side, flow in zip(sides, flows, strict=True)]
-    ours = device_fill.lacking(own, ours_share, reduced, *tones)
+    ours = device_fill.lacking(own, our_shares, reduced, *tones)
     assert float(ours.max()) > 0.05
     np.testing.assert_allclose(ours.permute(1, 2, 0), theirs, atol=4e-3)
 

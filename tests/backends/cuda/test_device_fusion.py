@@ -15,6 +15,7 @@ from streamfuse.core.frame import ClassifiedFrame
 from streamfuse.errors import DeviceError
 from streamfuse.exposure import ExposureClassifier, Pairer
 from streamfuse.fusion.fuser import LcndrFuser
+from streamfuse.runtime.line import Line, through
 
 CPU = torch.device("cpu")
 
@@ -24,18 +25,12 @@ def psnr(one: np.ndarray, other: np.ndarray, bits: int) -> float:
     return float(10 * np.log10(((1 << bits) - 1) ** 2 / max(error, 1e-9)))
 
 
-def through(stages, items):
-    for stage in stages:
-        items = [out for item in items for out in stage.push(item)] + list(stage.flush())
-    return items
-
-
 def brackets(frames, rate="full"):
-    return through([ExposureClassifier(), Pairer(rate)], frames)
+    return list(through(Line("label", ExposureClassifier()).then("pair", Pairer(rate)), frames))
 
 
 def in_turns(fusion, items):
-    return through([fusion], items)
+    return list(through(fusion, items))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +61,7 @@ def test_fused_frames_are_those_of_the_cpu_path(mode, least, smooth):
 
     frames = make.clip(6)
     config = load_config().with_overrides(preset="fast", align=mode, smooth=smooth, device="cpu")
-    theirs = through([named.stage for named in build_chain(config).stages], frames)
+    theirs = list(through(build_chain(config).line, frames))
     settings = DeviceFusionSettings("fast", mode, smooth=smooth)
     ours = in_turns(DeviceFusion(LcndrFuser("lcndr-xs", "cpu"), settings), brackets(frames))
     assert [f.index for f in ours] == [f.index for f in theirs]
@@ -86,7 +81,7 @@ def test_what_a_frame_was_made_of_can_be_looked_at():
     frames, theirs = make.clip(5), []
     config = load_config().with_overrides(preset="fast", device="cpu")
     keep = lambda bracket, frame: theirs.append((bracket, frame)) or frame  # noqa: E731
-    assert len(list(through([build_chain(config, finish=[keep]).line], frames))) == len(frames)
+    assert len(list(through(build_chain(config, finish=[keep]).line, frames))) == len(frames)
     fusion = DeviceFusion(LcndrFuser("lcndr-xs", "cpu"), DeviceFusionSettings("fast"), keep=True)
     for frame, (other, expected) in zip(in_turns(fusion, brackets(frames)), theirs, strict=True):
         one = frame.made_of
@@ -152,7 +147,7 @@ def test_dithering_changes_single_codes_only():
 @pytest.mark.parametrize("subsampling", [(1, 1), None])
 def test_a_frame_without_a_partner_passes_as_it_is(subsampling):
     frames = make.clip(6, 8, subsampling, False)
-    items = through([Pairer()], [ClassifiedFrame(f, n % 2, 2, alone=n < 3) for n, f in enumerate(frames)])
+    items = in_turns(Pairer(), [ClassifiedFrame(f, n % 2, 2, alone=n < 3) for n, f in enumerate(frames)])
     fusion = DeviceFusion(
         LcndrFuser("lcndr-xs", "cpu"), DeviceFusionSettings("fast", graphs=False, precision="fp32")
     )
@@ -182,7 +177,7 @@ def test_without_a_gpu_the_chain_is_that_of_the_cpu():
     from streamfuse.runtime.chain import build_chain
 
     config = load_config().with_overrides(preset="fast", device="cpu")
-    names = [named.name for named in build_chain(config, on_device=True).stages]
+    names = [named.name for named in build_chain(config, on_device=True).line.stages]
     assert names == ["label", "pair", "align", "weigh", "smooth", "blend"]
 
 
@@ -193,6 +188,10 @@ def test_on_a_gpu_one_stage_does_it_all_unless_told_otherwise(monkeypatch):
     from streamfuse.runtime.chain import build_chain
 
     config = load_config().with_overrides(preset="fast", device="cuda")
-    assert [named.name for named in build_chain(config, on_device=True).stages] == ["label", "pair", "fuse"]
+    assert [named.name for named in build_chain(config, on_device=True).line.stages] == [
+        "label",
+        "pair",
+        "fuse",
+    ]
     monkeypatch.setenv("STREAMFUSE_RESIDENT", "0")
-    assert "align" in [named.name for named in build_chain(config, on_device=True).stages]
+    assert "align" in [named.name for named in build_chain(config, on_device=True).line.stages]

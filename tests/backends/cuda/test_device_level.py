@@ -27,7 +27,7 @@ def test_what_is_added_is_that_of_the_cpu_path(codes):
             None if t in missing else rng.normal(0, 0.2, (45, 80, 2)).astype(np.float32)
             for missing in ((0, 9), (3, 8))
         ]
-        aligned = AlignedBracket(bracket, ((), ()), (0.0, 3.0), (None, None), *flows)
+        aligned = AlignedBracket(bracket, ((), ()), (0.0, 3.0), (None, None), flows[0], flows[1])
         there = [None if flow is None else torch.from_numpy(flow).permute(2, 0, 1) for flow in flows]
         device = DeviceBracket(bracket, None, torch.zeros(2, 90, 160), None, torch.zeros(()), *there)  # type: ignore[arg-type]
         more = ours(device, torch.from_numpy(picture))

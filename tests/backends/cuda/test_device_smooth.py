@@ -36,7 +36,7 @@ def test_maps_are_those_of_the_cpu_path(cycle, coverage):
         bracket = Bracket(
             Frame(planes[t % cycle], 8, (0, 0), ColorInfo(), t, Fraction(1), t), t % cycle, cycle, {}
         )
-        aligned = AlignedBracket(bracket, planes, (0.0,) * cycle, (None,) * cycle, *flows)
+        aligned = AlignedBracket(bracket, planes, (0.0,) * cycle, (None,) * cycle, flows[0], flows[1])
         expected += theirs.push(WeighedBracket(aligned, FusionMaps(tuple(priors), gains, coverage)))
         on_device = [None if f is None else torch.from_numpy(f).permute(2, 0, 1) for f in flows]
         device = DeviceBracket(bracket, None, torch.from_numpy(shown), None, torch.zeros(()), *on_device)  # type: ignore[arg-type]

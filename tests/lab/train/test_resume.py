@@ -51,6 +51,21 @@ def test_an_interrupt_keeps_the_step_and_the_next_run_goes_on_there(config, tmp_
     assert read_card(tmp_path / "out/tiny.safetensors")["steps"] == "5"
 
 
+def test_a_machine_that_fails_takes_only_the_steps_since_the_last_checkpoint(config, tmp_path, monkeypatch):
+    real = loop.learning_rate
+
+    def fails(step, run):
+        if step == 3:
+            raise RuntimeError("no power")
+        return real(step, run)
+
+    monkeypatch.setattr(loop, "_STORE_EVERY", 2)
+    monkeypatch.setattr(loop, "learning_rate", fails)
+    with pytest.raises(RuntimeError):
+        train(config(steps=5, validate_every=100), quiet)
+    assert torch.load(tmp_path / "out/checkpoint.pt", weights_only=True)["step"] == 2
+
+
 def test_a_second_interrupt_does_not_wait_for_the_step(config, tmp_path, monkeypatch):
     signal_in_step(monkeypatch, 1, signal.SIGINT, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):

@@ -10,6 +10,9 @@ import av
 import pytest
 from runs import start, streamfuse
 
+from streamfuse.errors import CameraError
+from streamfuse.runtime.live.ingest import Ingest
+
 SIM = "sim:?size=96x64&rate=10"
 QUICK = ("--preset", "fast", "--fuser", "mertens", "--align", "off")
 
@@ -174,3 +177,30 @@ def test_a_page_without_its_packages_is_one_sentence(monkeypatch):
     result = streamfuse("live", SIM, "--web", "127.0.0.1:0", *QUICK)
     assert result.exit_code == 2
     assert "pip install 'streamfuse[web]'" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_tells_machines_so(monkeypatch):
+    def broken(*_):
+        raise CameraError("It broke.")
+
+    monkeypatch.setattr(Ingest, "push", broken)
+    result = streamfuse("live", SIM, *QUICK, "--json", "--log-json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["error"] == "It broke."
+    last = json.loads(result.stderr.splitlines()[-1])
+    assert (last["event"], last["level"], last["text"]) == ("error", "error", "It broke.")
+
+
+def test_a_run_that_never_begins_tells_it_as_json():
+    result = streamfuse("live", "--log-json")
+    assert result.exit_code == 2
+    assert json.loads(result.stderr.splitlines()[-1])["event"] == "error"
+
+
+def test_files_of_keys_are_no_secrets(tmp_path):
+    result = streamfuse(
+        "live", SIM, "--sink", f"pub:ipc://{tmp_path}/a?keys={tmp_path}/no.key_secret&clients=x"
+    )
+    assert result.exit_code != 0
+    assert "list of processes" not in result.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import zmq
 
@@ -60,7 +60,7 @@ class ReceiveSettings:
             raise UsageError(f"The queue needs room for at least 1 message, not {self.hwm}.")
 
 
-class Intake:
+class SocketReceiver:
     """One end of a stream. Used by one thread at a time, but for `statistics` and `check_silence`.
 
     Args:
@@ -86,7 +86,7 @@ class Intake:
         self._last_refusal = ""
         self._failed_before = 0
         self._links = LinkCounts()
-        self._context: zmq.Context[Any] = zmq.Context()
+        self._context: zmq.SyncContext = zmq.Context()
         keep_freed_memory()
         try:
             self._open()
@@ -162,6 +162,8 @@ class Intake:
         why = f"; {refused} messages were refused, the last one: {self._last_refusal}" if refused else ""
         if not refused and not self._links.connects:
             why = "; no publisher answers there: start it, or check the address"
+        elif not refused and self.header is None and (topic := self._settings.topic):
+            why = f"; a publisher answers, but sends nothing under the topic {topic!r}: check it, or leave it out"
         # Which end of a handshake without agreement is told the reason is a matter of chance.
         if (self._links.failed or self._links.disconnects) and not self._links.connects:
             raise StreamAccessError(

@@ -10,7 +10,7 @@ from streamfuse.core.queue import Queue
 
 _WAITING_SECONDS = 0.2
 _MAX_CYCLES = 4
-_MOST = 1024  # brackets, which are never reached
+_MAX_BRACKETS = 1024  # brackets, which are never reached
 
 
 class BracketQueue(Queue[Bracket]):
@@ -26,7 +26,7 @@ class BracketQueue(Queue[Bracket]):
     """
 
     def __init__(self, cycles: int = 2, unit: int | None = None) -> None:
-        super().__init__(_MOST, "drop-oldest", self._too_many)
+        super().__init__(_MAX_BRACKETS, "drop-oldest", self._too_many)
         self.arrived = 0
         """Instants that were to be fused; `drops` are those of them that did not fit."""
         self.skipped = 0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamfuse.core.queue import END
-from streamfuse.runtime.live.bracket_queue import BracketQueue, brackets_that_wait
+from streamfuse.runtime.bracket_queue import BracketQueue, brackets_that_wait
 
 
 def bracket(number, cycle=2):
