@@ -10,8 +10,8 @@ of read noise, shot noise and the rounding to codes. A channel of an exposure fa
 of the darkest one but for a trace, so that no pixel is without a value. Where exposures disagree the
 alignment has put the reference in the other's place (`align.ghost`), brought to its scale: there both tell the same.
 
-A channel that clips is a lower bound. Where the darkest exposure is lost in its black, the radiance is that at least:
-cameras crush their blacks, and what a brighter exposure shows white must not be black. What a darker exposure shows
+A channel that clips is a lower bound: cameras crush their blacks and codecs their colours, and what a brighter exposure
+shows white must be neither black nor magenta. What a darker exposure shows
 far beyond the white of a brighter one has clipped there, though chroma that pixels share may hide it (a small lamp of
 one pure colour): the brighter one is not asked.
 
@@ -53,7 +53,6 @@ from streamfuse.imaging.photometric import Transfer
 READ_NOISE = 1e-3  # standard deviation in linear light, full scale is 1
 FULL_WELL = 10_000.0  # electrons at full scale
 FADE_START, FADE_END = 0.85, 0.97  # of R'G'B': a channel fades out as it clips
-LOST = 0.03, 0.1  # luma of the darkest exposure up to which it tells nothing, and from which on it tells all
 SURE_EV = 2.5  # where an exposure shows all, one that is darker by this is not asked: it would weigh 3 %
 FAR = 4.0  # times the light at which the next brighter exposure clips: what shows more has clipped there for sure
 SEEN = 0.01  # light above the noise of a dark exposure
@@ -189,7 +188,6 @@ def merged(
         how.scales,
         how.sure,
         how.far,
-        np.array(LOST, np.float32),
         coded.matrix,
         coded.gain,
         coded.knee,

@@ -148,18 +148,10 @@ def _add(
 
 
 @kernel
-def _hidden(luma: Map, dim: Map, out: Map) -> None:
-    """How far the darkest exposure is lost in the dark: 1 up to dim[0], 0 from dim[1] on."""
-    per = _ONE / (dim[1] - dim[0])
-    for i in range(len(out)):
-        out[i] = min(max((dim[1] - luma[i]) * per, _ZERO), _ONE)
-
-
-@kernel
-def _divide(total: Map, hidden: Map, least: Map, sums: Map) -> None:
-    for i in range(len(hidden)):
+def _divide(total: Map, least: Map, sums: Map) -> None:
+    for i in range(total.shape[1]):
         for c in range(3):
-            sums[c, i] = max(sums[c, i] / total[c, i], least[c, i] * hidden[i])
+            sums[c, i] = max(sums[c, i] / total[c, i], least[c, i])
 
 
 @kernel
@@ -230,7 +222,6 @@ def merge(
     scales: Map,
     sure: npt.NDArray[np.bool_],
     far: Map,
-    dim: Map,
     matrix: Map,
     gain: Map,
     knee: np.float32,
@@ -253,7 +244,6 @@ def merge(
         floors, scales: of each exposure, added to its weight, and radiance of R, G and B at its full scale.
         sure: whether an exposure needs no darker one beside it where it does not clip.
         far: (N, 3), by what all brighter exposures have clipped for sure, see `_add`.
-        dim: see `_hidden`.
         matrix, gain, knee, signal, luma: see `_code`.
         codes: scale and offset of Y', scale and neutral of chroma, the offset with what rounds.
         out: Y (H, W), Cb and Cr (h, w).
@@ -269,7 +259,7 @@ def merge(
     )
     framed, total = np.empty(columns + 1, np.float32), np.empty((3, width), np.float32)
     sums, coarse = np.empty((3, width), np.float32), np.zeros((2, width), np.float32)
-    least, hidden = np.empty((3, width), np.float32), np.empty(width, np.float32)
+    least = np.empty((3, width), np.float32)
     settled = np.empty(width, np.bool_)
     for y in range(height):
         settled[:] = False
@@ -307,9 +297,7 @@ def merge(
                 least,
                 settled,
             )
-            if k == 0:
-                _hidden(y_line, dim, hidden)
-        _divide(total, hidden, least, sums)
+        _divide(total, least, sums)
         if len(linear) > 0:
             for c in range(3):
                 linear[y, :, c] = sums[c]

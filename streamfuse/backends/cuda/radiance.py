@@ -142,9 +142,7 @@ def _light(lumas: Tensor, chroma: Tensor | None, meaning: Meaning, aligned: Devi
         open_ = kept.prod(0) == 1
         least = torch.where(asked & ~open_, torch.maximum(least, (1 - kept) * shown), least)
         settled = torch.where(asked, open_ & how.sure[k], settled)
-    dim, lit = rule.LOST
-    hidden = ((lit - luma) / (lit - dim)).clamp(0, 1)
-    return torch.maximum(sums / total, least * hidden)
+    return torch.maximum(sums / total, least)
 
 
 def _enlarged(plane: Tensor, size: tuple[int, ...], subsampling: tuple[int, int]) -> Tensor:
