@@ -60,7 +60,7 @@ class ArraySource(Source):
             frame = self._frame(picture, number)
             if _kind(frame) != _kind(self._first):
                 raise InputError(
-                    f"Pixels {number} is {_kind(frame)} and the first is {_kind(self._first)}: all have to be alike."
+                    f"Picture {number} is {_kind(frame)} and the first is {_kind(self._first)}: all have to be alike."
                 )
             yield frame
 
