@@ -16,7 +16,7 @@ from streamfuse.lab.bench.baseline_stages import ALONE, DIS, MTB
 from streamfuse.lab.bench.ceiling import Ceiling, measure_ceiling
 from streamfuse.lab.bench.cores import measure_cores
 from streamfuse.lab.bench.profile import measure_shares
-from streamfuse.lab.bench.runs import NULL, SPEED, measure_runs
+from streamfuse.lab.bench.runs import NOT_HERE, NULL, SPEED, measure_runs
 from streamfuse.lab.bench.stages import measure_stages
 from streamfuse.lab.evaluate.cost import GUIDED, PLANES, RELEASED, measure_cost
 from streamfuse.lab.evaluate.environment import describe_environment
@@ -207,9 +207,10 @@ def _fusion(plan: BenchPlan, report: Callable[[str], None]) -> Rows:
         methods += [(name, (width, height)) for name in ("opencv-mertens", "enfuse", GUIDED)]
         methods.append((RELEASED, _RELEASED_SIZE))
     rows = []
-    for method, (columns, lines) in methods:
-        report(f"Fusion alone, {method}, {columns}x{lines}")
+    for place, (method, (columns, lines)) in enumerate(methods, 1):
+        report(f"Fusion alone, {method}, {columns}x{lines} ({place} of {len(methods)})")
         cost = measure_cost(method, columns, lines)
+        report(NOT_HERE if cost is None else f"  {cost.cpu_s_per_mp:.4f} CPU s / MP")
         if cost is not None:
             rows.append({"size": _named((columns, lines)), **asdict(cost)})
     return rows

@@ -16,6 +16,7 @@ from streamfuse.lab.bench.baseline_stages import BASELINE_STAGES
 from streamfuse.lab.evaluate.cost import in_own_process, resident_mb
 from streamfuse.runtime.statistics import Statistics
 
+NOT_HERE = "  does not run here, and is left out"
 NULL = "null:"
 SPEED = "ultrafast"  # the encoder's preset, in all runs alike
 
@@ -58,7 +59,7 @@ def measure_runs(
         wanted: methods (`fast`, `balanced`, `best`, or one of `BASELINE_STAGES`), each with a file to write, or `NULL`.
         clip: a video.
         repeats: 1 or more.
-        report: told which run begins, a line each.
+        report: told which run begins, and what it gave, a line each.
     """
     runs: dict[tuple[str, str], list[Run]] = {pair: [] for pair in wanted}
     for turn in range(1 + repeats):
@@ -66,6 +67,7 @@ def measure_runs(
             times = f"{turn} of {repeats}" if turn else "not counted"
             report(f"{method}, to {'null' if output == NULL else 'disk'}, {times}")
             run = measure_run(method, clip, output)
+            report(NOT_HERE if run is None else f"  {run.fps:.1f} frames per second")
             if run is None:
                 del runs[method, output]
             elif turn:
