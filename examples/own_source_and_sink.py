@@ -6,7 +6,8 @@ from fractions import Fraction
 import numpy as np
 
 from streamfuse import Config, Frame, FusedFrame, Pipeline, Sink, Source, SourceInfo
-from streamfuse.core.frame import ColorInfo, Exposure
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Exposure
 from streamfuse.runtime.chain import build_chain
 
 WIDTH, HEIGHT, RATE = 160, 90, 30

@@ -7,7 +7,8 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from streamfuse.core.frame import Bracket, ColorInfo, Exposure, Frame, Neighbours
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Bracket, Exposure, Frame, Neighbours
 
 
 def clip(width: int, height: int, count: int) -> list[Frame]:

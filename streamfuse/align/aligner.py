@@ -38,8 +38,6 @@ class Aligner(ParallelStage[Bracket, AlignedBracket]):
         coarse: bool = False,
         careful: bool = False,
     ) -> None:
-        self.untrusted_share = 0.0
-        """Share of the pixels of the last bracket's synthesised exposures that fell back to the reference."""
         settings = AlignSettings(preset, mode, ghost, rate, denoise, coarse, careful)
         self._operations = CpuOperations(settings)
         self._alignment = Alignment(self._operations, settings)
@@ -65,8 +63,6 @@ class Aligner(ParallelStage[Bracket, AlignedBracket]):
     def _aligned(self, item: Bracket, align: Callable[[], CpuInstant]) -> Iterable[AlignedBracket]:
         instant = align()
         made = instant.made
-        trusts = [1.0 if one.trust is None else float(one.trust.mean()) for one in made.values()]
-        self.untrusted_share = 1.0 - sum(trusts) / max(len(trusts), 1)
         ranks = range(item.cycle)
         return [
             AlignedBracket(

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.align.denoise_rows import Parts, filter_parts
-from streamfuse.core.frame import Frame, Map, Plane, chroma_range, luma_range
+from streamfuse.core.color_info import chroma_range, luma_range
+from streamfuse.core.frame import Frame, Map, Plane
 from streamfuse.imaging.enlarging import two_columns
 from streamfuse.imaging.photometric import GAMMA, IntensityMapping
 

@@ -18,6 +18,7 @@ from typing import Generic, Literal
 
 from streamfuse.align.balance import NEUTRAL, Balance, BalanceTracker, Blocks
 from streamfuse.align.flow import SETTINGS, Mode
+from streamfuse.align.in_time import part_of_the_way, share_of_same
 from streamfuse.align.operations import F, M, Operations, P, Planes, Shares, Side, T
 from streamfuse.align.steady_gap import GapTracker
 from streamfuse.core.frame import Bracket, Frame
@@ -90,10 +91,10 @@ class Instant(Generic[F, M, Planes]):
 
 
 class Alignment(Generic[P, F, M, T, Planes]):
-    """Makes every exposure of an instant from the frames of its bracket; each depends on these only.
+    """Makes every exposure of an instant from the frames of its bracket.
 
-    (How far exposures are apart, and how their white balance differs, the last brackets tell, too: see
-    `align.steady_gap` and `align.balance`.)
+    Only how far exposures are apart, and how their white balance differs, depends on the brackets before, too: see
+    `align.steady_gap` and `align.balance`.
 
     A missing exposure is warped from its neighbours on both sides; where they disagree with the reference (after
     both are brought to one scale) the reference itself, brought to that exposure's scale, takes over. An
@@ -371,29 +372,6 @@ def _known(dark: Frame, bright: Frame, measured: IntensityMapping) -> IntensityM
     """The curve from one exposure to another: known of the frames, else as it was measured."""
     known = photometric.known_gap(dark, bright)
     return measured if known is None else photometric.with_known_gap(measured, known)
-
-
-def part_of_the_way(first: Frame, middle: Frame, last: Frame) -> float:
-    """Where `middle` lies in time between the others, 0..1, by pts; by count where pts do not say."""
-    if first.pts is not None and middle.pts is not None and last.pts is not None:
-        part = (middle.pts - first.pts) / ((last.pts - first.pts) or 1)
-        if 0.0 < part < 1.0:
-            return part
-    part = (middle.index - first.index) / ((last.index - first.index) or 1)
-    return part if 0.0 < part < 1.0 else 0.5
-
-
-def share_of_same(bracket: Bracket, others: Sequence[Frame]) -> float:
-    """Share of each of the two frames of the reference's own exposure, when it is compared with frames of another one.
-
-    Where the light changes, two frames around an instant do not show its light. With this share of the frames before
-    and after, the means of both exposures are off by the same, whatever the light does as far as its curvature.
-    """
-    same = bracket.same
-    if len(others) < 2 or same.before is None or same.after is None:
-        return 0.0
-    near, far = others[-1].index - others[0].index, same.after.index - same.before.index
-    return min((near / far) ** 2 / 2, 0.25) if far > 0 else 0.0
 
 
 def _gaps(bracket: Bracket, gaps: Mapping[int, float]) -> tuple[float, ...]:

@@ -29,7 +29,7 @@ def synthesise(
         shares: of the neighbours against `mapped`.
         bits: per sample.
         cubic: interpolation of luma, else bilinear; chroma always is.
-        beside: where chroma is made, beside luma.
+        executor: makes chroma, beside luma.
     """
 
     def assembled(first: int, end: int, share: Map | None, cubic: bool) -> tuple[Plane, ...]:

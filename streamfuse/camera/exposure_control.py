@@ -15,7 +15,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from streamfuse.camera.camera_protocol import ExposureLimits
-from streamfuse.core.frame import Exposure, Frame, luma_range
+from streamfuse.core.color_info import luma_range
+from streamfuse.core.frame import Exposure, Frame
 from streamfuse.errors import UsageError
 
 Mode = Literal["auto", "manual"]

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.core.frame import Frame, luma_range
+from streamfuse.core.color_info import luma_range
+from streamfuse.core.frame import Frame
 
 Bands = npt.NDArray[np.float32]
 

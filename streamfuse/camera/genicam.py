@@ -15,10 +15,11 @@ from streamfuse.camera.camera_protocol import CameraMode, ExposureLimits, taken
 from streamfuse.camera.camera_settings import CameraOptions
 from streamfuse.camera.optional import load
 from streamfuse.capture.avframe import Picture, picture_of_rgb
-from streamfuse.core.frame import ColorInfo, Exposure, Frame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Exposure, Frame
 from streamfuse.errors import CameraError
 
-_INSTALL = "install it with `pip install harvesters`"
+_INSTALL = 'install it with `pip install "streamfuse[genicam]"`'
 _PRODUCERS = "GENICAM_GENTL64_PATH"  # where makers' software says that its .cti files are
 _DEFAULT_FPS = 30.0
 _GREY = ColorInfo(full_range=True)

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.core.frame import Frame, luma_range
+from streamfuse.core.color_info import luma_range
+from streamfuse.core.frame import Frame
 
 FREQUENCIES = (100, 120)  # Hz: twice the mains
 _STRIPS = 32

@@ -6,7 +6,7 @@ import av
 import numpy as np
 
 from streamfuse.capture.avframe import Picture, picture_of
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.errors import InputError
 
 RAW_FORMATS = ("NV12", "YU12", "YUYV", "GREY")

@@ -10,7 +10,8 @@ import av
 import numpy as np
 
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import UNSPECIFIED, ColorInfo, Pixels, Plane
+from streamfuse.core.color_info import UNSPECIFIED, ColorInfo
+from streamfuse.core.frame import Pixels, Plane
 from streamfuse.core.one_buffer import in_one_buffer
 from streamfuse.errors import InputError
 

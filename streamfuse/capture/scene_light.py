@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
-from streamfuse.core.frame import ColorInfo, Frame, Plane
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Frame, Plane
 from streamfuse.core.protocols import Source, SourceWrapper
 from streamfuse.imaging.camera_logs import SceneCurve
 from streamfuse.imaging.photometric import GAMMA

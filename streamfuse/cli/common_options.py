@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from streamfuse.core.values import FORMER_NAMES, PRESET_NETWORK
+from streamfuse.core.values import FORMER_NAMES, FUSERS, PRESET_NETWORK
 
 Command = Callable[..., object]
 Option = Callable[[Command], Command]
@@ -38,7 +38,7 @@ PRESET: Option = click.option(
     "--preset", type=click.Choice(PRESETS), help="Speed against quality, of all stages."
 )
 FUSER: Option = click.option(
-    "--fuser", metavar="NAME", help="lcndr, lcndr-s, lcndr-xs or mertens; default: the preset's."
+    "--fuser", metavar="NAME", help=f"{', '.join(FUSERS)}, or a .safetensors file; default: the preset's."
 )
 DEVICE: Option = click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs.")
 CYCLE: Option = click.option(

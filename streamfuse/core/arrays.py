@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from streamfuse.core.arguments import described
-from streamfuse.core.frame import ColorInfo, Pixels, Plane
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Pixels, Plane
 from streamfuse.errors import UsageError
 
 _WANTED = "(H, W, 3) R'G'B' or (H, W) luma, uint8 or uint16"

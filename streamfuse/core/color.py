@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.arguments import described
-from streamfuse.core.frame import ColorInfo, Pixels, Plane, chroma_range, luma_range
+from streamfuse.core.color_info import ColorInfo, chroma_range, luma_range
+from streamfuse.core.frame import Pixels, Plane
 from streamfuse.errors import UsageError
 
 _Float = npt.NDArray[np.float32]

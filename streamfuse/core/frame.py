@@ -6,7 +6,6 @@ them: Y'CbCr planes at native chroma subsampling and bit depth.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,52 +15,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.wall_clock import wall_clock
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 Plane = npt.NDArray[np.unsignedinteger]  # (H, W) uint8 (8 bit) or uint16 (9..16 bit, low bits used)
-Pixels = npt.NDArray[
-    np.unsignedinteger
-]  # (H, W, 3) R'G'B' or (H, W) luma, full range; uint8, or uint16 over all 16 bits
+# (H, W, 3) R'G'B' or (H, W) luma, full range; uint8, or uint16 over all 16 bits
+Pixels = npt.NDArray[np.unsignedinteger]
 Array = npt.NDArray[np.generic]  # of any shape and dtype
-Map = npt.NDArray[np.float32]  # (H, W), or (H, W, 2) for a flow field
-
-UNSPECIFIED = 2  # of ITU-T H.273: "unknown, decide by the application"
-# H.273 MatrixCoefficients -> (Kr, Kb)
-_LUMA_COEFFICIENTS = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
-
-
-@dataclass(frozen=True, slots=True)
-class ColorInfo:
-    """Colour description: ITU-T H.273 code points, and the range of the code values."""
-
-    matrix: int = UNSPECIFIED
-    primaries: int = UNSPECIFIED
-    transfer: int = UNSPECIFIED
-    full_range: bool = False
-
-    def luma_coefficients(self, height: int) -> tuple[float, float]:
-        """Give (Kr, Kb); an unspecified matrix is BT.709 from 720 lines up and BT.601 below, as players assume."""
-        fallback = 1 if height >= 720 else 6
-        return _LUMA_COEFFICIENTS.get(self.matrix, _LUMA_COEFFICIENTS[fallback])
-
-    @property
-    def is_hdr(self) -> bool:
-        """Whether the transfer function is PQ or HLG."""
-        return self.transfer in (16, 18)
-
-
-def luma_range(bits: int, full_range: bool) -> tuple[int, int]:
-    """Give (black, white) code values of luma at this bit depth."""
-    if full_range:
-        return 0, (1 << bits) - 1
-    return 16 << (bits - 8), 235 << (bits - 8)
-
-
-def chroma_range(bits: int, full_range: bool) -> tuple[int, float]:
-    """Give (neutral code value, code values from neutral to the largest chroma 0.5) at this bit depth."""
-    neutral = 128 << (bits - 8)
-    return neutral, (((1 << bits) - 1) / 2 if full_range else float(112 << (bits - 8)))
+Map = npt.NDArray[np.float32]  # (H, W), (H, W, 2) for a flow field, or (H, W, 3) for light
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +147,6 @@ class Picture:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.index}, {self.width}x{self.height}, {self.bits} bit, pts={self.pts})"
-
-
-def wall_clock(monotonic: float | None) -> float | None:
-    """Unix time (seconds since 1970 UTC, by this machine's clock now) of a moment of `time.monotonic()`."""
-    return None if monotonic is None else time.time() - (time.monotonic() - monotonic)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -364,7 +323,7 @@ class FusedFrame(Picture):
 
     Args:
         exposures: index (in the source) of the frames that it was made of.
-        stats: measurements of this frame by name, such as `ghost_share`.
+        stats: measurements of this frame by name, such as `untrusted_share`.
         captured_at: `time.monotonic()` of this process at capture of the reference, for live sources.
         maps: pictures that ride along on request, by name, such as `weights`; see `streamfuse.runtime.maps`.
         radiance: scene-linear R, G, B of BT.709's primaries, (H, W, 3) float32, 1 = diffuse white; on request.
@@ -411,16 +370,8 @@ class FusedFrame(Picture):
     @classmethod
     def of(cls, frame: Frame, planes: tuple[Plane, ...] | None = None) -> FusedFrame:
         """Make a frame of the kind and the time of `frame`: of these planes, or else of its own."""
-        return cls(
-            planes or frame.planes,
-            frame.bits,
-            frame.subsampling,
-            frame.color,
-            frame.pts,
-            frame.time_base,
-            frame.index,
-            captured_at=frame.captured_at,
-        )
+        kind = frame.bits, frame.subsampling, frame.color, frame.pts, frame.time_base, frame.index
+        return cls(planes or frame.planes, *kind, captured_at=frame.captured_at)
 
     @classmethod
     def from_rgb(cls, picture: Pixels, number: int = 0, rate: Fraction | float = Fraction(25)) -> FusedFrame:

@@ -93,7 +93,7 @@ class LoopCache(_Cache):  # type: ignore[misc]
             _put(self._file(sig, data.codegen), dumps(data._reduce()))
 
     def enable(self) -> None:
-        """It always is."""
+        """Do nothing: it is always enabled, whatever Numba asks for."""
 
     def disable(self) -> None:
         """It never is."""

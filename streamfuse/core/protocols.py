@@ -22,7 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self, TypeVar, runtime_checkable
 
-from streamfuse.core.frame import ColorInfo, Frame, FusedFrame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Frame, FusedFrame
 from streamfuse.core.reports import SinkReport, SourceReport
 
 Item = TypeVar("Item", covariant=True)
@@ -183,7 +184,11 @@ class ParallelStage(Stage[In, Out], Protocol):
 
 
 class Drain(Closable, Protocol[In]):
-    """Takes items in order; `close` finishes the output."""
+    """Takes items in order; `close` finishes the output.
+
+    Attributes:
+        outputs: the files and folders that it has written, or is writing; empty where it writes none.
+    """
 
     outputs: list[str]
 

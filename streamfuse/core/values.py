@@ -59,7 +59,8 @@ def checked_fuser(name: str) -> str:
         and not name.endswith(".safetensors")
         and name not in installed("streamfuse.fusers")
     ):
-        raise ValueError(f"it has to be one of {', '.join(FUSERS)}, or a .safetensors file")
+        known = (*FUSERS, *installed("streamfuse.fusers"))
+        raise ValueError(f"it has to be one of {', '.join(known)}, or a .safetensors file")
     return name
 
 

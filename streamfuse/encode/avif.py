@@ -8,7 +8,8 @@ from typing import cast
 
 import av
 
-from streamfuse.core.frame import ColorInfo, Plane
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Plane
 from streamfuse.core.output_file import replacing
 from streamfuse.encode.ordinary_priority import ordinary_priority
 from streamfuse.encode.video_sink import av_frame

@@ -28,7 +28,6 @@ _NO_EVIDENCE = 0.03  # level gap below which exposures cannot be told apart at a
 _CLEAR_STEP = 0.1  # difference of level that says for certain which of two frames is brighter
 _LARGEST_BRACKET = 9  # photographs
 _SPREAD = 0.1  # of the mean step from one exposure of a bracket to the next, the least
-
 _MAX_PLACES = 20  # where the order is broken that are told by number
 
 First = Literal["under", "over"]
@@ -133,8 +132,7 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
         self._order: tuple[str, ...] = ()
         self._gap_ev = 0.0
         self._confidence = 0.0
-        self._drops = 0
-        self._drops_at: list[int] = []
+        self._drops, self._drops_at = 0, list[int]()
         self._disagreements = 0
         self._first_wrong = False
         self._cycle_seen: int | None = None

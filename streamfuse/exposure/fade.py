@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.core.frame import Bracket, Frame, FusedFrame, Neighbours, Plane, chroma_range, luma_range
+from streamfuse.core.color_info import chroma_range, luma_range
+from streamfuse.core.frame import Bracket, Frame, FusedFrame, Neighbours, Plane
 from streamfuse.core.protocols import Stage
 from streamfuse.imaging.recent import Recent
 

@@ -211,7 +211,7 @@ class Tracker:
         return replace(stopped, sequence=old.sequence.interrupted(), ended=True)
 
     def _keep(self, grown: list[_Explanation]) -> None:
-        """The best ones; of those that expect the same from now on only the best, decided frames aside."""
+        """Keep the best ones, as far as they are not hopeless beside the very best."""
         grown.sort(key=lambda one: one.cost)
         best = grown[0].cost
         self._explanations = [

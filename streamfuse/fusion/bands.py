@@ -117,7 +117,14 @@ def refine(
     limits: Range,
     out: Values,
 ) -> None:
-    """The next finer level of the fused picture: both bands, weighted, upon the level below.
+    """Make the next finer level of the fused picture: both bands, weighted, upon the level below.
+
+    Three phases go down the lines of the coarse picture, each a line behind the one before, since shares need the
+    details above and below, and the sum the shares of both. Of what passes between them `_KEPT` lines are kept in turn.
+
+        line j      bands of both exposures, and how much detail they have   -> bands, details
+        line j - 1  shares of the exposures, by details j-2..j and the maps  -> weights
+        line j - 2  two lines of the fused picture, by weights j-3..j-1      -> out
 
     Args:
         fine: both exposures, (H, W): code values of any dtype.
@@ -138,7 +145,7 @@ def refine(
     framed = np.empty((3, width + 2), np.float32)
     pair, maps = np.empty((2, width), np.float32), np.empty((2, width), np.float32)
     for j in range(height + 2):
-        if j < height:
+        if j < height:  # bands
             kept = j % _KEPT
             for k in range(2):
                 below = coarse[k]
@@ -150,7 +157,7 @@ def refine(
                         band(pair[p], framed[0, 1:], framed[0, 2 * p :], bands[kept, 2 * r + p, k])
                 detail(bands[kept, :, k], details[kept, k])
         j1 = j - 1
-        if 0 <= j1 < height:
+        if 0 <= j1 < height:  # shares
             first, second, part = _row(j1, how.cell, prior.shape[0])
             mix(priors[first], priors[second], part, maps[0])
             mix(gains[first], gains[second], part, maps[1])
@@ -168,7 +175,7 @@ def refine(
                 weights[around[1], 1],
             )
         j2 = j - 2
-        if j2 >= 0:
+        if j2 >= 0:  # sum
             kept = j2 % _KEPT
             for r in range(2):
                 y = 2 * j2 + r

@@ -12,7 +12,8 @@ from typing import cast
 
 import numpy as np
 
-from streamfuse.core.frame import ColorInfo, FusionMaps, Map, Plane, luma_range
+from streamfuse.core.color_info import ColorInfo, luma_range
+from streamfuse.core.frame import FusionMaps, Map, Plane
 from streamfuse.fusion.bands import Range, Sharpening, Values, refine, shrink
 from streamfuse.fusion.blend import blend_luma
 from streamfuse.fusion.pyramid_settings import ENERGY_FLOOR

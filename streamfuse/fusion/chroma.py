@@ -30,7 +30,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from streamfuse.core.frame import ColorInfo, Map, Plane, chroma_range, luma_range
+from streamfuse.core.color_info import ColorInfo, chroma_range, luma_range
+from streamfuse.core.frame import Map, Plane
 from streamfuse.fusion.chroma_rows import chroma_factors, mixed_chroma
 
 CLIP_START, CLIP_END = 0.85, 1.0  # of the largest of R'G'B': where an exposure's colour fades out

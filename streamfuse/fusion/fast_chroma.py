@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from streamfuse.core.frame import ColorInfo, Map, Plane, chroma_range
+from streamfuse.core.color_info import ColorInfo, chroma_range
+from streamfuse.core.frame import Map, Plane
 from streamfuse.fusion.chroma import factors_of, nominal_chroma
 from streamfuse.fusion.chroma_rows import weighted_chroma
 from streamfuse.fusion.luma import normalise

@@ -28,16 +28,19 @@ CHROMA_LEVEL = 2  # the prior whose scale suits the colour: fine enough for edge
 
 
 class Fuser(Protocol):
-    """Fuses 2..N luma pictures of one instant, (H, W) float32 in [0, 1], darkest first."""
+    """Fuses 2..N luma pictures of one instant, (H, W) float32 in [0, 1], darkest first.
+
+    Both methods are called by several threads at a time, for different instants.
+    """
 
     name: str
     device: str
 
     def weigh(self, lumas: Sequence[Map]) -> FusionMaps:
-        """Weights of every exposure."""
+        """Give the weights of every exposure: for each level of a pyramid, or one map of the full size."""
 
     def blend(self, lumas: Sequence[Map], maps: FusionMaps) -> Map:
-        """Fused luma (H, W) float32, nominally in [0, 1]."""
+        """Give the fused luma (H, W) float32, nominally in [0, 1], by these maps (smoothed over time meanwhile)."""
 
 
 class LcndrFuser:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from streamfuse.core.frame import ColorInfo, Map, Plane, luma_range
+from streamfuse.core.color_info import ColorInfo, luma_range
+from streamfuse.core.frame import Map, Plane
 
 
 def normalise(plane: Plane, bits: int, color: ColorInfo) -> Map:

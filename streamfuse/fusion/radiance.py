@@ -29,17 +29,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.core.frame import (
-    AlignedBracket,
-    Bracket,
-    ColorInfo,
-    Frame,
-    FusedFrame,
-    Map,
-    Plane,
-    chroma_range,
-    luma_range,
-)
+from streamfuse.core.color_info import ColorInfo, chroma_range, luma_range
+from streamfuse.core.frame import AlignedBracket, Bracket, Frame, FusedFrame, Map, Plane
 from streamfuse.core.one_buffer import empty_planes
 from streamfuse.core.protocols import ParallelStage
 from streamfuse.core.turns import Turn, Turns

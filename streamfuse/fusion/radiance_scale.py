@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.color import planes_to_rgb
-from streamfuse.core.frame import Bracket, ColorInfo, Map, Neighbours, Plane
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Bracket, Map, Neighbours, Plane
 from streamfuse.fusion.luma import normalise
 from streamfuse.imaging import photometric
 from streamfuse.imaging.photometric import GAMMA, PLAIN, Transfer

@@ -9,15 +9,8 @@ from typing import TypeGuard
 
 import numpy as np
 
-from streamfuse.core.frame import (
-    AlignedBracket,
-    ColorInfo,
-    FusedFrame,
-    FusionMaps,
-    Map,
-    Plane,
-    WeighedBracket,
-)
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import AlignedBracket, FusedFrame, FusionMaps, Map, Plane, WeighedBracket
 from streamfuse.core.one_buffer import empty_planes, in_one_buffer
 from streamfuse.core.protocols import ParallelStage
 from streamfuse.core.turns import Turn, Turns

@@ -16,7 +16,8 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from streamfuse.core.frame import ColorInfo, FusionMaps, Map, Plane
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import FusionMaps, Map, Plane
 from streamfuse.fusion.blend import enlarge, fuse_band
 from streamfuse.fusion.blend_pair import upon
 from streamfuse.fusion.fuser import Fuser, LcndrFuser

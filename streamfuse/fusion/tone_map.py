@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import AlignedBracket, ColorInfo, FusedFrame, Map, Plane, chroma_range, luma_range
+from streamfuse.core.color_info import ColorInfo, chroma_range, luma_range
+from streamfuse.core.frame import AlignedBracket, FusedFrame, Map, Plane
 from streamfuse.core.turns import Turn
 from streamfuse.fusion import radiance_rows as rows
 from streamfuse.fusion.radiance import HdrTarget, RadianceStage, Rendering, merged_of

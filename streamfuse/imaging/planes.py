@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from streamfuse.core.frame import Frame, Map, Plane, chroma_range, luma_range
+from streamfuse.core.color_info import chroma_range, luma_range
+from streamfuse.core.frame import Frame, Map, Plane
 from streamfuse.imaging.enlarging import lowered, scaled
 from streamfuse.imaging.photometric import NODES, IntensityMapping
 from streamfuse.imaging.picture_rows import clip_colours, raised_luma, to_rgb

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.color import light_to_codes, planes_to_light
-from streamfuse.core.frame import UNSPECIFIED, ColorInfo, Plane
+from streamfuse.core.color_info import UNSPECIFIED, ColorInfo
+from streamfuse.core.frame import Plane
 from streamfuse.core.one_buffer import empty_planes
 from streamfuse.errors import InputNotFoundError, UsageError, shortened
 from streamfuse.look.dither import SIDE, for_planes

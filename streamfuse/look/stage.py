@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from streamfuse.core.frame import ColorInfo, FusedFrame, Plane
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import FusedFrame, Plane
 from streamfuse.core.protocols import Stage
 from streamfuse.look.cube import Lut
 from streamfuse.look.look import Look

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.core.frame import ColorInfo, Map, Plane, chroma_range, luma_range
+from streamfuse.core.color_info import ColorInfo, chroma_range, luma_range
+from streamfuse.core.frame import Map, Plane
 from streamfuse.core.one_buffer import empty_planes
 from streamfuse.look.dither import for_planes
 from streamfuse.look.look import Look

@@ -12,7 +12,8 @@ import numpy as np
 
 from streamfuse.align.displacement import Displacement, measured
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
-from streamfuse.core.frame import Bracket, ColorInfo, Frame, Neighbours, Pixels
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Bracket, Frame, Neighbours, Pixels
 
 _COLOR = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=True)
 _USABLE = (0.08, 0.92)  # of full scale: neither lost in noise nor clipped

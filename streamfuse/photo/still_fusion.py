@@ -13,7 +13,8 @@ import numpy as np
 
 from streamfuse.core.arrays import checked_pictures
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes, to_8_bit, to_16_bit
-from streamfuse.core.frame import ColorInfo, Pixels
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Pixels
 from streamfuse.encode import avif, exr
 from streamfuse.errors import InputError, UsageError
 from streamfuse.fusion import strips

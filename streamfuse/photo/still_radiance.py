@@ -13,7 +13,8 @@ import numpy as np
 from PIL import ExifTags, ImageCms
 
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import ColorInfo, Map, Pixels, Plane
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Map, Pixels, Plane
 from streamfuse.core.output_file import check_output_file
 from streamfuse.encode import avif, exr
 from streamfuse.errors import UsageError

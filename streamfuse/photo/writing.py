@@ -35,7 +35,7 @@ def check_target(path: Path, bits: int | None, overwrite: bool) -> None:
     """Refuse at the start what could only fail at the end.
 
     Raises:
-        EncoderError: a suffix that is none of the three, or a depth that the format does not have.
+        EncoderError: a suffix of no picture that is written here, or a depth that the format does not have.
         OutputExistsError: the file is there and `overwrite` is not set.
         OutputError: no such folder, or no permission.
     """

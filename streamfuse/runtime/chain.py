@@ -65,7 +65,7 @@ class Chain:
 
     @property
     def line(self) -> Line[Frame, FusedFrame]:
-        """All of it."""
+        """Give all stages, from the frame that comes in to the fused one."""
         return self.front.line.followed_by(self.fusion)
 
     @property

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import ColorInfo, Exposure, Frame, Plane
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Exposure, Frame, Plane
 from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.core.rates import read_rate
 from streamfuse.core.spec_options import Parsers, read_options, size, switch, with_size

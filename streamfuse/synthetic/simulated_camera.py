@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from streamfuse.camera.camera_protocol import TIME_BASE, CameraMode, ExposureLimits
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import ColorInfo, Exposure, Frame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Exposure, Frame
 from streamfuse.core.rates import read_rate
 from streamfuse.core.spec_options import Parsers, read_options, size, switch, with_size
 from streamfuse.errors import CameraError, UsageError

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamfuse.core.frame import ColorInfo, Plane, chroma_range, luma_range
+from streamfuse.core.color_info import ColorInfo, chroma_range, luma_range
+from streamfuse.core.frame import Plane
 
 MODULUS_MS = 1 << 24
 _COLUMNS, _ROWS = 16, 2

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.core.frame import FusedFrame, Plane, chroma_range, luma_range
+from streamfuse.core.color_info import chroma_range, luma_range
+from streamfuse.core.frame import FusedFrame, Plane
 from streamfuse.core.one_buffer import empty_planes
 from streamfuse.core.protocols import Stage
 

@@ -26,7 +26,8 @@ from functools import partial
 import cv2
 import numpy as np
 
-from streamfuse.core.frame import FusionMaps, Map, WeighedBracket, luma_range
+from streamfuse.core.color_info import luma_range
+from streamfuse.core.frame import FusionMaps, Map, WeighedBracket
 from streamfuse.core.protocols import ParallelStage
 from streamfuse.core.turns import Turn, Turns
 from streamfuse.imaging.grid import resample, resample_flow, sampling_positions

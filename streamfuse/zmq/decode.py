@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from streamfuse.core.frame import Array, ColorInfo, Exposure, Pixels, Plane
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Array, Exposure, Pixels, Plane
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.errors import WireError, WireLimitError
 from streamfuse.zmq.message import FrameHeader, Limits, Message, PartInfo, PictureHeader, picture_parts

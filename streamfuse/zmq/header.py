@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from streamfuse.core.frame import Array, ColorInfo, Exposure, Frame, FusedFrame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Array, Exposure, Frame, FusedFrame
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.errors import EncoderError
 from streamfuse.zmq.message import (

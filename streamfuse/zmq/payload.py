@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from streamfuse.core.color import convert_planes, neutral_chroma, to_8_bit
-from streamfuse.core.frame import Array, ColorInfo, Frame, FusedFrame, Plane
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Array, Frame, FusedFrame, Plane
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.encode.codecs import choose, configure
 from streamfuse.encode.video_sink import av_frame

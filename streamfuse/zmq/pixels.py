@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from streamfuse.core.color import chroma_shape, convert_planes, rgb_to_planes
-from streamfuse.core.frame import ColorInfo, Frame, FusedFrame, Pixels, Plane
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Frame, FusedFrame, Pixels, Plane
 from streamfuse.errors import UsageError
 
 _SUBSAMPLING = {"420": (1, 1), "422": (1, 0), "444": (0, 0), "440": (0, 1), "411": (2, 0), "410": (2, 2)}

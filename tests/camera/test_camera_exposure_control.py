@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from streamfuse.camera.camera_protocol import ExposureLimits
 from streamfuse.camera.exposure_control import BracketController, Reading, read
-from streamfuse.core.frame import ColorInfo, Exposure, Frame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Exposure, Frame
 from streamfuse.errors import UsageError
 
 LIMITS = ExposureLimits((50.0, 33_000.0), (1.0, 8.0))

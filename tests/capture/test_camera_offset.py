@@ -10,7 +10,8 @@ from clips import make_clip
 
 from streamfuse.capture.camera_offset import find_offset
 from streamfuse.capture.per_exposure import PerExposureSource
-from streamfuse.core.frame import ColorInfo, Frame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Frame
 from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.runtime.sources import open_source
 

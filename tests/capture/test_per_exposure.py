@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from streamfuse.capture.per_exposure import PerExposureSource
-from streamfuse.core.frame import ColorInfo, Frame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Frame
 from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.errors import InputError
 

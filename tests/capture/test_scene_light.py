@@ -11,7 +11,8 @@ from fused_frames import source_info
 
 from streamfuse.capture.scene_light import SceneLight
 from streamfuse.core.color import planes_to_rgb
-from streamfuse.core.frame import ColorInfo, Frame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Frame
 from streamfuse.core.protocols import SourceWrapper
 from streamfuse.imaging.camera_logs import CURVES
 

@@ -17,7 +17,7 @@ import streamfuse.core.frame
 from streamfuse.capture.avframe import picture_of
 from streamfuse.capture.video_source import VideoFileSource
 from streamfuse.core.color import planes_to_rgb
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.errors import InputError, InputNotFoundError
 from streamfuse.zmq.joined import join
 

@@ -10,7 +10,7 @@ from runs import SAMPLE, fuse, streamfuse
 
 import streamfuse as api
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.imaging import hdr_transfer as hdr
 from streamfuse.imaging import photometric

@@ -9,7 +9,7 @@ from fused_frames import fused, source_info, write
 from runs import SAMPLE, fuse, streamfuse
 
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.imaging import hdr_transfer as hdr
 from streamfuse.imaging.camera_logs import CURVES

@@ -15,7 +15,7 @@ from streamfuse.core.color import (
     to_8_bit,
     to_16_bit,
 )
-from streamfuse.core.frame import ColorInfo, chroma_range, luma_range
+from streamfuse.core.color_info import ColorInfo, chroma_range, luma_range
 from streamfuse.errors import UsageError
 
 MATRICES = (1, 6, 9)

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from streamfuse.core.frame import FusedFrame, wall_clock
+from streamfuse.core.frame import FusedFrame
+from streamfuse.core.wall_clock import wall_clock
 
 
 def test_capture_has_a_wall_clock_beside_the_one_that_never_jumps():

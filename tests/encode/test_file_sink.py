@@ -16,7 +16,7 @@ from fused_frames import bars, clip, fused, largest_error, make_media, packets, 
 
 import streamfuse
 from streamfuse.capture.video_source import VideoFileSource
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.encode.codecs import list_encoders
 from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError

@@ -6,7 +6,7 @@ import pytest
 import second_reader as reader
 from fused_frames import clip, source_info, write
 
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.mastering import Mastering
 from streamfuse.encode.container_mastering import write_mastering
 from streamfuse.encode.hdr_params import svtav1_params, x265_params

@@ -9,7 +9,7 @@ import pytest
 from fused_frames import bars, clip, fused, source_info, write
 
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.encode.image_sink import ImageSink
 from streamfuse.encode.null_sink import NullSink
 from streamfuse.encode.video_sink import VideoFileSink

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from fused_frames import clip, source_info
 
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.encode.avif import write_avif
 from streamfuse.encode.ordinary_priority import ordinary_priority
 from streamfuse.encode.video_sink import VideoFileSink

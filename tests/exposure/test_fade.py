@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from align_clips import grey_frame
 
-from streamfuse.core.frame import luma_range
+from streamfuse.core.color_info import luma_range
 from streamfuse.exposure.fade import evenly_dimmed
 
 

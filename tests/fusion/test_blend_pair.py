@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from networks import random_network
 from pictures import plane_exposures
 
-from streamfuse.core.frame import ColorInfo, FusionMaps, luma_range
+from streamfuse.core.color_info import ColorInfo, luma_range
+from streamfuse.core.frame import FusionMaps
 from streamfuse.fusion.blend import blend_luma
 from streamfuse.fusion.blend_pair import blend_pair, reduced
 from streamfuse.fusion.fuser import LcndrFuser

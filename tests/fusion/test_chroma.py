@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pictures import saturated
 
 from streamfuse.core.color import chroma_shape
-from streamfuse.core.frame import ColorInfo, chroma_range, luma_range
+from streamfuse.core.color_info import ColorInfo, chroma_range, luma_range
 from streamfuse.fusion.chroma import RAISE, ROUNDING, WHITE, fuse_chroma, luma_code
 from streamfuse.fusion.luma import normalise, quantise
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pictures import saturated
 
-from streamfuse.core.frame import ColorInfo, chroma_range
+from streamfuse.core.color_info import ColorInfo, chroma_range
 from streamfuse.fusion.chroma import fuse_chroma
 from streamfuse.fusion.fast_chroma import fuse_chroma_fast
 from streamfuse.fusion.luma import normalise

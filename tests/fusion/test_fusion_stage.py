@@ -7,7 +7,8 @@ import pytest
 from at_once import at_once
 from pictures import plane_exposures
 
-from streamfuse.core.frame import AlignedBracket, Bracket, ColorInfo, Frame, Neighbours, luma_range
+from streamfuse.core.color_info import ColorInfo, luma_range
+from streamfuse.core.frame import AlignedBracket, Bracket, Frame, Neighbours
 from streamfuse.errors import UsageError
 from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.luma import normalise, quantise

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pictures import plane_exposures, saturated
 
 from streamfuse.core.color import chroma_shape
-from streamfuse.core.frame import ColorInfo, chroma_range, luma_range
+from streamfuse.core.color_info import ColorInfo, chroma_range, luma_range
 from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.stage import fuse_planes
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
-from streamfuse.core.frame import AlignedBracket, Bracket, ColorInfo, Exposure, Frame, Neighbours
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import AlignedBracket, Bracket, Exposure, Frame, Neighbours
 from streamfuse.fusion.radiance import HdrTarget, RadianceStage, merged, rendering
 from streamfuse.fusion.radiance_scale import measured_step, picked, sampled_colours, usual_white_ev
 from streamfuse.imaging import hdr_transfer as hdr

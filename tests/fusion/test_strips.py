@@ -5,7 +5,7 @@ import pytest
 from networks import random_network
 from pictures import plane_exposures
 
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.fusion.fuser import LcndrFuser, MertensFuser
 from streamfuse.fusion.models import save_weights
 from streamfuse.fusion.stage import fuse_planes

@@ -11,7 +11,8 @@ from runs import SAMPLE, fuse, streamfuse
 
 import streamfuse as api
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
-from streamfuse.core.frame import AlignedBracket, Bracket, ColorInfo, Frame, Neighbours
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import AlignedBracket, Bracket, Frame, Neighbours
 from streamfuse.errors import UsageError
 from streamfuse.fusion.tone_map import ToneMapStage, compressing
 

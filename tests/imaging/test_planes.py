@@ -9,7 +9,8 @@ from align_clips import FULL
 
 from streamfuse.align.aligner import Aligner
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import Bracket, ColorInfo, Frame, Neighbours
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Bracket, Frame, Neighbours
 from streamfuse.imaging.photometric import ratio_curve
 from streamfuse.imaging.planes import map_planes, picture
 

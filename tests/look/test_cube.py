@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.errors import InputNotFoundError, UsageError
 from streamfuse.look.cube import Lut, read_cube
 from streamfuse.look.look import Look

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
-from streamfuse.core.frame import ColorInfo, FusedFrame, luma_range
+from streamfuse.core.color_info import ColorInfo, luma_range
+from streamfuse.core.frame import FusedFrame
 from streamfuse.errors import UsageError
 from streamfuse.look.dither import for_planes
 from streamfuse.look.look import Look

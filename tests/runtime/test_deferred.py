@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import streamfuse
-from streamfuse.core.frame import ColorInfo, FusedFrame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import FusedFrame
 from streamfuse.errors import EncoderError
 
 

@@ -6,7 +6,7 @@ import pytest
 from fused_frames import source_info
 
 from streamfuse.config import Config
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.errors import UsageError
 from streamfuse.runtime import hdr_output
 from streamfuse.runtime.chain import build_chain

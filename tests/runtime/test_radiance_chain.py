@@ -12,7 +12,8 @@ from align_clips import scene
 
 from streamfuse.config import Config
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import ColorInfo, Frame, Map
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Frame, Map
 from streamfuse.runtime.chain import build_chain
 from streamfuse.runtime.line import through
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from streamfuse.core.color import chroma_shape
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import (
     AlignedBracket,
     Bracket,
-    ColorInfo,
     Frame,
     FusedFrame,
     FusionMaps,

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.core.frame import ColorInfo, Frame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Frame
 
 FULL = ColorInfo(1, 1, 1, full_range=True)
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from streamfuse.backends.cuda.blend import DeviceMaps
 from streamfuse.backends.cuda.coding import Coding, coding
-from streamfuse.core.frame import ColorInfo, Exposure, Frame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Exposure, Frame
 
 # height, width: square, odd, wide, the size of a tile and next to it
 SIZES = [(16, 16), (33, 31), (45, 130), (64, 32), (97, 201)]

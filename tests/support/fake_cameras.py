@@ -11,7 +11,8 @@ import numpy as np
 from streamfuse.camera import CameraOptions, open_camera
 from streamfuse.camera.camera_protocol import TIME_BASE, CameraMode, EndedError
 from streamfuse.camera.camera_source import CameraSource
-from streamfuse.core.frame import ColorInfo, Frame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Frame
 from streamfuse.errors import CameraError
 from streamfuse.synthetic.simulated_camera import SimulatedCamera, SimulatedSensor, SimulatedSettings
 

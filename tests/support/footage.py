@@ -11,7 +11,8 @@ import numpy as np
 
 from streamfuse.config import Config
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
-from streamfuse.core.frame import ColorInfo, Frame, FusedFrame, Plane
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Frame, FusedFrame, Plane
 from streamfuse.fusion.stage import fuse_planes
 from streamfuse.runtime.chain import Chain, build_chain
 from streamfuse.runtime.line import through

@@ -9,7 +9,8 @@ import av
 import numpy as np
 
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import ColorInfo, FusedFrame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import FusedFrame
 from streamfuse.core.protocols import SourceInfo
 
 BT709 = ColorInfo(1, 1, 1, False)

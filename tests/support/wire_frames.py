@@ -9,7 +9,8 @@ from fractions import Fraction
 import numpy as np
 
 from streamfuse.core.color import chroma_shape
-from streamfuse.core.frame import ColorInfo, Exposure, Frame, FusedFrame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Exposure, Frame, FusedFrame
 from streamfuse.core.protocols import SourceInfo
 
 BT709 = ColorInfo(1, 1, 1, False)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.errors import UsageError
 from streamfuse.synthetic import stamp
 from streamfuse.synthetic.sample_source import open_sample

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamfuse.core.frame import ColorInfo, FusedFrame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import FusedFrame
 from streamfuse.temporal.flicker import Deflicker
 from streamfuse.zmq.joined import join
 

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from streamfuse.core.frame import AlignedBracket, Bracket, ColorInfo, Frame, Neighbours
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import AlignedBracket, Bracket, Frame, Neighbours
 from streamfuse.temporal.level import MAX_CHANGE, MIN_CHANGE, MIN_COUNT, WINDOW, Leveller
 
 SIZE = (54, 96)

@@ -7,15 +7,8 @@ import numpy as np
 import pytest
 from at_once import at_once
 
-from streamfuse.core.frame import (
-    AlignedBracket,
-    Bracket,
-    ColorInfo,
-    Frame,
-    FusionMaps,
-    Neighbours,
-    WeighedBracket,
-)
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import AlignedBracket, Bracket, Frame, FusionMaps, Neighbours, WeighedBracket
 from streamfuse.temporal.smooth import Smoother
 
 SIZE, MAP = (64, 96), (16, 24)

@@ -15,7 +15,7 @@ import pytest
 
 from streamfuse import errors
 from streamfuse.core.color import rgb_to_planes
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.zmq.message import decode_message
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

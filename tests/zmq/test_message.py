@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire_frames import fused_frame
 
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.errors import WireError, WireLimitError, WireVersionError
 from streamfuse.zmq.decode import Arrived, FrameDecoder
 from streamfuse.zmq.message import DEFAULT_LIMITS, Limits, Message, decode_message

@@ -95,7 +95,7 @@ def bare_receive(transport: str, count: int, layout: str) -> None:
 
 
 def stream_info(subsampling: Subsampling, width: int = WIDTH, height: int = HEIGHT) -> SourceInfo:
-    from streamfuse.core.frame import ColorInfo
+    from streamfuse.core.color_info import ColorInfo
     from streamfuse.core.protocols import SourceInfo
 
     color = ColorInfo(1, 1, 1)
@@ -103,7 +103,8 @@ def stream_info(subsampling: Subsampling, width: int = WIDTH, height: int = HEIG
 
 
 def fused(planes: tuple[Plane, ...], number: int, subsampling: Subsampling) -> FusedFrame:
-    from streamfuse.core.frame import ColorInfo, FusedFrame
+    from streamfuse.core.color_info import ColorInfo
+    from streamfuse.core.frame import FusedFrame
 
     return FusedFrame(planes, 8, subsampling, ColorInfo(1, 1, 1), number, Fraction(1, 30), number)
 
@@ -113,7 +114,7 @@ def coded(picture: Codes, subsampling: Subsampling) -> tuple[Plane, ...]:
     import numpy as np
 
     from streamfuse.core.color import rgb_to_planes
-    from streamfuse.core.frame import ColorInfo
+    from streamfuse.core.color_info import ColorInfo
 
     planes = rgb_to_planes(picture[..., ::-1], bits=8, subsampling=subsampling, color=ColorInfo(1, 1, 1))
     return planes_of(np.concatenate([plane.ravel() for plane in planes]), subsampling)

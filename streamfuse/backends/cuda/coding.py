@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streamfuse.core.frame import ColorInfo, chroma_range, luma_range
+from streamfuse.core.color_info import ColorInfo, chroma_range, luma_range
 
 
 @dataclass(frozen=True, slots=True)

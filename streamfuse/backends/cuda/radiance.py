@@ -18,7 +18,8 @@ from streamfuse.align.policy import AlignSettings
 from streamfuse.backends.cuda.align import DeviceAligner, DeviceBracket
 from streamfuse.backends.cuda.launch import launcher_for
 from streamfuse.backends.cuda.stage import working_on
-from streamfuse.core.frame import Bracket, FusedFrame, Map, Plane, chroma_range, luma_range
+from streamfuse.core.color_info import chroma_range, luma_range
+from streamfuse.core.frame import Bracket, FusedFrame, Map, Plane
 from streamfuse.core.protocols import Stage
 from streamfuse.fusion import radiance as rule
 from streamfuse.fusion import radiance_rows as rows

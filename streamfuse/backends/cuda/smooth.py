@@ -13,7 +13,7 @@ from streamfuse.backends.cuda.align import DeviceBracket
 from streamfuse.backends.cuda.blend import DeviceMaps
 from streamfuse.backends.cuda.filters import box, eroded
 from streamfuse.backends.cuda.sampling import area, grid, linear, sample
-from streamfuse.core.frame import luma_range
+from streamfuse.core.color_info import luma_range
 from streamfuse.temporal import smooth as rule
 
 

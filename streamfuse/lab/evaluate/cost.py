@@ -97,7 +97,7 @@ def _call(method: str, pictures: Sequence[Rgb]) -> Callable[[], object]:
         picture_fuser = Fuser(fuser=method, device="cpu")
         return lambda: picture_fuser(pictures)
     from streamfuse.core.color import rgb_to_planes
-    from streamfuse.core.frame import ColorInfo
+    from streamfuse.core.color_info import ColorInfo
     from streamfuse.fusion.fuser import create_fuser
     from streamfuse.fusion.stage import fuse_planes
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.lab.evaluate.baseline_stills import Rgb, StillFuse
 
 _COLOR = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=True)

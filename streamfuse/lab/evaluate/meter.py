@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamfuse.core.frame import Frame, Plane, chroma_range
+from streamfuse.core.color_info import chroma_range
+from streamfuse.core.frame import Frame, Plane
 from streamfuse.lab.evaluate import metrics
 from streamfuse.lab.evaluate.extremes import ExtremesMeter
 from streamfuse.lab.evaluate.frame_measures import MEASURES, PSNR_CAP
@@ -47,9 +48,9 @@ class ClipScore:
         brackets_until_right: longest run of wrong labels, in brackets, rounded up.
         epe, over_3px: error of the flow between instants against the exact one, in px, and share of the pixels
             over 3 px; None where the exact flow is not known.
-        clipped, highlights_contrast, hue, saturation, shadows_level, darker, brighter: as in `extremes.Extremes`, of
-            what comes out against the exposures of its instant, mean over frames; None for baselines, grey clips, and
-            where hardly any pixel is known by one exposure alone.
+        clipped, highlights_contrast, hue, saturation, shadows_level, shadows_contrast, darker, brighter: as in
+            `extremes.Extremes`, of what comes out against the exposures of its instant, mean over frames; None for
+            baselines, grey clips, and where hardly any pixel is known by one exposure alone.
         more: all measures of `frame_measures` that have no field here, by name.
     """
 
@@ -86,6 +87,7 @@ class ClipScore:
     hue: float | None = None
     saturation: float | None = None
     shadows_level: float | None = None
+    shadows_contrast: float | None = None
     darker: float | None = None
     brighter: float | None = None
     more: Mapping[str, float] = field(default_factory=dict)
@@ -220,6 +222,7 @@ class Meter:
             hue=mean.get("hue"),
             saturation=mean.get("saturation"),
             shadows_level=mean.get("shadows_level"),
+            shadows_contrast=mean.get("shadows_contrast"),
             darker=mean.get("darker"),
             brighter=mean.get("brighter"),
             more={name: mean.get(name, math.nan) for name in MEASURES if name not in _FIELDS},

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.color import planes_to_rgb
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.errors import InputError, InputNotFoundError
 
 Radiance = npt.NDArray[np.float32]  # (H, W, 3) linear R, G, B, >= 0, any scale

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from streamfuse.core.color import to_8_bit
-from streamfuse.core.frame import AlignedBracket, Frame, FusedFrame, Plane, luma_range
+from streamfuse.core.color_info import luma_range
+from streamfuse.core.frame import AlignedBracket, Frame, FusedFrame, Plane
 from streamfuse.core.protocols import Stage
 from streamfuse.lab.evaluate import metrics
 from streamfuse.lab.evaluate.baselines import BASELINES, BaselineAligner, BaselineFuse, Exposed, merge_mertens

@@ -17,6 +17,7 @@ import numpy as np
 
 from streamfuse.align.aligner import Aligner
 from streamfuse.config import Config
+from streamfuse.core.color_info import chroma_range, luma_range
 from streamfuse.core.frame import (
     AlignedBracket,
     ClassifiedFrame,
@@ -25,8 +26,6 @@ from streamfuse.core.frame import (
     FusionMaps,
     Plane,
     WeighedBracket,
-    chroma_range,
-    luma_range,
 )
 from streamfuse.core.protocols import SourceInfo, Stage
 from streamfuse.core.values import Preset

@@ -19,7 +19,8 @@ from streamfuse.backends.cuda import fill as device_fill
 from streamfuse.backends.cuda.coding import coding
 from streamfuse.backends.cuda.settings import comparison, noise_table, tone
 from streamfuse.backends.cuda.weigh import DeviceWeigher
-from streamfuse.core.frame import ColorInfo, Frame, FusionMaps
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Frame, FusionMaps
 from streamfuse.fusion.blend import blend_luma
 from streamfuse.fusion.chroma import fuse_chroma
 from streamfuse.fusion.fuser import LcndrFuser, chroma_weights

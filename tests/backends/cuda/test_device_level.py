@@ -11,7 +11,8 @@ import torch
 
 from streamfuse.backends.cuda.align import DeviceBracket
 from streamfuse.backends.cuda.level import DeviceLeveller
-from streamfuse.core.frame import AlignedBracket, Bracket, ColorInfo, Frame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import AlignedBracket, Bracket, Frame
 from streamfuse.temporal.level import Leveller
 
 

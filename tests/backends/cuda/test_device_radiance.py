@@ -14,7 +14,8 @@ from streamfuse.backends.cuda import radiance as device
 from streamfuse.backends.cuda.align import DeviceBracket
 from streamfuse.backends.cuda.coding import coding
 from streamfuse.backends.cuda.frames import DeviceFrame
-from streamfuse.core.frame import Bracket, ColorInfo, Frame, Neighbours
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Bracket, Frame, Neighbours
 from streamfuse.exposure import ExposureClassifier, Pairer
 from streamfuse.fusion import radiance as rule
 from streamfuse.fusion.radiance import HdrTarget

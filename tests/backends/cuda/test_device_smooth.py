@@ -11,7 +11,8 @@ import torch
 from streamfuse.backends.cuda.align import DeviceBracket
 from streamfuse.backends.cuda.blend import DeviceMaps
 from streamfuse.backends.cuda.smooth import DeviceInstant, DeviceSmoother
-from streamfuse.core.frame import AlignedBracket, Bracket, ColorInfo, Frame, FusionMaps, WeighedBracket
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import AlignedBracket, Bracket, Frame, FusionMaps, WeighedBracket
 from streamfuse.temporal.smooth import Smoother
 
 SIZE, SIZES = (96, 160), ((24, 40), (12, 20), (3, 5))

@@ -14,7 +14,8 @@ import torch
 import streamfuse
 from streamfuse.align import Aligner
 from streamfuse.backends.cuda.align import DeviceAligner
-from streamfuse.core.frame import ColorInfo, Exposure, Frame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import Exposure, Frame
 from streamfuse.exposure import ExposureClassifier, Pairer
 from streamfuse.runtime.line import Line, through
 

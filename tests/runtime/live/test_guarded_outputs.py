@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from live_parts import Sink, Told, wait_for
 
-from streamfuse.core.frame import ColorInfo, FusedFrame
+from streamfuse.core.color_info import ColorInfo
+from streamfuse.core.frame import FusedFrame
 from streamfuse.core.reports import SinkReport
 from streamfuse.errors import EncoderError, OutputError, UsageError
 from streamfuse.runtime.live import outputs

@@ -13,7 +13,7 @@ from runs import SAMPLE, streamfuse
 
 import streamfuse as api
 from streamfuse.config import Config
-from streamfuse.core.frame import ColorInfo
+from streamfuse.core.color_info import ColorInfo
 from streamfuse.encode.stream import StreamEncoder
 from streamfuse.errors import EncoderError, UsageError
 from streamfuse.runtime.live.lanes import Lanes
