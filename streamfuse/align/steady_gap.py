@@ -3,8 +3,8 @@
 The histograms of frames that were taken one after the other differ by what moved as well: a bird that fills the
 picture changes the gap that they tell by a tenth of an EV from bracket to bracket, and the picture ripples with it. A
 camera keeps its gap. So the usual one of the last brackets is taken, with the transfer function that most of them
-told, unless this one lies too far from it: then the camera has changed its exposures. A bracket that tells none is
-given the usual one.
+told, unless this one lies too far from it: then the camera has changed its exposures. Nor is it taken where the gap goes
+steadily one way, as in a cross-fade between films of different gaps. A bracket that tells none is given the usual one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from streamfuse.imaging.photometric import PLAIN, IntensityMapping, Transfer, ra
 
 MEMORY = 12  # brackets
 SAME_EV = 0.3  # from the usual gap: more is another one
+DRIFT_EV = 0.15  # between the first and the last third of what is remembered: more is no noise
 
 
 class GapTracker:
@@ -42,7 +43,9 @@ class GapTracker:
         transfer = Counter(told for told, _ in past).most_common(1)[0][0] if past else None
         if transfer is None:
             return curve
-        usual = float(np.median([gap for told, gap in past if told == transfer]))
-        if curve.transfer == transfer and abs(curve.gap_ev - usual) > SAME_EV:
+        told = [gap for told, gap in past if told == transfer]
+        usual, third = float(np.median(told)), len(told) // 3
+        drift = abs(np.median(told[-third:]) - np.median(told[:third])) if third else 0.0
+        if curve.transfer == transfer and (abs(curve.gap_ev - usual) > SAME_EV or drift > DRIFT_EV):
             return curve
         return ratio_curve(usual) if transfer == PLAIN else transfer_curve(usual, transfer)

@@ -102,8 +102,10 @@ def test_only_the_brightest_exposure_is_blurred():
 def test_a_clip_is_measured_once_with_each(tmp_path):
     folder = tmp_path / "frames"
     folder.mkdir()
-    for number, frame in enumerate(scene(16)):
-        assert cv2.imwrite(str(folder / f"{number:02}.hdr"), frame)
+    for number, frame in enumerate(
+        scene(16)
+    ):  # of more contrast, so that the bright exposure shows something
+        assert cv2.imwrite(str(folder / f"{number:02}.hdr"), frame**12)
     done = streamfuse(
         "evaluate", "video", folder, "--degrade", "none", "--degrade", "blur", "--degrade", "bands", "--step", "4",
         "--frames", "4", "--preset", "fast", "--no-peers", "--json", tmp_path / "figures.json",
