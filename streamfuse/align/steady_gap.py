@@ -3,8 +3,8 @@
 The histograms of frames that were taken one after the other differ by what moved as well: a bird that fills the
 picture changes the gap that they tell by a tenth of an EV from bracket to bracket, and the picture ripples with it. A
 camera keeps its gap. So the usual one of the last brackets is taken, with the transfer function that most of them
-told, unless this one lies too far from it: then the camera has changed its exposures. Nor is it taken where the gap goes
-steadily one way, as in a cross-fade between films of different gaps. A bracket that tells none is given the usual one.
+told, unless this one lies too far from it: then the camera has changed its exposures. Nor is it taken where the gap
+goes one way, as in a cross-fade between films of different gaps. A bracket that tells none is given the usual one.
 """
 
 from __future__ import annotations
