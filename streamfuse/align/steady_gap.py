@@ -43,9 +43,9 @@ class GapTracker:
         transfer = Counter(told for told, _ in past).most_common(1)[0][0] if past else None
         if transfer is None:
             return curve
-        told = [gap for told, gap in past if told == transfer]
-        usual, third = float(np.median(told)), len(told) // 3
-        drift = abs(np.median(told[-third:]) - np.median(told[:third])) if third else 0.0
+        gaps = [gap for told, gap in past if told == transfer]
+        usual, third = float(np.median(gaps)), len(gaps) // 3
+        drift = abs(float(np.median(gaps[-third:]) - np.median(gaps[:third]))) if third else 0.0
         if curve.transfer == transfer and (abs(curve.gap_ev - usual) > SAME_EV or drift > DRIFT_EV):
             return curve
         return ratio_curve(usual) if transfer == PLAIN else transfer_curve(usual, transfer)

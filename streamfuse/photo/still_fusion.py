@@ -378,8 +378,8 @@ def _check_alike(photos: Sequence[Photo]) -> None:
             )
         if photo.pixels.dtype != first.pixels.dtype:
             raise InputError(
-                f"{photo.path} has {_bits(photo)} bit and {first.path} has {_bits(first)} bit: "
-                "all pictures must have one depth."
+                f"{photo.path} has {8 * photo.pixels.itemsize} bit and {first.path} has "
+                f"{8 * first.pixels.itemsize} bit: all pictures must have one depth."
             )
         if photo.pixels.ndim != first.pixels.ndim:
             raise InputError(
@@ -395,7 +395,3 @@ def _check_alike(photos: Sequence[Photo]) -> None:
 
 def _size(photo: Photo) -> str:
     return f"{photo.pixels.shape[1]}x{photo.pixels.shape[0]}"
-
-
-def _bits(photo: Photo) -> int:
-    return 8 * int(photo.pixels.dtype.itemsize)

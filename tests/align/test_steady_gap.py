@@ -65,3 +65,13 @@ def test_what_does_not_count_is_not_remembered_but_steadied() -> None:
     assert tracker(0, ratio_curve(2.9), counts=False).gap_ev == pytest.approx(2.9)
     assert tracker(0, ratio_curve(3.0)).gap_ev == pytest.approx(3.0)
     assert tracker(0, ratio_curve(3.1), counts=False).gap_ev == pytest.approx(3.0)
+
+
+def test_a_gap_that_goes_one_way_is_followed_without_delay() -> None:
+    """In a cross-fade between films of different gaps the median lagged behind, and each frame was off."""
+    tracker = GapTracker()
+    for _ in range(MEMORY):
+        tracker(0, ratio_curve(3))
+    told = np.linspace(3, 2.4, 13)
+    found = [tracker(0, ratio_curve(float(gap))).gap_ev for gap in told]
+    assert found[7:] == pytest.approx(told[7:])
