@@ -22,7 +22,7 @@ from streamfuse.lab.bench.benchmark import (
 )
 from streamfuse.lab.bench.ceiling import Ceiling, measure_ceiling
 from streamfuse.lab.bench.profile import measure_shares
-from streamfuse.lab.bench.runs import NULL, measure_run, measure_runs
+from streamfuse.lab.bench.runs import NOT_HERE, NULL, measure_run, measure_runs
 from streamfuse.lab.bench.stages import measure_stages
 from streamfuse.lab.bench.table import tables
 from streamfuse.lab.evaluate.baseline_networks import guided_fusion, released_lcndr
@@ -111,7 +111,9 @@ def test_runs_take_turns_and_those_that_fail_are_left_out(clip, tmp_path):
     wanted = [("fast", NULL), ("nothing", NULL), (ALONE, str(tmp_path / "out.mkv"))]
     runs = measure_runs(wanted, clip, 1, said.append)
     assert [(run.method, run.output) for run in runs] == [("streamfuse fast", "null"), (ALONE, "disk")]
-    assert [line.split(",")[0] for line in said] == ["fast", "nothing", ALONE, "fast", ALONE]
+    assert [line.split(",")[0] for line in said[::2]] == ["fast", "nothing", ALONE, "fast", ALONE]
+    assert [line == NOT_HERE for line in said[1::2]] == [False, True, False, False, False]
+    assert all(line.endswith(" frames per second") for line in said[1::2] if line != NOT_HERE)
 
 
 def test_figures_of_two_calls_come_together():
