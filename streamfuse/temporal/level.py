@@ -12,6 +12,11 @@ none of a steady change of the light. Of the last `WINDOW` steps the mean is tak
 own standard error, which what moves and what changes once make larger. Where nothing stands out the picture stays as it
 is, bit for bit.
 
+What is guessed differently from instant to instant leaves no such mean: an arm that nobody saw takes light along. The
+mean luma then goes up and down by parts of a code value. Where it has turned round twice in a row, the smaller of the
+last two bends, to the sum of whose weights (1, 2, 1) it is divided, is taken back from whichever frame it is: of an
+alternation that is all, of light that rises, falls or turns round once it is nothing.
+
 Only earlier pictures count, so nothing has to wait, and only so many of them, so that any segment of a film can be
 fused on its own.
 """
@@ -33,6 +38,8 @@ WINDOW, MIN_COUNT = 16, 4  # steps from picture to picture that count at most, a
 LONG_SIDE = 96  # of the pictures that are compared
 SIGNIFICANT = 2.0  # standard errors at which an alternation begins to count
 MIN_CHANGE, MAX_CHANGE = 0.02 / 255, 3 / 255  # luma: less is left as it is, more is no flicker of ours
+TURNS = 4  # pictures that it takes for the mean luma to turn round twice
+MAX_TURN = 0.5 / 255  # luma: what goes to and fro by more can be seen in the scene, and stays
 # Steps share pictures, and means of two steps share steps: variance of the mean of n of these, in theirs / n.
 SHARED = 8 / 3
 
@@ -52,6 +59,7 @@ class Leveller:
     def __init__(self) -> None:
         self._last: _Last | None = None
         self._steps: deque[float] = deque(maxlen=WINDOW)
+        self._means: deque[tuple[float, int]] = deque(maxlen=TURNS)  # with their rank
 
     def __call__(self, aligned: AlignedBracket, picture: Map) -> float:
         """Luma to add to the fused picture of this instant.
@@ -60,20 +68,20 @@ class Leveller:
             aligned: the exposures that it is made of, with the motion towards the instant before.
             picture: its luma in [0, 1] before anything was added, of any size.
         """
-        bracket, last = aligned.bracket, self._last
-        small = reduced(picture)
+        bracket, last, flow = aligned.bracket, self._last, aligned.flow_before
+        small, steady = reduced(picture), 0.0
         self._last = _Last(bracket, small, aligned.flow_after)
-        if last is None or aligned.flow_before is None or not follows(last.bracket, bracket):
+        if last is None or flow is None or not follows(last.bracket, bracket) or last.picture.shape != small.shape:
             self._steps.clear()
-            return 0.0
-        if last.picture.shape != small.shape:
-            self._steps.clear()
-            return 0.0
-        step = _step(last.picture, small, aligned.flow_before)
-        if last.flow is not None:
-            step = (step - _step(small, last.picture, last.flow)) / 2
-        self._steps.append(sign(bracket) * step / 2)
-        return -2 * alternation(self._steps) if bracket.rank else 0.0
+            self._means.clear()
+        else:
+            step = _step(last.picture, small, flow)
+            if last.flow is not None:
+                step = (step - _step(small, last.picture, last.flow)) / 2
+            self._steps.append(sign(bracket) * step / 2)
+            steady = -2 * alternation(self._steps)
+        self._means.append((float(small.mean(dtype=np.float64)), bracket.rank))
+        return steady * bracket.rank - turned([mean + steady * rank for mean, rank in self._means])
 
 
 def _step(before: Map, now: Map, flow: Map) -> float:
@@ -135,3 +143,18 @@ def alternation(steps: Sequence[float]) -> float:
         return 0.0
     found = mean * (1 - (doubt / mean) ** 2)
     return min(max(found, -MAX_CHANGE), MAX_CHANGE)
+
+
+def turned(means: Sequence[float]) -> float:
+    """Luma by which the last picture lies off those before it, where the level has just turned round twice; else 0.
+
+    Args:
+        means: mean luma of the last pictures, in order; with fewer than `TURNS` there is nothing to tell.
+    """
+    if len(means) < TURNS:
+        return 0.0
+    one, two, three = np.diff(np.asarray(means, np.float64)[-TURNS:])
+    if one * two >= 0 or two * three >= 0:
+        return 0.0
+    bend = min(abs(three - two), abs(two - one)) / 4
+    return math.copysign(bend, three) if MIN_CHANGE < bend <= MAX_TURN else 0.0

@@ -7,10 +7,12 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import AlignedBracket, Bracket, Frame, Neighbours
-from streamfuse.temporal.level import MAX_CHANGE, MIN_CHANGE, MIN_COUNT, WINDOW, Leveller
+from streamfuse.temporal.level import MAX_CHANGE, MAX_TURN, MIN_CHANGE, MIN_COUNT, TURNS, WINDOW, Leveller, turned
 
 SIZE = (54, 96)
 CODE = 1 / 255
@@ -44,10 +46,11 @@ def alternating(count, codes, seed=0, noise=0.0):
     ]
 
 
-@pytest.mark.parametrize("codes", [0.1, -0.5, 2.0])
+@pytest.mark.parametrize("codes", [0.1, -0.4, 2.0])
 def test_what_alternates_is_taken_back_from_the_bright_frames(codes):
     found = levels(alternating(20, codes))
-    assert found[:MIN_COUNT] == [0.0] * MIN_COUNT
+    assert found[: TURNS - 1] == [0.0] * (TURNS - 1)
+    assert found[TURNS - 1] / CODE == pytest.approx(-codes if abs(codes) < 0.5 else 0.0, rel=0.02)
     for t, more in enumerate(found[MIN_COUNT:], MIN_COUNT):
         assert more / CODE == pytest.approx(-2 * codes if t % 2 else 0, rel=0.02)
 
@@ -102,10 +105,34 @@ def test_next_to_nothing_is_left_as_it_is():
     assert set(levels(alternating(20, 0.5 * MIN_CHANGE / CODE))) == {0.0}
 
 
-def test_noise_is_seldom_taken_for_it():
-    found = np.array(levels(alternating(400, 0.0, noise=0.3))) / CODE
-    assert np.mean(found != 0) < 0.15
-    assert np.abs(found).mean() < 0.01
+def test_what_jumps_to_and_fro_without_a_rule_jumps_less():
+    pictures = alternating(400, 0.0, noise=0.3)
+    before = np.array([picture.mean() for picture in pictures]) / CODE
+    found = np.array(levels(pictures)) / CODE
+    assert np.mean(found == 0) > 0.5
+    bends = [np.std(np.diff(means, 2)) for means in (before, before + found)]
+    assert bends[1] < 0.9 * bends[0]
+
+
+@given(
+    st.floats(-0.45, 0.45), st.floats(-0.02, 0.02), st.lists(st.floats(-0.05, 0.05), min_size=6, max_size=20)
+)
+def test_of_a_level_that_goes_to_and_fro_the_middle_is_left(codes, drift, rest):
+    means = [0.4 + CODE * (codes * (-1) ** t + drift * t + more) for t, more in enumerate(rest)]
+    left = [mean - turned(means[: t + 1]) for t, mean in enumerate(means)]
+    assert max(abs(a - b) for a, b in zip(left, means, strict=True)) <= MAX_TURN
+    if abs(codes) > 0.2:
+        off = np.array(left[TURNS:]) / CODE - [0.4 / CODE + drift * t for t in range(TURNS, len(means))]
+        assert np.abs(off).max(initial=0) < 0.2
+
+
+@pytest.mark.parametrize("more", [[0.3, 0.3, 0.3, 0.6], [0.3, 0.5, 0.3, 0.3], [0.3, 0.2, 0.25, 0.3]])
+def test_a_level_that_turns_round_once_stays(more):
+    assert turned([CODE * value for value in more]) == 0.0
+
+
+def test_more_than_what_can_be_seen_stays():
+    assert turned([CODE * value for value in (1.0, 3.1, 1.0, 3.1)]) == 0.0
 
 
 def test_no_more_than_a_few_codes_are_taken():
@@ -127,7 +154,7 @@ def test_it_begins_anew_after_a_cut_and_after_frames_that_were_lost(cut, lost):
         for t, picture in enumerate(alternating(24, 0.5))
     ]
     assert found[11] != 0.0
-    assert found[12 : 12 + MIN_COUNT] == [0.0] * MIN_COUNT
+    assert found[12 : 11 + TURNS] == [0.0] * (TURNS - 1)
     assert found[-1] != 0.0
 
 
@@ -136,8 +163,9 @@ def test_a_segment_is_identical_to_the_same_part_of_the_whole():
     pictures = [picture + rng.normal(0, 0.01, SIZE).astype(np.float32) for picture in alternating(60, 0.3)]
     whole, leveller = levels(pictures), Leveller()
     part = [leveller(instant(t), pictures[t]) for t in range(20, 60)]
-    assert part[WINDOW:] == whole[20 + WINDOW :]
-    assert any(part[WINDOW:])
+    reach = WINDOW + TURNS - 1
+    assert part[reach:] == whole[20 + reach :]
+    assert any(part[reach:])
 
 
 def test_pictures_may_be_of_any_size():

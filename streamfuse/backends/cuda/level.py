@@ -22,6 +22,7 @@ class DeviceLeveller:
     def __init__(self) -> None:
         self._last: tuple[Bracket, Tensor, Tensor | None] | None = None
         self._steps: deque[Tensor] = deque(maxlen=rule.WINDOW)
+        self._means: deque[tuple[Tensor, int]] = deque(maxlen=rule.TURNS)  # with their rank
 
     def __call__(self, aligned: DeviceBracket, picture: Tensor) -> Tensor | None:
         """Luma to add to the fused picture (H, W) of this instant, one value; None = none.
@@ -33,16 +34,24 @@ class DeviceLeveller:
         bracket, last, flow = aligned.bracket, self._last, aligned.flow_before
         small = area(picture, rule.reduced_size(picture.shape[0], picture.shape[1])).clamp(0, 1)
         self._last = bracket, small, aligned.flow_after
+        steady: Tensor | None = None
         if last is None or flow is None or not rule.follows(last[0], bracket) or last[1].shape != small.shape:
             self._steps.clear()
+            self._means.clear()
+        else:
+            step = _step(last[1], small, flow)
+            if last[2] is not None:
+                step = (step - _step(small, last[1], last[2])) * 0.5
+            self._steps.append(step * (0.5 * rule.sign(bracket)))
+            if len(self._steps) >= rule.MIN_COUNT:
+                steady = alternation(torch.stack(tuple(self._steps))) * -2.0
+        self._means.append((small.mean(), bracket.rank))
+        if len(self._means) < rule.TURNS:
             return None
-        step = _step(last[1], small, flow)
-        if last[2] is not None:
-            step = (step - _step(small, last[1], last[2])) * 0.5
-        self._steps.append(step * (0.5 * rule.sign(bracket)))
-        if len(self._steps) < rule.MIN_COUNT or not bracket.rank:
-            return None
-        return alternation(torch.stack(tuple(self._steps))) * -2.0
+        if steady is None:
+            return -turned(torch.stack([mean for mean, _ in self._means]))
+        means = torch.stack([mean + steady * rank for mean, rank in self._means])
+        return steady * bracket.rank - turned(means)
 
 
 def _step(before: Tensor, now: Tensor, flow: Tensor) -> Tensor:
@@ -62,3 +71,11 @@ def alternation(steps: Tensor) -> Tensor:
     sure = mean.abs() > doubt.clamp_min(rule.MIN_CHANGE)
     found = mean * (1 - (doubt / mean) ** 2)
     return torch.where(sure, found.clamp(-rule.MAX_CHANGE, rule.MAX_CHANGE), 0.0)
+
+
+def turned(means: Tensor) -> Tensor:
+    """As `streamfuse.temporal.level.turned`, of enough means (n,); one value."""
+    one, two, three = means.diff()
+    bend = torch.minimum((three - two).abs(), (two - one).abs()) * 0.25
+    sure = (one * two < 0) & (two * three < 0) & (bend > rule.MIN_CHANGE) & (bend <= rule.MAX_TURN)
+    return torch.where(sure, bend * three.sign(), 0.0)
