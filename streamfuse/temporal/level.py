@@ -71,7 +71,12 @@ class Leveller:
         bracket, last, flow = aligned.bracket, self._last, aligned.flow_before
         small, steady = reduced(picture), 0.0
         self._last = _Last(bracket, small, aligned.flow_after)
-        if last is None or flow is None or not follows(last.bracket, bracket) or last.picture.shape != small.shape:
+        if (
+            last is None
+            or flow is None
+            or not follows(last.bracket, bracket)
+            or last.picture.shape != small.shape
+        ):
             self._steps.clear()
             self._means.clear()
         else:

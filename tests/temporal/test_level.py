@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import AlignedBracket, Bracket, Frame, Neighbours
-from streamfuse.temporal.level import MAX_CHANGE, MAX_TURN, MIN_CHANGE, MIN_COUNT, TURNS, WINDOW, Leveller, turned
+from streamfuse.temporal.level import (
+    MAX_CHANGE,
+    MAX_TURN,
+    MIN_CHANGE,
+    MIN_COUNT,
+    TURNS,
+    WINDOW,
+    Leveller,
+    turned,
+)
 
 SIZE = (54, 96)
 CODE = 1 / 255

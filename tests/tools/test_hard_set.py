@@ -30,6 +30,8 @@ def test_misses_names_what_is_beyond_the_bar():
     bad = replace(good, psnr=-0.1, afo_global=0.2, afo_mean=0.5, ripple=0.2)
     found = hard_set.misses(member, {"plain": good, "smooth": bad})
     assert found == ["psnr_lost", "ripple_ratio", "afo_global", "afo_mean"]
+    by_lot = replace(bad, afo_chance=0.6)
+    assert hard_set.misses(member, {"plain": good, "smooth": by_lot}) == found[:-1]
     at_5_ev = replace(member, gap_ev=5.0)
     assert hard_set.misses(at_5_ev, {"plain": good, "smooth": bad}) == ["psnr_lost", "ripple_ratio"]
 

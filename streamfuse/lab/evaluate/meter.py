@@ -35,6 +35,7 @@ class ClipScore:
         motion_p99: 99th percentile of the error there, 8-bit code values, mean over frames.
         motion_share: share of the pixels in the mask.
         afo_mean, afo_p99, afo_global: AFo over blocks, and of the whole picture; 8-bit code values.
+        afo_chance: mean AFo that errors as large give without any alternation: see `AlternationFlicker.chance`.
         afi, afi_oracle: alternation without a reference, percent; what the oracle has is the scene's own.
         ripple, ripple_oracle: how much the mean luma jumps from frame to frame, percent (see `metrics.ripple`).
         ripple_lit: the same of the fusion of what the camera saw at each instant, flicker of the light included.
@@ -65,6 +66,7 @@ class ClipScore:
     afo_mean: float
     afo_p99: float
     afo_global: float
+    afo_chance: float
     afi: float
     afi_oracle: float
     ripple: float
@@ -204,6 +206,7 @@ class Meter:
             afo_mean=float(afo.mean()) if afo.size else math.nan,
             afo_p99=float(np.percentile(afo, 99)) if afo.size else math.nan,
             afo_global=self._flicker.afo_global(),
+            afo_chance=self._flicker.chance(),
             afi=self._flicker.afi(),
             afi_oracle=self._flicker_oracle.afi(),
             ripple=metrics.ripple(self._values.get("mean", ())),

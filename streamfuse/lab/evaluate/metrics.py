@@ -130,14 +130,18 @@ class AlternationFlicker:
         self._cycle = cycle
         self._block = block
         self._sum: npt.NDArray[Any] | None = None
+        self._plain: npt.NDArray[np.float64] | float = 0.0
+        self._squares: npt.NDArray[np.float64] | float = 0.0
         self._means: list[float] = []
         self._carriers: list[complex] = []
 
     def add(self, fused: Luma, oracle: Luma, rank: int) -> None:
         """Take the next frame: (H, W) in [0, 1], and the rank of its reference exposure."""
         carrier = complex(np.exp(2j * np.pi * rank / self._cycle))
-        blocks = _block_means(_difference(fused, oracle), self._block) * carrier
+        means = _block_means(_difference(fused, oracle), self._block)
+        blocks = means * carrier
         self._sum = blocks if self._sum is None else self._sum + blocks
+        self._plain, self._squares = self._plain + means, self._squares + np.square(means)
         self._means.append(float(np.mean(fused, dtype=np.float64)))
         self._carriers.append(carrier)
 
@@ -146,6 +150,18 @@ class AlternationFlicker:
         if self._sum is None:
             return np.zeros((0, 0))
         return np.asarray(np.abs(self._sum) * CODE_VALUES / len(self._means))
+
+    def chance(self) -> float:
+        """Mean AFo of the blocks that as large errors give which do not alternate; NaN with fewer than two frames.
+
+        That is sqrt(2 / pi) s / sqrt(n), with s the standard deviation of a block's difference over n frames: the
+        mean magnitude of a mean whose signs are drawn by lot.
+        """
+        count = len(self._means)
+        if count < 2:
+            return float("nan")
+        variance = np.maximum(self._squares - np.square(self._plain) / count, 0.0) / (count - 1)
+        return float(np.sqrt(2 / np.pi * variance / count).mean()) * CODE_VALUES
 
     def afo_global(self) -> float:
         """AFo of the mean of all blocks, in 8-bit code values: what the whole picture does."""

@@ -140,6 +140,25 @@ def test_afo_measures_an_alternating_error_and_not_a_constant_one():
     assert swapping.afo_global() == pytest.approx(2, abs=1e-4)
 
 
+def test_errors_that_do_not_alternate_give_the_afo_of_chance():
+    rng = np.random.default_rng(5)
+    oracle = [np.full((160, 160), 0.5, np.float32)] * 20
+    ranks = [t % 2 for t in range(20)]
+    errors = [np.kron(rng.normal(0, 4 / 255, (10, 10)), np.ones((16, 16))).astype(np.float32) for _ in ranks]
+    by_lot = run_flicker([y + e for y, e in zip(oracle, errors, strict=True)], oracle, ranks)
+    assert by_lot.chance() == pytest.approx(np.sqrt(2 / np.pi) * 4 / np.sqrt(20), rel=0.1)
+    assert by_lot.afo().mean() == pytest.approx(by_lot.chance(), rel=0.2)
+    swapping = run_flicker(
+        [y + e + np.float32(4 / 255) * (-1) ** r for y, e, r in zip(oracle, errors, ranks, strict=True)],
+        oracle,
+        ranks,
+    )
+    assert swapping.afo().mean() > 3 * swapping.chance()
+    constant = run_flicker([y + np.float32(3 / 255) for y in oracle], oracle, ranks)
+    assert constant.chance() == pytest.approx(0, abs=1e-3)
+    assert np.isnan(run_flicker(oracle[:1], oracle[:1], [0]).chance())
+
+
 def test_afo_keeps_local_flicker_that_the_global_mean_cancels():
     oracle = [np.full((32, 32), 0.5, np.float32)] * 4
     fused = []
