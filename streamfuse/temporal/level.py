@@ -14,8 +14,8 @@ is, bit for bit.
 
 What is guessed differently from instant to instant leaves no such mean: an arm that nobody saw takes light along. The
 mean luma then goes up and down by parts of a code value. Where it has turned round twice in a row, the smaller of the
-last two bends, to the sum of whose weights (1, 2, 1) it is divided, is taken back from whichever frame it is: of an
-alternation that is all, of light that rises, falls or turns round once it is nothing.
+last two bends, over the sum of its weights (1, 2, 1), is how far the last one is off the middle. A bright frame is
+moved by more than that, a dark one by less. Of light that rises, falls or turns round once it is nothing.
 
 Only earlier pictures count, so nothing has to wait, and only so many of them, so that any segment of a film can be
 fused on its own.
@@ -39,6 +39,7 @@ LONG_SIDE = 96  # of the pictures that are compared
 SIGNIFICANT = 2.0  # standard errors at which an alternation begins to count
 MIN_CHANGE, MAX_CHANGE = 0.02 / 255, 3 / 255  # luma: less is left as it is, more is no flicker of ours
 TURNS = 4  # pictures that it takes for the mean luma to turn round twice
+TURN_SHARES = (0.5, 1.5)  # of that, by which dark and bright frames are moved: bright ones guess more
 MAX_TURN = 0.5 / 255  # luma: what goes to and fro by more can be seen in the scene, and stays
 # Steps share pictures, and means of two steps share steps: variance of the mean of n of these, in theirs / n.
 SHARED = 8 / 3
@@ -86,7 +87,8 @@ class Leveller:
             self._steps.append(sign(bracket) * step / 2)
             steady = -2 * alternation(self._steps)
         self._means.append((float(small.mean(dtype=np.float64)), bracket.rank))
-        return steady * bracket.rank - turned([mean + steady * rank for mean, rank in self._means])
+        turn = turned([mean + steady * rank for mean, rank in self._means])
+        return steady * bracket.rank - TURN_SHARES[bracket.rank > 0] * turn
 
 
 def _step(before: Map, now: Map, flow: Map) -> float:

@@ -48,10 +48,11 @@ class DeviceLeveller:
         self._means.append((small.mean(), bracket.rank))
         if len(self._means) < rule.TURNS:
             return None
+        share = rule.TURN_SHARES[bracket.rank > 0]
         if steady is None:
-            return -turned(torch.stack([mean for mean, _ in self._means]))
+            return turned(torch.stack([mean for mean, _ in self._means])) * -share
         means = torch.stack([mean + steady * rank for mean, rank in self._means])
-        return steady * bracket.rank - turned(means)
+        return steady * bracket.rank - turned(means) * share
 
 
 def _step(before: Tensor, now: Tensor, flow: Tensor) -> Tensor:
