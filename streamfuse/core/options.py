@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from streamfuse.core.values import SceneTransfer
+from streamfuse.core.values import AlignMode, Audio, Deinterlace, First, LookName, Preset, Rate, SceneTransfer
 
 if TYPE_CHECKING:
     from streamfuse.core.mastering import Mastering
@@ -17,23 +17,23 @@ class FuseOptions(TypedDict, total=False):
     """Single settings by the names of the command line; `streamfuse config schema` says what each means."""
 
     cycle: int | None
-    first: Literal["under", "over"] | None
-    rate: Literal["full", "half"]
+    first: First | None
+    rate: Rate
     exposures: Path | str | None
     offset: float | None
     frames: str | None
     transfer: Literal["auto", SceneTransfer]
-    deinterlace: Literal["auto", "on", "off"]
-    align: Literal["off", "global", "flow"]
+    deinterlace: Deinterlace
+    align: AlignMode
     ghost: bool
     denoise: bool | None
-    preset: Literal["fast", "balanced", "best"]
+    preset: Preset
     fuser: str | None
     device: str
     threads: int | None
     smooth: bool
     deflicker: bool
-    look: Literal["off", "natural", "vivid", "flat"]
+    look: LookName
     brightness: float | None
     contrast: float | None
     saturation: float | None
@@ -47,7 +47,7 @@ class FuseOptions(TypedDict, total=False):
     bits: Literal[8, 10, 12, 16] | None
     pix_fmt: str | None
     side_by_side: bool
-    audio: Literal["auto", "copy", "none"]
+    audio: Audio
     hdr: Literal["off", "hlg", "pq", "linear"]
     peak_nits: float | None
     white: float | None
@@ -73,7 +73,7 @@ class SinkOptions(TypedDict, total=False):
     pix_fmt: str | None
     overwrite: bool
     threads: int
-    audio: Literal["auto", "copy", "none"]
+    audio: Audio
     bitrate: int | None
     speed: str | None
     segment_seconds: float
@@ -91,7 +91,7 @@ class FileOptions(TypedDict, total=False):
     rate: Fraction | None
     overwrite: bool
     threads: int
-    audio: Literal["auto", "copy", "none"]
+    audio: Audio
     mastering: Mastering | None
 
 

@@ -31,7 +31,7 @@ _TIFF_DEFLATE = 8
 _EXTRA, _NOT_MULTIPLIED = 338, 2  # of TIFF: the fourth channel is alpha, and the others are as they are
 
 
-def check_target(path: Path, bits: int | None, overwrite: bool) -> None:
+def check_photo_target(path: Path, bits: int | None, overwrite: bool) -> None:
     """Refuse at the start what could only fail at the end.
 
     Raises:
