@@ -253,6 +253,11 @@ class Config(_Section):
 
         Raises:
             ConfigError: no such option, or a value that does not fit.
+
+        Example:
+            >>> config = Config().with_overrides(preset="fast", codec="hevc")
+            >>> config.fuse.preset, config.output.codec
+            ('fast', 'hevc')
         """
         settings = self.model_dump()
         for option, value in {present_name(name): value for name, value in options.items()}.items():
@@ -317,6 +322,10 @@ def load_config(source: str | Path = "default") -> Config:
 
     Raises:
         ConfigError: no such file or name, not YAML, empty, an unknown key, or a value that does not fit.
+
+    Example:
+        >>> load_config("fast").fuse.preset
+        'fast'
     """
     path = shipped_configs().get(str(source), Path(source))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
@@ -10,24 +11,20 @@ from streamfuse.core.values import AlignMode, Audio, Deinterlace, First, LookNam
 
 if TYPE_CHECKING:
     from streamfuse.core.mastering import Mastering
+    from streamfuse.runtime.live.live_config import OutputSpec
     from streamfuse.zmq.message import Limits
 
 
-class FuseOptions(TypedDict, total=False):
-    """Single settings by the names of the command line; `streamfuse config schema` says what each means."""
+class CommonOptions(TypedDict, total=False):
+    """Settings of files and of live runs by the names of the command line."""
 
     cycle: int | None
     first: First | None
     rate: Rate
-    exposures: Path | str | None
-    offset: float | None
-    frames: str | None
     transfer: Literal["auto", SceneTransfer]
-    deinterlace: Deinterlace
     align: AlignMode
     ghost: bool
     denoise: bool | None
-    preset: Preset
     fuser: str | None
     device: str
     threads: int | None
@@ -41,6 +38,19 @@ class FuseOptions(TypedDict, total=False):
     shadows: float | None
     detail: float | None
     lut: Path | str | None
+    hdr: Literal["off", "hlg", "pq", "linear"]
+    peak_nits: float | None
+    white: float | None
+
+
+class FuseOptions(CommonOptions, total=False):
+    """Single settings by the names of the command line; `streamfuse config schema` says what each means."""
+
+    preset: Preset
+    exposures: Path | str | None
+    offset: float | None
+    frames: str | None
+    deinterlace: Deinterlace
     codec: str | None
     crf: float | None
     speed: str | None
@@ -48,10 +58,33 @@ class FuseOptions(TypedDict, total=False):
     pix_fmt: str | None
     side_by_side: bool
     audio: Audio
-    hdr: Literal["off", "hlg", "pq", "linear"]
-    peak_nits: float | None
-    white: float | None
     overwrite: bool
+
+
+class LiveOptions(CommonOptions, total=False):
+    """Settings of a live run by their names in the section `live` of the settings, and those that files have, too."""
+
+    preset: Literal["auto", Preset] | None
+    lookahead: Literal[0, 1]
+    size: str | None
+    fps: float | None
+    exposures: tuple[float, float] | None
+    auto_exposure: bool
+    gap_ev: float | None
+    drive: bool
+    wait: bool
+    timeout: float
+    open_timeout: float
+    keyframe_timeout: float
+    transport: Literal["auto", "tcp", "udp", "multicast", "http"]
+    demuxer: str | None
+    assume_fps: float | None
+    damaged: Literal["drop", "keep"]
+    outputs: Sequence[OutputSpec]
+    record_dir: Path | str | None
+    segment: float | None
+    keep: int | None
+    web: str | None
 
 
 class EncodeOptions(TypedDict, total=False):

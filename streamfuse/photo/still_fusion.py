@@ -138,7 +138,7 @@ def fuse_pair(
     threads: int | None = None,
     look: Look | str | None = None,
 ) -> Pixels:
-    """Fuse an under- and an over-exposed picture; see `Fuser` for the arguments.
+    """Fuse an under- and an over-exposed picture; see `Fuser` for the arguments, of which `preset` is `best`, too.
 
     Example:
         >>> import numpy as np

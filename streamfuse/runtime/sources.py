@@ -55,6 +55,11 @@ def open_source(
 
     Raises:
         InputNotFoundError, InputError, UsageError: as the message says.
+
+    Example:
+        >>> with open_source("sample:?frames=2&size=64x48") as source:
+        ...     [frame.rgb().shape for frame in source]
+        [(48, 64, 3), (48, 64, 3)]
     """
     named = checked_names(spec)
     if not named:

@@ -53,6 +53,15 @@ class LiveRun:
 
     Raises:
         StreamfuseError: an output that can never work, or is in use; the source is closed then.
+
+    Example:
+        >>> from streamfuse.camera import open_camera
+        >>> numbers: list[int] = []
+        >>> config = Config().with_overrides(preset="fast")
+        >>> run = LiveRun(open_camera("sim:?size=64x48"), config, listener=lambda frame: numbers.append(frame.index))
+        >>> summary = run.run(duration=1)
+        >>> summary.status.frames_out == len(numbers)
+        True
     """
 
     def __init__(
