@@ -13,7 +13,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -24,6 +23,7 @@ from streamfuse.core.input_file import missing
 from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.core.reports import SourceReport
 from streamfuse.errors import InputError
+from streamfuse.imaging.coded import decoded
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 _JPEG = b"\xff\xd8"
@@ -177,14 +177,9 @@ def _decode_jpeg(data: bytes, path: Path) -> DecodedPicture | None:
 
 def _decode_pixels(data: bytes, path: Path) -> DecodedPicture:
     """Any other image, through R'G'B'."""
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        pixels = None
+    pixels = decoded(data, path)
     if pixels is None:
         raise _damaged(path)
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise InputError(f"{path} holds {pixels.dtype} values: save it as 8 or 16 bit integers first.")
     if pixels.ndim == 2:
         return DecodedPicture((pixels,), 8 * pixels.dtype.itemsize, (0, 0), SRGB)
     return picture_of_rgb(np.ascontiguousarray(pixels[:, :, 2::-1]))

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from streamfuse.core.frame import Rgb
+from streamfuse.imaging.coded import jpeg
 from streamfuse.runtime.live.status import LiveControl, View
 
 Size = Literal["preview", "full"]
@@ -159,11 +160,7 @@ def encode(picture: Rgb, size: Size) -> bytes:
         # Area sampling is slow by anything but whole numbers, and needed only where pixels would be left out.
         way = cv2.INTER_AREA if side >= 2 * PREVIEW_SIDE else cv2.INTER_LINEAR
         picture = cv2.resize(picture, (width, height), interpolation=way)
-    done, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY[size]]
-    )
-    assert done
-    return bytes(data.data)
+    return jpeg(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), _QUALITY[size])
 
 
 class Histogram(TypedDict):
