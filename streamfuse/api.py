@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Unpack
 from streamfuse.config import Config, configured
 from streamfuse.core.arguments import checked_names, described
 from streamfuse.core.frame import FusedFrame, Pixels
-from streamfuse.core.options import FuseOptions, PublishOptions
+from streamfuse.core.options import FuseOptions, LiveOptions, PublishOptions
 from streamfuse.core.protocols import Closable
 from streamfuse.core.queue import END, Queue
 from streamfuse.errors import UsageError
@@ -144,7 +144,7 @@ def fuse_live(
     *,
     config: Config | None = None,
     duration: float | None = None,
-    **options: object,
+    **options: Unpack[LiveOptions],
 ) -> Generator[FusedFrame, None, None]:
     """Fuse a camera until the loop over the frames ends, or the camera does.
 

@@ -5,9 +5,8 @@ The files under `configs/` are instances of `Config`; `schema()` describes them 
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,8 +20,13 @@ from streamfuse.core.values import (
     FUSERS,
     LOOKS,
     PRESET_NETWORK,
+    AlignMode,
+    Audio,
+    Deinterlace,
+    First,
     LookName,
     Preset,
+    Rate,
     SceneTransfer,
     checked_codec,
     checked_device,
@@ -31,7 +35,7 @@ from streamfuse.core.values import (
     present_name,
 )
 from streamfuse.core.yaml_text import settings_in
-from streamfuse.errors import ConfigError, UsageError, shortened
+from streamfuse.errors import ConfigError, UsageError, did_you_mean, shortened
 from streamfuse.look.look import Look
 from streamfuse.runtime.live.live_config import LiveConfig, OutputSpec
 
@@ -46,10 +50,10 @@ class InputConfig(_Section):
     cycle: Annotated[int, Field(ge=2, le=5)] | None = Field(
         default=None, description="number of exposures, a hint; null: found out"
     )
-    first: Literal["under", "over"] | None = Field(
+    first: First | None = Field(
         default=None, description="the first exposure, a hint for frames that do not show it; null: found out"
     )
-    rate: Literal["full", "half"] = Field(
+    rate: Rate = Field(
         default="full", description="full: a fused frame for every input frame; half: one for each bracket"
     )
     exposures: Path | None = Field(
@@ -59,7 +63,7 @@ class InputConfig(_Section):
         default=None,
         description="seconds by which the second of two files, one per exposure, began later; null: found out",
     )
-    deinterlace: Literal["auto", "on", "off"] = Field(
+    deinterlace: Deinterlace = Field(
         default="auto",
         description="make whole pictures of interlaced frames; auto: of those that bear the flag",
     )
@@ -84,7 +88,7 @@ class InputConfig(_Section):
 class AlignConfig(_Section):
     """How to bring the exposures of one instant together."""
 
-    mode: Literal["off", "global", "flow"] = Field(
+    mode: AlignMode = Field(
         default="flow",
         description="off: a camera and scene that stand still; global: the camera moves; flow: all moves",
     )
@@ -180,7 +184,7 @@ class OutputConfig(_Section):
     side_by_side: bool = Field(
         default=False, description="write the input and the fused picture next to each other"
     )
-    audio: Literal["auto", "copy", "none"] = Field(
+    audio: Audio = Field(
         default="auto",
         description="auto: copy sound, convert what the container cannot hold; copy: never convert; none: leave it out",
     )
@@ -249,11 +253,16 @@ class Config(_Section):
 
         Raises:
             ConfigError: no such option, or a value that does not fit.
+
+        Example:
+            >>> config = Config().with_overrides(preset="fast", codec="hevc")
+            >>> config.fuse.preset, config.output.codec
+            ('fast', 'hevc')
         """
         settings = self.model_dump()
         for option, value in {present_name(name): value for name, value in options.items()}.items():
             if option not in OPTION_KEYS:
-                near = _nearest(option, OPTION_KEYS)
+                near = did_you_mean(option, OPTION_KEYS)
                 raise ConfigError(f"There is no option {option!r};{near} use another.")
             if value is not None:
                 section, key = OPTION_KEYS[option].split(".")
@@ -313,6 +322,10 @@ def load_config(source: str | Path = "default") -> Config:
 
     Raises:
         ConfigError: no such file or name, not YAML, empty, an unknown key, or a value that does not fit.
+
+    Example:
+        >>> load_config("fast").fuse.preset
+        'fast'
     """
     path = shipped_configs().get(str(source), Path(source))
     try:
@@ -320,7 +333,7 @@ def load_config(source: str | Path = "default") -> Config:
     except FileNotFoundError as error:
         names = ", ".join(shipped_configs())
         raise ConfigError(
-            f"There is no configuration {str(source)!r}:{_nearest(str(source), shipped_configs())}"
+            f"There is no configuration {str(source)!r}:{did_you_mean(str(source), shipped_configs())}"
             f" give a YAML file, or one of {names}."
         ) from error
     except (OSError, UnicodeDecodeError) as error:
@@ -360,14 +373,12 @@ def _explained(error: ErrorDetails) -> str:
     key = ".".join(str(part) for part in error["loc"])
     value = shortened(error["input"])
     if error["type"] == "extra_forbidden":
-        return (
-            f"{shortened(key)} is not a setting;{_nearest(key, _keys())} there are {_siblings(error['loc'])}."
-        )
+        return f"{shortened(key)} is not a setting;{did_you_mean(key, _keys())} there are {_siblings(error['loc'])}."
     if error["type"] == "model_type":
         return f"{key!r} is {value}; it has to hold settings: {_siblings((*error['loc'], ''))}."
     if error["type"] == "literal_error":
         expected = error["ctx"]["expected"]
-        near = _nearest(value.strip("'"), re.findall(r"'([^']+)'", expected))
+        near = did_you_mean(value.strip("'"), re.findall(r"'([^']+)'", expected))
         return f"{key!r} is {value};{near} it has to be {expected}."
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "it has to be")
     return f"{key!r} is {value}; {message[0].lower()}{message[1:]}."
@@ -383,17 +394,3 @@ def _keys() -> list[str]:
 def _siblings(location: tuple[int | str, ...]) -> str:
     prefix = "".join(f"{part}." for part in location[:-1] if not isinstance(part, int))
     return ", ".join(key.removeprefix(prefix) for key in _keys() if key.rpartition(".")[0] == prefix[:-1])
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    """' did you mean ...?' with the known word that is nearest, or nothing."""
-    # Of settings that share a name those of `live` are the least likely to be meant.
-    names = sorted(known, key=lambda name: not name.startswith("live."))
-    by_name = {name.rpartition(".")[2]: name for name in names} | {name: name for name in names}
-    last = word.rpartition(".")[2]
-    if last in by_name:
-        return f" did you mean {by_name[last]!r}?"
-    for form in (word, last):
-        if near := difflib.get_close_matches(form, by_name, 1):
-            return f" did you mean {by_name[near[0]]!r}?"
-    return ""

@@ -4,8 +4,10 @@ Each one is a `StreamfuseError` and also the builtin that fits, so that callers 
 plain sentence: what was asked for (the file, the device), what was found, what to do next.
 """
 
+import difflib
 import errno
 import re
+from collections.abc import Iterable
 
 # Up to the last @ of the host part; a slash inside a password is not allowed there, and is typed all the same. An
 # address that was taken for the name of a file has lost one of its slashes.
@@ -160,3 +162,22 @@ def is_out_of_memory(error: BaseException) -> bool:
             return True
         found = found.__cause__ or found.__context__
     return False
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Give " did you mean ...?" with the known word that is nearest, or nothing.
+
+    Args:
+        word: as it was written.
+        known: all that there are; of those with a dot, such as `fuse.preset`, what is behind it is compared, too.
+    """
+    # Of settings that share a name those of `live` are the least likely to be meant.
+    names = sorted(known, key=lambda name: not name.startswith("live."))
+    by_name = {name.rpartition(".")[2]: name for name in names} | {name: name for name in names}
+    last = word.rpartition(".")[2]
+    if last in by_name:
+        return f" did you mean {by_name[last]!r}?"
+    for form in (word, last):
+        if near := difflib.get_close_matches(form, by_name, 1):
+            return f" did you mean {by_name[near[0]]!r}?"
+    return ""

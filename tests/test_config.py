@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamfuse.config import OPTION_KEYS, Config, load_config, schema, shipped_configs
-from streamfuse.core.options import FuseOptions
+from streamfuse.core.options import CommonOptions, FuseOptions, LiveOptions
 from streamfuse.errors import ConfigError
+from streamfuse.runtime.live.live_config import LiveConfig
 
 SHIPPED = [
     "best",
@@ -195,3 +196,6 @@ def test_a_mistake_on_the_command_line_is_named():
 
 def test_the_options_of_functions_are_those_of_the_command_line():
     assert set(FuseOptions.__annotations__) == set(OPTION_KEYS)
+    assert set(LiveOptions.__annotations__) == {*CommonOptions.__annotations__, *LiveConfig.model_fields} - {
+        "camera"
+    }

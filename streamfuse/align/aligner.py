@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from functools import partial
-from typing import Literal
 
-from streamfuse.align import flow as motion
 from streamfuse.align.cpu import CpuOperations, Planes
 from streamfuse.align.policy import Alignment, AlignSettings, Instant
 from streamfuse.core.frame import AlignedBracket, Bracket, Map
 from streamfuse.core.protocols import ParallelStage
 from streamfuse.core.turns import InLine
-from streamfuse.core.values import Preset
+from streamfuse.core.values import AlignMode, Preset, Rate
 
 CpuInstant = Instant[Map, Map, Planes]
 _IN_LINE = InLine()
@@ -31,9 +29,9 @@ class Aligner(ParallelStage[Bracket, AlignedBracket]):
     def __init__(
         self,
         preset: Preset = "balanced",
-        mode: motion.Mode = "flow",
+        mode: AlignMode = "flow",
         ghost: bool = True,
-        rate: Literal["full", "half"] = "full",
+        rate: Rate = "full",
         denoise: bool = True,
         coarse: bool = False,
         careful: bool = False,

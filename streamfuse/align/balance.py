@@ -21,7 +21,7 @@ import numpy as np
 from streamfuse.core.frame import Map
 from streamfuse.imaging.photometric import GAMMA, NODES, IntensityMapping
 from streamfuse.imaging.picture_rows import block_means_and_peaks
-from streamfuse.imaging.planes import Picture
+from streamfuse.imaging.planes import WorkingPicture
 
 SIDE = 8  # pixels of a block at working size
 DIM = 0.12  # R'G'B' of the darker exposure below which noise shifts the mean
@@ -53,7 +53,7 @@ class Blocks:
     peak: Map
 
 
-def blocks(picture: Picture) -> Blocks | None:
+def blocks(picture: WorkingPicture) -> Blocks | None:
     """Of a picture at working size; None of a grey or tiny one."""
     rows, columns = (size // SIDE for size in picture.luma.shape)
     if picture.rgb is None or rows == 0 or columns == 0:

@@ -12,7 +12,7 @@ import numpy as np
 from streamfuse.align import balance, dominant, fill, ghost
 from streamfuse.align import flow as motion
 from streamfuse.align.denoise import RaisedNoise, denoised
-from streamfuse.align.operations import Shares, Side
+from streamfuse.align.operations import Operations, Shares, Side
 from streamfuse.align.policy import AlignSettings
 from streamfuse.align.second_look import SecondLook
 from streamfuse.align.synthesis import synthesise
@@ -20,7 +20,7 @@ from streamfuse.core.frame import Frame, Map, Plane
 from streamfuse.imaging import photometric
 from streamfuse.imaging import planes as pixels
 from streamfuse.imaging.photometric import IntensityMapping, Levels
-from streamfuse.imaging.planes import Picture
+from streamfuse.imaging.planes import WorkingPicture
 
 Planes = tuple[Plane, ...]
 _TELLS_ENOUGH = (
@@ -33,13 +33,13 @@ class FramePicture:
     """A frame, and the same at working size."""
 
     frame: Frame
-    small: Picture
+    small: WorkingPicture
 
 
 CpuSide = Side[FramePicture, Map, Map]
 
 
-class CpuOperations:
+class CpuOperations(Operations[FramePicture, Map, Map, IntensityMapping, Planes]):
     """`Operations` on maps (h, w) float32 and fields (h, w, 2) float32.
 
     Whole frames are mapped, and the last flow is found, in threads of its own, beside what the caller does.
@@ -62,77 +62,63 @@ class CpuOperations:
         self.executor: Executor = ThreadPoolExecutor(2, "streamfuse-align")
 
     def picture(self, frame: Frame) -> FramePicture:
-        """See `Operations`."""
         size = motion.working_size(frame.width, frame.height, self._settings.preset, self._settings.coarse)
         return FramePicture(frame, pixels.picture(frame, size))
 
     def histogram(self, picture: FramePicture) -> Levels:
-        """See `Operations`."""
         return photometric.histogram([picture.small.green])
 
     def blocks(self, picture: FramePicture) -> balance.Blocks | None:
-        """See `Operations`."""
         return balance.blocks(picture.small)
 
     def tone(self, curve: IntensityMapping) -> IntensityMapping:
-        """See `Operations`: the curve itself."""
         return curve
 
     def luma(self, picture: FramePicture) -> Map:
-        """See `Operations`."""
         return picture.small.luma
 
     def brightened(self, picture: FramePicture, tone: IntensityMapping) -> Map:
-        """See `Operations`."""
         return picture.small.brightened(tone)
 
     def nothing(self, picture: FramePicture) -> Map:
-        """See `Operations`."""
         return np.zeros_like(picture.small.luma)
 
     def times(self, one: Map, other: Map) -> Map:
-        """See `Operations`."""
         return one * other
 
     # Motion
 
     def matched(self, source: Map, targets: Sequence[Map]) -> _Matched:
-        """See `Operations`: the last one is found beside all the others, for it is most of the work."""
+        # The last one is found beside all the others, for it is most of the work.
         last = self.executor.submit(self._across[1], source, targets[-1])
         return _Matched([self._across[0](source, target) for target in targets[:-1]], last)
 
     def moved(self, source: FramePicture, target: FramePicture) -> Map:
-        """See `Operations`."""
         # The square root spends the 8 bits that flow works on where a dark frame has its detail.
         return self._along(np.sqrt(source.small.luma), np.sqrt(target.small.luma))
 
     def scaled(self, flow: Map, factor: float) -> Map:
-        """See `Operations`."""
         return flow * np.float32(factor)
 
     def halfway(self, flow: Map, part: float) -> Sequence[Map]:
-        """See `Operations`."""
         return motion.halfway(flow, part)
 
     def on_grid(self, luma: Map) -> Map:
-        """See `Operations`."""
         return luma if self._grid == 1 else motion.halved(luma)
 
     def usable(self, luma: Map, tone: IntensityMapping) -> Map:
-        """See `Operations`."""
         return motion.usable(luma, tone, self._grid)
 
     def combined(
         self, across: Sequence[Map], along: Sequence[Map], share: Map, lumas: tuple[Map, Map] | None
     ) -> Sequence[Map]:
-        """See `Operations`."""
         return motion.combined(across, along, share, lumas, self._grid)
 
     def reconsidered(
         self, reference: Map, neighbours: Sequence[Map], across: Sequence[Map], flows: Sequence[Map],
         pictures: Sequence[FramePicture],
     ) -> Sequence[Map]:  # fmt: skip
-        """See `Operations`: what is looked at again is cut out of the pictures."""
+        # What is looked at again is cut out of the pictures.
         look = SecondLook(reference, neighbours, [picture.small.luma for picture in pictures], self._grid)
         return look.again(flows, across, self._closely)
 
@@ -140,7 +126,6 @@ class CpuOperations:
         self, reference: Map, neighbours: Sequence[Map], across: Sequence[Map], dense: Sequence[Map], share: Map,
         lumas: tuple[Map, Map] | None,
     ) -> Sequence[Map]:  # fmt: skip
-        """See `Operations`."""
         fields, sure = across, share
         if self._settings.careful and float(share.mean()) < _TELLS_ENOUGH:
             # A reference that clips nearly everywhere tells little: the frames around it do, as they move evenly.
@@ -157,7 +142,6 @@ class CpuOperations:
         self, here: Map, pictures: Sequence[FramePicture], there: Sequence[Map], flows: Sequence[Map | None],
         tone: IntensityMapping, brighter: bool,
     ) -> list[CpuSide]:  # fmt: skip
-        """See `Operations`."""
         sides = []
         for picture, luma, flow in zip(pictures, there, flows, strict=True):
             seen = _along(luma, flow)
@@ -168,29 +152,24 @@ class CpuOperations:
         return sides
 
     def trust(self, sides: Sequence[CpuSide]) -> Map:
-        """See `Operations`."""
         return ghost.trust_map([side.deviation for side in sides])
 
     def brighter_share(
         self, reference: FramePicture, raised: Map, sides: Sequence[CpuSide], tone: IntensityMapping
     ) -> Map:
-        """See `Operations`."""
         zoom = reference.frame.width / reference.small.luma.shape[1]
         errors = [side.error for side in sides]
         return ghost.brighter_share(raised, errors, tone, zoom)
 
     def darker_share(self, reference: FramePicture) -> Map:
-        """See `Operations`."""
         return ghost.darker_share(reference.small)
 
     # Whole frames
 
     def taken(self, picture: FramePicture) -> Planes:
-        """See `Operations`."""
         return picture.frame.planes
 
     def mapped(self, reference: FramePicture, tone: IntensityMapping, brighter: bool) -> Future[Planes]:
-        """See `Operations`."""
         return self.executor.submit(pixels.map_planes, reference.frame, tone, brighter)
 
     def denoised(
@@ -202,7 +181,6 @@ class CpuOperations:
         tone: IntensityMapping,
         share: Map,
     ) -> Planes:
-        """See `Operations`."""
         errors = [side.error for side in sides]
         level = ghost.noise_level(raised, errors, tone) if errors else ghost.USUAL_NOISE
         return denoised(mapped, reference.frame, RaisedNoise(raised, tone, level), share)
@@ -215,7 +193,6 @@ class CpuOperations:
         tone: IntensityMapping,
         trust: Map,
     ) -> Planes:
-        """See `Operations`."""
         own = reference.small.rgb
         if own is None:
             return mapped
@@ -233,7 +210,6 @@ class CpuOperations:
     def synthesised(
         self, reference: FramePicture, mapped: Planes, sides: Sequence[CpuSide], shares: Shares[Map]
     ) -> Planes:
-        """See `Operations`."""
         weight = None
         if len(sides) == 2:
             before, after = sides

@@ -9,17 +9,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 
 from streamfuse.core.frame import Map, Plane
-from streamfuse.core.values import Preset
+from streamfuse.core.values import AlignMode, Preset
 from streamfuse.imaging.photometric import IntensityMapping
 from streamfuse.imaging.picture_rows import mixed_vectors, ramp, scale_vectors
-
-Mode = Literal["off", "global", "flow"]
 
 # Of DIS's variational refinement: twice its defaults, since noise is what limits it here. On the exact flow of
 # panoramas, end-point error falls from 0.45 to 0.38 px at 3 EV and from 0.62 to 0.54 px at 5 EV.
@@ -89,7 +87,7 @@ class FlowEstimator:
 
     def __init__(
         self,
-        mode: Mode,
+        mode: AlignMode,
         finest_scale: int,
         refinements: int = _REFINEMENTS,
         descents: int = _DESCENTS,

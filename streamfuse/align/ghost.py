@@ -11,7 +11,7 @@ from streamfuse.align.ghost_rows import noise_share, outside_of, over_tolerance,
 from streamfuse.core.frame import Map
 from streamfuse.imaging.photometric import IntensityMapping
 from streamfuse.imaging.picture_rows import ramp
-from streamfuse.imaging.planes import Picture
+from streamfuse.imaging.planes import WorkingPicture
 
 CURVE_ERROR = 0.012  # luma by which a ratio may be off: tone curve, compression
 ROUGH_CURVE_ERROR = 0.04  # the same of a curve from quantiles
@@ -142,7 +142,7 @@ def noise_level(raised: Map, errors: Sequence[Map], curve: IntensityMapping) -> 
     return min(max(level, MIN_NOISE), MAX_NOISE)
 
 
-def darker_share(reference: Picture) -> Map:
+def darker_share(reference: WorkingPicture) -> Map:
     """Share of darker neighbours, warped, against the bright reference, darkened: all where the reference is clipped.
 
     In deep shadows too, where the noise of a dark frame lifts its mean: without it fused frames flicker with the

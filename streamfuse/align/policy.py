@@ -14,16 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
-from typing import Generic, Literal
+from typing import Generic
 
 from streamfuse.align.balance import NEUTRAL, Balance, BalanceTracker, Blocks
-from streamfuse.align.flow import SETTINGS, Mode
+from streamfuse.align.flow import SETTINGS
 from streamfuse.align.in_time import part_of_the_way, share_of_same
 from streamfuse.align.operations import F, M, Operations, P, Planes, Shares, Side, T
 from streamfuse.align.steady_gap import GapTracker
 from streamfuse.core.frame import Bracket, Frame
 from streamfuse.core.turns import Turn, Turns
-from streamfuse.core.values import Preset
+from streamfuse.core.values import AlignMode, Preset, Rate
 from streamfuse.imaging import photometric
 from streamfuse.imaging.photometric import IntensityMapping, Levels
 from streamfuse.imaging.recent import Recent
@@ -47,9 +47,9 @@ class AlignSettings:
     """
 
     preset: Preset = "balanced"
-    mode: Mode = "flow"
+    mode: AlignMode = "flow"
     ghost: bool = True
-    rate: Literal["full", "half"] = "full"
+    rate: Rate = "full"
     denoise: bool = True
     coarse: bool = False
     careful: bool = False

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from streamfuse.core.frame import Exposure, Frame
 
 if TYPE_CHECKING:
-    from streamfuse.capture.avframe import Picture
+    from streamfuse.capture.avframe import DecodedPicture
 
 TIME_BASE = Fraction(1, 1_000_000)  # of the frames that cameras deliver
 
 
-def taken(picture: Picture, captured: float, exposure: Exposure | None = None) -> Frame:
+def taken(picture: DecodedPicture, captured: float, exposure: Exposure | None = None) -> Frame:
     """Give the frame of a picture that was taken at a moment of `time.monotonic`, with the exposure that it tells."""
     pts = round(captured / TIME_BASE)
     return Frame(*picture, pts=pts, time_base=TIME_BASE, index=0, exposure=exposure, captured_at=captured)

@@ -14,7 +14,7 @@ import numpy as np
 from streamfuse.camera.camera_protocol import CameraMode, ExposureLimits, taken
 from streamfuse.camera.camera_settings import CameraOptions
 from streamfuse.camera.optional import load
-from streamfuse.capture.avframe import Picture, picture_of_rgb
+from streamfuse.capture.avframe import DecodedPicture, picture_of_rgb
 from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import Exposure, Frame
 from streamfuse.errors import CameraError
@@ -133,10 +133,10 @@ class GenICamCamera:
             self.limits = ExposureLimits((max(float(time_us.min), 1.0), min(float(time_us.max), 1e6 / fps)))
         self._device.start()
 
-    def _picture(self, component: Any) -> Picture:
+    def _picture(self, component: Any) -> DecodedPicture:
         height, width = int(component.height), int(component.width)
         if component.data_format == "Mono8":
-            return Picture((np.array(component.data.reshape(height, width)),), 8, (0, 0), _GREY)
+            return DecodedPicture((np.array(component.data.reshape(height, width)),), 8, (0, 0), _GREY)
         if component.data_format == "RGB8":
             return picture_of_rgb(np.array(component.data.reshape(height, width, 3)))
         raise CameraError(f"{self.name} sends {component.data_format}: set its PixelFormat to Mono8 or RGB8.")

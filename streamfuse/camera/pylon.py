@@ -10,7 +10,7 @@ from typing import Any
 from streamfuse.camera.camera_protocol import CameraMode, ExposureLimits, taken
 from streamfuse.camera.camera_settings import CameraOptions
 from streamfuse.camera.optional import load
-from streamfuse.capture.avframe import Picture, picture_of_rgb
+from streamfuse.capture.avframe import DecodedPicture, picture_of_rgb
 from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import Exposure, Frame
 from streamfuse.errors import CameraError
@@ -128,9 +128,13 @@ class PylonCamera:
         self._time: Any = camera.ExposureTime
         return ExposureLimits((max(float(self._time.Min), 1.0), min(float(self._time.Max), period_us)))
 
-    def _picture(self, result: Any) -> Picture:
+    def _picture(self, result: Any) -> DecodedPicture:
         pixels = self._converter.Convert(result).GetArray()
-        return Picture((pixels.copy(),), 8, (0, 0), _GREY) if self._grey else picture_of_rgb(pixels.copy())
+        return (
+            DecodedPicture((pixels.copy(),), 8, (0, 0), _GREY)
+            if self._grey
+            else picture_of_rgb(pixels.copy())
+        )
 
     def _told(self, result: Any) -> Exposure | None:
         with suppress(self._pylon.GenericException, AttributeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import av
 import numpy as np
 
-from streamfuse.capture.avframe import Picture, picture_of
+from streamfuse.capture.avframe import DecodedPicture, picture_of
 from streamfuse.core.color_info import ColorInfo
 from streamfuse.errors import InputError
 
@@ -19,7 +19,7 @@ class JpegDecoder:
     def __init__(self) -> None:
         self._codec = av.CodecContext.create("mjpeg", "r")
 
-    def decode(self, data: bytes) -> Picture | None:
+    def decode(self, data: bytes) -> DecodedPicture | None:
         """The picture; None if it is damaged, or nothing at all."""
         if not data:  # which would tell the decoder that the stream has ended
             return None
@@ -30,7 +30,7 @@ class JpegDecoder:
             return None
 
 
-def raw_picture(data: bytes, name: str, width: int, height: int, line: int) -> Picture | None:
+def raw_picture(data: bytes, name: str, width: int, height: int, line: int) -> DecodedPicture | None:
     """Planes out of an uncompressed frame.
 
     Args:
@@ -50,10 +50,10 @@ def raw_picture(data: bytes, name: str, width: int, height: int, line: int) -> P
         return None
     lines = pixels[: line * height].reshape(height, line)
     if name == "GREY":
-        return Picture((lines[:, :width].copy(),), 8, subsampling, _CAMERA)
+        return DecodedPicture((lines[:, :width].copy(),), 8, subsampling, _CAMERA)
     if name == "YUYV":
         views = (lines[:, : 2 * width : 2], lines[:, 1 : 2 * width : 4], lines[:, 3 : 2 * width : 4])
-        return Picture(tuple(np.ascontiguousarray(view) for view in views), 8, subsampling, _CAMERA)
+        return DecodedPicture(tuple(np.ascontiguousarray(view) for view in views), 8, subsampling, _CAMERA)
     rest = pixels[line * height : need]
     if name == "NV12":
         pairs = rest.reshape(height // 2, line)[:, :width]
@@ -61,4 +61,6 @@ def raw_picture(data: bytes, name: str, width: int, height: int, line: int) -> P
     else:
         halves = rest.reshape(2, height // 2, line // 2)[:, :, : width // 2]
         chroma = (halves[0], halves[1])
-    return Picture((lines[:, :width].copy(), *(plane.copy() for plane in chroma)), 8, subsampling, _CAMERA)
+    return DecodedPicture(
+        (lines[:, :width].copy(), *(plane.copy() for plane in chroma)), 8, subsampling, _CAMERA
+    )

@@ -17,7 +17,7 @@ from streamfuse.camera.camera_protocol import CameraMode, ExposureLimits, taken
 from streamfuse.camera.camera_settings import CameraOptions
 from streamfuse.camera.raw import RAW_FORMATS, JpegDecoder, raw_picture
 from streamfuse.camera.v4l2_controls import ExposureControls
-from streamfuse.capture.avframe import Picture
+from streamfuse.capture.avframe import DecodedPicture
 from streamfuse.core.frame import Exposure, Frame
 from streamfuse.errors import CameraError
 
@@ -214,7 +214,7 @@ class V4L2Camera:
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLIN)
 
-    def _decoded(self, data: bytes) -> Picture | None:
+    def _decoded(self, data: bytes) -> DecodedPicture | None:
         if self._jpeg is not None:
             return self._jpeg.decode(data)
         return raw_picture(data, self._format, self.mode.width, self.mode.height, self._line)

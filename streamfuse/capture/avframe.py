@@ -22,7 +22,7 @@ _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 SRGB = ColorInfo(matrix=1, primaries=1, transfer=13, full_range=True)
 
 
-class Picture(NamedTuple):
+class DecodedPicture(NamedTuple):
     """Planes and what they mean; fields as in `Frame`."""
 
     planes: tuple[Plane, ...]
@@ -31,7 +31,7 @@ class Picture(NamedTuple):
     color: ColorInfo
 
 
-def picture_of(frame: av.VideoFrame, *, upright: bool = True) -> Picture:
+def picture_of(frame: av.VideoFrame, *, upright: bool = True) -> DecodedPicture:
     """Copy the planes out of a decoded frame.
 
     Y'CbCr keeps its depth and subsampling (alpha is dropped). R'G'B' and palettes become full-range BT.709
@@ -106,16 +106,16 @@ def _rows(frame: av.VideoFrame, index: int, samples: int) -> Plane:
     return lines[:, : samples * dtype.itemsize].view(dtype)
 
 
-def _from_planar(frame: av.VideoFrame) -> Picture:
+def _from_planar(frame: av.VideoFrame) -> DecodedPicture:
     layout = frame.format
     count = 1 if layout.name.startswith("gray") else 3
     planes = in_one_buffer([_rows(frame, i, frame.planes[i].width) for i in range(count)])
-    return Picture(
+    return DecodedPicture(
         planes, layout.components[0].bits, _subsampling(layout) if count == 3 else (0, 0), _color_of(frame)
     )
 
 
-def _from_semi_planar(frame: av.VideoFrame) -> Picture:
+def _from_semi_planar(frame: av.VideoFrame) -> DecodedPicture:
     layout = frame.format
     bits = layout.components[0].bits
     width = layout.chroma_width(frame.width)
@@ -127,16 +127,16 @@ def _from_semi_planar(frame: av.VideoFrame) -> Picture:
     planes = in_one_buffer(
         [np.asarray(plane >> shift, np.uint16) if shift else plane for plane in (luma, first, second)]
     )
-    return Picture(planes, bits, _subsampling(layout), _color_of(frame))
+    return DecodedPicture(planes, bits, _subsampling(layout), _color_of(frame))
 
 
-def picture_of_rgb(rgb: Pixels, color: ColorInfo = SRGB) -> Picture:
+def picture_of_rgb(rgb: Pixels, color: ColorInfo = SRGB) -> DecodedPicture:
     """R'G'B' pixels (H, W, 3), uint8 or uint16, as full-range 4:4:4 planes of 8 or 16 bit."""
     bits = 8 * rgb.dtype.itemsize
-    return Picture(rgb_to_planes(rgb, bits=bits, subsampling=(0, 0), color=color), bits, (0, 0), color)
+    return DecodedPicture(rgb_to_planes(rgb, bits=bits, subsampling=(0, 0), color=color), bits, (0, 0), color)
 
 
-def _from_rgb(frame: av.VideoFrame) -> Picture:
+def _from_rgb(frame: av.VideoFrame) -> DecodedPicture:
     tags = _color_of(frame)
     color = replace(
         SRGB,
@@ -162,7 +162,7 @@ def _rgb_of_planar(frame: av.VideoFrame) -> Pixels:
     return np.rint(rgb * (65535.0 / ((1 << bits) - 1))).astype(np.uint16)
 
 
-def _turned(picture: Picture, degrees: int) -> Picture:
+def _turned(picture: DecodedPicture, degrees: int) -> DecodedPicture:
     """Turn counterclockwise by a multiple of 90 degrees; other angles are left alone."""
     turns = degrees // 90 % 4
     if degrees % 90 or not turns:

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain, islice
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import av
 import numpy as np
 
 from streamfuse.capture.avframe import picture_of
-
-Deinterlace = Literal["auto", "on", "off"]
+from streamfuse.core.values import Deinterlace
 
 _AHEAD = 12  # frames that are looked at before the first is given
 _FIELDS_APART = (

@@ -13,17 +13,17 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 from PIL import Image
 
-from streamfuse.capture.avframe import SRGB, Picture, picture_of, picture_of_rgb
+from streamfuse.capture.avframe import SRGB, DecodedPicture, picture_of, picture_of_rgb
 from streamfuse.capture.exif import read_exif
 from streamfuse.core.frame import Exposure, Frame, Plane
 from streamfuse.core.input_file import missing
 from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.core.reports import SourceReport
 from streamfuse.errors import InputError
+from streamfuse.imaging.coded import decoded
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 _JPEG = b"\xff\xd8"
@@ -97,7 +97,7 @@ class ImageSequenceSource(Source):
         """Stop before the next image."""
         self._closed = True
 
-    def _check(self, path: Path, picture: Picture) -> None:
+    def _check(self, path: Path, picture: DecodedPicture) -> None:
         """Every image must be like the first one."""
         info = self.info
         height, width = picture.planes[0].shape
@@ -118,7 +118,7 @@ class ImageSequenceSource(Source):
             )
 
 
-def read_image(path: Path) -> tuple[Picture, Exposure | None]:
+def read_image(path: Path) -> tuple[DecodedPicture, Exposure | None]:
     """Read one image, upright, with its exposure where Exif tells it.
 
     Raises:
@@ -160,7 +160,7 @@ def natural_key(path: Path) -> tuple[object, ...]:
     return tuple(int(part) if i % 2 else part for i, part in enumerate(parts))
 
 
-def _decode_jpeg(data: bytes, path: Path) -> Picture | None:
+def _decode_jpeg(data: bytes, path: Path) -> DecodedPicture | None:
     """The planes as they are in the file; None for a colour model other than Y'CbCr or grey."""
     context = av.VideoCodecContext.create("mjpeg", "r")
     context.options = {"err_detect": "explode"}
@@ -175,18 +175,13 @@ def _decode_jpeg(data: bytes, path: Path) -> Picture | None:
     return picture_of(frames[0], upright=False)
 
 
-def _decode_pixels(data: bytes, path: Path) -> Picture:
+def _decode_pixels(data: bytes, path: Path) -> DecodedPicture:
     """Any other image, through R'G'B'."""
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        pixels = None
+    pixels = decoded(data, path)
     if pixels is None:
         raise _damaged(path)
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise InputError(f"{path} holds {pixels.dtype} values: save it as 8 or 16 bit integers first.")
     if pixels.ndim == 2:
-        return Picture((pixels,), 8 * pixels.dtype.itemsize, (0, 0), SRGB)
+        return DecodedPicture((pixels,), 8 * pixels.dtype.itemsize, (0, 0), SRGB)
     return picture_of_rgb(np.ascontiguousarray(pixels[:, :, 2::-1]))
 
 
@@ -194,7 +189,7 @@ def _damaged(path: Path) -> InputError:
     return InputError(f"{path} is not an image that can be read: it is damaged or of another kind.")
 
 
-def _oriented(picture: Picture, orientation: int) -> Picture:
+def _oriented(picture: DecodedPicture, orientation: int) -> DecodedPicture:
     """Apply an Exif orientation (1..8)."""
     if orientation == 1:
         return picture

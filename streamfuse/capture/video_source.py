@@ -14,7 +14,7 @@ import av.container
 import av.video
 
 from streamfuse.capture.avframe import picture_of
-from streamfuse.capture.deinterlace import Deinterlace, Deinterlacer
+from streamfuse.capture.deinterlace import Deinterlacer
 from streamfuse.capture.ending import Ending
 from streamfuse.capture.image_source import alpha_lost
 from streamfuse.capture.index import seek_to_frame
@@ -25,6 +25,7 @@ from streamfuse.core.frame import Frame
 from streamfuse.core.input_file import missing
 from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.core.reports import SourceReport
+from streamfuse.core.values import Deinterlace
 from streamfuse.errors import InputError, UsageError
 
 # A playlist in a local file must not make us open other addresses.

@@ -108,7 +108,7 @@ def bench(
 def _show(figures: dict[str, object], json_file: Path | None) -> None:
     from rich.console import Console
 
-    from streamfuse.lab.bench.table import tables
+    from streamfuse.lab.bench.printed import tables
 
     if figures and json_file is not None:
         click.echo(f"Figures written to {json_file}.", err=True)

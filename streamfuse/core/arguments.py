@@ -72,7 +72,7 @@ def expect_frame(frame: object) -> None:
         )
     raise UsageError(
         f"A sink writes frames one by one, and got {what}: give it those of streamfuse.fuse_video, subscribe or "
-        "open_source."
+        "open_source, or FusedFrame.from_rgb(array, number)."
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Plane = npt.NDArray[np.unsignedinteger]  # (H, W) uint8 (8 bit) or uint16 (9..16 bit, low bits used)
 # (H, W, 3) R'G'B' or (H, W) luma, full range; uint8, or uint16 over all 16 bits
 Pixels = npt.NDArray[np.unsignedinteger]
+Rgb = npt.NDArray[np.uint8]  # (H, W, 3) R'G'B', full range
 Array = npt.NDArray[np.generic]  # of any shape and dtype
 Map = npt.NDArray[np.float32]  # (H, W), (H, W, 2) for a flow field, or (H, W, 3) for light
 
@@ -139,10 +140,10 @@ class Picture:
             >>> import streamfuse
             >>> next(streamfuse.fuse_video("sample:?frames=4&size=64x48", preset="fast")).save("first.png")
         """
-        from streamfuse.photo.writing import check_target, write_photo
+        from streamfuse.photo.writing import check_photo_target, write_photo
 
         target = Path(path)
-        check_target(target, None, overwrite)
+        check_photo_target(target, None, overwrite)
         write_photo(target, self.rgb())
 
     def __repr__(self) -> str:

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from streamfuse.core.values import SceneTransfer
+from streamfuse.core.values import AlignMode, Audio, Deinterlace, First, LookName, Preset, Rate, SceneTransfer
 
 if TYPE_CHECKING:
     from streamfuse.core.mastering import Mastering
+    from streamfuse.runtime.live.live_config import OutputSpec
     from streamfuse.zmq.message import Limits
 
 
-class FuseOptions(TypedDict, total=False):
-    """Single settings by the names of the command line; `streamfuse config schema` says what each means."""
+class CommonOptions(TypedDict, total=False):
+    """Settings of files and of live runs by the names of the command line."""
 
     cycle: int | None
-    first: Literal["under", "over"] | None
-    rate: Literal["full", "half"]
-    exposures: Path | str | None
-    offset: float | None
-    frames: str | None
+    first: First | None
+    rate: Rate
     transfer: Literal["auto", SceneTransfer]
-    deinterlace: Literal["auto", "on", "off"]
-    align: Literal["off", "global", "flow"]
+    align: AlignMode
     ghost: bool
     denoise: bool | None
-    preset: Literal["fast", "balanced", "best"]
     fuser: str | None
     device: str
     threads: int | None
     smooth: bool
     deflicker: bool
-    look: Literal["off", "natural", "vivid", "flat"]
+    look: LookName
     brightness: float | None
     contrast: float | None
     saturation: float | None
@@ -41,17 +38,53 @@ class FuseOptions(TypedDict, total=False):
     shadows: float | None
     detail: float | None
     lut: Path | str | None
+    hdr: Literal["off", "hlg", "pq", "linear"]
+    peak_nits: float | None
+    white: float | None
+
+
+class FuseOptions(CommonOptions, total=False):
+    """Single settings by the names of the command line; `streamfuse config schema` says what each means."""
+
+    preset: Preset
+    exposures: Path | str | None
+    offset: float | None
+    frames: str | None
+    deinterlace: Deinterlace
     codec: str | None
     crf: float | None
     speed: str | None
     bits: Literal[8, 10, 12, 16] | None
     pix_fmt: str | None
     side_by_side: bool
-    audio: Literal["auto", "copy", "none"]
-    hdr: Literal["off", "hlg", "pq", "linear"]
-    peak_nits: float | None
-    white: float | None
+    audio: Audio
     overwrite: bool
+
+
+class LiveOptions(CommonOptions, total=False):
+    """Settings of a live run by their names in the section `live` of the settings, and those that files have, too."""
+
+    preset: Literal["auto", Preset] | None
+    lookahead: Literal[0, 1]
+    size: str | None
+    fps: float | None
+    exposures: tuple[float, float] | None
+    auto_exposure: bool
+    gap_ev: float | None
+    drive: bool
+    wait: bool
+    timeout: float
+    open_timeout: float
+    keyframe_timeout: float
+    transport: Literal["auto", "tcp", "udp", "multicast", "http"]
+    demuxer: str | None
+    assume_fps: float | None
+    damaged: Literal["drop", "keep"]
+    outputs: Sequence[OutputSpec]
+    record_dir: Path | str | None
+    segment: float | None
+    keep: int | None
+    web: str | None
 
 
 class EncodeOptions(TypedDict, total=False):
@@ -73,7 +106,7 @@ class SinkOptions(TypedDict, total=False):
     pix_fmt: str | None
     overwrite: bool
     threads: int
-    audio: Literal["auto", "copy", "none"]
+    audio: Audio
     bitrate: int | None
     speed: str | None
     segment_seconds: float
@@ -91,7 +124,7 @@ class FileOptions(TypedDict, total=False):
     rate: Fraction | None
     overwrite: bool
     threads: int
-    audio: Literal["auto", "copy", "none"]
+    audio: Audio
     mastering: Mastering | None
 
 

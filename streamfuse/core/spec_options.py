@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from streamfuse.errors import UsageError
+from streamfuse.errors import UsageError, did_you_mean
 
 Parsers = Mapping[str, tuple[str, Callable[[str], object]]]
 """Option -> (argument, what makes its value out of the text)."""
@@ -26,8 +25,7 @@ def read_options(name: str, given: Iterable[tuple[str, str]], parsers: Parsers) 
     values = {}
     for key, text in given:
         if key not in parsers:
-            near = difflib.get_close_matches(key, parsers, 1)
-            hint = f" did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(key, parsers)
             raise UsageError(f"{name} has no option {key!r};{hint} there are {', '.join(parsers)}.")
         argument, parse = parsers[key]
         try:

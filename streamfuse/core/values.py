@@ -10,6 +10,11 @@ from typing import Literal
 from streamfuse.core.plugins import installed
 
 Preset = Literal["fast", "balanced", "best"]
+AlignMode = Literal["off", "global", "flow"]
+Rate = Literal["full", "half"]
+First = Literal["under", "over"]
+Deinterlace = Literal["auto", "on", "off"]
+Audio = Literal["auto", "copy", "none"]
 PRESET_NETWORK: Mapping[str, str] = {"fast": "lcndr-xs", "balanced": "lcndr-s", "best": "lcndr"}
 TONE_MAPS = ("radiance", "radiance-local")  # of merged light; of films only
 FUSERS = (*list(PRESET_NETWORK.values())[::-1], "mertens", *TONE_MAPS)

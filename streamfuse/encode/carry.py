@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Protocol, cast
 
 import av
 import av.container
@@ -15,9 +15,9 @@ from av.bitstream import BitStreamFilterContext
 from av.stream import Stream
 
 from streamfuse.core.clock import Packet
+from streamfuse.core.values import Audio
 from streamfuse.encode.subtitles import TextConverter, text_codec
 
-Audio = Literal["auto", "copy", "none"]
 OpenContainer = Callable[[io.BytesIO], av.container.OutputContainer]
 _PROVING_PACKETS = 4
 _PROVING_READ = 4000  # packets of the file that are looked through for them

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from streamfuse.core.frame import Map
 from streamfuse.core.output_file import replacing, write_bytes_file
 from streamfuse.errors import EncoderError, OutputError
+from streamfuse.imaging.coded import encoded
 from streamfuse.imaging.hdr_transfer import BT709, CHROMATICITIES, D65, REFERENCE_WHITE
 
 SUFFIXES = (".exr", ".hdr")
@@ -32,11 +32,7 @@ def write_linear(path: Path, radiance: Map) -> None:
     if path.suffix.lower() == ".exr":
         _write_exr(path, radiance)
         return
-    bgr = np.ascontiguousarray(np.maximum(radiance, np.float32(0))[..., ::-1])
-    done, data = cv2.imencode(".hdr", bgr)
-    if not done:
-        raise EncoderError(f"{path} cannot be encoded as .hdr.")
-    write_bytes_file(path, bytes(data.data))
+    write_bytes_file(path, encoded(".hdr", np.maximum(radiance, np.float32(0))[..., ::-1]))
 
 
 def require(path: Path) -> None:

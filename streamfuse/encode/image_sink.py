@@ -8,9 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-import cv2
-import numpy as np
-
 from streamfuse.core.arguments import expect_frame
 from streamfuse.core.color import planes_to_rgb, to_8_bit, to_16_bit
 from streamfuse.core.frame import FusedFrame, Pixels
@@ -19,6 +16,7 @@ from streamfuse.core.protocols import Sink
 from streamfuse.core.reports import SinkReport
 from streamfuse.encode import exr
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError
+from streamfuse.imaging.coded import encoded, jpeg
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 _JPEG = (".jpg", ".jpeg")
@@ -192,10 +190,5 @@ def _new_folder(folder: Path) -> Path:
 
 def _save(path: Path, pixels: Pixels) -> None:
     """Encode in memory and write in one go: the file is complete, or not there."""
-    # OpenCV prints a warning for options that are another format's.
-    jpeg = path.suffix.lower() in _JPEG
-    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if jpeg else []
-    done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels), options)
-    if not done:
-        raise OutputError(f"{path} cannot be encoded as {path.suffix}.")
-    write_bytes_file(path, data.tobytes())
+    is_jpeg = path.suffix.lower() in _JPEG
+    write_bytes_file(path, jpeg(pixels, _JPEG_QUALITY) if is_jpeg else encoded(path.suffix, pixels))

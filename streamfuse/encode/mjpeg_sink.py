@@ -10,14 +10,13 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-import cv2
-
 from streamfuse.core.arguments import expect_frame
 from streamfuse.core.color import to_8_bit
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.latest import Latest, Made
 from streamfuse.core.protocols import Sink
 from streamfuse.errors import OutputError, UsageError, without_credentials
+from streamfuse.imaging.coded import jpeg
 
 SCHEME = "mjpeg"
 _BOUNDARY = "frame"
@@ -164,5 +163,4 @@ def check_url(url: str) -> None:
 
 
 def _jpeg(frame: FusedFrame, quality: int) -> bytes:
-    done, data = cv2.imencode(".jpg", to_8_bit(frame.bgr()), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return data.tobytes() if done else b""
+    return jpeg(to_8_bit(frame.bgr()), quality)

@@ -13,7 +13,8 @@ import av.container
 import av.error
 
 from streamfuse.core.clock import MediaClock, Packet, nominal_rate
-from streamfuse.encode.carry import Audio, Carrier, carrier
+from streamfuse.core.values import Audio
+from streamfuse.encode.carry import Carrier, carrier
 from streamfuse.encode.container import MOV, open_in_memory
 from streamfuse.encode.subtitles import codec_name
 

@@ -22,7 +22,7 @@ from streamfuse.core.mastering import Mastering
 from streamfuse.core.output_file import Replacement, check_output_file
 from streamfuse.core.protocols import Sink, SourceInfo
 from streamfuse.core.reports import SinkReport
-from streamfuse.encode.carry import Audio
+from streamfuse.core.values import Audio
 from streamfuse.encode.codecs import choose, configure
 from streamfuse.encode.container import CONTAINERS, MOV, open_container
 from streamfuse.encode.container_mastering import PLACEHOLDER, write_mastering

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from streamfuse.core.frame import ClassifiedFrame, Frame
 from streamfuse.core.protocols import Stage
+from streamfuse.core.values import First
 from streamfuse.errors import ExposureError, UsageError
 from streamfuse.exposure.evidence import MAX_CYCLE, MIN_GAP, Cycle, Evidence, evidence_of, likeness
 from streamfuse.exposure.metadata import MetadataRanks
@@ -29,8 +29,6 @@ _CLEAR_STEP = 0.1  # difference of level that says for certain which of two fram
 _LARGEST_BRACKET = 9  # photographs
 _SPREAD = 0.1  # of the mean step from one exposure of a bracket to the next, the least
 _MAX_PLACES = 20  # where the order is broken that are told by number
-
-First = Literal["under", "over"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Literal
 
 from streamfuse.core.frame import Bracket, ClassifiedFrame, Frame, Neighbours
 from streamfuse.core.protocols import Stage
-
-Rate = Literal["full", "half"]
+from streamfuse.core.values import Rate
 
 
 class Pairer(Stage[ClassifiedFrame, Bracket]):

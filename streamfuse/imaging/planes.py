@@ -23,7 +23,7 @@ _VISIBLE = 0.25  # code values of luma: clipping of colours that takes less is l
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class WorkingPicture:
     """A frame at a reduced size.
 
     Args:
@@ -60,17 +60,17 @@ class Picture:
         return np.asarray(cv2.transform(curve.brighten_rgb(self.rgb), self.weights), np.float32)
 
 
-def picture(frame: Frame, size: tuple[int, int]) -> Picture:
+def picture(frame: Frame, size: tuple[int, int]) -> WorkingPicture:
     """A frame reduced to `size` (width, height)."""
     luma = normalised_luma(frame, size)
     weights = _weights(frame)
     if len(frame.planes) == 1:
-        return Picture(luma, None, weights)
+        return WorkingPicture(luma, None, weights)
     neutral, half = chroma_range(frame.bits, frame.color.full_range)
     cb, cr = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in frame.planes[1:])
     rgb = np.empty((*luma.shape, 3), np.float32)
     to_rgb(luma, cb, cr, np.float32(neutral), np.float32(0.5 / half), _to_rgb(*_coefficients(frame)), rgb)
-    return Picture(luma, rgb, weights)
+    return WorkingPicture(luma, rgb, weights)
 
 
 def normalised_luma(frame: Frame, size: tuple[int, int]) -> Map:
@@ -125,7 +125,7 @@ def added(planes: tuple[Plane, ...], rgb: Map, like: Frame) -> tuple[Plane, ...]
     )
 
 
-def _clipped(small: Picture, factor: float, frame: Frame) -> tuple[Map, Map | None]:
+def _clipped(small: WorkingPicture, factor: float, frame: Frame) -> tuple[Map, Map | None]:
     """What the clipping of colours takes from luma, and what it leaves of chroma; None = all of it."""
     assert small.rgb is not None
     lost, kept = np.empty_like(small.luma), np.empty_like(small.luma)

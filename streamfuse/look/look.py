@@ -26,6 +26,12 @@ class Look:
 
     Raises:
         UsageError: a number out of its range.
+
+    Example:
+        >>> import numpy as np, streamfuse
+        >>> ramp = np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1))
+        >>> streamfuse.fuse_pair(ramp // 4, ramp, fuser="mertens", look=Look(contrast=0.3)).shape
+        (64, 64)
     """
 
     brightness: float = 0.0

@@ -14,12 +14,11 @@ from streamfuse.align.displacement import Displacement, measured
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import Bracket, Frame, Neighbours, Pixels
+from streamfuse.core.values import AlignMode
 
 _COLOR = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=True)
 _USABLE = (0.08, 0.92)  # of full scale: neither lost in noise nor clipped
 _MOVED = 0.5  # pixels from which on a photograph is resampled
-
-Mode = Literal["off", "global", "flow"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +35,7 @@ class HandHeld:
     """
 
     pictures: list[Pixels]
-    mode: Mode
+    mode: AlignMode
     moved: int
     pixels: float
     unknown: tuple[int, ...]
@@ -74,7 +73,7 @@ def align_moved(pictures: Sequence[Pixels]) -> HandHeld:
     moved = {place: one for place, one in enumerate(found) if one is not None and one.pixels > _MOVED}
     if not moved:
         return HandHeld(ordered, "off", 0, pixels, unknown)
-    mode: Mode = "flow" if any(one.apart for one in moved.values()) else "global"
+    mode: AlignMode = "flow" if any(one.apart for one in moved.values()) else "global"
     places = sorted([*moved, rank])
     brought = [ordered[n] if n == rank else _brought_back(ordered[n], moved[n]) for n in places]
     aligned = _aligned(brought, places.index(rank), "flow" if mode == "flow" else "off")
@@ -91,7 +90,7 @@ def _brought_back(picture: Pixels, found: Displacement) -> Pixels:
     return cv2.warpPerspective(picture, found.homography, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _aligned(ordered: Sequence[Pixels], rank: int, mode: Mode) -> list[Pixels]:
+def _aligned(ordered: Sequence[Pixels], rank: int, mode: AlignMode) -> list[Pixels]:
     """All in the geometry of the one at `rank`, which takes the place of what disagrees with it."""
     from streamfuse.align.aligner import Aligner  # which compiles loops: not for what needs no alignment
 

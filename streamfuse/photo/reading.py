@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
@@ -19,6 +18,7 @@ from streamfuse.capture.image_source import SUFFIXES, natural_key
 from streamfuse.core.frame import Pixels
 from streamfuse.core.input_file import missing
 from streamfuse.errors import InputError
+from streamfuse.imaging.coded import decoded
 
 Tags = Mapping[int, object]  # Exif: tag -> value; the Exif and GPS directories are mappings themselves
 
@@ -167,17 +167,9 @@ def _divided(pixels: Pixels) -> Pixels:
 
 
 def _decode(data: bytes, path: Path) -> Pixels:
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        pixels = None
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+    pixels = decoded(data, path)
     if pixels is None:
         raise _damaged(path)
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise InputError(f"{path} holds {pixels.dtype} values: save it as 8 or 16 bit integers first.")
     if pixels.ndim == 2:
         return pixels
     return pixels[:, :, [2, 1, 0, 3]] if pixels.shape[2] == 4 else pixels[:, :, ::-1]

@@ -28,7 +28,7 @@ from streamfuse.look.stage import Grader
 from streamfuse.photo import gain_map, still_radiance
 from streamfuse.photo.aligned import Align, brought_together
 from streamfuse.photo.reading import Photo, expand_photos, read_photo
-from streamfuse.photo.writing import check_target, holds_alpha, write_photo
+from streamfuse.photo.writing import check_photo_target, holds_alpha, write_photo
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -138,7 +138,7 @@ def fuse_pair(
     threads: int | None = None,
     look: Look | str | None = None,
 ) -> Pixels:
-    """Fuse an under- and an over-exposed picture; see `Fuser` for the arguments.
+    """Fuse an under- and an over-exposed picture; see `Fuser` for the arguments, of which `preset` is `best`, too.
 
     Example:
         >>> import numpy as np
@@ -257,7 +257,7 @@ def fuse_stills(
         raise UsageError(
             "--white is for linear light: leave it out, name an .exr, .hdr or .avif file, or add --hdr gainmap."
         )
-    check_target(target, bits, overwrite)
+    check_photo_target(target, bits, overwrite)
     paths = expand_photos(inputs)
     _refuse_input(target, paths)
     if len(paths) < 2:

@@ -22,6 +22,7 @@ from streamfuse.core.output_file import check_output_file, is_special, write_byt
 from streamfuse.encode import avif, exr
 from streamfuse.encode.image_sink import SUFFIXES
 from streamfuse.errors import EncoderError, OutputError
+from streamfuse.imaging.coded import encoded
 
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
 _MAKER_NOTE, _ICC = 0x927C, 34675
@@ -31,7 +32,7 @@ _TIFF_DEFLATE = 8
 _EXTRA, _NOT_MULTIPLIED = 338, 2  # of TIFF: the fourth channel is alpha, and the others are as they are
 
 
-def check_target(path: Path, bits: int | None, overwrite: bool) -> None:
+def check_photo_target(path: Path, bits: int | None, overwrite: bool) -> None:
     """Refuse at the start what could only fail at the end.
 
     Raises:
@@ -88,11 +89,11 @@ def write_photo(
         if suffix in _JPEG_SUFFIXES:
             data = _jpeg(pixels, exif, icc, quality)
         elif suffix == ".png":
-            data = _with_chunks(_encode(".png", pixels, []), exif, icc)
+            data = _with_chunks(_encode(".png", pixels), exif, icc)
         else:
-            options = [cv2.IMWRITE_TIFF_COMPRESSION, _TIFF_DEFLATE]
+            options = (cv2.IMWRITE_TIFF_COMPRESSION, _TIFF_DEFLATE)
             data = _with_tags(
-                _encode(".tif", pixels, options), exif, icc, alpha=pixels.ndim == 3 and pixels.shape[2] == 4
+                _encode(".tif", pixels, *options), exif, icc, alpha=pixels.ndim == 3 and pixels.shape[2] == 4
             )
     except (cv2.error, OSError, ValueError, struct.error) as error:
         raise OutputError(f"{path} cannot be encoded as {suffix}: {error}") from error
@@ -154,15 +155,12 @@ def _jpeg(pixels: Pixels, exif: Image.Exif, icc: bytes | None, quality: int) -> 
     return out.getvalue()
 
 
-def _encode(suffix: str, pixels: Pixels, options: list[int]) -> bytes:
+def _encode(suffix: str, pixels: Pixels, *options: int) -> bytes:
     bgr = pixels
     if pixels.ndim == 3:
         order = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
         bgr = cv2.cvtColor(np.ascontiguousarray(pixels), order)
-    done, data = cv2.imencode(suffix, np.ascontiguousarray(bgr), options)
-    if not done:
-        raise ValueError("the encoder gave nothing")
-    return bytes(data.data)
+    return encoded(suffix, bgr, *options)
 
 
 def _with_chunks(png: bytes, exif: Image.Exif, icc: bytes | None) -> bytes:

@@ -313,7 +313,7 @@ def finishers(config: Config, dump: StageDump | None = None) -> list[Finish]:
 def fuse_video(
     inputs: str | Path | Sequence[str | Path], *, config: Config | None = None, **options: Unpack[FuseOptions]
 ) -> Generator[FusedFrame, None, None]:
-    """Fuse a video and give the frames one by one, in this thread.
+    """Fuse a video and give the frames one by one, in this thread; the preset is `balanced` unless it is named.
 
     Args:
         inputs: as `streamfuse.open_source` takes them: an alternating video, one video per exposure, images.

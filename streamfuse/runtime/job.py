@@ -6,9 +6,9 @@ differs is who opens the parts and what is told at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any, Generic, Self, TypedDict, TypeVar, Unpack
+from typing import Generic, Self, TypedDict, TypeVar, Unpack
 
 from streamfuse.config import Config
 from streamfuse.core.frame import Frame, FusedFrame
@@ -36,7 +36,6 @@ class JobOptions(TypedDict, total=False):
 
     queue_size: int
     policy: Policy
-    queues: Mapping[str, Queue[Any]]
     on_progress: Callable[[Statistics], None] | None
     stop_timeout: float
     finish_timeout: float
@@ -131,16 +130,15 @@ class FusionJob(Job[Frame, FusedFrame]):
         **options: Unpack[JobOptions],
     ) -> None:
         options.setdefault("threads", chain.threads)
+        line = chain.line
         if options.get("policy", "wait") != "wait":
             unit = 1 if source.info.simultaneous > 1 or config.input.rate == "half" else None
             rate = float(source.info.rate) / source.info.simultaneous
             fuse = BracketQueue(brackets_that_wait(rate, unit or config.input.cycle or 2), unit)
             label = Queue[Frame](_FRAMES_THAT_WAIT, options["policy"])
-            options |= {
-                "queue_size": 1,
-                "queues": {chain.line.stages[0].name: label, chain.fusion.stages[0].name: fuse},
-            }
-        super().__init__(source, chain.line, sinks, **options)
+            line = chain.front.line.behind(label).followed_by(chain.fusion.behind(fuse))
+            options["queue_size"] = 1
+        super().__init__(source, line, sinks, **options)
         self.chain = chain
         self.info = source.info
         self._source = source

@@ -21,8 +21,10 @@ Item = TypeVar("Item")
 class Layer(Protocol):
     """Lays a stage behind a queue: in a thread of its own, in a pipeline."""
 
-    def __call__(self, name: str, stage: Stage[First, Last], inlet: Queue[First], /) -> Queue[Last]:
-        """Give the queue that the stage fills."""
+    def __call__(
+        self, name: str, stage: Stage[First, Last], inlet: Queue[First], outlet: Queue[Last] | None, /
+    ) -> Queue[Last]:
+        """Give the queue that the stage fills: `outlet`, or an ordinary one."""
         ...
 
 
@@ -32,6 +34,7 @@ class Line(Stage[In, Out], Generic[In, Out]):
     Args:
         name: what messages and statistics call the first stage.
         stage: the first one.
+        queue: what stands before it in a pipeline in place of an ordinary one.
 
     Example:
         >>> from streamfuse.exposure import ExposureClassifier, Pairer
@@ -40,9 +43,10 @@ class Line(Stage[In, Out], Generic[In, Out]):
         ['label', 'pair']
     """
 
-    def __init__(self, name: str, stage: Stage[In, Out]) -> None:
+    def __init__(self, name: str, stage: Stage[In, Out], queue: Queue[In] | None = None) -> None:
         self.name = name
         self.stage = stage
+        self.queue = queue
 
     @staticmethod
     def empty() -> Line[First, First]:
@@ -54,6 +58,10 @@ class Line(Stage[In, Out], Generic[In, Out]):
         """Each stage, as a line of its own."""
         return (self,)
 
+    def behind(self, queue: Queue[In]) -> Line[In, Out]:
+        """Give a line like this one, before which this queue stands in a pipeline."""
+        return Line(self.name, self.stage, queue)
+
     def then(self, name: str, stage: Stage[Out, Next]) -> Line[In, Next]:
         """Give a longer line, in which `stage` takes what this one gives."""
         return self.followed_by(Line(name, stage))
@@ -64,7 +72,7 @@ class Line(Stage[In, Out], Generic[In, Out]):
 
     def ending_in(self, stage: Stage[Out, Next]) -> Line[In, Next]:
         """Give a line as long, in which `stage` shares the thread, and the name, of the last one."""
-        return Line(self.name, in_one_thread(self.stage, stage))
+        return Line(self.name, in_one_thread(self.stage, stage), self.queue)
 
     def seen(self, name: str, kind: type[Item], see: Callable[[Item], object]) -> Line[In, Out]:
         """Give a line like this one, which shows everything that leaves the stage of this name, in order.
@@ -76,9 +84,9 @@ class Line(Stage[In, Out], Generic[In, Out]):
         """
         return self.ending_in(Seen(partial(_show, kind, see))) if name == self.name else self
 
-    def laid(self, layer: Layer, inlet: Queue[In]) -> Queue[Out]:
+    def laid(self, layer: Layer, inlet: Queue[In], outlet: Queue[Out] | None = None) -> Queue[Out]:
         """Lay all stages behind a queue, one behind the other; give the queue behind the last one."""
-        return layer(self.name, self.stage, inlet)
+        return layer(self.name, self.stage, inlet, outlet)
 
     def push(self, item: In) -> Iterable[Out]:
         """Take one item through all stages, in this thread."""
@@ -97,12 +105,15 @@ class _Joined(Line[In, Out], Generic[In, Middle, Out]):
     """A line, and another behind it."""
 
     def __init__(self, before: Line[In, Middle], rest: Line[Middle, Out]) -> None:
-        super().__init__(before.name, in_one_thread(before.stage, rest.stage))
+        super().__init__(before.name, in_one_thread(before.stage, rest.stage), before.queue)
         self._before, self._rest = before, rest
 
     @property
     def stages(self) -> tuple[Line[Never, object], ...]:
         return (*self._before.stages, *self._rest.stages)
+
+    def behind(self, queue: Queue[In]) -> Line[In, Out]:
+        return _Joined(self._before.behind(queue), self._rest)
 
     def ending_in(self, stage: Stage[Out, Next]) -> Line[In, Next]:
         return _Joined(self._before, self._rest.ending_in(stage))
@@ -110,8 +121,8 @@ class _Joined(Line[In, Out], Generic[In, Middle, Out]):
     def seen(self, name: str, kind: type[Item], see: Callable[[Item], object]) -> Line[In, Out]:
         return _Joined(self._before.seen(name, kind, see), self._rest.seen(name, kind, see))
 
-    def laid(self, layer: Layer, inlet: Queue[In]) -> Queue[Out]:
-        return self._rest.laid(layer, self._before.laid(layer, inlet))
+    def laid(self, layer: Layer, inlet: Queue[In], outlet: Queue[Out] | None = None) -> Queue[Out]:
+        return self._rest.laid(layer, self._before.laid(layer, inlet, self._rest.queue), outlet)
 
 
 class _Empty(Line[First, First], Generic[First]):
@@ -124,7 +135,7 @@ class _Empty(Line[First, First], Generic[First]):
     def stages(self) -> tuple[Line[Never, object], ...]:
         return ()
 
-    def laid(self, layer: Layer, inlet: Queue[First]) -> Queue[First]:
+    def laid(self, layer: Layer, inlet: Queue[First], outlet: Queue[First] | None = None) -> Queue[First]:
         return inlet
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from streamfuse.core.arguments import described
 from streamfuse.core.protocols import Drain, Feed, ParallelStage, Sink, Stage
@@ -40,7 +39,6 @@ class Pipeline:
         queue_size: most items that wait between two threads.
         policy: what happens when the first stage cannot keep up with the source: `wait` (files),
             `drop-oldest` or `drop-newest` (live). Later queues always wait.
-        queues: name of a stage -> the queue that stands before it in place of an ordinary one.
         on_progress: called with a snapshot about five times a second, and at the end, in the thread of `run`.
         stop_timeout: seconds that a call whose result is not wanted any more (a source told to stop; a stage
             after an error) may take before the run goes on without it.
@@ -71,7 +69,6 @@ class Pipeline:
         *,
         queue_size: int = 4,
         policy: Policy = "wait",
-        queues: Mapping[str, Queue[Any]] | None = None,
         on_progress: Callable[[Statistics], None] | None = None,
         stop_timeout: float = 5.0,
         finish_timeout: float = 60.0,
@@ -82,15 +79,10 @@ class Pipeline:
         if threads is not None and threads < 1:
             raise UsageError(f"A run needs at least 1 thread, not {threads}.")
         line = stages if isinstance(stages, Line) else Line(type(stages).__name__, stages)
-        names = ["", *(stage.name for stage in line.stages)]
-        # By the stage that is in front of them.
-        self._queues = {
-            before: queues[name] for before, name in pairwise(names) if queues is not None and name in queues
-        }
         self._threads, self._queue_size = threads, queue_size
         self._cores = threading.Semaphore(threads or 1)
         self._state = RunState()
-        first: Queue[First] = self._queues.get("") or Queue(queue_size, policy)
+        first: Queue[First] = line.queue or Queue(queue_size, policy)
         reader = SourceWorker(source, "source", self._state, first)
         self._source: SourceWorker[object] = reader
         self._workers: list[Worker] = [reader]
@@ -155,9 +147,11 @@ class Pipeline:
             ),
         )
 
-    def _lay(self, name: str, stage: Stage[First, Last], inlet: Queue[First], /) -> Queue[Last]:
+    def _lay(
+        self, name: str, stage: Stage[First, Last], inlet: Queue[First], outlet: Queue[Last] | None, /
+    ) -> Queue[Last]:
         """Make the thread of a stage, and the queue behind it."""
-        outlet: Queue[Last] = self._queues.get(name) or Queue(self._queue_size)
+        outlet = outlet or Queue(self._queue_size)
         if self._threads is not None and isinstance(stage, ParallelStage):
             worker: Worker = PoolWorker(name, stage, self._state, inlet, outlet, self._threads, self._cores)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +16,7 @@ from streamfuse.encode.container import CONTAINERS
 from streamfuse.encode.image_sink import SUFFIXES, ImageSink
 from streamfuse.encode.null_sink import NullSink
 from streamfuse.encode.video_sink import VideoFileSink
-from streamfuse.errors import EncoderError, UsageError, without_credentials
+from streamfuse.errors import EncoderError, UsageError, did_you_mean, without_credentials
 from streamfuse.zmq.endpoint import is_endpoint, parse_endpoint
 
 if TYPE_CHECKING:
@@ -125,9 +124,8 @@ def _check_options(options: SinkOptions) -> None:
     """Refuse a name that is no option."""
     for option in options:
         if option not in _OPTIONS:
-            near = difflib.get_close_matches(option, _OPTIONS, 1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise UsageError(f"There is no option {option!r}: {hint}There are {', '.join(_OPTIONS)}.")
+            hint = did_you_mean(option, _OPTIONS)
+            raise UsageError(f"There is no option {option!r}:{hint} there are {', '.join(_OPTIONS)}.")
 
 
 def is_live(target: str) -> bool:
@@ -167,10 +165,9 @@ def check_target(target: str) -> None:
         check_folder(playlist(target))
     elif scheme:
         known = (*NETWORK, MJPEG, "zmq+pub", "zmq+push")
-        near = difflib.get_close_matches(scheme, known, 1)
-        hint = f"did you mean {near[0]}://? " if near else ""
+        hint = did_you_mean(scheme, known)
         raise UsageError(
-            f"{without_credentials(target)} is no output: {hint}There are {', '.join(f'{name}://' for name in known)}, "
+            f"{without_credentials(target)} is no output;{hint} there are {', '.join(f'{name}://' for name in known)}, "
             "hls:FOLDER, virtual:, preview: and files."
         )
     elif target != NULL:

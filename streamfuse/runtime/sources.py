@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import cast, get_args
 
 from streamfuse.camera.open import is_device
-from streamfuse.capture.deinterlace import Deinterlace
 from streamfuse.capture.image_source import SUFFIXES, ImageSequenceSource, natural_key
 from streamfuse.capture.per_exposure import PerExposureSource
 from streamfuse.capture.piped import STDIN
@@ -20,6 +19,7 @@ from streamfuse.capture.video_source import VideoFileSource
 from streamfuse.core.arguments import camera_sentence, checked_names, described
 from streamfuse.core.frame import Exposure, Frame
 from streamfuse.core.protocols import Source, SourceWrapper
+from streamfuse.core.values import Deinterlace
 from streamfuse.errors import InputError, InputNotFoundError, UsageError, without_credentials
 from streamfuse.zmq.endpoint import is_endpoint
 
@@ -55,6 +55,11 @@ def open_source(
 
     Raises:
         InputNotFoundError, InputError, UsageError: as the message says.
+
+    Example:
+        >>> with open_source("sample:?frames=2&size=64x48") as source:
+        ...     [frame.rgb().shape for frame in source]
+        [(48, 64, 3), (48, 64, 3)]
     """
     named = checked_names(spec)
     if not named:

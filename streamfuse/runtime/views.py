@@ -6,13 +6,14 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from streamfuse.core.color import planes_to_rgb
 from streamfuse.core.frame import FusedFrame, Map, Plane, WeighedBracket
+from streamfuse.core.output_file import write_bytes_file
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.errors import OutputError, OutputExistsError
+from streamfuse.imaging.coded import encoded
 from streamfuse.imaging.grid import resample
 
 _NAME = re.compile(r"\d{6,}-(\d+-(exposure|trust|weight)|gain|fused).*\.png")
@@ -133,8 +134,7 @@ class StageDump:
 
     def _save(self, index: int, name: str, picture: Plane) -> None:
         path = self._folder / f"{index:06d}-{name}.png"
-        if not cv2.imwrite(str(path), np.ascontiguousarray(picture)):
-            raise OutputError(f"{path} cannot be written; is the disk full?")
+        write_bytes_file(path, encoded(path.suffix, picture))
 
 
 def _dumped(folder: Path) -> list[Path]:

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import math
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from statistics import median
 from types import TracebackType
 from typing import Self, Unpack
 
-import cv2
-import numpy as np
-
 from streamfuse.core.options import SinkOptions
 from streamfuse.core.protocols import Sink
-from streamfuse.errors import UsageError
+from streamfuse.encode.preview_sink import open_viewer
 from streamfuse.runtime.sinks import open_recorder
 from streamfuse.zmq.received import ReceivedFrame
 from streamfuse.zmq.subscription import Subscription
 
-_WINDOW = "streamfuse"
 _REPORT_SECONDS = 1.0
 
 
@@ -162,59 +155,3 @@ class _Outputs:
             self._sink.__exit__(kind, error, trace)
         elif self._sink is not None:  # Ctrl-C is how a recording ends
             self._sink.close()
-
-
-def open_viewer() -> _Window | _Player:
-    """Open a window by OpenCV, or by ffplay where OpenCV was built without windows.
-
-    Raises:
-        UsageError: there is neither, or no screen.
-    """
-    with suppress(cv2.error):
-        cv2.namedWindow(_WINDOW, cv2.WINDOW_NORMAL)
-        return _Window()
-    player = shutil.which("ffplay")
-    if player is None:
-        raise UsageError(
-            "--view needs ffplay, or the package opencv-python in place of opencv-python-headless."
-        )
-    return _Player(player)
-
-
-class _Window:
-    """A window of OpenCV's."""
-
-    def show(self, frame: ReceivedFrame) -> bool:
-        cv2.imshow(_WINDOW, frame.bgr())
-        cv2.waitKey(1)
-        return bool(cv2.getWindowProperty(_WINDOW, cv2.WND_PROP_VISIBLE) >= 1)
-
-    def close(self) -> None:
-        cv2.destroyWindow(_WINDOW)
-
-
-class _Player:
-    """ffplay, fed through a pipe."""
-
-    def __init__(self, program: str) -> None:
-        self._program = program
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def show(self, frame: ReceivedFrame) -> bool:
-        pixels = frame.rgb()
-        if self._process is None:
-            layout = "rgb24" if pixels.dtype == np.uint8 else "rgb48le"
-            options = f"-v quiet -fflags nobuffer -f rawvideo -pixel_format {layout}".split()
-            size = ["-video_size", f"{frame.width}x{frame.height}", "-window_title", _WINDOW, "-i", "-"]
-            self._process = subprocess.Popen([self._program, *options, *size], stdin=subprocess.PIPE)
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(np.ascontiguousarray(pixels).data)
-        except BrokenPipeError:
-            return False
-        return True
-
-    def close(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait()

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import count
-from typing import Literal, get_args
+from typing import get_args
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -23,14 +23,13 @@ from streamfuse.core.frame import Exposure, Frame, Plane
 from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.core.rates import read_rate
 from streamfuse.core.spec_options import Parsers, read_options, size, switch, with_size
+from streamfuse.core.values import First
 from streamfuse.errors import UsageError
 from streamfuse.synthetic import stamp as stamps
 from streamfuse.synthetic.paint import Image
 from streamfuse.synthetic.rows import expose
 from streamfuse.synthetic.scene import Scene, scene
 from streamfuse.synthetic.sensor import FULL_WELL, NOISE_SLACK, READ_NOISE, gamma_table, noise_picture
-
-First = Literal["under", "over"]
 
 _COLOR = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=False)
 _SUBSAMPLING = (1, 1)

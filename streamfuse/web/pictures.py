@@ -12,7 +12,9 @@ from typing import Final, Generic, Literal, TypedDict, TypeVar, get_args
 import cv2
 import numpy as np
 
-from streamfuse.runtime.live.status import LiveControl, Picture, View
+from streamfuse.core.frame import Rgb
+from streamfuse.imaging.coded import jpeg
+from streamfuse.runtime.live.status import LiveControl, View
 
 Size = Literal["preview", "full"]
 Made = TypeVar("Made")
@@ -49,7 +51,7 @@ class Newest(Generic[Made]):
         self,
         control: LiveControl,
         view: View,
-        make: Callable[[Picture], Made],
+        make: Callable[[Rgb], Made],
         pool: ThreadPoolExecutor,
         fresh: float,
     ) -> None:
@@ -142,15 +144,15 @@ class Pictures:
         """Make nothing more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _encoder(self, size: Size) -> Callable[[Picture], bytes]:
-        def make(picture: Picture) -> bytes:
+    def _encoder(self, size: Size) -> Callable[[Rgb], bytes]:
+        def make(picture: Rgb) -> bytes:
             self.encoded += 1
             return encode(picture, size)
 
         return make
 
 
-def encode(picture: Picture, size: Size) -> bytes:
+def encode(picture: Rgb, size: Size) -> bytes:
     """JPEG (4:2:0) of (H, W, 3) RGB; `preview` is brought to `PREVIEW_SIDE` pixels if it is larger."""
     side = max(picture.shape[:2])
     if size == "preview" and side > PREVIEW_SIDE:
@@ -158,11 +160,7 @@ def encode(picture: Picture, size: Size) -> bytes:
         # Area sampling is slow by anything but whole numbers, and needed only where pixels would be left out.
         way = cv2.INTER_AREA if side >= 2 * PREVIEW_SIDE else cv2.INTER_LINEAR
         picture = cv2.resize(picture, (width, height), interpolation=way)
-    done, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY[size]]
-    )
-    assert done
-    return bytes(data.data)
+    return jpeg(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), _QUALITY[size])
 
 
 class Histogram(TypedDict):
@@ -173,7 +171,7 @@ class Histogram(TypedDict):
     bright: float
 
 
-def histogram(picture: Picture) -> Histogram:
+def histogram(picture: Rgb) -> Histogram:
     """Count the luma of (H, W, 3) RGB."""
     step = max(1, max(picture.shape[:2]) // 512)
     luma = cv2.cvtColor(np.ascontiguousarray(picture[::step, ::step]), cv2.COLOR_RGB2GRAY)

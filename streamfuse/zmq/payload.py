@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import Protocol, cast
 
 import av
-import cv2
 import numpy as np
 
 from streamfuse.core.color import convert_planes, neutral_chroma, to_8_bit
@@ -16,7 +15,8 @@ from streamfuse.core.frame import Array, Frame, FusedFrame, Plane
 from streamfuse.core.protocols import SourceInfo
 from streamfuse.encode.codecs import choose, configure
 from streamfuse.encode.video_sink import av_frame
-from streamfuse.errors import EncoderError, OutputError
+from streamfuse.errors import EncoderError
+from streamfuse.imaging.coded import jpeg
 from streamfuse.zmq.message import Encoding
 from streamfuse.zmq.pixels import chosen_format, pack, packed_color
 
@@ -113,12 +113,7 @@ class JpegEncoder:
         """Convert to 8-bit R'G'B' or grey and encode."""
         bgr = to_8_bit(frame.bgr())
         pixels = bgr[..., 0] if len(frame.planes) == 1 else bgr
-        done, data = cv2.imencode(
-            ".jpg", np.ascontiguousarray(pixels), [cv2.IMWRITE_JPEG_QUALITY, self._quality]
-        )
-        if not done:
-            raise OutputError(f"Frame {frame.index} cannot be encoded as JPEG.")
-        return Payload((np.asarray(data).reshape(-1),))
+        return Payload((np.frombuffer(jpeg(pixels, self._quality), np.uint8),))
 
 
 class PacketEncoder:

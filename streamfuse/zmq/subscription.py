@@ -67,6 +67,14 @@ def subscribe(
     Raises:
         UsageError, InputError, InputNotFoundError: here; while iterating: StreamTimeoutError, StreamAccessError, and
             with `strict` WireError.
+
+    Example:
+        >>> import numpy as np, streamfuse
+        >>> with streamfuse.publish("pub+bind:ipc://here") as publisher, subscribe("ipc://here") as frames:
+        ...     while (frame := frames.get(0.1)) is None:
+        ...         publisher.send(np.zeros((36, 64, 3), np.uint8))
+        >>> frame.rgb().shape
+        (36, 64, 3)
     """
     parsed = parse_endpoint(endpoint, "source")
     for name, value in (("timeout", timeout), ("max_age", max_age)):

@@ -11,12 +11,12 @@ from at_once import at_once
 
 from streamfuse.align import Aligner
 from streamfuse.align.cpu import CpuOperations
-from streamfuse.align.flow import Mode, Preset
 from streamfuse.align.operations import Pending
 from streamfuse.align.steady_gap import MEMORY
 from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import AlignedBracket, ClassifiedFrame, Exposure, Frame, Map, Plane
+from streamfuse.core.values import AlignMode, Preset
 from streamfuse.exposure import Pairer
 
 
@@ -132,7 +132,7 @@ def test_every_format_and_odd_sizes(bits: int, subsampling: tuple[int, int] | No
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (15, 40)])
 @pytest.mark.parametrize("mode", ["off", "global", "flow"])
-def test_tiny_pictures(size: tuple[int, int], mode: Mode) -> None:
+def test_tiny_pictures(size: tuple[int, int], mode: AlignMode) -> None:
     frames = [grey_frame(np.full(size, 40 + 80 * (i % 2), np.uint8), i) for i in range(3)]
     assert len(align(frames, [0, 1, 0], Aligner("best", mode))) == 3
 

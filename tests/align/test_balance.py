@@ -9,22 +9,24 @@ from align_clips import scene
 
 from streamfuse.align import balance
 from streamfuse.imaging.photometric import ratio_curve, transfer_curve
-from streamfuse.imaging.planes import Picture
+from streamfuse.imaging.planes import WorkingPicture
 
 WEIGHTS = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
 CURVE = ratio_curve(3.0)
 
 
-def shown(ev: float, red_ev: float = 0.0, blue_ev: float = 0.0, dx: int = 0, noise: float = 0.0) -> Picture:
+def shown(
+    ev: float, red_ev: float = 0.0, blue_ev: float = 0.0, dx: int = 0, noise: float = 0.0
+) -> WorkingPicture:
     light = np.dstack([np.roll(scene(320, 192, seed=n), dx, axis=1) * 0.3 + 0.01 for n in range(3)])
     linear = light * np.array([2.0**red_ev, 1.0, 2.0**blue_ev], np.float32) * np.float32(2.0**ev)
     linear += noise * np.random.default_rng(0).standard_normal(linear.shape, np.float32)
     rgb = (np.clip(linear, 0, 1) ** (1 / 2.2)).astype(np.float32)
-    return Picture(np.asarray(rgb @ WEIGHTS[0], np.float32), rgb, WEIGHTS)
+    return WorkingPicture(np.asarray(rgb @ WEIGHTS[0], np.float32), rgb, WEIGHTS)
 
 
 def measured(
-    bright: Picture, tracker: balance.BalanceTracker | None = None, **dark: float
+    bright: WorkingPicture, tracker: balance.BalanceTracker | None = None, **dark: float
 ) -> tuple[float, float]:
     """EV of red and blue after one bracket more, or after as many as a proof needs."""
     times = balance.MIN_BRACKETS if tracker is None else 1
@@ -34,12 +36,12 @@ def measured(
     return 2.2 * float(np.log2(red)), 2.2 * float(np.log2(blue))
 
 
-def pictures(linear: npt.NDArray[np.float32]) -> tuple[Picture, Picture]:
+def pictures(linear: npt.NDArray[np.float32]) -> tuple[WorkingPicture, WorkingPicture]:
     """The dark and the bright picture of a scene."""
     found = []
     for ev in (0.0, 3.0):
         rgb = (np.clip(linear * np.float32(2.0**ev), 0, 1) ** (1 / 2.2)).astype(np.float32)
-        found.append(Picture(np.asarray(rgb @ WEIGHTS[0], np.float32), rgb, WEIGHTS))
+        found.append(WorkingPicture(np.asarray(rgb @ WEIGHTS[0], np.float32), rgb, WEIGHTS))
     return found[0], found[1]
 
 
@@ -62,10 +64,10 @@ def test_small_differences_are_left_as_they_are_and_so_are_other_scenes(ev: floa
 
 
 def test_what_tells_nothing_is_neutral() -> None:
-    black = Picture(np.zeros((96, 96), np.float32), np.zeros((96, 96, 3), np.float32), WEIGHTS)
+    black = WorkingPicture(np.zeros((96, 96), np.float32), np.zeros((96, 96, 3), np.float32), WEIGHTS)
     assert measured(black) == (0.0, 0.0)
-    assert balance.blocks(Picture(black.luma, None, WEIGHTS)) is None
-    assert balance.blocks(Picture(black.luma[:4, :4], black.luma[:4, :4, None], WEIGHTS)) is None
+    assert balance.blocks(WorkingPicture(black.luma, None, WEIGHTS)) is None
+    assert balance.blocks(WorkingPicture(black.luma[:4, :4], black.luma[:4, :4, None], WEIGHTS)) is None
 
 
 def test_different_places_in_the_two_exposures_prove_nothing() -> None:

@@ -6,7 +6,7 @@ from align_clips import exposed, scene, shifted
 
 from streamfuse.align import ghost
 from streamfuse.imaging.photometric import ratio_curve
-from streamfuse.imaging.planes import Picture
+from streamfuse.imaging.planes import WorkingPicture
 
 CURVE = ratio_curve(3.0)
 
@@ -84,14 +84,14 @@ def test_a_noisy_dark_reference_leaves_the_pixels_to_brighter_neighbours_that_ag
 @pytest.mark.parametrize(("luma", "wanted"), [(0.1, 1.0), (0.3, 1.0), (0.6, 0.0)])
 def test_shadows_of_a_bright_reference_come_from_darker_neighbours(luma: float, wanted: float) -> None:
     bright = np.full((40, 40), luma, np.float32)
-    share = ghost.darker_share(Picture(bright, None, np.ones((1, 3), np.float32)))
+    share = ghost.darker_share(WorkingPicture(bright, None, np.ones((1, 3), np.float32)))
     assert share[4:-4, 4:-4] == pytest.approx(wanted)
 
 
 def test_a_clipped_reference_leaves_the_pixels_to_darker_neighbours() -> None:
     bright = np.full((40, 40), 0.6, np.float32)
     bright[:, 20:] = 1.0
-    share = ghost.darker_share(Picture(bright, None, np.ones((1, 3), np.float32)))
+    share = ghost.darker_share(WorkingPicture(bright, None, np.ones((1, 3), np.float32)))
     assert share[:, :16].max() == 0
     assert share[:, 22:].min() == 1
 

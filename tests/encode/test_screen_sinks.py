@@ -1,6 +1,8 @@
 """The virtual camera and the preview window, with stand-ins for what this machine has not got."""
 
+import os
 import sys
+import time
 from types import SimpleNamespace
 
 import cv2
@@ -8,8 +10,13 @@ import numpy as np
 import pytest
 from fused_frames import clip, source_info
 
+from streamfuse.core.frame import FusedFrame
 from streamfuse.errors import OutputError, UsageError
 from streamfuse.runtime.sinks import check_target, open_sink
+
+
+def no_windows(*_):
+    raise cv2.error("built without windows")
 
 
 class FakeCamera:
@@ -54,8 +61,36 @@ def test_a_virtual_camera_without_its_library(monkeypatch):
 
 def test_a_preview_without_windows(monkeypatch):
     monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:                           NONE\n")
-    with pytest.raises(UsageError, match="needs a screen"):
-        check_target("preview:")
+    monkeypatch.setattr(cv2, "namedWindow", no_windows)
+    monkeypatch.setenv("PATH", "/nowhere")
+    for open_one in (check_target, open_sink):
+        with pytest.raises(UsageError, match=r"needs a screen, and ffplay or"):
+            open_one("preview:")
+
+
+def test_without_windows_of_opencv_a_preview_is_shown_by_ffplay(monkeypatch, tmp_path):
+    player = tmp_path / "ffplay"
+    player.write_text(
+        f'#!/bin/sh\necho "$@" > {tmp_path}/asked\nhead -c $((64 * 36 * 3)) > {tmp_path}/shown\n'
+    )
+    player.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:                           NONE\n")
+    monkeypatch.setattr(cv2, "namedWindow", no_windows)
+    check_target("preview:")
+    picture = np.random.default_rng(0).integers(0, 256, (36, 64, 3), np.uint8)
+    frame = FusedFrame.from_rgb(picture)
+    with open_sink("preview:", (64, 36)) as sink:
+        sink.write(frame)
+        shown = tmp_path / "shown"
+        while not shown.is_file() or shown.stat().st_size < picture.size:
+            time.sleep(0.01)
+        with pytest.raises(OutputError, match="was closed"):  # ffplay has ended: its window is gone
+            while True:
+                sink.write(frame)
+    assert np.array_equal(np.fromfile(shown, np.uint8).reshape(picture.shape), frame.rgb())
+    assert "-pixel_format rgb24" in (tmp_path / "asked").read_text()
+    assert "-video_size 64x36" in (tmp_path / "asked").read_text()
 
 
 def test_a_preview_shows_the_frames_until_it_is_closed(monkeypatch):

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamfuse.core.frame import Bracket, ClassifiedFrame, Frame
-from streamfuse.exposure.pair import Pairer, Rate
+from streamfuse.core.values import Rate
+from streamfuse.exposure.pair import Pairer
 
 DOT = np.zeros((2, 2), np.uint8)  # several pixels: two frames cannot be told apart by ==
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -97,6 +100,47 @@ def test_a_stop_counts_as_an_interrupt() -> None:
     job.stop()
     job.run()
     assert job.interrupted
+
+
+class Ahead(Watched):
+    """A source that is never further ahead of what labels its frames than the queue between them has room for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._source = SampleSource(64, 48, frames=60)
+        self.job: FusionJob | None = None
+        self.given = threading.Event()
+
+    def __iter__(self) -> Iterator[Frame]:
+        assert self.job is not None
+        for frame in self._source:
+            end = time.monotonic() + 5
+            while frame.index > self.job.statistics.stages[1].items_in + 8 and time.monotonic() < end:
+                time.sleep(0.001)
+            yield frame
+        self.given.set()
+
+
+class Waiting(Kept):
+    """A sink that takes nothing before a source has given all."""
+
+    def __init__(self, source: Ahead) -> None:
+        super().__init__()
+        self._source = source
+
+    def write(self, frame: FusedFrame) -> None:
+        assert self._source.given.wait(20)
+        super().write(frame)
+
+
+def test_what_comes_too_fast_is_left_out_as_whole_brackets_before_it_is_fused() -> None:
+    source = Ahead()
+    sink = Waiting(source)
+    source.job = FusionJob.opened(source, CONFIG, lambda info: [sink], policy="drop-oldest")
+    done = source.job.run()
+    assert 0 < done.drops == 60 - len(sink.numbers)
+    assert all((after - before) % 2 == 1 for before, after in pairwise(sink.numbers))
+    assert sink.numbers[-1] == 59
 
 
 class Numbers(Drain[Frame]):

@@ -12,7 +12,7 @@ from torch import Tensor
 from streamfuse.align import flow as rule
 from streamfuse.align import ghost as rule_of_ghosts
 from streamfuse.align.balance import Balance, Blocks
-from streamfuse.align.operations import Ready, Shares, Side
+from streamfuse.align.operations import Operations, Ready, Shares, Side
 from streamfuse.align.policy import Alignment, AlignSettings
 from streamfuse.backends.cuda import fill, ghosts, motion
 from streamfuse.backends.cuda.denoise import denoised, variance
@@ -25,7 +25,7 @@ from streamfuse.backends.cuda.settings import Tables, tables
 from streamfuse.backends.cuda.unpack import match
 from streamfuse.backends.cuda.warp import Neighbour, compare, synthesise
 from streamfuse.core.frame import Bracket, Frame
-from streamfuse.core.values import Preset
+from streamfuse.core.values import Preset, Rate
 from streamfuse.imaging.photometric import IntensityMapping, Levels
 
 Planes = tuple[Tensor, Tensor | None]  # (H, W) and (2, h, w) codes
@@ -79,7 +79,7 @@ class DeviceAligner:
         preset: Preset = "balanced",
         mode: Literal["flow", "off"] = "flow",
         ghost: bool = True,
-        rate: Literal["full", "half"] = "full",
+        rate: Rate = "full",
         graphs: bool = True,
         denoise: bool = True,
         coarse: bool = False,
@@ -123,7 +123,7 @@ class DeviceAligner:
         )
 
 
-class DeviceOperations:
+class DeviceOperations(Operations[DeviceFrame, Tensor, Tensor, Tables, Planes]):
     """`Operations` on tensors: maps (h, w) and fields (2, h, w) float32 on the device; nothing waits for the host.
 
     Args:
@@ -146,64 +146,54 @@ class DeviceOperations:
         self._along = Graphed(lambda a, b: (dense_flow(a, b, coarser, launcher),), graphs)
 
     def picture(self, frame: Frame) -> DeviceFrame:
-        """See `Operations`."""
         settings = self._settings
         columns, rows = rule.working_size(frame.width, frame.height, settings.preset, settings.coarse)
         return self._upload(frame, (rows, columns))
 
     def histogram(self, picture: DeviceFrame) -> Levels:
-        """See `Operations`: it waits for the upload of this frame, not for what is computed with it."""
+        # It waits for the upload of this frame, not for what is computed with it.
         return picture.histogram()
 
     def blocks(self, picture: DeviceFrame) -> Blocks | None:
-        """See `Operations`: it waits as `histogram` does."""
+        # It waits as `histogram` does.
         return picture.block_means()
 
     def tone(self, curve: IntensityMapping) -> Tables:
-        """See `Operations`."""
         return tables(curve, self._device)
 
     def luma(self, picture: DeviceFrame) -> Tensor:
-        """See `Operations`."""
         return picture.small
 
     def brightened(self, picture: DeviceFrame, tone: Tables) -> Tensor:
-        """See `Operations`."""
         return picture.brightened(tone.up)
 
     def nothing(self, picture: DeviceFrame) -> Tensor:
-        """See `Operations`."""
         return torch.zeros_like(picture.small)
 
     def times(self, one: Tensor, other: Tensor) -> Tensor:
-        """See `Operations`."""
         return (one * other).contiguous()
 
     # Motion
 
     def matched(self, source: Tensor, targets: Sequence[Tensor]) -> Ready[Sequence[Tensor]]:
-        """See `Operations`: all at once."""
+        # All at once.
         there = torch.stack(list(targets))
         return Ready(self._across(source.expand_as(there).contiguous(), there)[0].clone().unbind(0))
 
     def moved(self, source: DeviceFrame, target: DeviceFrame) -> Tensor:
-        """See `Operations`."""
         return self._along(source.small.sqrt()[None], target.small.sqrt()[None])[0][0].clone()
 
     def scaled(self, flow: Tensor, factor: float) -> Tensor:
-        """See `Operations`."""
         return flow * factor
 
     def halfway(self, flow: Tensor, part: float) -> Sequence[Tensor]:
-        """See `Operations`."""
         return motion.halfway(flow, part)
 
     def on_grid(self, luma: Tensor) -> Tensor:
-        """See `Operations`: the fields have a vector for each pixel."""
+        # The fields have a vector for each pixel.
         return luma
 
     def usable(self, luma: Tensor, tone: Tables) -> Tensor:
-        """See `Operations`."""
         return motion.usable(luma, *tone.floor)
 
     def combined(
@@ -213,7 +203,6 @@ class DeviceOperations:
         share: Tensor,
         lumas: tuple[Tensor, Tensor] | None,
     ) -> Sequence[Tensor]:
-        """See `Operations`."""
         both = None if lumas is None else torch.stack(lumas)
         fields = (torch.stack(list(across)), torch.stack(list(along)))
         return motion.combined(*fields, share, both, self._launcher).contiguous().unbind(0)
@@ -222,7 +211,7 @@ class DeviceOperations:
         self, reference: Tensor, neighbours: Sequence[Tensor], across: Sequence[Tensor], flows: Sequence[Tensor],
         pictures: Sequence[DeviceFrame],
     ) -> Sequence[Tensor]:  # fmt: skip
-        """See `Operations`: all of the picture is looked at again, to keep what lies in the box."""
+        # All of the picture is looked at again, to keep what lies in the box.
         own = torch.stack([picture.small for picture in pictures])
         look = DeviceSecondLook(reference, torch.stack(list(neighbours)), own, self._launcher)
         fields = torch.stack(list(flows)), torch.stack(list(across))
@@ -232,7 +221,7 @@ class DeviceOperations:
         self, reference: Tensor, neighbours: Sequence[Tensor], across: Sequence[Tensor], dense: Sequence[Tensor],
         share: Tensor, lumas: tuple[Tensor, Tensor] | None,
     ) -> Sequence[Tensor]:  # fmt: skip
-        """See `Operations`: the camera's motion is not looked for, since a homography is fitted on the host."""
+        # The camera's motion is not looked for, since a homography is fitted on the host.
         return dense
 
     # What comes from where
@@ -241,7 +230,6 @@ class DeviceOperations:
         self, here: Tensor, pictures: Sequence[DeviceFrame], there: Sequence[Tensor],
         flows: Sequence[Tensor | None], tone: Tables, brighter: bool,
     ) -> Sequence[DeviceSide]:  # fmt: skip
-        """See `Operations`."""
         lumas, known = torch.stack(list(there)), [flow for flow in flows if flow is not None]
         fields = torch.stack(known).contiguous() if known else None
         deviations, errors = compare(here, lumas, fields, brighter, tone.explained, self._launcher)
@@ -258,27 +246,22 @@ class DeviceOperations:
         ]
 
     def trust(self, sides: Sequence[DeviceSide]) -> Tensor:
-        """See `Operations`."""
         return ghosts.trust_map(torch.stack([side.deviation for side in sides])).contiguous()
 
     def brighter_share(
         self, reference: DeviceFrame, raised: Tensor, sides: Sequence[DeviceSide], tone: Tables
     ) -> Tensor:
-        """See `Operations`."""
         return ghosts.brighter_share(_noise(reference, raised, tone), _errors(sides))
 
     def darker_share(self, reference: DeviceFrame) -> Tensor:
-        """See `Operations`."""
         return ghosts.darker_share(reference.small, reference.peak)
 
     # Whole frames
 
     def taken(self, picture: DeviceFrame) -> Planes:
-        """See `Operations`."""
         return picture.luma, picture.chroma
 
     def mapped(self, reference: DeviceFrame, tone: Tables, brighter: bool) -> Ready[Planes]:
-        """See `Operations`."""
         towards = tone.up if brighter else tone.down
         return Ready(match(reference.luma, reference.chroma, towards, reference.coding, self._launcher))
 
@@ -291,7 +274,7 @@ class DeviceOperations:
         tone: Tables,
         share: Tensor,
     ) -> Planes:
-        """See `Operations`: all of the picture, since asking where it is needed would be a wait for the host."""
+        # All of the picture, since asking where it is needed would be a wait for the host.
         noise = _noise(reference, raised, tone)
         level = ghosts.noise_level(noise, _errors(sides)) if sides else rule_of_ghosts.USUAL_NOISE
         excess = variance(noise, level)
@@ -300,7 +283,6 @@ class DeviceOperations:
     def filled(
         self, mapped: Planes, reference: DeviceFrame, sides: Sequence[DeviceSide], tone: Tables, trust: Tensor
     ) -> Planes:
-        """See `Operations`."""
         luma, chroma = mapped
         if reference.rgb is None or chroma is None:
             return mapped
@@ -312,7 +294,6 @@ class DeviceOperations:
     def synthesised(
         self, reference: DeviceFrame, mapped: Planes, sides: Sequence[DeviceSide], shares: Shares[Tensor]
     ) -> Planes:
-        """See `Operations`."""
         rows, columns = reference.small.shape
         down, across = reference.frame.height / rows, reference.frame.width / columns
         weight = None

@@ -29,7 +29,7 @@ from streamfuse.core.frame import (
     WeighedBracket,
 )
 from streamfuse.core.protocols import Stage
-from streamfuse.core.values import Preset
+from streamfuse.core.values import Preset, Rate
 from streamfuse.errors import DeviceError
 from streamfuse.fusion.fuser import CHROMA_LEVEL, LcndrFuser
 from streamfuse.fusion.models import load_network
@@ -55,7 +55,7 @@ class DeviceFusionSettings:
     preset: Preset = "balanced"
     mode: Literal["flow", "off"] = "flow"
     ghost: bool = True
-    rate: Literal["full", "half"] = "full"
+    rate: Rate = "full"
     smooth: bool = True
     precision: Precision = "bf16"
     graphs: bool = True

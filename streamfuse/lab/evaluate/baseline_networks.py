@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from streamfuse.lab.evaluate.still_measures import Rgb, grey
+from streamfuse.core.frame import Rgb
+from streamfuse.lab.evaluate.still_measures import grey
 
 _LOW_SIDE = 128  # pixels of the short side at which MEF-Net weighs
 _RADIUS, _EPSILON = 1, 1e-4  # of its guided filter

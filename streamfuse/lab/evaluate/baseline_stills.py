@@ -10,9 +10,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Rgb = npt.NDArray[np.uint8]  # (H, W, 3); OpenCV's Mertens is for 8 bit only
+from streamfuse.core.frame import Rgb
+
 StillFuse = Callable[[Sequence[Rgb]], Rgb]  # exposures of one scene, darkest first -> fused
 
 PROGRAMS = ("enfuse",)  # baselines that are no part of this process, and may fail for reasons of their own

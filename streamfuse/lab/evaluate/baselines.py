@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from streamfuse.core.frame import Rgb
 from streamfuse.lab.evaluate.metrics import dense_flow, warp
 from streamfuse.lab.evaluate.radiance_clips import GAMMA, luminance
-
-Rgb = npt.NDArray[np.uint8]  # (H, W, 3); OpenCV's Mertens, MTB and DIS all are for 8 bit only
 
 
 @dataclass(frozen=True, slots=True, eq=False)

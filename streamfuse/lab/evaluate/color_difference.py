@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamfuse.lab.evaluate.baseline_stills import Rgb
+from streamfuse.core.frame import Rgb
 from streamfuse.lab.evaluate.metrics import left_out
 
 

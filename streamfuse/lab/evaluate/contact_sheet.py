@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import cv2
 
-from streamfuse.lab.evaluate.baseline_stills import Rgb
+from streamfuse.core.frame import Rgb
 from streamfuse.lab.evaluate.report import ReportWriter
-from streamfuse.lab.evaluate.still_scores import MEASURES, Score
+from streamfuse.lab.evaluate.still_scores import STILL_MEASURES, Score
 
 _WIDTH = 320  # of a print
 _SHARE = 10  # every tenth scene
@@ -33,7 +33,7 @@ class ContactSheet:
     def write(self, page: ReportWriter, scores: Sequence[Score]) -> None:
         """A row for each of the worst scenes, by each measure that is known."""
         for measure in _BY:
-            told = MEASURES[measure]
+            told = STILL_MEASURES[measure]
             known = [
                 (value, score.scene)
                 for score in scores

@@ -19,9 +19,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Rgb = npt.NDArray[np.uint8]
+from streamfuse.core.frame import Rgb
 
 PLANES = " (4:2:0 planes)"  # after a fuser's name: as the video pipeline calls it, without R'G'B' around it
 GUIDED = "guided fusion (like MEF-Net, random weights)"

@@ -8,7 +8,8 @@ import numpy as np
 
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes
 from streamfuse.core.color_info import ColorInfo
-from streamfuse.lab.evaluate.baseline_stills import Rgb, StillFuse
+from streamfuse.core.frame import Rgb
+from streamfuse.lab.evaluate.baseline_stills import StillFuse
 
 _COLOR = ColorInfo(matrix=1, primaries=1, transfer=1, full_range=True)
 _FULL = (0, 0)  # 4:4:4

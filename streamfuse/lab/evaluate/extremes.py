@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Rgb = npt.NDArray[np.uint8]  # (H, W, 3)
+from streamfuse.core.frame import Rgb
+
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 

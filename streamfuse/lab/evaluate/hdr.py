@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 
 from streamfuse.config import Config
+from streamfuse.core.frame import Rgb
 from streamfuse.core.values import Preset
 from streamfuse.fusion.radiance import HdrTarget, merged, rendering
 from streamfuse.imaging.photometric import PLAIN
-from streamfuse.lab.evaluate.baselines import Rgb, as_taken, dis_matched
+from streamfuse.lab.evaluate.baselines import as_taken, dis_matched
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.film import film
 from streamfuse.lab.evaluate.hdr_measures import HdrMeter, HdrScore, Motion

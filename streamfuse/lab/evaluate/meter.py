@@ -9,17 +9,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from streamfuse.core.color_info import chroma_range
-from streamfuse.core.frame import Frame, Plane
+from streamfuse.core.frame import Frame, Plane, Rgb
 from streamfuse.lab.evaluate import metrics
 from streamfuse.lab.evaluate.extremes import ExtremesMeter
 from streamfuse.lab.evaluate.frame_measures import MEASURES, PSNR_CAP
 from streamfuse.lab.evaluate.metrics import Flow, Luma, Mask
 from streamfuse.lab.evaluate.simulate import SimulatedClip
-
-Rgb = npt.NDArray[np.uint8]  # (H, W, 3)
 
 
 @dataclass(frozen=True, slots=True)

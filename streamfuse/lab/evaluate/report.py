@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from streamfuse.core.frame import Rgb
 from streamfuse.core.output_file import check_output_file, is_special, replacing
 from streamfuse.errors import OutputError, UsageError
 from streamfuse.lab.evaluate.table import Table
@@ -24,7 +24,6 @@ from streamfuse.lab.evaluate.table import Table
 if TYPE_CHECKING:
     from jinja2 import Template
 
-Rgb = npt.NDArray[np.uint8]  # (H, W, 3), or (H, W) grey
 
 _JPEG_QUALITY = 90
 _DAMAGED = "backslashreplace"  # names of files that are no UTF-8

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -21,7 +20,7 @@ from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import Exposure, Frame, Plane
 from streamfuse.core.protocols import Source, SourceInfo
-from streamfuse.core.values import Degradation
+from streamfuse.core.values import Degradation, First
 from streamfuse.errors import InputError, UsageError
 from streamfuse.lab.evaluate.degrade import RIPPLES, bands, coded, sensor_noise
 from streamfuse.lab.evaluate.radiance_clips import GAMMA, Radiance, luminance
@@ -59,7 +58,7 @@ class Simulation:
 
     gaps_ev: tuple[float, ...] = (0.0, 3.0)
     noise: float = 2e-3
-    first: Literal["under", "over"] = "under"
+    first: First = "under"
     drift_ev: float = 0.0
     white_balance_ev: float = 0.0
     flicker: float = 0.0

@@ -13,9 +13,10 @@ import numpy as np
 
 from streamfuse.capture.image_source import SUFFIXES, natural_key
 from streamfuse.core.color import to_8_bit
+from streamfuse.core.frame import Rgb
 from streamfuse.errors import InputError, InputNotFoundError
 from streamfuse.lab.evaluate import still_measures
-from streamfuse.lab.evaluate.baseline_stills import Rgb, StillFuse
+from streamfuse.lab.evaluate.baseline_stills import StillFuse
 from streamfuse.lab.evaluate.color_difference import color_differences
 from streamfuse.lab.evaluate.extremes import ExtremesMeter
 from streamfuse.lab.evaluate.frame_measures import PSNR_CAP
@@ -49,7 +50,7 @@ _HIGHLIGHTS, _SHADOWS = (
     "Highlights that only the dark exposure knows",
     "Shadows that only the bright exposure knows",
 )
-MEASURES: Mapping[str, StillMeasure] = {
+STILL_MEASURES: Mapping[str, StillMeasure] = {
     "mef_ssim": StillMeasure("MEF-SSIM", True, 4, _LIKENESS, "structure kept of all exposures, 1 at most"),
     "psnr": StillMeasure("PSNR dB", True, 2, _LIKENESS, "likeness to the wanted picture"),
     "ssim": StillMeasure("SSIM", True, 3, _LIKENESS, "the same by structure, 1 at most"),

@@ -15,16 +15,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from streamfuse.core.frame import Rgb
 from streamfuse.core.output_file import check_output_file, write_json_file
-from streamfuse.lab.evaluate.baseline_stills import PROGRAMS, Rgb, StillFuse, still_baselines
+from streamfuse.lab.evaluate.baseline_stills import PROGRAMS, StillFuse, still_baselines
 from streamfuse.lab.evaluate.contact_sheet import ContactSheet
 from streamfuse.lab.evaluate.cost import PLANES, Cost, measure_cost
 from streamfuse.lab.evaluate.deepfuse_color import deepfuse_color
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.report import ReportWriter
 from streamfuse.lab.evaluate.still_scores import (
-    MEASURES,
     REFERENCE,
+    STILL_MEASURES,
     Scene,
     SceneScorer,
     Score,
@@ -52,7 +53,9 @@ class StillsEvaluation:
     def summary(self) -> dict[str, dict[str, Any]]:
         """method -> measure -> mean, worst, the five worst scenes with their values, and how many count."""
         return {
-            method: {name: found for name in MEASURES if (found := self._summarise(method, name)) is not None}
+            method: {
+                name: found for name in STILL_MEASURES if (found := self._summarise(method, name)) is not None
+            }
             for method in self.methods
         }
 
@@ -64,7 +67,7 @@ class StillsEvaluation:
         ]
         if not known:
             return None
-        known.sort(reverse=not MEASURES[measure].higher_is_better)
+        known.sort(reverse=not STILL_MEASURES[measure].higher_is_better)
         return {
             "mean": math.fsum(value for value, _ in known) / len(known),
             "worst": known[0][0],
@@ -212,33 +215,33 @@ def _show(
     scores: Sequence[Score],
     wipe: tuple[str, str],
 ) -> None:
-    measures = [name for name in MEASURES if any(getattr(score, name) is not None for score in scores)]
+    measures = [name for name in STILL_MEASURES if any(getattr(score, name) is not None for score in scores)]
     rows = [[s.method, *(_cell(name, getattr(s, name)) for name in measures)] for s in scores]
-    table = Table(["method", *(MEASURES[name].heading for name in measures)], rows)
+    table = Table(["method", *(STILL_MEASURES[name].heading for name in measures)], rows)
     page.comparison(scene, pictures, table=table, wipe=wipe)
 
 
 def _cell(measure: str, value: float | None) -> str:
-    return "-" if value is None else f"{value:.{MEASURES[measure].decimals}f}"
+    return "-" if value is None else f"{value:.{STILL_MEASURES[measure].decimals}f}"
 
 
 def _says(name: str) -> str:
-    measure = MEASURES[name]
+    measure = STILL_MEASURES[name]
     return f"{measure.says} ({'more' if measure.higher_is_better else 'less'} is better)"
 
 
 def _tables(result: StillsEvaluation) -> list[Table]:
     summary = result.summary()
     tables = []
-    for group in dict.fromkeys(measure.group for measure in MEASURES.values()):
+    for group in dict.fromkeys(measure.group for measure in STILL_MEASURES.values()):
         measures = [
             name
-            for name, measure in MEASURES.items()
+            for name, measure in STILL_MEASURES.items()
             if measure.group == group and any(name in found for found in summary.values())
         ]
         head = ["method"]
         for name in measures:
-            head += [MEASURES[name].heading, "worst"]
+            head += [STILL_MEASURES[name].heading, "worst"]
         rows = []
         for method, found in summary.items():
             row = [method]
@@ -247,7 +250,7 @@ def _tables(result: StillsEvaluation) -> list[Table]:
                 row += [_cell(name, values["mean"]), _cell(name, values["worst"])] if values else ["-", "-"]
             rows.append(row)
         if measures:
-            told = "; ".join(f"{MEASURES[name].heading}: {_says(name)}" for name in measures)
+            told = "; ".join(f"{STILL_MEASURES[name].heading}: {_says(name)}" for name in measures)
             tables.append(Table(head, rows, f"{group}, mean and worst of all scenes", f"{told}."))
     worst = [
         [method, *(f"{scene} {value:.4f}" for scene, value in found["mef_ssim"]["worst_five"])]

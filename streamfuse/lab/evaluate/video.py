@@ -13,11 +13,11 @@ import numpy as np
 
 from streamfuse.core.color import to_8_bit
 from streamfuse.core.color_info import luma_range
-from streamfuse.core.frame import AlignedBracket, Frame, FusedFrame, Plane
+from streamfuse.core.frame import AlignedBracket, Frame, FusedFrame, Plane, Rgb
 from streamfuse.core.protocols import Stage
 from streamfuse.lab.evaluate import metrics
 from streamfuse.lab.evaluate.baselines import BASELINES, BaselineAligner, BaselineFuse, Exposed, merge_mertens
-from streamfuse.lab.evaluate.meter import ClipScore, Meter, Rgb, Watch
+from streamfuse.lab.evaluate.meter import ClipScore, Meter, Watch
 from streamfuse.lab.evaluate.metrics import Flow, Luma
 from streamfuse.lab.evaluate.simulate import SimulatedClip
 from streamfuse.lab.evaluate.virtual_camera import VirtualCamera

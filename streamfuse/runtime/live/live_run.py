@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Literal
 
 from streamfuse.config import Config
-from streamfuse.core.frame import Bracket, FusedFrame
+from streamfuse.core.frame import Bracket, FusedFrame, Rgb
 from streamfuse.core.jit import when_compiling
 from streamfuse.core.protocols import DrivenSource, Source
 from streamfuse.errors import DeviceError, UsageError, WeightsError
@@ -25,7 +25,7 @@ from streamfuse.runtime.live.live_config import LiveConfig, stride
 from streamfuse.runtime.live.output_set import OutputSet
 from streamfuse.runtime.live.session import Session
 from streamfuse.runtime.live.shifter import Shifter
-from streamfuse.runtime.live.status import LiveStatus, LiveSummary, Picture, View
+from streamfuse.runtime.live.status import LiveStatus, LiveSummary, View
 from streamfuse.runtime.live.view_board import ViewBoard
 from streamfuse.runtime.progress import COMPILING
 
@@ -53,6 +53,15 @@ class LiveRun:
 
     Raises:
         StreamfuseError: an output that can never work, or is in use; the source is closed then.
+
+    Example:
+        >>> from streamfuse.camera import open_camera
+        >>> numbers: list[int] = []
+        >>> config = Config().with_overrides(preset="fast")
+        >>> run = LiveRun(open_camera("sim:?size=64x48"), config, listener=lambda frame: numbers.append(frame.index))
+        >>> summary = run.run(duration=1)
+        >>> summary.status.frames_out == len(numbers)
+        True
     """
 
     def __init__(
@@ -218,7 +227,7 @@ class LiveRun:
             lost=camera.lost if camera else 0,
         )
 
-    def picture(self, view: View, after: int = -1, timeout: float = 0.0) -> tuple[int, Picture] | None:
+    def picture(self, view: View, after: int = -1, timeout: float = 0.0) -> tuple[int, Rgb] | None:
         """Do what `LiveControl.picture` says."""
         return self._board.picture(view, after, timeout)
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
+from streamfuse.core.frame import Rgb
 
 View = Literal["fused", "under", "over", "weights"]
-Picture = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,7 @@ class LiveControl(Protocol):
     def status(self) -> LiveStatus:
         """Give the figures of this moment."""
 
-    def picture(self, view: View, after: int = -1, timeout: float = 0.0) -> tuple[int, Picture] | None:
+    def picture(self, view: View, after: int = -1, timeout: float = 0.0) -> tuple[int, Rgb] | None:
         """Give (number, RGB) of the newest picture of a view, its number above `after`; None if none came in time.
 
         A view that nobody asks for costs nothing: the run makes it only for as long as someone does.

@@ -21,10 +21,10 @@ from streamfuse.lab.bench.benchmark import (
     write_figures,
 )
 from streamfuse.lab.bench.ceiling import Ceiling, measure_ceiling
+from streamfuse.lab.bench.printed import tables
 from streamfuse.lab.bench.profile import measure_shares
 from streamfuse.lab.bench.runs import NOT_HERE, NULL, measure_run, measure_runs
 from streamfuse.lab.bench.stages import measure_stages
-from streamfuse.lab.bench.table import tables
 from streamfuse.lab.evaluate.baseline_networks import guided_fusion, released_lcndr
 from streamfuse.lab.evaluate.cost import synthetic_exposures
 from streamfuse.synthetic.sample_source import SampleSource

@@ -129,7 +129,7 @@ def test_a_server_that_is_not_there_is_told_and_tried_again():
         (["nonsense:", "--duration", "1"], 2, "is no camera"),
         ([__file__, "--duration", "1"], 2, "A film is fused by `streamfuse fuse`."),
         (["sim:?sise=8x8"], 2, "did you mean 'size'?"),
-        ([SIM, "--sink", "rtps://10.0.0.1/x"], 2, "did you mean rtsps://?"),
+        ([SIM, "--sink", "rtps://10.0.0.1/x"], 2, "did you mean 'rtsps'?"),
         ([SIM, "-o", "/no/such/folder/out.mp4"], 1, "There is no folder /no/such/folder"),
         ([SIM, "--exposures", "5"], 2, "--exposures '5' is not understood"),
         ([SIM, "--bitrate", "fast"], 2, "--bitrate 'fast' is not a bit rate"),

@@ -14,7 +14,7 @@ from streamfuse.runtime.live.live_run import LiveRun
 @pytest.mark.parametrize(
     ("spec", "error", "words"),
     [
-        ("rtps://10.0.0.1/x", UsageError, "did you mean rtsps://?"),
+        ("rtps://10.0.0.1/x", UsageError, "did you mean 'rtsps'?"),
         ("out.avi", EncoderError, "does not name an output"),
         ("/no/such/folder/out.mp4", OutputError, "There is no folder /no/such/folder"),
         ("hls:/no/such/folder/hls", OutputError, "There is no folder /no/such/folder"),
