@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 from numba.core.registry import CPUDispatcher
@@ -18,7 +18,7 @@ from streamfuse.core.loop_cache import LoopCache
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "nogil": True,
     "fastmath": True,
     "error_model": "numpy",
@@ -31,8 +31,26 @@ _listeners: list[Callable[[], None]] = []
 
 def kernel(function: Kernel) -> Kernel:
     """Compile a function over NumPy arrays and numbers; no argument may be negative where it is used as an index."""
+    return _kept(function, numba.njit(**_OPTIONS)(function), _OPTIONS)
+
+
+def kernel_of_apart(function: Kernel) -> Kernel:
+    """Compile as `kernel` does, for arrays none of which shares memory with one that is written to.
+
+    Knowing that, the compiler takes several pixels at once through loops that look values up in tables, too.
+    """
     compiled = numba.njit(**_OPTIONS)(function)
-    compiled._cache = LoopCache(function, _OPTIONS, _tell)
+    compiled._compiler._customize_flags = _apart  # Numba has the flag, but no option for it
+    return _kept(function, compiled, _OPTIONS | {"noalias": True})
+
+
+def _apart(flags: Any) -> Any:
+    flags.noalias = True
+    return flags
+
+
+def _kept(function: Kernel, compiled: CPUDispatcher, options: dict[str, Any]) -> Kernel:
+    compiled._cache = LoopCache(function, options, _tell)
     _kernels.append(compiled)
     return cast(Kernel, compiled)
 

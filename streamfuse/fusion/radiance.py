@@ -44,6 +44,7 @@ from streamfuse.imaging.photometric import Transfer
 READ_NOISE = 1e-3  # standard deviation in linear light, full scale is 1
 FULL_WELL = 10_000.0  # electrons at full scale
 FADE_START, FADE_END = 0.85, 0.97  # of R'G'B': a channel fades out as it clips
+FADE = np.array((FADE_END, 1 / (FADE_END - FADE_START)), np.float32)
 SURE_EV = 2.5  # where an exposure shows all, one that is darker by this is not asked: it would weigh 3 %
 FAR = 4.0  # times the light at which the next brighter exposure clips: what shows more has clipped there for sure
 SEEN = 0.01  # light above the noise of a dark exposure
@@ -145,28 +146,29 @@ def merged(
         Planes of the shapes of the exposures', and (H, W, 3) float32 linear R, G, B of the exposures' primaries, at
         which the darkest exposure clips at 1; or None.
     """
-    lumas = np.stack([planes[0] for planes in exposures])
-    height, width = lumas.shape[1:]
+    height, width = exposures[0][0].shape
     black, white = luma_range(bits, color.full_range)
     neutral, half = chroma_range(bits, color.full_range)
     grey = len(exposures[0]) == 1
+    lumas = [planes[0] for planes in exposures]
     if grey:
         subsampling = (1, 1)
-        coarse = (len(exposures), 2, -(-height >> 1), -(-width >> 1))
-        chroma: Plane = np.full(coarse, neutral, lumas.dtype)
+        coarse = np.full((-(-height >> 1), -(-width >> 1)), neutral, lumas[0].dtype)
+        cbs = crs = [coarse] * len(exposures)
     else:
-        chroma = np.stack([np.stack(planes[1:]) for planes in exposures])
+        cbs, crs = ([planes[n] for planes in exposures] for n in (1, 2))
     places = np.arange(width) / (1 << subsampling[0])
     code = np.uint16(0)
     y, cb, cr = empty_planes(
-        [np.broadcast_to(code, lumas.shape[1:]), *[np.broadcast_to(code, chroma.shape[2:])] * 2]
+        [np.broadcast_to(code, (height, width)), *[np.broadcast_to(code, cbs[0].shape)] * 2]
     )
     linear = np.empty((height if keep else 0, width, 3), np.float32)
     one = one_white_balance(len(gaps_ev)) if gains is None else gains
     how = tables(tuple(gaps_ev), one, transfer, bits, color.full_range)
     rows.merge(
-        lumas,
-        chroma,
+        _alike(lumas),
+        _alike(cbs),
+        _alike(crs),
         np.array((black, 1 / (white - black), neutral, 0.5 / half), np.float32),
         subsampling,
         places.astype(np.uint32),
@@ -174,7 +176,7 @@ def merged(
         differences_to_rgb(color, height),
         how.light,
         how.weights,
-        how.unclipped,
+        FADE,
         how.floors,
         how.scales,
         how.sure,
@@ -191,12 +193,21 @@ def merged(
     return (y,) if grey else (y, cb, cr), linear if keep else None
 
 
+def _alike(planes: Sequence[Plane]) -> tuple[Plane, ...]:
+    """Planes as one kind for compiled loops: read-only, contiguous, and 2, 4, 8, ... of them, the last repeated."""
+    alike = [np.ascontiguousarray(plane).view() for plane in planes]
+    for plane in alike:
+        plane.flags.writeable = False
+    missing = (1 << max(1, (len(alike) - 1).bit_length())) - len(alike)
+    return (*alike, *alike[-1:] * missing)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tables:
     """What N exposures tell, as `radiance_rows` looks it up.
 
     Args:
-        light, unclipped: linear light, and share that has not clipped, by R'G'B'.
+        light: linear light, by R'G'B'.
         weights: (N, nodes), by luma.
         floors, sure: (N,), see `radiance_rows.merge`.
         far: (N, 3), see there.
@@ -204,7 +215,6 @@ class Tables:
     """
 
     light: Map
-    unclipped: Map
     weights: Map
     floors: Map
     sure: npt.NDArray[np.bool_]
@@ -223,7 +233,6 @@ def tables(
     rounding = np.gradient(light, values) / (white - black)
     variance = READ_NOISE**2 + light / FULL_WELL + rounding**2 / 12
     weights = 4.0 ** np.asarray(gaps_ev)[:, None] / variance
-    part = np.clip((FADE_END - values) / (FADE_END - FADE_START), 0, 1)
     floors = np.zeros(len(gaps_ev))
     floors[0] = TRACE * float(weights[0, -1])
     beyond = FAR * 2.0 ** -np.diff(gaps_ev)  # of each but the brightest
@@ -233,11 +242,10 @@ def tables(
     far[:-1, 2] = beyond ** (1 / photometric.GAMMA)
     scales = np.asarray(gains) * 2.0 ** -np.asarray(gaps_ev)[:, None]
     sure = np.diff(gaps_ev, prepend=gaps_ev[0]) >= SURE_EV
-    first, unclipped, each, floor, most, scale = (
-        np.asarray(one, np.float32)
-        for one in (light, part * part * (3 - 2 * part), weights, floors, far, scales)
+    first, each, floor, most, scale = (
+        np.asarray(one, np.float32) for one in (light, weights, floors, far, scales)
     )
-    return Tables(first, unclipped, each, floor, sure, most, scale)
+    return Tables(first, each, floor, sure, most, scale)
 
 
 def differences_to_rgb(color: ColorInfo, height: int) -> Map:

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.frame import Map, Plane
-from streamfuse.core.jit import kernel
+from streamfuse.core.jit import kernel, kernel_of_apart
 
 NODES, FEWER_NODES = 4096, 1024
 PER_OCTAVE, LOWEST, HIGHEST = 256, -14, 14
 _SHIFT = np.int32(15)  # bits of a float32 that are finer than one of PER_OCTAVE: 23 - 8
 _FIRST = np.int32((127 + LOWEST) * PER_OCTAVE)
 _LAST = np.int32((HIGHEST - LOWEST) * PER_OCTAVE - 1)
+_BLOCK = 320  # pixels that are asked for together
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
 
 
@@ -74,9 +75,9 @@ def _chroma(
         out[i] = framed[left] + weight[i] * (framed[left + np.uint32(1)] - framed[left])
 
 
-@kernel
+@kernel_of_apart
 def _beyond(luma: Map, cb: Map, cr: Map, to_rgb: Map, brighter: Map, far: Map) -> bool:
-    """Whether a line shows anything that has clipped in the next brighter exposure for sure; see `_add`."""
+    """Whether a line shows anything that has clipped in the next brighter exposure for sure; see `_forget`."""
     found = False
     for i in range(len(luma)):
         green = to_rgb[1] * cb[i] + to_rgb[2] * cr[i]
@@ -85,103 +86,121 @@ def _beyond(luma: Map, cb: Map, cr: Map, to_rgb: Map, brighter: Map, far: Map) -
     return found
 
 
-@kernel
-def _add(
-    luma: Map,
-    cb: Map,
-    cr: Map,
-    to_rgb: Map,
-    light: Map,
-    weight: Map,
-    unclipped: Map,
-    floor: np.float32,
-    scale: Map,
-    sure: bool,
-    brighter: Map,
-    far: Map,
-    total: Map,
-    sums: Map,
-    least: Map,
-    settled: npt.NDArray[np.bool_],
-) -> None:
-    """Add one exposure: of each channel its weight to the total, weight x radiance to the sums, all (3, w).
+@kernel_of_apart
+def _forget(
+    luma: Map, cb: Map, cr: Map, of_cb: np.float32, of_cr: np.float32, brighter: Map, far: Map, total: Map, sums: Map,
+    least: Map, settled: npt.NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Forget what brighter exposures tell of a channel that has clipped in them, whatever they say.
 
-    `least` (3, w) rises to what a channel must have that clips. A pixel is settled, and darker exposures are not asked,
+    A channel that is beyond `far[0]` here is clipped in all of them, and so is a pixel whose luma is above `far[1]` and
+    `far[2]` times what the next `brighter` one has: chroma that is shared with the pixels around hides it.
+    """
+    for i in range(len(luma)):
+        code = luma[i] + of_cb * cb[i] + of_cr * cr[i]
+        lost = (code > far[0]) | ((luma[i] > far[1]) & (luma[i] > far[2] * brighter[i]))
+        total[i] = _ZERO if lost else total[i]
+        sums[i] = _ZERO if lost else sums[i]
+        least[i] = _ZERO if lost else least[i]
+        settled[i] = settled[i] & (not lost)
+
+
+@kernel
+def _all(settled: npt.NDArray[np.bool_]) -> bool:
+    """Whether all are; to look at every one is faster than to stop."""
+    found = True
+    for i in range(len(settled)):
+        found &= settled[i]
+    return found
+
+
+@kernel
+def _unclipped(node: np.uint32, fade: Map, top: np.float32) -> np.float32:
+    """Share of a channel that has not clipped: it falls smoothly from 1 to 0 along the fade."""
+    part = min(max((fade[0] - np.float32(np.int32(node)) / top) * fade[1], _ZERO), _ONE)
+    return part * part * (np.float32(3) - np.float32(2) * part)
+
+
+@kernel_of_apart
+def _add(
+    luma: Map, cb: Map, cr: Map, to_rgb: Map, light: Map, weight: Map, fade: Map, floor: np.float32, scale: Map,
+    sure: bool, settled: npt.NDArray[np.bool_], total_r: Map, total_g: Map, total_b: Map, sum_r: Map, sum_g: Map,
+    sum_b: Map, least_r: Map, least_g: Map, least_b: Map,
+) -> None:  # fmt: skip
+    """Add one exposure: of each channel its weight to the total, weight x radiance to the sum.
+
+    `least` rises to what a channel must have that clips. A pixel is settled, and darker exposures are not asked,
     once no channel of it clips in an exposure that is `sure`: beside it a darker one would weigh next to nothing.
-    But a channel that is beyond `far[0]` here is clipped in all brighter exposures, whatever they say, and so is a
-    pixel whose luma is above `far[1]` and `far[2]` times what the next `brighter` one has: chroma that is shared with
-    the pixels around hides it.
+    There are no branches, so that the compiler takes several pixels at once: what is not asked is added 0 times.
     """
     top = np.float32(len(light) - 1)
-    within = not _beyond(luma, cb, cr, to_rgb, brighter, far)  # as of most lines
-    for i in range(luma.shape[0]):
-        if settled[i] and within:
-            continue
-        red_code = luma[i] + to_rgb[0] * cr[i]
-        green_code = luma[i] - to_rgb[1] * cb[i] - to_rgb[2] * cr[i]
-        blue_code = luma[i] + to_rgb[3] * cb[i]
-        lost = luma[i] > far[1] and luma[i] > far[2] * brighter[i]
-        if lost or max(red_code, green_code, blue_code) > far[0]:
-            settled[i] = False
-            for c, code in enumerate((red_code, green_code, blue_code)):
-                if lost or code > far[0]:
-                    total[c, i], sums[c, i], least[c, i] = _ZERO, _ZERO, _ZERO
-        elif settled[i]:
-            continue
-        r, g, b = _node(red_code, top), _node(green_code, top), _node(blue_code, top)
-        share = weight[_node(luma[i], top)]
-        kept_r, kept_g, kept_b = unclipped[r], unclipped[g], unclipped[b]
-        red, green, blue = share * kept_r + floor, share * kept_g + floor, share * kept_b + floor
-        total[0, i] += red
-        total[1, i] += green
-        total[2, i] += blue
+    for i in range(len(luma)):
+        r = _node(luma[i] + to_rgb[0] * cr[i], top)
+        g = _node(luma[i] - to_rgb[1] * cb[i] - to_rgb[2] * cr[i], top)
+        b = _node(luma[i] + to_rgb[3] * cb[i], top)
+        asked = _ZERO if settled[i] else _ONE
+        share = asked * weight[_node(luma[i], top)]
+        kept_r, kept_g, kept_b = _unclipped(r, fade, top), _unclipped(g, fade, top), _unclipped(b, fade, top)
         light_r, light_g, light_b = light[r] * scale[0], light[g] * scale[1], light[b] * scale[2]
-        sums[0, i] += red * light_r
-        sums[1, i] += green * light_g
-        sums[2, i] += blue * light_b
-        if kept_r * kept_g * kept_b == _ONE:
-            settled[i] = sure
-        else:
-            least[0, i] = max(least[0, i], (_ONE - kept_r) * light_r)
-            least[1, i] = max(least[1, i], (_ONE - kept_g) * light_g)
-            least[2, i] = max(least[2, i], (_ONE - kept_b) * light_b)
+        trace = asked * floor
+        red, green, blue = share * kept_r + trace, share * kept_g + trace, share * kept_b + trace
+        total_r[i] += red
+        total_g[i] += green
+        total_b[i] += blue
+        sum_r[i] += red * light_r
+        sum_g[i] += green * light_g
+        sum_b[i] += blue * light_b
+        least_r[i] = max(least_r[i], asked * (_ONE - kept_r) * light_r)
+        least_g[i] = max(least_g[i], asked * (_ONE - kept_g) * light_g)
+        least_b[i] = max(least_b[i], asked * (_ONE - kept_b) * light_b)
+        settled[i] |= sure & (kept_r * kept_g * kept_b == _ONE)
 
 
-@kernel
+@kernel_of_apart
 def _divide(total: Map, least: Map, sums: Map) -> None:
-    for i in range(total.shape[1]):
-        for c in range(3):
-            sums[c, i] = max(sums[c, i] / total[c, i], least[c, i])
+    for i in range(len(total)):
+        sums[i] = max(sums[i] / total[i], least[i])
 
 
-@kernel
+@kernel_of_apart
+def _to_output(red: Map, green: Map, blue: Map, matrix: Map, knee: np.float32) -> bool:
+    """Turn a line of radiance into luminance of the output's R, G and B; tell whether any is beyond the knee."""
+    beyond = False
+    for i in range(len(red)):
+        one, two, three = red[i], green[i], blue[i]
+        red[i] = matrix[0, 0] * one + matrix[0, 1] * two + matrix[0, 2] * three
+        green[i] = matrix[1, 0] * one + matrix[1, 1] * two + matrix[1, 2] * three
+        blue[i] = matrix[2, 0] * one + matrix[2, 1] * two + matrix[2, 2] * three
+        beyond |= max(red[i], green[i], blue[i]) > knee
+    return beyond
+
+
+@kernel_of_apart
+def _roll_off(red: Map, green: Map, blue: Map, gain: Map, knee: np.float32) -> None:
+    """Multiply by a gain that is looked up by the largest of the three, which keeps the colour; 1 up to the knee."""
+    for i in range(len(red)):
+        largest = max(red[i], green[i], blue[i])
+        fit = gain[_step(largest)]
+        fit = fit if largest > knee else _ONE
+        red[i], green[i], blue[i] = red[i] * fit, green[i] * fit, blue[i] * fit
+
+
+@kernel_of_apart
 def _code(
-    light: Map, matrix: Map, gain: Map, signal: Map, luma: Map, knee: np.float32, line: Plane, codes: Map, cb: Map,
-    cr: Map,
-) -> None:  # fmt: skip
+    red: Map, green: Map, blue: Map, signal: Map, luma: Map, codes: Map, line: Plane, cb: Map, cr: Map
+) -> None:
     """Y' of a line, stored; Cb and Cr, added.
 
     Args:
-        light: (3, w).
-        matrix: (3, 3), from it to luminance of the output's R, G and B.
-        gain: roll-off by the largest of them, which keeps the colour.
-        knee: up to which it is 1.
-        signal: R'G'B' by luminance.
+        red, green, blue: luminance.
+        signal: R'G'B' by it.
         luma: weights of R', G' and B', then what Cb and Cr are divided by.
-        codes: (2,), what Y' is multiplied by and gets added.
+        codes: what Y' is multiplied by and gets added.
     """
     for i in range(len(line)):
-        one, two, three = light[0, i], light[1, i], light[2, i]
-        red = matrix[0, 0] * one + matrix[0, 1] * two + matrix[0, 2] * three
-        green = matrix[1, 0] * one + matrix[1, 1] * two + matrix[1, 2] * three
-        blue = matrix[2, 0] * one + matrix[2, 1] * two + matrix[2, 2] * three
-        largest = max(red, green, blue)
-        if largest > knee:
-            fit = gain[_step(largest)]
-            red, green, blue = red * fit, green * fit, blue * fit
-        r, g, b = signal[_step(red)], signal[_step(green)], signal[_step(blue)]
+        r, g, b = signal[_step(red[i])], signal[_step(green[i])], signal[_step(blue[i])]
         y = luma[0] * r + luma[1] * g + luma[2] * b
-        line[i] = y * codes[0] + codes[1]
+        line[i] = np.int32(y * codes[0] + codes[1])
         cb[i] += (b - y) * luma[3]
         cr[i] += (r - y) * luma[4]
 
@@ -208,8 +227,9 @@ def _store_chroma(
 
 @kernel
 def merge(
-    lumas: Plane,
-    chroma: Plane,
+    lumas: tuple[Plane, ...],
+    cbs: tuple[Plane, ...],
+    crs: tuple[Plane, ...],
     levels: Map,
     subsampling: tuple[int, int],
     index: npt.NDArray[np.uint32],
@@ -217,7 +237,7 @@ def merge(
     to_rgb: Map,
     light: Map,
     weights: Map,
-    unclipped: Map,
+    fade: Map,
     floors: Map,
     scales: Map,
     sure: npt.NDArray[np.bool_],
@@ -234,23 +254,25 @@ def merge(
     """Merge N exposures of one instant and code the radiance.
 
     Args:
-        lumas, chroma: code values (N, H, W) and (N, 2, h, w).
+        lumas, cbs, crs: code values (H, W) and (h, w) of each exposure; more than N of them are not looked at.
         levels: black and scale of luma, neutral and scale of chroma.
         subsampling: log2, across and down.
         index, part: where the columns of luma lie in a line of chroma: the left one, and the way to the next.
         to_rgb: what Cr adds to R', Cb and Cr take from G', Cb adds to B'.
-        light, unclipped: by the nodes of R'G'B'.
+        light: by the nodes of R'G'B'.
+        fade: R'G'B' at which a channel has clipped, and one over how far below it begins to.
         weights: (N, NODES), by luma.
         floors, scales: of each exposure, added to its weight, and radiance of R, G and B at its full scale.
         sure: whether an exposure needs no darker one beside it where it does not clip.
-        far: (N, 3), by what all brighter exposures have clipped for sure, see `_add`.
-        matrix, gain, knee, signal, luma: see `_code`.
+        far: (N, 3), by what all brighter exposures have clipped for sure, see `_forget`.
+        matrix, gain, knee, signal, luma: see `_to_output`, `_roll_off` and `_code`.
         codes: scale and offset of Y', scale and neutral of chroma, the offset with what rounds.
         out: Y (H, W), Cb and Cr (h, w).
         linear: (H, W, 3) for the radiance, or of no rows.
     """
-    count, height, width = lumas.shape
-    columns, rows = chroma.shape[3], chroma.shape[2]
+    count = len(floors)
+    height, width = lumas[0].shape
+    rows, columns = cbs[0].shape
     across, down = 1 << subsampling[0], 1 << subsampling[1]
     y_lines, cb, cr = (
         np.empty((2, width), np.float32),
@@ -260,6 +282,8 @@ def merge(
     framed, total = np.empty(columns + 1, np.float32), np.empty((3, width), np.float32)
     sums, coarse = np.empty((3, width), np.float32), np.zeros((2, width), np.float32)
     least = np.empty((3, width), np.float32)
+    of_cb = (_ZERO, -to_rgb[1], to_rgb[3])
+    of_cr = (to_rgb[0], -to_rgb[2], _ZERO)
     settled = np.empty(width, np.bool_)
     for y in range(height):
         settled[:] = False
@@ -272,39 +296,37 @@ def merge(
         upper, lower = min(max(above, 0), rows - 1), min(max(above + 1, 0), rows - 1)
         for k in range(count - 1, -1, -1):
             y_line = y_lines[k & 1]
-            _luma(lumas[k, y], levels[0], levels[1], y_line)
-            _chroma(
-                chroma[k, 0, upper], chroma[k, 0, lower], way, levels[2], levels[3], index, part, framed, cb
-            )
-            _chroma(
-                chroma[k, 1, upper], chroma[k, 1, lower], way, levels[2], levels[3], index, part, framed, cr
-            )
-            _add(
-                y_line,
-                cb,
-                cr,
-                to_rgb,
-                light,
-                weights[k],
-                unclipped,
-                floors[k],
-                scales[k],
-                sure[k],
-                y_lines[(k & 1) ^ int(k < count - 1)],
-                far[k],
-                total,
-                sums,
-                least,
-                settled,
-            )
-        _divide(total, least, sums)
+            _luma(lumas[k][y], levels[0], levels[1], y_line)
+            ends = np.uint32(upper), np.uint32(lower)
+            for plane, line in ((cbs[k], cb), (crs[k], cr)):
+                _chroma(plane[ends[0]], plane[ends[1]], way, levels[2], levels[3], index, part, framed, line)
+            for first in range(0, width, _BLOCK):
+                here = slice(first, min(first + _BLOCK, width))
+                luma_here, cb_here, cr_here, done = y_line[here], cb[here], cr[here], settled[here]
+                brighter = y_lines[(k & 1) ^ 1][here]
+                if k < count - 1 and _beyond(luma_here, cb_here, cr_here, to_rgb, brighter, far[k]):
+                    for c in range(3):
+                        _forget(
+                            luma_here, cb_here, cr_here, of_cb[c], of_cr[c], brighter, far[k],
+                            total[c][here], sums[c][here], least[c][here], done,
+                        )  # fmt: skip
+                if not _all(done):
+                    _add(
+                        luma_here, cb_here, cr_here, to_rgb, light, weights[k], fade, floors[k], scales[k], sure[k],
+                        done, total[0][here], total[1][here], total[2][here], sums[0][here], sums[1][here],
+                        sums[2][here], least[0][here], least[1][here], least[2][here],
+                    )  # fmt: skip
+        for c in range(3):
+            _divide(total[c], least[c], sums[c])
         if len(linear) > 0:
             for c in range(3):
                 linear[y, :, c] = sums[c]
-        _code(sums, matrix, gain, signal, luma, knee, out[0][y], codes, coarse[0], coarse[1])
+        if _to_output(sums[0], sums[1], sums[2], matrix, knee):
+            _roll_off(sums[0], sums[1], sums[2], gain, knee)
+        _code(sums[0], sums[1], sums[2], signal, luma, codes, out[0][y], coarse[0], coarse[1])
         if (y + 1) % down == 0 or y == height - 1:
-            here = np.float32(y % down + 1)
-            per = _ONE / (here * np.float32(across * across))
+            lines = np.float32(y % down + 1)
+            per = _ONE / (lines * np.float32(across * across))
             _store_chroma(coarse[0], across, per, codes[2], codes[3], out[1][y // down])
             _store_chroma(coarse[1], across, per, codes[2], codes[3], out[2][y // down])
             coarse[:] = _ZERO

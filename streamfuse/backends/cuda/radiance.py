@@ -137,7 +137,7 @@ def _light(lumas: Tensor, chroma: Tensor | None, meaning: Meaning, aligned: Devi
         total, sums, least = (torch.where(beyond, 0.0, one) for one in (total, sums, least))
         asked = ~settled | beyond.any(0)
         node = _node(codes, top)
-        kept, shown = how.unclipped[node], how.light[node] * how.scales[k][:, None, None]
+        kept, shown = _unclipped(node / top), how.light[node] * how.scales[k][:, None, None]
         weight = (how.weights[k][_node(luma, top)] * kept + how.floors[k]) * asked
         total, sums = total + weight, sums + weight * shown
         open_ = kept.prod(0) == 1
@@ -158,6 +158,13 @@ def _enlarged(plane: Tensor, size: tuple[int, ...], subsampling: tuple[int, int]
     left = place.floor().long()
     right = (left + 1).clamp(max=plane.shape[1] - 1)
     return torch.lerp(lines[:, left], lines[:, right], place - left)
+
+
+def _unclipped(values: Tensor) -> Tensor:
+    """As `radiance_rows._unclipped`."""
+    end, per = (float(one) for one in rule.FADE)
+    part = ((end - values) * per).clamp(0, 1)
+    return part * part * (3 - 2 * part)
 
 
 def _node(values: Tensor, top: int) -> Tensor:
@@ -209,7 +216,6 @@ class _DeviceTables:
     """`fusion.radiance.Tables`, on a device."""
 
     light: Tensor
-    unclipped: Tensor
     weights: Tensor
     floors: Tensor
     sure: Tensor
@@ -220,7 +226,7 @@ class _DeviceTables:
 @lru_cache(maxsize=8)
 def _tables(tables: rule.Tables, device: torch.device) -> _DeviceTables:
     one = tables
-    every = one.light, one.unclipped, one.weights, one.floors, one.sure, one.far, one.scales
+    every = one.light, one.weights, one.floors, one.sure, one.far, one.scales
     return _DeviceTables(*(torch.from_numpy(table).to(device) for table in every))
 
 
