@@ -111,7 +111,7 @@ def evaluate_video(
 
     \b
     streamfuse evaluate video clip.mp4 hdr_frames/ --gap 3 --json figures.json --report figures.html
-    streamfuse evaluate video --flow panoramas/ --gap 3 --gap 5 --no-peers
+    streamfuse evaluate video --flow panoramas/ --gap 3 --gap 5 --no-baselines
     """
     from streamfuse.config import load_config
     from streamfuse.lab.evaluate.metrics import left_out
