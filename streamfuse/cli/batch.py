@@ -12,18 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamfuse.cli.common_options import (
-    BITS,
-    CODEC,
-    CONFIG,
-    CRF,
-    DEINTERLACE,
-    DEVICE,
-    FUSER,
-    JSON,
-    PRESET,
-    QUIET,
-)
+from streamfuse.cli import common_options as common
 from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.hdr_options import hdr_options
 from streamfuse.cli.look_options import look_options
@@ -55,28 +44,26 @@ _MAX_LOOKED_AT = 50  # files, before the first is begun
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: half of the CPUs.")
 @click.option("--ray", metavar="ADDRESS", help="Use a Ray cluster: auto, local, or ray://HOST:PORT.")
 @click.option("--resume", is_flag=True, help="Go on where an earlier run with the same settings ended.")
-@CONFIG
-@PRESET
-@FUSER
-@DEVICE
+@common.CONFIG
+@common.PRESET
+@common.FUSER
+@common.DEVICE
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
     help="Of each process; default: all CPUs, shared out.",
 )
-@DEINTERLACE
+@common.DEINTERLACE
 @look_options
-@CODEC
-@CRF
-@BITS
-@click.option(
-    "--audio", type=click.Choice(["auto", "copy", "none"]), help="Copy, convert or leave out sound."
-)
+@common.CODEC
+@common.CRF
+@common.BITS
+@common.AUDIO
 @hdr_options
-@click.option("--overwrite", is_flag=True, default=None, help="Replace existing outputs.")
-@JSON
-@QUIET
+@common.OVERWRITE
+@common.JSON
+@common.QUIET
 def batch(
     inputs: tuple[str, ...],
     output: Path,
