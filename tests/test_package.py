@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -79,6 +80,13 @@ def test_every_public_name_is_there_and_explained(name):
     assert name in dir(streamfuse)
     if name != "__version__":
         assert found.__doc__
+
+
+def test_every_public_name_is_in_the_reference():
+    page = (REPOSITORY / "docs" / "reference" / "api.md").read_text()
+    shown = set(re.findall(r"::: streamfuse\.(\S+)", page))
+    for name in set(streamfuse.__all__) - {"__version__"}:
+        assert {name, getattr(streamfuse, name).__module__.removeprefix("streamfuse.")} & shown, name
 
 
 def test_the_version_is_one():

@@ -16,7 +16,7 @@ from streamfuse.core.color import chroma_shape
 from streamfuse.core.frame import Exposure, Frame
 from streamfuse.errors import CameraError, StreamfuseError, without_credentials
 
-_MOST_STRAYS = 8  # frames in a row that are unlike those before: more are no accident
+_MAX_STRAYS = 8  # frames in a row that are unlike those before: more are no accident
 _LOG = logging.getLogger("streamfuse.camera")
 _EVENT: dict[str, object] = {"event": "source", "fields": {}}
 _WANTED = (
@@ -116,10 +116,10 @@ class Watched:
         """
         wrong = what_is_wrong(frame)
         size = "" if wrong else f"{frame.width}x{frame.height}, {frame.bits} bit, {len(frame.planes)} planes"
-        if wrong is None and (self._size in (None, size) or self._strays >= _MOST_STRAYS):
+        if wrong is None and (self._size in (None, size) or self._strays >= _MAX_STRAYS):
             self._size, self._strays = size, 0
             return True
-        if wrong and (self._size is None or self._strays >= _MOST_STRAYS):
+        if wrong and (self._size is None or self._strays >= _MAX_STRAYS):
             raise CameraError(f"The driver of {self.name} gave {wrong}, {_WANTED}.")
         if not self._left_out:
             told = wrong or f"a frame of {size}"

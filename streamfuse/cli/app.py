@@ -14,29 +14,11 @@ import click
 from streamfuse._version import __version__
 from streamfuse.cli import batch as cli_batch
 from streamfuse.cli import bench as cli_bench
+from streamfuse.cli import common_options as common
 from streamfuse.cli import evaluate as cli_evaluate
 from streamfuse.cli import live as cli_live
 from streamfuse.cli import stills as cli_stills
 from streamfuse.cli import zmq as cli_zmq
-from streamfuse.cli.common_options import (
-    BITS,
-    CODEC,
-    CONFIG,
-    CRF,
-    CYCLE,
-    DEINTERLACE,
-    DEVICE,
-    FIRST,
-    FUSER,
-    JSON,
-    PIX_FMT,
-    PRESET,
-    QUIET,
-    STAGES,
-    THREADS,
-    renamed,
-    with_options,
-)
 from streamfuse.cli.config_group import config_group
 from streamfuse.cli.error_group import EXIT_INTERRUPTED, ErrorGroup
 from streamfuse.cli.hdr_options import hdr_options
@@ -68,45 +50,37 @@ def main() -> None:
     """
 
 
-@main.command(context_settings={"token_normalize_func": renamed})
+@main.command(context_settings={"token_normalize_func": common.renamed})
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
     "-o", "--output", required=True, metavar="OUTPUT", help="Video file, image folder or pattern, or null:."
 )
-@CONFIG
-@CYCLE
-@FIRST
+@common.CONFIG
+@common.CYCLE
+@common.FIRST
 @click.option("--under-first", "first", flag_value="under", help="Same as --first under.")
 @click.option("--over-first", "first", flag_value="over", help="Same as --first over.")
-@click.option("--exposures", metavar="SIDECAR", help="CSV or JSON: frame, exposure_us, gain.")
+@common.SIDECAR
 @click.option(
     "--offset",
     type=float,
     metavar="SECONDS",
     help="Of two files, one per exposure: how much later the second began; default: found out.",
 )
-@DEINTERLACE
-@click.option(
-    "--rate",
-    type=click.Choice(["full", "half"]),
-    help="full: a fused frame for every frame; half: per bracket.",
-)
+@common.DEINTERLACE
+@common.RATE
 @click.option(
     "--fps",
     metavar="RATE",
     help="Frame rate of images and of bare streams (.h264), such as 25 or 24000/1001.",
 )
-@with_options(STAGES)
+@common.with_options(common.STAGES)
 @look_options
-@CODEC
-@CRF
-@PIX_FMT
+@common.CODEC
+@common.CRF
+@common.PIX_FMT
 @click.option("--speed", help="The encoder's own preset, such as veryfast.")
-@click.option(
-    "--audio",
-    type=click.Choice(["auto", "copy", "none"]),
-    help="auto: copy sound, convert what the container cannot hold; copy: never convert; none: leave it out.",
-)
+@common.AUDIO
 @hdr_options
 @click.option("--side-by-side", is_flag=True, default=None, help="Write under | over | fused.")
 @click.option(
@@ -115,15 +89,15 @@ def main() -> None:
     metavar="DIR",
     help="Pictures of every 10th frame as each stage saw it: exposures, trust, weights, fused.",
 )
-@click.option("--frames", metavar="A:B", help="Frames A to B-1 only, counted from 0; they keep their times.")
-@PRESET
-@FUSER
-@DEVICE
-@THREADS
-@BITS
-@click.option("--overwrite", is_flag=True, default=None, help="Replace an existing output.")
-@JSON
-@QUIET
+@common.FRAMES
+@common.PRESET
+@common.FUSER
+@common.DEVICE
+@common.THREADS
+@common.BITS
+@common.OVERWRITE
+@common.JSON
+@common.QUIET
 def fuse(
     inputs: tuple[str, ...],
     output: str,

@@ -8,22 +8,11 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamfuse.cli.common_options import (
-    BITS,
-    CODEC,
-    CONFIG,
-    CRF,
-    DEINTERLACE,
-    DEVICE,
-    FUSER,
-    JSON,
-    PRESET,
-    QUIET,
-)
+from streamfuse.cli import common_options as common
 from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.hdr_options import hdr_options
 from streamfuse.cli.look_options import look_options
@@ -32,9 +21,7 @@ from streamfuse.errors import StreamfuseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
-    from streamfuse.runtime.batch.batch_run import FileResult
     from streamfuse.runtime.batch.plan import Film
 
 _MAX_LOOKED_AT = 50  # files, before the first is begun
@@ -57,28 +44,26 @@ _MAX_LOOKED_AT = 50  # files, before the first is begun
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: half of the CPUs.")
 @click.option("--ray", metavar="ADDRESS", help="Use a Ray cluster: auto, local, or ray://HOST:PORT.")
 @click.option("--resume", is_flag=True, help="Go on where an earlier run with the same settings ended.")
-@CONFIG
-@PRESET
-@FUSER
-@DEVICE
+@common.CONFIG
+@common.PRESET
+@common.FUSER
+@common.DEVICE
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
     help="Of each process; default: all CPUs, shared out.",
 )
-@DEINTERLACE
+@common.DEINTERLACE
 @look_options
-@CODEC
-@CRF
-@BITS
-@click.option(
-    "--audio", type=click.Choice(["auto", "copy", "none"]), help="Copy, convert or leave out sound."
-)
+@common.CODEC
+@common.CRF
+@common.BITS
+@common.AUDIO
 @hdr_options
-@click.option("--overwrite", is_flag=True, default=None, help="Replace existing outputs.")
-@JSON
-@QUIET
+@common.OVERWRITE
+@common.JSON
+@common.QUIET
 def batch(
     inputs: tuple[str, ...],
     output: Path,
@@ -106,13 +91,14 @@ def batch(
     from streamfuse.look.cube import read_cube
     from streamfuse.runtime.batch.batch_run import Batch
     from streamfuse.runtime.batch.plan import find_sources, plan_films
+    from streamfuse.runtime.progress import BatchReporter
 
     config = load_config(config_name or "default")
     config = config.with_overrides(**options)
     if config.look.lut is not None:
         read_cube(config.look.lut)
     processes = workers or max(1, (os.cpu_count() or 1) // 2)
-    shown = _Shown(quiet=quiet or as_json)
+    shown = BatchReporter(quiet=quiet or as_json)
     try:
         with on_signals(_interrupt, signal.SIGTERM, signal.SIGHUP), shown:
             films = plan_films(find_sources(inputs), output, config, segments, suffix)
@@ -158,70 +144,3 @@ def _compile_ahead(films: Sequence[Film], compiling: Callable[[], None]) -> None
             if kind not in kinds:
                 kinds.add(kind)
                 compile_ahead(film.config, kind, compiling)
-
-
-class _Shown:
-    """What a person sees on standard error: a bar on a terminal from the beginning, and a line for each file.
-
-    Args:
-        quiet: nothing.
-    """
-
-    def __init__(self, *, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self._quiet = quiet
-        self._told_compiling = False
-        self._console = Console(stderr=True, highlight=False)
-        self._bar: Progress | None = None
-        if not quiet and self._console.is_terminal:
-            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-            self._bar = Progress(*columns, console=self._console)
-            self._task = self._bar.add_task("looking at the files", total=None)
-
-    def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def begin(self, files: int, parts: int, processes: int) -> None:
-        """Say what is to be done."""
-        noun = "1 file" if files == 1 else f"{files} files"
-        cut = f" in {parts} parts" if parts > files else ""
-        self._print(f"Fusing {noun}{cut}, {min(processes, max(parts, 1))} at a time.")
-        if self._bar is not None:
-            self._bar.update(self._task, description="parts" if cut else "files", total=parts)
-
-    def compiling(self) -> None:
-        """Say once why nothing is done yet."""
-        from streamfuse.runtime.progress import COMPILING
-
-        if not self._told_compiling:
-            self._told_compiling = True
-            self._print(COMPILING)
-
-    def tell(self, file: FileResult | None, finished: int, wanted: int) -> None:
-        """Take the report of a `Batch`."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=finished, total=wanted)
-        if file is None:
-            if self._bar is None:
-                self._print(f"[{finished}/{wanted}]")
-            return
-        for note in file.result.notes:
-            self._print(note)
-        for warning in file.result.warnings:
-            self._print(f"Warning: {warning}")
-        what = f"{file.result.frames_out} frames" if file.status != "failed" else "failed"
-        self._print(f"[{finished}/{wanted}] {file.output}: {what}.")
-
-    def _print(self, text: str) -> None:
-        if not self._quiet:
-            self._console.print(text, soft_wrap=True, markup=False)

@@ -53,6 +53,23 @@ CODEC: Option = click.option("--codec", help="h264, hevc, av1, vp9, ffv1, prores
 CRF: Option = click.option("--crf", type=float, help="Constant rate factor: lower is better and larger.")
 PIX_FMT: Option = click.option("--pix-fmt", help="Pixel format to store, such as yuv420p10le.")
 BITS = depth(["8", "10", "12", "16"], "Output depth; default: the input's.")
+RATE: Option = click.option(
+    "--rate",
+    type=click.Choice(["full", "half"]),
+    help="full: a fused frame for every frame; half: per bracket.",
+)
+SIDECAR: Option = click.option(
+    "--exposures", metavar="SIDECAR", help="CSV or JSON: frame, exposure_us, gain."
+)
+FRAMES: Option = click.option(
+    "--frames", metavar="A:B", help="Frames A to B-1 only, counted from 0; they keep their times."
+)
+AUDIO: Option = click.option(
+    "--audio",
+    type=click.Choice(["auto", "copy", "none"]),
+    help="auto: copy sound, convert what the container cannot hold; copy: never convert; none: leave it out.",
+)
+OVERWRITE: Option = click.option("--overwrite", is_flag=True, default=None, help="Replace existing outputs.")
 THREADS: Option = click.option(
     "--threads", type=click.IntRange(min=1), metavar="N", help="That work at once; default: one for each CPU."
 )
@@ -82,6 +99,12 @@ JSON: Option = click.option(
 QUIET: Option = click.option("--quiet", is_flag=True, help="Print errors only.")
 
 # Of measuring.
+CLIPS: Option = click.argument(
+    "clips", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CLIP..."
+)
+WIDTH: Option = click.option(
+    "--width", type=click.IntRange(min=32), help="Scale videos to this width; of panoramas: 320."
+)
 ONE_PRESET: Option = click.option(
     "--preset", type=click.Choice(PRESETS), default="balanced", show_default=True
 )

@@ -7,28 +7,17 @@ from typing import Any, get_args
 
 import click
 
-from streamfuse.cli.common_options import (
-    BASELINES,
-    FUSER,
-    GAPS,
-    JSON_FILE,
-    NOISE,
-    ONE_PRESET,
-    PRESETS,
-    SIMULATED_CYCLE,
-    STAGES,
-    with_options,
-)
+from streamfuse.cli import common_options as common
 from streamfuse.core.values import Degradation, Preset
 
 
 @click.command(name="video")
-@click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CLIP...")
-@ONE_PRESET
-@FUSER
-@with_options(STAGES)
-@GAPS
-@SIMULATED_CYCLE
+@common.CLIPS
+@common.ONE_PRESET
+@common.FUSER
+@common.with_options(common.STAGES)
+@common.GAPS
+@common.SIMULATED_CYCLE
 @click.option(
     "--frames",
     "--count",
@@ -45,9 +34,9 @@ from streamfuse.core.values import Degradation, Preset
     show_default=True,
     help="Take every so manieth frame of a video or folder: faster motion.",
 )
-@click.option("--width", type=click.IntRange(min=32), help="Scale videos to this width; of panoramas: 320.")
+@common.WIDTH
 @click.option("--range", "range_ev", type=click.FloatRange(1, 30), help="Stretch videos to this range, EV.")
-@NOISE
+@common.NOISE
 @click.option("--drop", type=click.FloatRange(0, 0.5), default=0.0, help="Share of frames lost.")
 @click.option("--double", type=click.FloatRange(0, 0.5), default=0.0, help="Share of frames doubled.")
 @click.option("--drift", type=click.FloatRange(0, 4), default=0.0, help="Slow swing of the exposure, EV.")
@@ -80,8 +69,8 @@ from streamfuse.core.values import Degradation, Preset
 @click.option(
     "--objects", type=click.IntRange(0, 20), help="Things that fly through a panorama; with --flow: 2."
 )
-@BASELINES
-@JSON_FILE
+@common.BASELINES
+@common.JSON_FILE
 @click.option(
     "--report", "report_file", type=click.Path(path_type=Path), metavar="FILE", help="Write an HTML page."
 )
@@ -111,7 +100,7 @@ def evaluate_video(
 
     \b
     streamfuse evaluate video clip.mp4 hdr_frames/ --gap 3 --json figures.json --report figures.html
-    streamfuse evaluate video --flow panoramas/ --gap 3 --gap 5 --no-peers
+    streamfuse evaluate video --flow panoramas/ --gap 3 --gap 5 --no-baselines
     """
     from streamfuse.config import load_config
     from streamfuse.lab.evaluate.metrics import left_out
@@ -156,25 +145,25 @@ def evaluate_video(
 
 
 @click.command(name="hdr")
-@click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CLIP...")
+@common.CLIPS
 @click.option(
     "--preset",
     "presets",
-    type=click.Choice(PRESETS),
+    type=click.Choice(common.PRESETS),
     multiple=True,
     default=("balanced",),
     show_default=True,
     help="Repeatable.",
 )
-@GAPS
-@SIMULATED_CYCLE
+@common.GAPS
+@common.SIMULATED_CYCLE
 @click.option("--start", type=click.IntRange(min=0), default=0, show_default=True, help="First frame.")
 @click.option("--frames", "count", type=click.IntRange(min=3), help="Frames of each clip; default: all.")
-@click.option("--width", type=click.IntRange(min=32), help="Scale videos to this width; of panoramas: 320.")
-@NOISE
+@common.WIDTH
+@common.NOISE
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the noise.")
 @click.option("--told", is_flag=True, help="Frames say how they were exposed, as a sidecar would.")
-@JSON_FILE
+@common.JSON_FILE
 def evaluate_hdr(
     clips: tuple[Path, ...],
     presets: tuple[Preset, ...],
@@ -200,14 +189,14 @@ def evaluate_hdr(
 
 
 @click.command(name="ablation")
-@click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CLIP...")
-@ONE_PRESET
-@GAPS
+@common.CLIPS
+@common.ONE_PRESET
+@common.GAPS
 @click.option(
     "--frames", "count", type=click.IntRange(min=3), default=30, show_default=True, help="Of each clip."
 )
-@click.option("--width", type=click.IntRange(min=32), help="Scale videos to this width.")
-@JSON_FILE
+@common.WIDTH
+@common.JSON_FILE
 def evaluate_ablation(
     clips: tuple[Path, ...], preset: str, gaps: tuple[float, ...], json_file: Path | None, **filming: Any
 ) -> None:
@@ -227,7 +216,7 @@ def evaluate_ablation(
 
 
 @click.command(name="labels")
-@click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CLIP...")
+@common.CLIPS
 @click.option(
     "--gap",
     "gaps",
@@ -237,7 +226,7 @@ def evaluate_ablation(
     show_default=True,
     help="EV between exposures; repeatable.",
 )
-@SIMULATED_CYCLE
+@common.SIMULATED_CYCLE
 @click.option("--frames", type=click.IntRange(min=2), default=1000, show_default=True, help="Of each trial.")
 @click.option("--width", type=click.IntRange(min=48), default=192, show_default=True, help="Of the pictures.")
 @click.option("--drop", type=click.FloatRange(0, 0.5), default=0.01, show_default=True, help="Share lost.")
@@ -256,7 +245,7 @@ def evaluate_ablation(
 )
 @click.option("--drift", type=click.FloatRange(0, 4), default=0.0, help="Slow swing of the exposure, EV.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of noise and losses.")
-@JSON_FILE
+@common.JSON_FILE
 def evaluate_labels(json_file: Path | None, **options: Any) -> None:
     """Count wrong labels in long alternations made from CLIPs, with frames lost, doubled and out of order.
 

@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from streamfuse.cli.camera_options import HLG, STREAM
-from streamfuse.cli.common_options import ALIGN, CONFIG, CYCLE, DEVICE, FUSER, Option, with_options
+from streamfuse.cli.common_options import ALIGN, CONFIG, CYCLE, DEVICE, FUSER, RATE, Option, with_options
 from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.look_options import LOOK, LOOK_KEYS
 from streamfuse.cli.signals import on_signals
@@ -63,11 +63,7 @@ _FUSION: list[Option] = [
         help="Of the network and OpenCV; default: half of the CPUs.",
     ),
     CYCLE,
-    click.option(
-        "--rate",
-        type=click.Choice(["full", "half"]),
-        help="full: a fused frame per frame; half: per bracket.",
-    ),
+    RATE,
     ALIGN,
 ]
 _OUTPUTS: list[Option] = [

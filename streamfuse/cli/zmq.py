@@ -13,24 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamfuse.cli import common_options as common
 from streamfuse.cli.camera_options import HLG, STREAM
-from streamfuse.cli.common_options import (
-    ALIGN,
-    CODEC,
-    CONFIG,
-    CRF,
-    CYCLE,
-    DEVICE,
-    FIRST,
-    FUSER,
-    PIX_FMT,
-    PRESET,
-    QUIET,
-    THREADS,
-    Option,
-    depth,
-    with_options,
-)
 from streamfuse.cli.error_group import EXIT_INTERRUPTED
 from streamfuse.cli.look_options import LOOK
 from streamfuse.cli.signals import on_signals
@@ -44,7 +28,7 @@ if TYPE_CHECKING:
 _HINT_SECONDS = 3.0
 _KEY = click.Path(path_type=Path)
 
-_PUBLISHING: list[Option] = [
+_PUBLISHING: list[common.Option] = [
     click.option(
         "--to", "endpoints", multiple=True, required=True, metavar="ENDPOINT", help="Where to; repeatable."
     ),
@@ -60,19 +44,19 @@ _PUBLISHING: list[Option] = [
         "--wait-for", type=click.IntRange(min=0), default=0, help="Begin when N subscribers are there."
     ),
 ]
-_OUTPUT: list[Option] = [
+_OUTPUT: list[common.Option] = [
     click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output."),
-    QUIET,
+    common.QUIET,
 ]
-_RECORDING: list[Option] = [
-    CODEC,
-    CRF,
-    depth(["8", "10", "12", "16"], "Depth to store; default: as received."),
-    PIX_FMT,
+_RECORDING: list[common.Option] = [
+    common.CODEC,
+    common.CRF,
+    common.depth(["8", "10", "12", "16"], "Depth to store; default: as received."),
+    common.PIX_FMT,
     click.option("--speed", "preset", help="The encoder's own preset, such as veryfast."),
     click.option("--overwrite", is_flag=True, help="Replace an existing file."),
 ]
-_TRUSTING: list[Option] = [
+_TRUSTING: list[common.Option] = [
     click.option("--server", type=_KEY, metavar="NAME.key", help="The publisher's public key (CURVE)."),
     click.option(
         "--keys", type=_KEY, metavar="NAME.key_secret", help="Own keys, where the publisher asks for them."
@@ -82,21 +66,21 @@ _TRUSTING: list[Option] = [
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@with_options(_PUBLISHING, HLG)
+@common.with_options(_PUBLISHING, HLG)
 @click.option(
     "--pixels", type=click.Choice(["native", "nv12", "rgb24", "bgr24", "gray"]), help="Layout of raw frames."
 )
 @click.option("--maps", metavar="NAMES", help="Ride along: weights, ghost, aligned (separated by commas).")
-@CONFIG
-@PRESET
-@FUSER
-@DEVICE
-@THREADS
-@CYCLE
-@FIRST
-@ALIGN
-@click.option("--frames", metavar="A:B", help="Frames A to B-1 only, counted from 0; they keep their times.")
-@with_options(LOOK, STREAM, _OUTPUT)
+@common.CONFIG
+@common.PRESET
+@common.FUSER
+@common.DEVICE
+@common.THREADS
+@common.CYCLE
+@common.FIRST
+@common.ALIGN
+@common.FRAMES
+@common.with_options(LOOK, STREAM, _OUTPUT)
 def publish(
     inputs: tuple[str, ...], endpoints: tuple[str, ...], maps: str | None, config_name: str | None, pace: bool,
     wait_for: int, as_json: bool, quiet: bool, **options: Any,
@@ -126,9 +110,9 @@ def publish(
 
 @click.command(name="capture-publish")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@with_options(_PUBLISHING)
+@common.with_options(_PUBLISHING)
 @click.option("--exposures", type=_KEY, metavar="SIDECAR", help="CSV or JSON: frame, exposure_us, gain.")
-@with_options(STREAM, _OUTPUT)
+@common.with_options(STREAM, _OUTPUT)
 def capture_publish(
     inputs: tuple[str, ...], endpoints: tuple[str, ...], exposures: Path | None, pace: bool, wait_for: int,
     as_json: bool, quiet: bool, **options: Any,
@@ -156,7 +140,7 @@ def capture_publish(
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds of silence; default: 30."
 )
-@with_options(_TRUSTING, _RECORDING, _OUTPUT)
+@common.with_options(_TRUSTING, _RECORDING, _OUTPUT)
 def record(
     endpoint: str, output: str, topic: str | None, timeout: float | None, server: Path | None, keys: Path | None,
     as_json: bool, quiet: bool, **options: Any,
@@ -187,7 +171,7 @@ def record(
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True)
 @click.option("--count", type=click.IntRange(min=1), help="End after so many frames.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="End after so many seconds.")
-@with_options(_TRUSTING, _RECORDING, _OUTPUT)
+@common.with_options(_TRUSTING, _RECORDING, _OUTPUT)
 def subscribe(
     endpoint: str, output: str | None, view: bool, topic: str, latest: bool, follow: bool, timeout: float,
     count: int | None, duration: float | None, server: Path | None, keys: Path | None,

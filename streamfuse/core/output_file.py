@@ -44,6 +44,29 @@ def check_output_file(path: Path, *, overwrite: bool = True) -> None:
     _check_permission(path, found)
 
 
+def check_folder(folder: Path, *, make: bool = False) -> None:
+    """Refuse, before any work is done, a folder that nothing can be written to.
+
+    Args:
+        folder: where files are to be made.
+        make: make it, if its parent is there.
+
+    Raises:
+        OutputError: there is none, it cannot be made, or it may not be written to.
+    """
+    if make:
+        try:
+            folder.mkdir(exist_ok=True)
+        except FileNotFoundError as error:
+            raise OutputError(f"There is no folder {folder.parent}: make it first.") from error
+        except OSError as error:
+            raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+    if not folder.is_dir():
+        raise OutputError(f"There is no folder {folder}: make it first.")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"Nothing can be written to {folder}: you have no permission for it.")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path to write to, and rename it over `path` when that went well; else `path` stays as it was.

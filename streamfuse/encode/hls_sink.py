@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ import av
 from streamfuse.core.arguments import expect_frame
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.options import EncodeOptions
-from streamfuse.core.output_file import Replacement, check_output_file
+from streamfuse.core.output_file import Replacement, check_folder, check_output_file
 from streamfuse.core.protocols import Sink, SourceInfo
 from streamfuse.core.reports import SinkReport
 from streamfuse.encode.stream import StreamEncoder
@@ -65,7 +64,7 @@ class HlsSink(Sink):
         self._closed = False
         self._complete = True
         self._began = False
-        check_folder(self._path)
+        check_folder(self._path.parent, make=True)
         self._replacement = None if info.live else _replacement(self._path, overwrite)
         path = self._path if self._replacement is None else self._replacement.path
         self.outputs = [str(path)]
@@ -176,19 +175,3 @@ def playlist(target: str | Path) -> Path:
     """The playlist's path."""
     path = Path(str(target).removeprefix(PREFIX))
     return path if path.suffix == SUFFIX else path / f"stream{SUFFIX}"
-
-
-def check_folder(path: Path) -> None:
-    """Make the folder of a file if its parent is there, and see that it can be written to.
-
-    Raises:
-        OutputError: it cannot.
-    """
-    try:
-        path.parent.mkdir(exist_ok=True)
-    except FileNotFoundError as error:
-        raise OutputError(f"There is no folder {path.parent.parent}: make it first.") from error
-    except OSError as error:
-        raise OutputError(f"The folder {path.parent} cannot be made ({error.strerror}).") from error
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"Nothing can be written to {path.parent}: you have no permission for it.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ from types import TracebackType
 from streamfuse.core.arguments import expect_frame
 from streamfuse.core.color import planes_to_rgb, to_8_bit, to_16_bit
 from streamfuse.core.frame import FusedFrame, Pixels
-from streamfuse.core.output_file import write_bytes_file
+from streamfuse.core.output_file import check_folder, write_bytes_file
 from streamfuse.core.protocols import Sink
 from streamfuse.core.reports import SinkReport
 from streamfuse.encode import exr
@@ -28,6 +28,26 @@ _JPEG_QUALITY = 95
 def is_one_picture(name: str) -> bool:
     """Whether this names one picture file, and not a numbered sequence."""
     return Path(name).suffix.lower() in (*SUFFIXES, *exr.SUFFIXES) and "%" not in name
+
+
+def check_format(path: Path, bits: int | None, others: Sequence[str] = exr.SUFFIXES) -> None:
+    """Refuse a picture file that is none of `SUFFIXES`, or of a depth that it cannot have.
+
+    Args:
+        path: its suffix chooses the format.
+        bits: wanted; None: those of the pixels.
+        others: suffixes that may be named in its place, for the message.
+
+    Raises:
+        EncoderError: as the message says.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise EncoderError(
+            f"{path} does not name a picture: end it with one of {', '.join((*SUFFIXES, *others))}."
+        )
+    if bits not in (None, 8, 16) or (bits == 16 and suffix in _JPEG):
+        raise EncoderError(f"{path} cannot store {bits} bit: pictures have 8 or, as PNG and TIFF, 16.")
 
 
 class ImageSink(Sink):
@@ -58,7 +78,7 @@ class ImageSink(Sink):
         if path.is_dir() or not path.suffix:
             path = path / _IN_FOLDER
             self._made_folder = not path.parent.exists()
-            _make_folder(path.parent)
+            check_folder(path.parent, make=True)
         self._pattern = path
         self._numbered = _NUMBER.search(path.name) is not None
         self._overwrite = overwrite
@@ -71,14 +91,9 @@ class ImageSink(Sink):
         self._linear = path.suffix.lower() in exr.SUFFIXES
         if self._linear:
             exr.require(path)
-        elif path.suffix.lower() not in SUFFIXES:
-            raise EncoderError(f"{path} does not name an image: end it with one of {', '.join(SUFFIXES)}.")
-        elif bits not in (None, 8, 16) or (bits == 16 and path.suffix.lower() in _JPEG):
-            raise EncoderError(f"{path} cannot store {bits} bit: images have 8 or, as PNG and TIFF, 16.")
-        if not path.parent.is_dir():
-            raise OutputError(f"There is no folder {path.parent}: make it first.")
-        if not os.access(path.parent, os.W_OK):
-            raise OutputError(f"Nothing can be written to {path.parent}: you have no permission for it.")
+        else:
+            check_format(path, bits)
+        check_folder(path.parent)
         self._replaces = self._find_old()
 
     def write(self, frame: FusedFrame) -> None:
@@ -164,13 +179,6 @@ class ImageSink(Sink):
         wanted = 8 if self._pattern.suffix.lower() in _JPEG else self._bits
         rgb = to_8_bit(rgb) if wanted == 8 else to_16_bit(rgb) if wanted == 16 else rgb
         return rgb[:, :, 0] if len(frame.planes) == 1 else rgb[:, :, ::-1]
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.") from error
 
 
 def _new_folder(folder: Path) -> Path:

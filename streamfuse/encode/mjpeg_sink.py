@@ -14,12 +14,11 @@ from streamfuse.core.arguments import expect_frame
 from streamfuse.core.color import to_8_bit
 from streamfuse.core.frame import FusedFrame
 from streamfuse.core.latest import Latest, Made
+from streamfuse.core.multipart import BOUNDARY, MEDIA_TYPE, part
 from streamfuse.core.protocols import Sink
 from streamfuse.errors import OutputError, UsageError, without_credentials
 from streamfuse.imaging.coded import jpeg
 
-SCHEME = "mjpeg"
-_BOUNDARY = "frame"
 _QUALITY = 80
 _SEND_SECONDS = 5.0
 _MAX_CLIENTS = 16
@@ -120,15 +119,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self, after: Callable[[int], tuple[int, bytes] | None]) -> None:
         self.close_connection = True
         self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
+        self.send_header("Content-Type", MEDIA_TYPE)
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
         number = -1
         with suppress(OSError):  # the client is gone, or took nothing for too long
+            self.wfile.write(BOUNDARY)
             while (found := after(number)) is not None:
-                number, jpeg = found
-                head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-                self.wfile.write(head.encode() + jpeg + b"\r\n")
+                number, picture = found
+                self.wfile.write(part(picture, number))
 
     def log_message(self, format: str, *args: object) -> None:
         """Requests are not logged: their addresses hold tokens."""

@@ -26,7 +26,7 @@ TOLD_WINDOW = 8
 _CUT_LIKENESS = 0.4  # rank correlation with all the last frames below which the scene has changed
 _NO_EVIDENCE = 0.03  # level gap below which exposures cannot be told apart at all
 _CLEAR_STEP = 0.1  # difference of level that says for certain which of two frames is brighter
-_LARGEST_BRACKET = 9  # photographs
+MAX_BRACKET = 9  # photographs
 _SPREAD = 0.1  # of the mean step from one exposure of a bracket to the next, the least
 _MAX_PLACES = 20  # where the order is broken that are told by number
 
@@ -376,7 +376,7 @@ def _is_told(frame: Frame) -> bool:
 
 def _is_one_bracket(levels: list[float]) -> bool:
     """Whether no two of a few frames are of one exposure: their levels are spread over the whole range."""
-    if not 2 < len(levels) <= _LARGEST_BRACKET:
+    if not 2 < len(levels) <= MAX_BRACKET:
         return False
     steps = np.diff(np.sort(levels))
     return bool(steps.min() > _SPREAD * steps.mean())

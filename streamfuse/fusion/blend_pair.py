@@ -63,7 +63,7 @@ def blend_pair(
     black, white = luma_range(bits, color.full_range)
     peak = np.float32(white - black)
     nominal = _nominal(bits, color)
-    dark, bright = (halvings(plane, nominal, extra) for plane in planes)
+    dark, bright = (octaves(plane, nominal, extra) for plane in planes)
     picture = blend_luma([dark[-1] / peak, bright[-1] / peak], maps, exponents, 0)
     more = np.float32(0.0 if level is None else level(picture))
     picture = (picture + more if more else picture) * peak
@@ -73,7 +73,7 @@ def blend_pair(
 
 def upon(base: Map, lumas: Sequence[Map], maps: FusionMaps, exponent: float, extra: int) -> Map:
     """The finer bands of two padded pictures in [0, 1] upon the fused one, of their size halved `extra` times."""
-    dark, bright = (halvings(luma, FLOATS, extra) for luma in lumas)
+    dark, bright = (octaves(luma, FLOATS, extra) for luma in lumas)
     levels: list[tuple[Values, Values]] = [(lumas[0], lumas[1]), *zip(dark, bright, strict=True)]
     picture = np.ascontiguousarray(base)
     return np.asarray(refined(picture, levels, maps, exponent, 1.0, FLOATS), np.float32)
@@ -112,7 +112,7 @@ def refined(
     return picture
 
 
-def halvings(plane: Values, limits: Range, times: int) -> list[Map]:
+def octaves(plane: Values, limits: Range, times: int) -> list[Map]:
     """Luma over black, halved 1 to `times` times, in the unit of the plane."""
     height, width = (-(-side // (1 << times)) << times for side in plane.shape)
     pyramid: list[Map] = []

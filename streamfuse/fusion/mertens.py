@@ -21,24 +21,20 @@ SIGMA = 0.2  # of the well-exposedness Gaussian around 0.5, as in the paper
 _FLAT = np.float32(1e-6)
 
 
-def mertens_weights(
-    lumas: Sequence[FloatImage], *, contrast: float = 1.0, exposedness: float = 1.0
-) -> npt.NDArray[np.float32]:
-    """Weight of every exposure at every pixel: C^contrast * E^exposedness, divided by its sum over exposures.
+def mertens_weights(lumas: Sequence[FloatImage]) -> npt.NDArray[np.float32]:
+    """Weight of every exposure at every pixel: C * E, divided by its sum over exposures.
 
     C = |Laplacian of Y|, E = exp(-(Y - 0.5)^2 / (2 * 0.2^2)) (section 3.1 of the paper). Its
     saturation measure needs colour and is left out: luma alone is fused.
 
     Args:
         lumas: N arrays (H, W) float32 in [0, 1], all of one size.
-        contrast: exponent of the contrast measure.
-        exposedness: exponent of the well-exposedness measure.
 
     Returns:
         (N, H, W) float32, >= 0, summing to 1 over N.
     """
     _check(lumas)
-    weights = np.stack([_measure(luma, contrast, exposedness) for luma in lumas])
+    weights = np.stack([_measure(luma) for luma in lumas])
     weights /= weights.sum(axis=0)
     return weights
 
@@ -79,10 +75,10 @@ def _check(lumas: Sequence[FloatImage]) -> None:
             )
 
 
-def _measure(luma: FloatImage, contrast: float, exposedness: float) -> FloatImage:
+def _measure(luma: FloatImage) -> FloatImage:
     edges = np.abs(cv2.Laplacian(luma, cv2.CV_32F)).reshape(luma.shape)
     centred = np.exp((luma - 0.5) ** 2 * (-0.5 / SIGMA**2))
-    measure: FloatImage = (edges + _FLAT) ** contrast * centred**exposedness
+    measure: FloatImage = (edges + _FLAT) * centred
     return measure
 
 

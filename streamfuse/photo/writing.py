@@ -20,8 +20,8 @@ from streamfuse.core.color import to_8_bit, to_16_bit
 from streamfuse.core.frame import Pixels
 from streamfuse.core.output_file import check_output_file, is_special, write_bytes_file
 from streamfuse.encode import avif, exr
-from streamfuse.encode.image_sink import SUFFIXES
-from streamfuse.errors import EncoderError, OutputError
+from streamfuse.encode.image_sink import SUFFIXES, check_format
+from streamfuse.errors import OutputError
 from streamfuse.imaging.coded import encoded
 
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
@@ -43,11 +43,7 @@ def check_photo_target(path: Path, bits: int | None, overwrite: bool) -> None:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES and path.exists() and not path.is_dir() and is_special(path):
         raise OutputError(f"{path} is no file but a device or a pipe: name a picture to write.")
-    if suffix not in SUFFIXES:
-        kinds = ", ".join((*SUFFIXES, *exr.SUFFIXES, avif.SUFFIX))
-        raise EncoderError(f"{path} does not name a picture: end it with one of {kinds}.")
-    if bits not in (None, 8, 16) or (bits == 16 and suffix in _JPEG_SUFFIXES):
-        raise EncoderError(f"{path} cannot store {bits} bit: pictures have 8 or, as PNG and TIFF, 16.")
+    check_format(path, bits, (*exr.SUFFIXES, avif.SUFFIX))
     check_output_file(path, overwrite=overwrite)
 
 

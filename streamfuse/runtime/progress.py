@@ -8,11 +8,21 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 if TYPE_CHECKING:
     from streamfuse.core.protocols import SourceInfo
     from streamfuse.exposure.classifier import ClassificationReport
+    from streamfuse.runtime.batch.batch_run import FileResult
     from streamfuse.runtime.chain import Chain
     from streamfuse.runtime.file_run import Summary
     from streamfuse.runtime.statistics import Statistics
@@ -23,27 +33,21 @@ _MAX_RUNS = 5  # of frames without a partner that are named
 _PLAIN_SECONDS = 10.0  # between lines where there is no terminal
 
 
-class Reporter:
-    """Shows progress on standard error. A context manager: the bar is taken down at its end.
+class Shown:
+    """What goes to standard error: lines, and a bar on a terminal, which is taken down at the end of the `with`.
 
     Args:
+        columns: of the bar.
         quiet: show nothing.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *columns: ProgressColumn, quiet: bool) -> None:
         self._quiet = quiet
         self._console = Console(stderr=True, highlight=False)
         self._bar: Progress | None = None
-        self._task: TaskID | None = None
-        self._last_line = time.monotonic()
-        self._told = False
         self._compiling = False
-        self._notes: set[str] = set()
         if not quiet and self._console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-                TimeRemainingColumn(), TextColumn("{task.fields[repairs]}"), console=self._console,
-            )  # fmt: skip
+            self._bar = Progress(*columns, console=self._console)
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -55,6 +59,34 @@ class Reporter:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+    def compiling(self) -> None:
+        """Called before each loop that has to be compiled: says once why no frame comes."""
+        if not self._compiling:
+            self._compiling = True
+            self._print(COMPILING)
+
+    def _print(self, text: str) -> None:
+        if not self._quiet:
+            self._console.print(text, soft_wrap=True, markup=False)
+
+
+class Reporter(Shown):
+    """Shows how far a run is.
+
+    Args:
+        quiet: show nothing.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        super().__init__(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(), TextColumn("{task.fields[repairs]}"), quiet=quiet,
+        )  # fmt: skip
+        self._task: TaskID | None = None
+        self._last_line = time.monotonic()
+        self._told = False
+        self._notes: set[str] = set()
 
     def update(self, statistics: Statistics, chain: Chain, info: SourceInfo) -> None:
         """Called by the run a few times a second."""
@@ -80,15 +112,6 @@ class Reporter:
             left = f", about {_left(total, statistics)} left" if total and statistics.frames_out else ""
             broken = f", {repairs}" if repairs else ""
             self._print(f"{statistics.frames_out}{of} frames, {statistics.fps:.1f} fps{left}{broken}")
-
-    def compiling(self) -> None:
-        """Called before each loop that has to be compiled: says once why no frame comes."""
-        if not self._quiet and not self._compiling:
-            self._compiling = True
-            self._print(COMPILING)
-
-    def _print(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True, markup=False)
 
     def tell(self, notes: Sequence[str]) -> None:
         """Tell what was done to the pictures, a sentence each; each is printed once."""
@@ -132,6 +155,43 @@ class Reporter:
                 f"The order of the exposures is {_broken(summary.drops_detected)}, {places}: {frames} next to it were "
                 "fused with the nearest frames of the other exposure."
             )
+
+
+class BatchReporter(Shown):
+    """Shows how far a batch is: the bar from the beginning, and a line for each file.
+
+    Args:
+        quiet: show nothing.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        super().__init__(*columns, quiet=quiet)
+        if self._bar is not None:
+            self._task = self._bar.add_task("looking at the files", total=None)
+
+    def begin(self, files: int, parts: int, processes: int) -> None:
+        """Say what is to be done."""
+        noun = "1 file" if files == 1 else f"{files} files"
+        cut = f" in {parts} parts" if parts > files else ""
+        self._print(f"Fusing {noun}{cut}, {min(processes, max(parts, 1))} at a time.")
+        if self._bar is not None:
+            self._bar.update(self._task, description="parts" if cut else "files", total=parts)
+
+    def tell(self, file: FileResult | None, finished: int, wanted: int) -> None:
+        """Take the report of a `Batch`."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=finished, total=wanted)
+        if file is None:
+            if self._bar is None:
+                self._print(f"[{finished}/{wanted}]")
+            return
+        for note in file.result.notes:
+            self._print(note)
+        for warning in file.result.warnings:
+            self._print(f"Warning: {warning}")
+        what = f"{file.result.frames_out} frames" if file.status != "failed" else "failed"
+        self._print(f"[{finished}/{wanted}] {file.output}: {what}.")
 
 
 def _left(total: int, statistics: Statistics) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -32,7 +32,6 @@ from streamfuse.runtime.statistics import Statistics
 from streamfuse.zmq.endpoint import parse_endpoint
 from streamfuse.zmq.zmq_sink import ZmqSink, open_publisher
 
-Progress = Callable[[Statistics], None]
 _DEFAULT_CAMERA = LiveConfig()
 _FINISH_SECONDS = 15.0
 _POLL_SECONDS = 0.05
@@ -118,7 +117,6 @@ class Relay:
 def publish(
     inputs: Sequence[str], endpoints: Sequence[str], config: Config, *,
     maps: Sequence[str] = (), pace: bool = False, wait_for: int = 0,
-    progress: Progress | None = None,
 ) -> Relay:  # fmt: skip
     """Fuse and publish. What is live and comes faster than it can be fused is left out, oldest first, and that is told.
 
@@ -148,7 +146,7 @@ def publish(
         open_sinks,
         [AttachMaps(maps)] if maps else (),
         policy=_policy(source.info, endpoints),
-        on_progress=_Lateness(progress),
+        on_progress=_Lateness(),
         finish_timeout=_FINISH_SECONDS,
     )
     return Relay(job, wait_for)
@@ -156,7 +154,7 @@ def publish(
 
 def capture_publish(
     inputs: Sequence[str], endpoints: Sequence[str], *, pace: bool = False, wait_for: int = 0,
-    sidecar: Path | None = None, camera: LiveConfig = _DEFAULT_CAMERA, progress: Progress | None = None,
+    sidecar: Path | None = None, camera: LiveConfig = _DEFAULT_CAMERA,
 ) -> Relay:  # fmt: skip
     """Publish the frames of a source as they are, single exposures, to be fused elsewhere.
 
@@ -176,15 +174,12 @@ def capture_publish(
         nothing,
         sinks,
         policy=_policy(source.info, endpoints),
-        on_progress=progress,
         finish_timeout=_FINISH_SECONDS,
     )
     return Relay(job, wait_for)
 
 
-def record(
-    endpoint: str, output: str, *, progress: Progress | None = None, **options: Unpack[SinkOptions]
-) -> Relay:
+def record(endpoint: str, output: str, **options: Unpack[SinkOptions]) -> Relay:
     """Write what is published to a file; options are those of `open_sink`.
 
     Raises:
@@ -196,7 +191,7 @@ def record(
         sink = open_recorder(output, source.info, **options)
         opened.pop_all()
     line = Line("receive", AsReceived())
-    return Relay(Job(source, line, [sink], on_progress=progress, finish_timeout=_FINISH_SECONDS))
+    return Relay(Job(source, line, [sink], finish_timeout=_FINISH_SECONDS))
 
 
 class AsReceived(Stage[Frame, FusedFrame]):
@@ -249,18 +244,15 @@ def _open(
 
 
 class _Lateness:
-    """Passes progress on, and tells once where frames are left out all the time, since fusion is too slow."""
+    """Tells once where frames are left out all the time, since fusion is too slow."""
 
-    def __init__(self, progress: Progress | None) -> None:
-        self._progress = progress
+    def __init__(self) -> None:
         self._first: Statistics | None = (
             None  # with a frame that came out: loops are compiled, presets loaded
         )
         self._told = False
 
     def __call__(self, now: Statistics) -> None:
-        if self._progress is not None:
-            self._progress(now)
         if now.frames_out and self._first is None:
             self._first = now
         seconds = 0.0 if self._first is None else now.elapsed - self._first.elapsed

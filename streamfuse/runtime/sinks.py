@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack, cast, overload
 
 from streamfuse.core.arguments import described
 from streamfuse.core.options import EncodeOptions, FileOptions, SinkOptions
-from streamfuse.core.output_file import is_special
+from streamfuse.core.output_file import check_folder, is_special
 from streamfuse.core.protocols import Sink, SourceInfo
 from streamfuse.encode import exr
 from streamfuse.encode.container import CONTAINERS
@@ -160,9 +160,9 @@ def check_target(target: str) -> None:
 
         check_windows()
     elif target.startswith("hls:") or target.endswith(".m3u8"):
-        from streamfuse.encode.hls_sink import check_folder, playlist
+        from streamfuse.encode.hls_sink import playlist
 
-        check_folder(playlist(target))
+        check_folder(playlist(target).parent, make=True)
     elif scheme:
         known = (*NETWORK, MJPEG, "zmq+pub", "zmq+push")
         hint = did_you_mean(scheme, known)

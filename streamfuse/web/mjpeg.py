@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from streamfuse.core.multipart import BOUNDARY, MEDIA_TYPE, part
 from streamfuse.runtime.live.status import View
 from streamfuse.web.pictures import Pictures
 
 MAX_STREAMS = 16
-MEDIA_TYPE = "multipart/x-mixed-replace; boundary=picture"
-_BOUNDARY = b"--picture\r\n"
 _REPEAT_SECONDS = 5.0  # a picture is sent again after so long, which also finds out who has gone
 
 
@@ -47,12 +46,10 @@ class MotionJpeg(StreamingResponse):
 async def _parts(pictures: Pictures, view: View) -> AsyncIterator[bytes]:
     number = -1
     found = None
-    yield _BOUNDARY
+    yield BOUNDARY
     while True:
         found = await pictures.jpeg(view, "preview", number, _REPEAT_SECONDS) or found
         if found is None:
             continue
         number = found.number
-        head = f"Content-Type: image/jpeg\r\nContent-Length: {len(found.made)}\r\nX-Picture-Number: {number}\r\n\r\n"
-        # The boundary goes with the picture before it: browsers show a picture when they see where it ends.
-        yield b"".join((head.encode(), found.made, b"\r\n", _BOUNDARY))
+        yield part(found.made, number)

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from streamfuse._version import __version__
+from streamfuse.core.multipart import MEDIA_TYPE
 from streamfuse.errors import StreamfuseError, UsageError
 from streamfuse.runtime.live.status import LiveControl, LiveStatus, View
 from streamfuse.web import page
@@ -26,7 +27,7 @@ from streamfuse.web.crowd import Crowd
 from streamfuse.web.guard import MAX_BODY_BYTES, Guard, read_body
 from streamfuse.web.health import Health, liveness, readiness
 from streamfuse.web.history import History
-from streamfuse.web.mjpeg import MAX_STREAMS, MEDIA_TYPE, MotionJpeg, Streams
+from streamfuse.web.mjpeg import MAX_STREAMS, MotionJpeg, Streams
 from streamfuse.web.pictures import VIEWS, Pictures, Size
 from streamfuse.web.prometheus import registry
 

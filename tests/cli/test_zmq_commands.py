@@ -121,7 +121,7 @@ def test_a_window_needs_a_player(player):
     with open_sink("zmq+pub://:*", stream_info()) as sink:
         done = command("subscribe", sink.outputs[0], "--view")
     assert done.exit_code == 2
-    assert "--view needs ffplay" in done.stderr
+    assert "needs a screen, and ffplay or" in done.stderr
 
 
 def test_subscribe_says_soon_that_nobody_is_there(tmp_path, monkeypatch):

@@ -134,7 +134,7 @@ def short(command: Command) -> list[str]:
         words = [word if "x" not in word or not word[0].isdigit() else "96x64" for word in words]
         words = ["fast" if word in ("balanced", "best") else word for word in words]
         preset = [] if "--preset" in words else ["--preset", "fast"]
-        return [*words, *sizes, *preset, "--frames", "8", "--repeats", "1", "--no-peers"]
+        return [*words, *sizes, *preset, "--frames", "8", "--repeats", "1", "--no-baselines"]
     words = [word.replace("127.0.0.1:8080", f"127.0.0.1:{free_port()}") for word in words]
     words = [word.replace(":5556", f":{free_port()}") for word in words]
     found = next((more for name, more in SHORTER.items() if " ".join(words).startswith(name)), [])

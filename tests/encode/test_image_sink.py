@@ -94,8 +94,11 @@ def test_refusals(tmp_path):
         ImageSink(tmp_path / "out_%02d.png")
     with pytest.raises(OutputError, match="no folder"):
         ImageSink(tmp_path / "none" / "a.png")
-    with pytest.raises(OutputError, match="cannot be made"):
+    with pytest.raises(OutputError, match=r"no folder .*none: make it first"):
         ImageSink(tmp_path / "none" / "folder")
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file cannot be made"):
+        ImageSink(tmp_path / "file")
     with pytest.raises(EncoderError, match=r"a\.bmp"):
         ImageSink(tmp_path / "a.bmp")
     with pytest.raises(EncoderError, match="12 bit"):

@@ -46,6 +46,14 @@ def test_a_client_sees_the_newest_picture(sink):
     assert np.abs(one_picture(answer).astype(int) - frames[4].rgb()).mean() < 6
 
 
+def test_where_a_picture_ends_is_told_with_it(sink):
+    """Else browsers would show each picture when the next one comes."""
+    sink.write(clip(source_info(), 1)[0])
+    answer = ask(sink)
+    one_picture(answer)
+    assert answer.fp.readline() + answer.fp.readline() == b"\r\n--picture\r\n"
+
+
 def test_sixteen_bit_pictures_are_shown_in_eight(sink):
     frame = clip(source_info(bits=10), 1)[0]
     sink.write(frame)

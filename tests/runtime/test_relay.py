@@ -188,7 +188,7 @@ def progress(elapsed, frames_in, drops):
 
 
 def test_frames_that_are_left_out_all_the_time_are_told_once(caplog):
-    told = relays._Lateness(None)
+    told = relays._Lateness()
     for second in range(40):
         told(progress(float(second), 30 * second, 20 if second < 12 else 20 * second))
     (record,) = caplog.records
@@ -197,7 +197,7 @@ def test_frames_that_are_left_out_all_the_time_are_told_once(caplog):
 
 
 def test_frames_that_are_left_out_once_are_not_told(caplog):
-    told = relays._Lateness(None)
+    told = relays._Lateness()
     for second in range(40):
         told(progress(float(second), 30 * second, min(15 * second, 20)))
     assert not caplog.records

@@ -92,7 +92,7 @@ def _metric(walk: Walk, clone: Path, python: Path) -> None:
         done = subprocess.run(
             [
                 python, "-m", "streamfuse", "evaluate", "video", "plain.mp4", "--frames", "4", "--width", "96",
-                "--preset", "fast", "--no-peers", "--json", "scores.json",
+                "--preset", "fast", "--no-baselines", "--json", "scores.json",
             ],
             capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip

@@ -21,16 +21,16 @@ class RateMeter:
         self.count = 0
         self._seconds = seconds
         self._began: float | None = None
-        self._ticks: deque[tuple[float, int]] = deque()
+        self._ticks: deque[float] = deque()
         self._lock = threading.Lock()
 
-    def tick(self, events: int = 1) -> None:
-        """So many happened just now."""
+    def tick(self) -> None:
+        """One happened just now."""
         with self._lock:
             now = time.monotonic()
             self._began = now if self._began is None else self._began
-            self.count += events
-            self._ticks.append((now, events))
+            self.count += 1
+            self._ticks.append(now)
             self._forget(now)
 
     @property
@@ -43,11 +43,11 @@ class RateMeter:
                 return 0.0
             # Soon after the start there is less than a window to look at; its first event only opens it.
             whole = now - self._began >= self._seconds
-            events = sum(events for _, events in self._ticks) - (0 if whole else 1)
+            events = len(self._ticks) - (0 if whole else 1)
             return events / (self._seconds if whole else now - self._began)
 
     def _forget(self, now: float) -> None:
-        while self._ticks and now - self._ticks[0][0] > self._seconds:
+        while self._ticks and now - self._ticks[0] > self._seconds:
             self._ticks.popleft()
 
 

@@ -194,7 +194,7 @@ def test_figures_are_kept_when_a_later_part_fails(tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "measure_shares", fail)
     path = tmp_path / "bench.json"
     result = streamfuse(
-        "bench", "--size", "64x48", "--frames", "8", "--preset", "fast", "--no-peers", "--json", path
+        "bench", "--size", "64x48", "--frames", "8", "--preset", "fast", "--no-baselines", "--json", path
     )
     assert result.exit_code == 1
     assert "the disk is full" in result.stderr
