@@ -142,6 +142,7 @@ def fuse(
     streamfuse fuse frames/ -o fused.mkv --fps 24 --codec hevc --bits 10
     streamfuse fuse sample: -o sample.mp4 --side-by-side
     streamfuse fuse clip.mov -o fused.mp4 --hdr hlg    for HDR screens; light_%05d.exr: linear light
+    streamfuse fuse clip.mov -o log_%05d.tif --hdr log ACEScct in 16 bit, for grading; .png too
     streamfuse fuse bracket/ -o fused.jpg              one picture: as `streamfuse still`
 
     What is found (exposures, order, gap) is printed; --cycle, --first and --exposures are hints, and what

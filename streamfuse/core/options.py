@@ -48,7 +48,7 @@ class FuseOptions(TypedDict, total=False):
     pix_fmt: str | None
     side_by_side: bool
     audio: Literal["auto", "copy", "none"]
-    hdr: Literal["off", "hlg", "pq", "linear"]
+    hdr: Literal["off", "hlg", "pq", "linear", "log"]
     peak_nits: float | None
     white: float | None
     overwrite: bool
@@ -78,6 +78,7 @@ class SinkOptions(TypedDict, total=False):
     speed: str | None
     segment_seconds: float
     mastering: Mastering | None
+    log: bool
 
 
 class FileOptions(TypedDict, total=False):
