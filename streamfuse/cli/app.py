@@ -185,6 +185,7 @@ cli_stills.evaluate.add_command(cli_evaluate.evaluate_video)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_labels)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_ablation)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_hdr)
+cli_stills.evaluate.add_command(cli_evaluate.evaluate_brackets)
 for command in (
     cli_batch.batch, cli_stills.still, cli_stills.evaluate, cli_stills.export, config_group, cli_bench.bench,
     cli_live.live, *cli_zmq.COMMANDS,
