@@ -200,9 +200,7 @@ def evaluate_hdr(
 
 
 @click.command(name="brackets")
-@click.argument(
-    "stacks", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False)
-)
+@click.argument("stacks", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="STACK...")
 @JSON_FILE
 def evaluate_brackets(stacks: tuple[Path, ...], json_file: Path | None) -> None:
     """Merge photographs without the longest exposure of each stack, and compare with that one.
