@@ -126,7 +126,10 @@ def fuse_frames(
         >>> picture.shape
         (48, 64, 3)
     """
+    from streamfuse.runtime.hdr_output import check_frames
+
     settings = configured(config, options)
+    check_frames(settings)
     return _fused_arrays(pictures, fps, settings)
 
 

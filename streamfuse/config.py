@@ -188,10 +188,10 @@ class OutputConfig(_Section):
         default="auto",
         description="auto: copy sound, convert what the container cannot hold; copy: never convert; none: leave it out",
     )
-    hdr: Literal["off", "hlg", "pq", "linear"] = Field(
+    hdr: Literal["off", "hlg", "pq", "linear", "log"] = Field(
         default="off",
         description="off: fused for ordinary screens; hlg, pq: the exposures merged into radiance, as HDR video; "
-        "linear: as it is, for .exr and .hdr pictures",
+        "linear: as it is, for .exr and .hdr pictures; log: as ACEScct, for .png and .tif pictures",
     )
     peak_nits: Annotated[float, Field(ge=203, le=10000)] | None = Field(
         default=None, description="of hdr: pq, the luminance in cd/m2 that nothing exceeds; null: 1000"

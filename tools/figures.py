@@ -82,6 +82,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "look": look,
     "hdr": hdr.bridge,
     "hdr-panoramas": hdr.panoramas,
+    "hdr-brackets": hdr.brackets,
     "hdr-cost": hdr.cost,
     "one-flow": speed.one_flow,
     "formats-sound": formats.sound,

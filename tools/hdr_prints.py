@@ -2,7 +2,7 @@
 
     python tools/hdr_prints.py -o prints/                            the built-in scene
     python tools/hdr_prints.py panoramas/*.hdr -o prints/ --gap 5    scenes of one's own, filmed by a virtual camera
-    python tools/hdr_prints.py "sample:?seed=3&gap=5" -o prints/ --together docs/images/hdr-scenes.jpg
+    python tools/hdr_prints.py -o prints/ --width 288 --together docs/images/hdr-scenes.jpg
 
 Nobody but the owner of a scene may publish its prints.
 """
@@ -28,6 +28,7 @@ from streamfuse.runtime.line import through
 from streamfuse.synthetic.sample_source import open_sample
 
 FRAMES, SHOWN = 8, 4
+TEN = tuple(f"sample:?seed={seed}&gap={gap}" for seed, gap in enumerate((2, 3, 4, 5, 6, 3, 4, 5, 6, 7)))
 WAYS: dict[str, dict[str, str]] = {
     "fused (balanced)": {},
     "--fuser radiance": {"fuser": "radiance"},
@@ -42,13 +43,14 @@ WAYS: dict[str, dict[str, str]] = {
 @click.option("--gap", default=4.0, show_default=True, help="EV between the exposures of the scenes.")
 @click.option("--width", default=480, show_default=True, help="Of each picture.")
 @click.option(
-    "--together", type=click.Path(path_type=Path), help="A picture of all scenes, too: a line for each."
+    "--together",
+    type=click.Path(path_type=Path),
+    help="A picture of all scenes, too, a line for each; without SCENES of ten, at 2 to 7 EV.",
 )
 def main(scenes: tuple[str, ...], folder: Path, gap: float, width: int, together: Path | None) -> None:
     """Write a sheet for each scene."""
-    folder.mkdir(parents=True, exist_ok=True)
     lines = []
-    for number, scene in enumerate(scenes or ("sample:?seed=0",)):
+    for number, scene in enumerate(scenes or (("sample:?seed=0",) if together is None else TEN)):
         taken = [to_8_bit(frame.rgb()) for frame in islice(opened(scene, gap, width), SHOWN, SHOWN + 2)]
         pictures = {"one exposure": taken[0], "the other": taken[1]}
         for name, options in WAYS.items():
@@ -63,7 +65,8 @@ def main(scenes: tuple[str, ...], folder: Path, gap: float, width: int, together
 
 
 def write(path: Path, picture: Rgb) -> None:
-    """A JPEG."""
+    """A JPEG, in a folder that is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
     click.echo(f"{path}")
 

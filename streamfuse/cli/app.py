@@ -116,6 +116,7 @@ def fuse(
     streamfuse fuse frames/ -o fused.mkv --fps 24 --codec hevc --bits 10
     streamfuse fuse sample: -o sample.mp4 --side-by-side
     streamfuse fuse clip.mov -o fused.mp4 --hdr hlg    for HDR screens; light_%05d.exr: linear light
+    streamfuse fuse clip.mov -o log_%05d.tif --hdr log ACEScct in 16 bit, for grading; .png too
     streamfuse fuse bracket/ -o fused.jpg              one picture: as `streamfuse still`
 
     What is found (exposures, order, gap) is printed; --cycle, --first and --exposures are hints, and what
@@ -158,6 +159,7 @@ cli_stills.evaluate.add_command(cli_evaluate.evaluate_video)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_labels)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_ablation)
 cli_stills.evaluate.add_command(cli_evaluate.evaluate_hdr)
+cli_stills.evaluate.add_command(cli_evaluate.evaluate_brackets)
 for command in (
     cli_batch.batch, cli_stills.still, cli_stills.evaluate, cli_stills.export, config_group, cli_bench.bench,
     cli_live.live, *cli_zmq.COMMANDS,

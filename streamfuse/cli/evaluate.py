@@ -188,6 +188,23 @@ def evaluate_hdr(
     _write(json_file, figures)
 
 
+@click.command(name="brackets")
+@click.argument("stacks", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="STACK...")
+@common.JSON_FILE
+def evaluate_brackets(stacks: tuple[Path, ...], json_file: Path | None) -> None:
+    """Merge photographs without the longest exposure of each stack, and compare with that one.
+
+    A stack is a folder of at least three photographs of one still scene.
+
+    \b
+    streamfuse evaluate brackets stacks/* --json brackets.json
+    """
+    from streamfuse.lab.evaluate import brackets
+
+    _check(json_file)
+    _write(json_file, brackets.evaluate_brackets(stacks, say=click.echo))
+
+
 @click.command(name="ablation")
 @common.CLIPS
 @common.ONE_PRESET

@@ -12,8 +12,9 @@ from streamfuse.core.values import SceneTransfer
 _OPTIONS: list[Option] = [
     click.option(
         "--hdr",
-        type=click.Choice(["off", "hlg", "pq"]),
-        help="Write real dynamic range, for HDR screens: HLG or HDR10 (PQ); default: off.",
+        type=click.Choice(["off", "hlg", "pq", "log"]),
+        help="Write real dynamic range: HLG or HDR10 (PQ) for HDR screens; log: ACEScct in .tif or .png pictures, "
+        "for grading; default: off.",
     ),
     click.option(
         "--transfer",

@@ -44,7 +44,9 @@ from streamfuse.core.process import importing, keep_memory
     help="Of linear light: how far diffuse white (1.0) lies below what clips in the darkest exposure.",
 )
 @click.option(
-    "--hdr", type=click.Choice(["gainmap"]), help="Of JPEG: with a gain map, for HDR screens (Ultra HDR)."
+    "--hdr",
+    type=click.Choice(["gainmap", "log"]),
+    help="gainmap: a JPEG with one, for HDR screens (Ultra HDR); log: ACEScct in .tif or .png.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 @JSON
@@ -59,7 +61,7 @@ def still(
     bits: int | None,
     quality: int,
     white: float | None,
-    hdr: Literal["gainmap"] | None,
+    hdr: Literal["gainmap", "log"] | None,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -73,6 +75,7 @@ def still(
     streamfuse still bracket/ -o fused.jpg --look vivid --shadows 0.3
     streamfuse still bracket/ -o scene.exr             linear light of the scene; .hdr too; .avif: HDR
     streamfuse still bracket/ -o scene.jpg --hdr gainmap
+    streamfuse still bracket/ -o scene.tif --hdr log   light in ACEScct, 16 bit
 
     Exif and colour profile are kept, and transparency in PNG and TIFF.
     """

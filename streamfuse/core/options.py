@@ -38,7 +38,7 @@ class CommonOptions(TypedDict, total=False):
     shadows: float | None
     detail: float | None
     lut: Path | str | None
-    hdr: Literal["off", "hlg", "pq", "linear"]
+    hdr: Literal["off", "hlg", "pq", "linear", "log"]
     peak_nits: float | None
     white: float | None
 
@@ -111,6 +111,7 @@ class SinkOptions(TypedDict, total=False):
     speed: str | None
     segment_seconds: float
     mastering: Mastering | None
+    log: bool
 
 
 class FileOptions(TypedDict, total=False):

@@ -1,4 +1,4 @@
-"""Numbered PNG, TIFF or JPEG files, and EXR or Radiance files of linear light."""
+"""Numbered PNG, TIFF or JPEG files, and of the light of the scene: EXR, Radiance, and PNG or TIFF in ACEScct."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamfuse.core.frame import FusedFrame, Pixels
 from streamfuse.core.output_file import check_folder, write_bytes_file
 from streamfuse.core.protocols import Sink
 from streamfuse.core.reports import SinkReport
-from streamfuse.encode import exr
+from streamfuse.encode import exr, log_picture
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError
 from streamfuse.imaging.coded import encoded, jpeg
 
@@ -60,6 +60,7 @@ class ImageSink(Sink):
             frames that have it.
         bits: 8 or 16; by default 8 for 8-bit frames and 16 above. JPEG has 8, linear light a depth of its own.
         overwrite: replace existing files.
+        log: code the radiance of the frames as ACEScct, in PNG or TIFF of 16 bit.
 
     Numbers begin with the first frame's number in its source and have no gaps. Where images of that name are there,
     the new ones are made in a folder `unfinished` beside them and moved over them when all are complete; leaving the
@@ -72,7 +73,9 @@ class ImageSink(Sink):
         EncoderError: a suffix that is none of these, a depth that the format does not have, a frame without radiance.
     """
 
-    def __init__(self, target: str | Path, *, bits: int | None = None, overwrite: bool = False) -> None:
+    def __init__(
+        self, target: str | Path, *, bits: int | None = None, overwrite: bool = False, log: bool = False
+    ) -> None:
         path = Path(target)
         self._made_folder = False
         if path.is_dir() or not path.suffix:
@@ -89,10 +92,13 @@ class ImageSink(Sink):
         self.outputs: list[str] = []
         self.warnings: list[str] = []
         self._linear = path.suffix.lower() in exr.SUFFIXES
+        self._log = log
         if self._linear:
             exr.require(path)
         else:
             check_format(path, bits)
+        if log:
+            log_picture.require_log(path)
         check_folder(path.parent)
         self._replaces = self._find_old()
 
@@ -113,14 +119,16 @@ class ImageSink(Sink):
         if self._replaces:
             self._unfinished = self._unfinished or _new_folder(path.parent)
             path = self._unfinished / path.name
-        if not self._linear:
+        if not self._linear and not self._log:
             _save(path, self._pixels(frame))
-        elif frame.radiance is not None:
+        elif frame.radiance is None:
+            raise EncoderError(
+                f"{path} holds the light of the scene, and the frames have none: fuse them with hdr=linear."
+            )
+        elif self._linear:
             exr.write_linear(path, frame.radiance)
         else:
-            raise EncoderError(
-                f"{path} holds linear light, and the frames have none: fuse them with hdr=linear."
-            )
+            log_picture.write_log(path, frame.radiance)
         self.outputs.append(str(path))
 
     def report(self) -> SinkReport:

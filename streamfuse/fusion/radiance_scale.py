@@ -146,7 +146,8 @@ def picked(exposures: Sequence[tuple[Plane, ...]]) -> list[tuple[Plane, ...]]:
     """Every second to eighth pixel of each exposure, across and down, with the chroma sample that lies nearest."""
     places = [pixels(exposures[0][0].shape, plane.shape) for plane in exposures[0]]
     return [
-        tuple(plane[np.ix_(*at)] for plane, at in zip(planes, places, strict=True)) for planes in exposures
+        tuple(plane[down].take(across, axis=1) for plane, (down, across) in zip(planes, places, strict=True))
+        for planes in exposures
     ]
 
 
@@ -172,14 +173,14 @@ def measured_step(
         transfer: what makes linear light of them.
         balance: what linear R, G and B of the darker one are multiplied by to have the white balance of the brighter.
     """
-    tells = (bright > _DIM) & (bright < _CLIPPED)
-    if int(tells.sum()) < _MIN_VALUES:
+    tells = np.flatnonzero((bright > _DIM) & (bright < _CLIPPED))
+    if len(tells) < _MIN_VALUES:
         return None
-    every = 1 + int(tells.sum()) // _MOST_VALUES
+    asked = tells[:: 1 + len(tells) // _MOST_VALUES]
     low, high = (
-        photometric.decoded(one[tells][::every].astype(np.float64), transfer) for one in (dark, bright)
+        photometric.decoded(one.ravel()[asked].astype(np.float64), transfer) for one in (dark, bright)
     )
-    low = low * np.broadcast_to(np.asarray(balance), tells.shape)[tells][::every]
+    low = low * np.asarray(balance)[asked % 3]
     ratio = float(np.median(low / high))
     for _ in range(_ROUNDS):
         away = np.abs(low - ratio * high)

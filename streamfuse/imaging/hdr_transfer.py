@@ -104,8 +104,13 @@ def rolled_off(nits: Levels, source_peak: float, peak: float) -> Levels:
 
 def to_xyz(primaries: int) -> Matrix:
     """Matrix from linear R, G, B of these primaries to CIE XYZ, white having Y = 1; unknown ones are BT.709's."""
-    columns = np.array([_xyz(xy) for xy in CHROMATICITIES.get(primaries, CHROMATICITIES[BT709])]).T
-    return np.asarray(columns * np.linalg.solve(columns, _xyz(D65)), np.float64)
+    return xyz_of(CHROMATICITIES.get(primaries, CHROMATICITIES[BT709]), D65)
+
+
+def xyz_of(primaries: tuple[Xy, Xy, Xy], white: Xy) -> Matrix:
+    """Matrix from linear R, G, B of primaries and a white to CIE XYZ, white having Y = 1."""
+    columns = np.array([tristimulus(xy) for xy in primaries]).T
+    return np.asarray(columns * np.linalg.solve(columns, tristimulus(white)), np.float64)
 
 
 def between_primaries(source: int, target: int) -> Matrix:
@@ -113,6 +118,7 @@ def between_primaries(source: int, target: int) -> Matrix:
     return np.asarray(np.linalg.solve(to_xyz(target), to_xyz(source)), np.float64)
 
 
-def _xyz(xy: Xy) -> Levels:
+def tristimulus(xy: Xy) -> Levels:
+    """CIE XYZ of a chromaticity, with Y = 1."""
     x, y = xy
     return np.array([x / y, 1.0, (1 - x - y) / y])

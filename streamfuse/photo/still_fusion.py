@@ -15,7 +15,7 @@ from streamfuse.core.arrays import checked_pictures
 from streamfuse.core.color import planes_to_rgb, rgb_to_planes, to_8_bit, to_16_bit
 from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import Pixels
-from streamfuse.encode import avif, exr
+from streamfuse.encode import avif, exr, log_picture
 from streamfuse.errors import InputError, UsageError
 from streamfuse.fusion import strips
 from streamfuse.fusion.fuser import create_fuser
@@ -213,7 +213,7 @@ def fuse_stills(
     overwrite: bool = False,
     look: Look | str | None = None,
     white: float | None = None,
-    hdr: Literal["gainmap"] | None = None,
+    hdr: Literal["gainmap", "log"] | None = None,
 ) -> StillSummary:
     """Fuse photographs of one scene, in any order, into one picture file.
 
@@ -234,7 +234,8 @@ def fuse_stills(
         quality: of JPEG, 1..100.
         overwrite: replace an existing file.
         look: as `Fuser`.
-        hdr: "gainmap": a JPEG that HDR screens show as such; the exposures are merged into light, too.
+        hdr: "gainmap": a JPEG that HDR screens show as such; "log": a PNG or TIFF in ACEScct. The exposures are merged
+            into light, too.
         white: of linear light: how many EV diffuse white lies below what clips in the darkest exposure; if None, as
             makes the picture of usual brightness.
 
@@ -244,7 +245,9 @@ def fuse_stills(
     if align not in get_args(Align):
         raise UsageError(f"There is no alignment {align!r}; choose from {', '.join(get_args(Align))}.")
     target = Path(output)
-    if hdr is not None:
+    if hdr == "log":
+        log_picture.require_log(target)
+    elif hdr is not None:
         gain_map.require_gain_map(target)
     if hdr is not None or target.suffix.lower() in (*exr.SUFFIXES, avif.SUFFIX):
         still_radiance.refuse_fuser(fuser, bits)
@@ -348,6 +351,8 @@ def _merge_stills(
         avif.write_avif(target, still_radiance.pq_planes(found), still_radiance.PQ)
     elif target.suffix.lower() in gain_map.SUFFIXES:
         gain_map.write_gain_map(target, found, quality)
+    elif target.suffix.lower() in log_picture.SUFFIXES:
+        log_picture.write_log(target, found.radiance)
     else:
         exr.write_linear(target, found.radiance)
     height, width = found.radiance.shape[:2]

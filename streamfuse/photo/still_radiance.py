@@ -30,7 +30,7 @@ from streamfuse.imaging.hdr_transfer import (
     pq_encode,
     rolled_off,
 )
-from streamfuse.imaging.photometric import SRGB
+from streamfuse.imaging.photometric import SRGB, Transfer
 from streamfuse.photo.reading import Photo, expand_photos, read_photo
 
 _BITS = 16
@@ -49,12 +49,14 @@ class Merged:
         gaps_ev: exposure of each photograph, darkest first, relative to the darkest.
         told: they are those of the Exif.
         white_ev: how far diffuse white lies below what the darkest exposure clips at.
+        transfer: what made linear light of the photographs.
     """
 
     radiance: Map
     gaps_ev: tuple[float, ...]
     told: bool
     white_ev: float
+    transfer: Transfer
 
 
 def read_darkest_first(inputs: Sequence[str | Path], output: Path, overwrite: bool) -> list[Photo]:
@@ -109,7 +111,7 @@ def merge_pictures(
     _, radiance = merged(planes, gaps, transfer, _BITS, (0, 0), color, coded, keep=True)
     assert radiance is not None
     radiance = in_units(radiance, between_primaries(primaries, BT709) * 2.0**found_white)
-    return Merged(radiance, gaps, exif_ev is not None, found_white)
+    return Merged(radiance, gaps, exif_ev is not None, found_white, transfer)
 
 
 def pq_planes(found: Merged) -> tuple[Plane, Plane, Plane]:

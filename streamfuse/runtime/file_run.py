@@ -264,7 +264,7 @@ def open_output(output: str | Path, info: SourceInfo, config: Config) -> Sink:
     return opened(
         output, info, codec=settings.codec, crf=settings.crf, preset=settings.speed, bits=settings.bits,
         pix_fmt=settings.pix_fmt, rate=rate, overwrite=settings.overwrite,
-        audio=settings.audio, mastering=mastering, threads=config.fuse.threads or 0,
+        audio=settings.audio, mastering=mastering, log=settings.hdr == "log", threads=config.fuse.threads or 0,
     )  # fmt: skip
 
 
@@ -333,6 +333,7 @@ def fuse_video(
         (48, 64, 3)
     """
     settings = configured(config, options)
+    hdr_output.check_frames(settings)
     names = [str(name) for name in checked_names(inputs)]
     return _fused_files(names, settings)
 

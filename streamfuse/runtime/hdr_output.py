@@ -13,6 +13,7 @@ from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.core.values import TONE_MAPS
 from streamfuse.encode.container import CONTAINERS
 from streamfuse.encode.exr import SUFFIXES as LINEAR_SUFFIXES
+from streamfuse.encode.log_picture import SUFFIXES as LOG_SUFFIXES
 from streamfuse.errors import UsageError
 from streamfuse.fusion.radiance import HdrTarget
 from streamfuse.imaging.camera_logs import CURVES, OF_TAG
@@ -23,6 +24,7 @@ _CODECS = ("hevc", "av1", "libx265", "libsvtav1")
 _BITS = (None, 10)
 _NOT_LIGHT = {9: "a logarithm", 10: "a logarithm"}
 _NULL = "null:"
+_LIGHT = ("linear", "log")  # frames carry the light of the scene, and pictures hold it
 
 
 def is_linear(output: str) -> bool:
@@ -38,11 +40,11 @@ def settled(config: Config, output: str) -> Config:
     """
     hdr, suffix = config.output.hdr, Path(output).suffix.lower()
     if is_linear(output):
-        if hdr in ("hlg", "pq"):
-            raise UsageError(f"{output} holds linear light: leave --hdr {hdr} out, which is for video.")
+        if hdr in ("hlg", "pq", "log"):
+            kind = "PNG and TIFF" if hdr == "log" else "video"
+            raise UsageError(f"{output} holds linear light: leave --hdr {hdr} out, which is for {kind}.")
         return config.with_overrides(hdr="linear")
-    if hdr == "linear":
-        _check_linear(output)
+    _check_light(hdr, output)
     if hdr in ("hlg", "pq") and output != _NULL and suffix not in CONTAINERS:
         raise UsageError(
             f"{output} cannot tell that it is {hdr.upper()}: with --hdr name a video file ({', '.join(CONTAINERS)})."
@@ -50,9 +52,15 @@ def settled(config: Config, output: str) -> Config:
     return config
 
 
-def _check_linear(output: str) -> None:
-    if not is_linear(output) and output != _NULL:
+def _check_light(hdr: str, output: str) -> None:
+    if output == _NULL:
+        return
+    if hdr == "linear" and not is_linear(output):
         raise UsageError(f"{output} cannot hold linear light: name a pattern such as light_%05d.exr.")
+    if hdr == "log" and (Path(output).suffix.lower() not in LOG_SUFFIXES or "://" in output):
+        raise UsageError(
+            f"{output} cannot hold ACEScct: with --hdr log name a pattern such as log_%05d.tif or .png."
+        )
 
 
 def target(config: Config) -> HdrTarget | None:
@@ -70,8 +78,20 @@ def target(config: Config) -> HdrTarget | None:
         return None
     _refuse(config)
     return HdrTarget(
-        "hlg" if out.hdr == "hlg" else "pq", out.white, out.peak_nits or PEAK, keep=out.hdr == "linear"
+        "hlg" if out.hdr == "hlg" else "pq", out.white, out.peak_nits or PEAK, keep=out.hdr in _LIGHT
     )
+
+
+def check_frames(config: Config) -> None:
+    """Refuse what is written to files alone, where frames are given.
+
+    Raises:
+        UsageError: it is asked for.
+    """
+    if config.output.hdr == "log":
+        raise UsageError(
+            'Frames carry light as it is: ask for hdr="linear", or let fuse_file write hdr="log".'
+        )
 
 
 def _refuse_beside_a_tone_map(config: Config) -> None:
@@ -98,7 +118,9 @@ def _refuse(config: Config) -> None:
     ):
         if given:
             raise UsageError(f"{name} is not done in high dynamic range: leave it out, or leave --hdr out.")
-    if out.hdr == "linear":
+    if out.hdr == "log" and out.bits not in (None, 16):
+        raise UsageError("--hdr log is stored in 16 bit: leave --bits out, or write --bits 16.")
+    if out.hdr in _LIGHT:
         return
     if out.codec is not None and out.codec not in _CODECS:
         raise UsageError(
@@ -166,11 +188,10 @@ def output_of(
     """Give what the sink of a run in high dynamic range is told: the frames to come, how to store them, their metadata.
 
     Raises:
-        UsageError: the output cannot hold linear light.
+        UsageError: the output cannot hold the light of the scene.
     """
-    if settings.hdr == "linear":
-        _check_linear(str(output))
-    if settings.hdr in ("off", "linear"):
+    _check_light(settings.hdr, str(output))
+    if settings.hdr in ("off", *_LIGHT):
         return info, settings, None
     found = HdrTarget("hlg" if settings.hdr == "hlg" else "pq", peak=settings.peak_nits or PEAK)
     wide = info.color.primaries == BT2020 or info.color.primaries >= S_GAMUT3_CINE

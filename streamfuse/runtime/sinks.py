@@ -63,8 +63,8 @@ def open_sink(
             copied. Of pictures of one's own the size, (width, height), or None: the output opens with the first frame
             and takes arrays, too: (H, W, 3) R'G'B' or (H, W) luma, full range, uint8 or uint16.
         rate: frames per second; those of `info` if None, or 25.
-        options: those of `VideoFileSink`, for streams those of `StreamEncoder`; images use `bits` and `overwrite`,
-            and what a kind of output has no use for is left alone.
+        options: those of `VideoFileSink`, for streams those of `StreamEncoder`; images use `bits`, `overwrite` and
+            `log`, and what a kind of output has no use for is left alone.
 
     Raises:
         OutputExistsError, OutputError, EncoderError, UsageError: as the message says.
@@ -97,7 +97,8 @@ def open_sink(
     path = Path(target)
     if path.suffix.lower() in CONTAINERS:
         return VideoFileSink(path, info, **_of_files(options, exact))
-    return ImageSink(path, bits=options.get("bits"), overwrite=options.get("overwrite", False))
+    bits, overwrite, log = options.get("bits"), options.get("overwrite", False), options.get("log", False)
+    return ImageSink(path, bits=bits, overwrite=overwrite, log=log)
 
 
 def open_recorder(

@@ -14,6 +14,7 @@ from streamfuse.core.color_info import ColorInfo
 from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.imaging import hdr_transfer as hdr
 from streamfuse.imaging import photometric
+from streamfuse.imaging.aces import to_ap1
 
 FAST = ("--preset", "fast")
 TRANSFER = {"pq": 16, "hlg": 18}
@@ -85,6 +86,25 @@ def test_av1_holds_the_metadata(tmp_path):
         )
         side = {data.type.name: bytes(data) for data in next(container.decode(video=0)).side_data}  # type: ignore[arg-type, attr-defined]
     assert np.frombuffer(side["CONTENT_LIGHT_LEVEL"], "<u4").tolist() == [600, 600]
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_log_pictures_hold_the_light_of_exr(tmp_path, suffix):
+    common = ("--white", "2", *FAST, "--frames", "0:4")
+    fuse(SAMPLE, "-o", tmp_path / "%03d.exr", *common)
+    fuse(SAMPLE, "-o", tmp_path / f"%03d.{suffix}", "--hdr", "log", *common)
+    assert len(list(tmp_path.glob(f"*.{suffix}"))) == 4
+    codes = cv2.imread(str(tmp_path / f"003.{suffix}"), cv2.IMREAD_UNCHANGED)[..., ::-1]
+    signal = codes / 65535
+    ap1 = np.where(
+        signal > 0.155251141552511, np.exp2(signal * 17.52 - 9.72), (signal - 0.0729055) / 10.5402377
+    )
+    with OpenEXR.File(str(tmp_path / "003.exr")) as file:
+        pixels = np.asarray(file.channels()["RGB"].pixels, np.float32)
+    wanted = pixels @ to_ap1(hdr.BT709).T
+    seen = wanted > 0.004
+    assert seen.mean() > 0.5
+    np.testing.assert_allclose(ap1[seen], wanted[seen], rtol=0.01)
 
 
 def test_pq_and_hlg_and_exr_hold_one_radiance(tmp_path):

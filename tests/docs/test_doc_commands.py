@@ -31,6 +31,7 @@ NOT_RUN = {
     "python tools/soak_live.py *": "runs for minutes; tests/runtime/live runs the same for seconds",
     "python tools/bench_live.py *": "runs for forty minutes; tests/tools runs the same for seconds",
     "python tools/hard_set.py *": f"takes a quarter of an hour, and {_DATA}",
+    "streamfuse evaluate brackets *": f"{_DATA}; tests/lab/evaluate/test_brackets.py makes one",
     "streamfuse evaluate hdr vestibule_1k.hdr *": f"takes minutes, and {_DATA}",
     "python tools/formats.py *": "runs for minutes; tests/tools/test_formats.py runs the same",
     "python tools/formats_streams.py *": "runs for minutes; tests/tools/test_formats.py runs the same",

@@ -12,6 +12,7 @@ from runs import streamfuse
 
 from streamfuse.core.color import planes_to_rgb
 from streamfuse.imaging import hdr_transfer as hdr
+from streamfuse.imaging.aces import to_ap1
 from streamfuse.imaging.hdr_transfer import BT709
 from streamfuse.imaging.photometric import SRGB, decoded
 from streamfuse.photo.still_radiance import PQ, primaries_of
@@ -48,6 +49,19 @@ def test_a_bracket_is_the_light_of_its_scene(tmp_path, suffix):
     assert "0.0, 3.0, 6.0 EV (measured)" in summary["notes"][-1]
     found = read(out) if suffix == "exr" else cv2.imread(str(out), cv2.IMREAD_UNCHANGED)[..., ::-1]
     bright = scene() * 4 > 0.02
+    np.testing.assert_allclose(found[bright], scene()[bright] * 4, rtol=0.03)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_a_bracket_in_log_is_the_light_of_its_scene(tmp_path, suffix):
+    for n, ev in enumerate((0.0, 3.0, 6.0)):
+        cv2.imwrite(str(tmp_path / f"{n}.png"), taken(ev)[..., ::-1])
+    out = tmp_path / f"scene.{suffix}"
+    result = streamfuse("still", *tmp_path.glob("?.png"), "-o", out, "--white", "2", "--hdr", "log")
+    assert result.exit_code == 0, result.stderr
+    signal = cv2.imread(str(out), cv2.IMREAD_UNCHANGED)[..., ::-1] / 65535
+    found = np.exp2(signal * 17.52 - 9.72) @ np.linalg.inv(to_ap1(BT709)).T
+    bright = scene() * 4 > 0.05
     np.testing.assert_allclose(found[bright], scene()[bright] * 4, rtol=0.03)
 
 
@@ -114,6 +128,7 @@ def test_profiles_tell_the_primaries():
         (("-o", "o.exr", "--fuser", "mertens"), 2, "--fuser is not for the light"),
         (("-o", "o.exr", "--bits", "16"), 2, "--bits is not for the light"),
         (("-o", "o.png", "--white", "1"), 2, "--white is for linear light"),
+        (("-o", "o.jpg", "--hdr", "log"), 2, "cannot hold ACEScct"),
         (("-o", "1.exr"), 1, "exists already"),
         (("-o", "nowhere/o.exr"), 1, "There is no folder"),
     ],

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from fused_frames import source_info
 
+import streamfuse
 from streamfuse.config import Config
 from streamfuse.core.color_info import ColorInfo
 from streamfuse.errors import UsageError
@@ -38,6 +39,28 @@ def test_linear_light_does_not_go_into_video():
     ):
         with pytest.raises(UsageError, match="cannot hold linear light"):
             refused()
+
+
+def test_log_goes_into_pictures_of_16_bit_alone():
+    log = Config().with_overrides(hdr="log")
+    for output in ("log_%05d.png", "log_%05d.TIF", "one.tiff", "null:"):
+        assert hdr_output.settled(log, output).output.hdr == "log"
+    for output in ("a.mp4", "a_%05d.jpg", "folder", "zmq+pub://127.0.0.1:5996"):
+        with pytest.raises(UsageError, match="cannot hold ACEScct"):
+            hdr_output.settled(log, output)
+    with pytest.raises(UsageError, match="leave --hdr log out"):
+        hdr_output.settled(log, "a_%05d.exr")
+    with pytest.raises(UsageError, match="stored in 16 bit"):
+        hdr_output.target(log.with_overrides(bits=8))
+
+
+def test_frames_are_not_coded_as_log():
+    for given in (
+        lambda: streamfuse.fuse_video("sample:", hdr="log"),
+        lambda: streamfuse.fuse_frames([], hdr="log"),
+    ):
+        with pytest.raises(UsageError, match='hdr="linear"'):
+            given()
 
 
 def test_the_chain_merges_instead_of_fusing():

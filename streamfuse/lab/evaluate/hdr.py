@@ -19,12 +19,13 @@ from streamfuse.config import Config
 from streamfuse.core.frame import Rgb
 from streamfuse.core.values import Preset
 from streamfuse.fusion.radiance import HdrTarget, merged, rendering
-from streamfuse.imaging.photometric import PLAIN
+from streamfuse.imaging import photometric
+from streamfuse.imaging.photometric import PLAIN, Transfer
 from streamfuse.lab.evaluate.baselines import as_taken, dis_matched
 from streamfuse.lab.evaluate.environment import describe_environment
 from streamfuse.lab.evaluate.film import film
 from streamfuse.lab.evaluate.hdr_measures import HdrMeter, HdrScore, Motion
-from streamfuse.lab.evaluate.radiance_clips import GAMMA, Radiance
+from streamfuse.lab.evaluate.radiance_clips import Radiance
 from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation, even_gaps
 from streamfuse.lab.evaluate.video import baseline_frames
 from streamfuse.runtime.chain import build_chain
@@ -128,12 +129,13 @@ def streamfuse_frames(clip: SimulatedClip, preset: Preset) -> Iterator[tuple[int
         yield frame.index, frame.radiance
 
 
-def debevec(exposures: Sequence[Rgb], gaps_ev: Sequence[float]) -> Radiance:
-    """OpenCV's merge after Debevec and Malik, told the true response and exposures; (H, W, 3) as `oracle_merge`.
+def debevec(exposures: Sequence[Rgb], gaps_ev: Sequence[float], transfer: Transfer = PLAIN) -> Radiance:
+    """OpenCV's merge after Debevec and Malik, told the response and exposures; (H, W, 3) as `oracle_merge`.
 
     Where its weights leave nothing (all black, or all white) it gives no number: black, or white, is taken there.
     """
-    response = np.repeat(((np.arange(256) / 255) ** GAMMA).astype(np.float32)[:, None, None], 3, axis=2)
+    curve = photometric.decoded(np.arange(256) / 255, transfer).astype(np.float32)
+    response = np.repeat(curve[:, None, None], 3, axis=2)
     times = np.array([2.0**gap for gap in gaps_ev], np.float32)
     pictures = [np.ascontiguousarray(rgb) for rgb in exposures]
     found = cv2.createMergeDebevec().process(pictures, times, np.maximum(response, 1e-6))
