@@ -27,7 +27,7 @@ _AMPLIFIED = 8  # times, in difference maps
 _COLUMN_ZOOM = 6  # width of one instant in a picture of a column over time
 
 
-@dataclass
+@dataclass(eq=False)
 class _Track:
     """What is kept of one method."""
 
