@@ -44,21 +44,22 @@ class Learner:
 
     def __init__(self, config: NetworkConfig, run: TrainConfig) -> None:
         torch.manual_seed(run.seed)
-        self.config = LcndrConfig(**config.model_dump(exclude={"without"}))
+        self.config = LcndrConfig(**config.model_dump(exclude={"without", "learning_rate"}))
         self._without, self._gradient, self._extremes = config.without, run.gradient, run.extremes
+        self._peak = config.learning_rate or run.learning_rate
         # Channels last halves the time of the convolutions on a CPU.
         self.network = Lcndr(self.config).to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = deepcopy(self.network).eval().requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=run.learning_rate, weight_decay=run.weight_decay
+            self.network.parameters(), lr=self._peak, weight_decay=run.weight_decay
         )
         self._decay, self._clip, self._share = run.ema, run.clip, run.trained_share
         self._begun: dict[str, Tensor] | None = None
 
     def step(self, batch: Batch, rate: float) -> dict[str, float]:
-        """Change the weights by one batch; returns the terms of the loss."""
+        """Change the weights by one batch, at `rate` of the peak (0..1); returns the terms of the loss."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = self._peak * rate
         fused = self.network(batch.noisy).float()
         again = self.network(batch.again).float() if batch.again is not None else None
         loss, terms = total_loss(

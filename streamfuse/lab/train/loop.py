@@ -38,11 +38,11 @@ _NOISE_SEED = 0  # of the frames on which flicker is measured
 
 
 def learning_rate(step: int, run: TrainConfig) -> float:
-    """Linear warm-up, then a cosine to 1 % of the peak."""
+    """Tell the learning rate of a step as a share of its peak: a linear warm-up, then a cosine to 1 %."""
     if step < run.warm_up:
-        return run.learning_rate * (step + 1) / run.warm_up
+        return (step + 1) / run.warm_up
     progress = (step - run.warm_up) / max(1, run.steps - run.warm_up)
-    return run.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
 def _batches(sampler: Sampler, count: int, device: str) -> Iterator[Batch]:

@@ -228,7 +228,7 @@ def total_loss(
         parts["label"] = label_loss(fused, label)
     else:
         parts["tone"] = 0.2 * tone_loss(fused) + 0.25 * exposedness_loss(fused, exposures)
-    parts["contrast"] = 0.25 * contrast_loss(fused, exposures)
+    parts["contrast"] = 0.5 * contrast_loss(fused, exposures)
     if gradient:
         parts["gradient"] = gradient * gradient_loss(fused, exposures)
     if extremes:

@@ -46,6 +46,9 @@ class NetworkConfig(BaseModel):
     attend: bool = True
     per_level: bool = True
     revise: bool = True
+    learning_rate: Rate | None = Field(
+        default=None, gt=0, description="peak for this network; without it, that of the run"
+    )
     without: tuple[Term, ...] = Field(
         default=(), description="terms of the objective to leave out (ablation)"
     )

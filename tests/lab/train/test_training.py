@@ -111,6 +111,26 @@ def test_the_same_seed_gives_the_same_weights(config, tmp_path):
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
+def test_a_network_can_have_a_learning_rate_of_its_own(config, tmp_path):
+    widths = {"widths": [8, 8, 8, 16]}
+    weights = []
+    for steps in (1, 3):
+        run = config(
+            networks={"slow": widths | {"learning_rate": 1e-12}, "fast": widths}, out=tmp_path / str(steps),
+            steps=steps,
+        )  # fmt: skip
+        weights.append(
+            {name: load_weights(path).state_dict() for name, path in train(run, lambda _: None).items()}
+        )
+    first, last = weights
+    moved = {
+        name: max(float((last[name][key] - first[name][key]).abs().max()) for key in first[name])
+        for name in first
+    }
+    assert moved["slow"] < 1e-6
+    assert moved["fast"] > 1e-5
+
+
 def test_the_loss_goes_down(config, tmp_path):
     # one kind of sample and an average that follows at once: what is left is the descent
     run = config(
