@@ -256,6 +256,8 @@ def _write_weights(
 ) -> None:
     for name, (network, scores) in results.items():
         card = {
+            **run.card,
+            "name": name,
             "steps": str(step),
             "seed": str(run.seed),
             "batch": str(run.batch),

@@ -109,6 +109,9 @@ class TrainConfig(BaseModel):
     extremes: Rate = Field(
         default=0, ge=0, description="weight of the terms `highlights` and `shadows`; 0 leaves them out"
     )
+    card: dict[str, str] = Field(
+        default={}, description="what else stands in the weights files: licence, data, the command"
+    )
     seed: int = Field(default=0, ge=0, lt=2**63)
     threads: int = Field(default=2, ge=1, le=1024, description="at most as many as there are CPUs are used")
     validate_every: int = Field(default=250, gt=0)

@@ -20,9 +20,9 @@ def test_the_shipped_configuration_describes_the_shipped_networks(request):
     config = load_train_config(request.config.rootpath / "configs/train-lcndr.yaml")
     assert set(config.networks) == {"lcndr-s", "lcndr-xs"}
     for name, wanted in config.networks.items():
-        assert read_card(request.config.rootpath / f"streamfuse/weights/{name}.safetensors")["steps"] == str(
-            config.steps
-        )
+        card = read_card(request.config.rootpath / f"streamfuse/weights/{name}.safetensors")
+        wanted_card = {**config.card, "name": name, "steps": str(config.steps), "seed": str(config.seed)}
+        assert {key: card.get(key) for key in wanted_card} == wanted_card
         network = load_network(name).config
         assert all(
             getattr(network, field) == value
