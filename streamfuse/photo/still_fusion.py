@@ -301,19 +301,9 @@ def fuse_stills(
     height, width = fused.shape[:2]
     depth = bits or (8 if target.suffix.lower() in (".jpg", ".jpeg") else 8 * fused.dtype.itemsize)
     return StillSummary(
-        len(paths),
-        engine.name,
-        engine.device,
-        aligned.mode,
-        aligned.moved,
-        aligned.pixels,
-        width,
-        height,
-        depth,
-        (str(target),),
-        aligned.notes,
-        tuple(warnings),
-    )
+        len(paths), engine.name, engine.device, aligned.mode, aligned.moved, aligned.pixels, width, height, depth,
+        (str(target),), aligned.notes, tuple(warnings),
+    )  # fmt: skip
 
 
 def _merge_stills(
