@@ -13,9 +13,9 @@ own standard error, which what moves and what changes once make larger. Where no
 is, bit for bit.
 
 What is guessed differently from instant to instant leaves no such mean: an arm that nobody saw takes light along. The
-mean luma then goes up and down by parts of a code value. Where it has turned round twice in a row, the smaller of the
-last two bends, over the sum of its weights (1, 2, 1), is how far the last one is off the middle. A bright frame is
-moved by more than that, a dark one by less. Of light that rises, falls or turns round once it is nothing.
+mean luma then goes up and down by parts of a code value. Where it has turned round twice in a row, the last bend, over
+the sum of its weights (1, 2, 1), is how far the last frame is off the middle. A bright frame is moved by more than that,
+a dark one by less. Of light that rises, falls or turns round once it is nothing.
 
 Only earlier pictures count, so nothing has to wait, and only so many of them, so that any segment of a film can be
 fused on its own.
@@ -39,8 +39,8 @@ LONG_SIDE = 96  # of the pictures that are compared
 SIGNIFICANT = 2.0  # standard errors at which an alternation begins to count
 MIN_CHANGE, MAX_CHANGE = 0.02 / 255, 3 / 255  # luma: less is left as it is, more is no flicker of ours
 TURNS = 4  # pictures that it takes for the mean luma to turn round twice
-TURN_SHARES = (0.4, 1.5)  # of that, by which dark and bright frames are moved: bright ones guess more
-MAX_TURN = 0.5 / 255  # luma: what goes to and fro by more can be seen in the scene, and stays
+TURN_SHARES = (0.3, 1.4)  # of that, by which dark and bright frames are moved: bright ones guess more
+MAX_TURN = 1 / 255  # luma: what goes to and fro by more can be seen in the scene, and stays
 # Steps share pictures, and means of two steps share steps: variance of the mean of n of these, in theirs / n.
 SHARED = 8 / 3
 
@@ -163,5 +163,5 @@ def turned(means: Sequence[float]) -> float:
     one, two, three = np.diff(np.asarray(means, np.float64)[-TURNS:])
     if one * two >= 0 or two * three >= 0:
         return 0.0
-    bend = min(abs(three - two), abs(two - one)) / 4
+    bend = abs(three - two) / 4
     return math.copysign(bend, three) if MIN_CHANGE < bend <= MAX_TURN else 0.0

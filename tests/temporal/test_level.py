@@ -59,7 +59,7 @@ def alternating(count, codes, seed=0, noise=0.0):
 def test_what_alternates_is_taken_back_from_the_bright_frames(codes):
     found = levels(alternating(20, codes))
     assert found[: TURNS - 1] == [0.0] * (TURNS - 1)
-    assert found[TURNS - 1] / CODE == pytest.approx(-1.5 * codes if abs(codes) < 0.5 else 0.0, rel=0.02)
+    assert found[TURNS - 1] / CODE == pytest.approx(-1.4 * codes if abs(codes) < 1 else 0.0, rel=0.02)
     for t, more in enumerate(found[MIN_COUNT:], MIN_COUNT):
         assert more / CODE == pytest.approx(-2 * codes if t % 2 else 0, rel=0.02)
 

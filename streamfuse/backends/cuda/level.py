@@ -77,6 +77,6 @@ def alternation(steps: Tensor) -> Tensor:
 def turned(means: Tensor) -> Tensor:
     """As `streamfuse.temporal.level.turned`, of enough means (n,); one value."""
     one, two, three = means.diff()
-    bend = torch.minimum((three - two).abs(), (two - one).abs()) * 0.25
+    bend = (three - two).abs() * 0.25
     sure = (one * two < 0) & (two * three < 0) & (bend > rule.MIN_CHANGE) & (bend <= rule.MAX_TURN)
     return torch.where(sure, bend * three.sign(), 0.0)
