@@ -14,8 +14,8 @@ is, bit for bit.
 
 What is guessed differently from instant to instant leaves no such mean: an arm that nobody saw takes light along. The
 mean luma then goes up and down by parts of a code value. Where it has turned round twice in a row, the last bend, over
-the sum of its weights (1, 2, 1), is how far the last frame is off the middle. A bright frame is moved by more than that,
-a dark one by less. Of light that rises, falls or turns round once it is nothing.
+the sum of its weights (1, 2, 1), is how far the last frame is off the middle. A bright frame is moved by more than
+that, a dark one by less. Of light that rises, falls or turns round once it is nothing.
 
 Only earlier pictures count, so nothing has to wait, and only so many of them, so that any segment of a film can be
 fused on its own.
