@@ -131,8 +131,9 @@ def test_sound_that_outlasts_the_picture_is_no_damage(tmp_path):
         video = out.add_stream("libx264", rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         audio = out.add_stream("aac", rate=48000)
+        plain = np.full((72, 64), 90, np.uint8)  # a frame that is not filled holds whatever the memory held
         for _ in range(30):
-            out.mux(video.encode(av.VideoFrame(64, 48, "yuv420p")))
+            out.mux(video.encode(av.VideoFrame.from_ndarray(plain, "yuv420p")))
         for n in range(240):
             block = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
             block.sample_rate, block.pts, block.time_base = 48000, n * 1024, Fraction(1, 48000)
