@@ -13,8 +13,9 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from streamfuse.core.frame import Map, Pixels
 from streamfuse.core.output_file import write_bytes_file
-from streamfuse.errors import EncoderError, OutputError
+from streamfuse.errors import EncoderError
 from streamfuse.imaging import aces
+from streamfuse.imaging.coded import encoded
 from streamfuse.imaging.hdr_transfer import BT709
 
 SUFFIXES = (".png", ".tif", ".tiff")
@@ -38,7 +39,7 @@ def write_log(path: Path, radiance: Map) -> None:
         OutputError: no space, no permission ...
     """
     codes = log_codes(radiance)
-    write_bytes_file(path, _png(path, codes) if path.suffix.lower() == ".png" else _tiff(codes))
+    write_bytes_file(path, _png(codes) if path.suffix.lower() == ".png" else _tiff(codes))
 
 
 def require_log(path: Path) -> None:
@@ -60,11 +61,8 @@ def log_codes(radiance: Map) -> Pixels:
     return np.asarray(signal * np.float32(_TOP) + np.float32(0.5), np.uint16)
 
 
-def _png(path: Path, codes: Pixels) -> bytes:
-    done, data = cv2.imencode(".png", np.ascontiguousarray(codes[..., ::-1]))
-    if not done:
-        raise OutputError(f"{path} cannot be encoded as PNG.")
-    png, kind = bytes(data.data), b"tEXt"
+def _png(codes: Pixels) -> bytes:
+    png, kind = encoded(".png", codes[..., ::-1]), b"tEXt"
     body = b"Description\0" + DESCRIPTION.encode("latin-1")
     chunk = struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
     return png[:_HEADER] + chunk + png[_HEADER:]

@@ -2,7 +2,7 @@
 
 Frames that were taken dark can come out a little brighter or darker as a whole than those that were taken bright: what
 nobody saw is guessed differently. The whole picture then flickers at half the frame rate, by a fraction of a code
-value. All of it is taken from the bright frames: what is clipped in them is guessed from other instants, while a dark
+value. All of that is taken from the bright frames: what is clipped in them is guessed from other instants, while a dark
 frame has seen the light of its own.
 
 How much brighter a fused picture is than the one before is measured along the motion, in its median; where the motion
