@@ -43,8 +43,9 @@ class Pipeline:
         stop_timeout: seconds that a call whose result is not wanted any more (a source told to stop; a stage
             after an error) may take before the run goes on without it.
         finish_timeout: the same for calls whose result is wanted: a stage after `stop`, closing a sink.
-        threads: how many threads may work at once in the stages that can work on several items: each of these gets as
-            many, and frames are the same whatever their number. None: each has one of its own.
+        threads: how many threads each of the stages that can work on several items gets; where there are several, one
+            more than that may work at once in all these stages. Frames are the same whatever their number. None: each
+            stage has one of its own.
         whole: a run that is stopped before its source has ended is not what was wanted. Sinks are then left with a
             KeyboardInterrupt, as after an error with the error, and what they would have replaced stays.
 
@@ -80,7 +81,8 @@ class Pipeline:
             raise UsageError(f"A run needs at least 1 thread, not {threads}.")
         line = stages if isinstance(stages, Line) else Line(type(stages).__name__, stages)
         self._threads, self._queue_size = threads, queue_size
-        self._cores = threading.Semaphore(threads or 1)
+        # One more than may work: whoever works waits now and then for the interpreter, and a core then has nothing to do.
+        self._cores = threading.Semaphore(1 if threads is None or threads == 1 else threads + 1)
         self._state = RunState()
         first: Queue[First] = line.queue or Queue(queue_size, policy)
         reader = SourceWorker(source, "source", self._state, first)
