@@ -110,7 +110,9 @@ class FuseConfig(_Section):
 
     preset: Preset = Field(default="balanced", description="speed against quality, of all stages")
     fuser: Annotated[str, AfterValidator(checked_fuser)] | None = Field(
-        default=None, description=f"{', '.join(FUSERS)}, or a .safetensors file; null: that of the preset"
+        default=None,
+        description=f"{', '.join(FUSERS)}, a .safetensors file, or one of a package that is installed; "
+        "null: that of the preset",
     )
     device: Annotated[str, AfterValidator(checked_device)] = Field(
         default="auto", description="auto, cpu, cuda or cuda:N"
@@ -156,7 +158,7 @@ class LookConfig(_Section):
 
     @property
     def look(self) -> Look:
-        """The look that all of it means."""
+        """Give the look that all of it means."""
         numbers = {**LOOKS[self.name], **self.model_dump(exclude={"name", "lut"}, exclude_none=True)}
         return Look(**numbers, lut=self.lut)
 
@@ -231,17 +233,17 @@ class Config(_Section):
 
     @property
     def fuser_name(self) -> str:
-        """The fuser to use: the one that is set, else that of the preset."""
+        """Give the fuser to use: the one that is set, else that of the preset."""
         return self.fuse.fuser or PRESET_NETWORK[self.fuse.preset]
 
     @property
     def align_preset(self) -> Preset:
-        """The alignment preset to use: the one that is set, else that of the fusion."""
+        """Give the alignment preset to use: the one that is set, else that of the fusion."""
         return self.align.preset or self.fuse.preset
 
     @property
     def denoise(self) -> bool:
-        """Whether to denoise: as it is set, else by the preset."""
+        """Tell whether to denoise: as it is set, else by the preset."""
         return self.align_preset != "fast" if self.align.denoise is None else self.align.denoise
 
     def with_overrides(self, **options: object) -> Config:
@@ -278,7 +280,7 @@ class Config(_Section):
         return _validated(settings, "the options")
 
     def show(self) -> str:
-        """All settings, defaults included, as YAML that `load_config` reads."""
+        """Give all settings, defaults included, as YAML that `load_config` reads."""
         return str(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 
 
@@ -369,7 +371,7 @@ def _validated(settings: Mapping[str, object], source: str) -> Config:
 
 
 def _explained(error: ErrorDetails) -> str:
-    """One sentence on what is wrong with one key."""
+    """Give one sentence on what is wrong with one key."""
     key = ".".join(str(part) for part in error["loc"])
     value = shortened(error["input"])
     if error["type"] == "extra_forbidden":
@@ -385,7 +387,7 @@ def _explained(error: ErrorDetails) -> str:
 
 
 def _keys() -> list[str]:
-    """All sections, and all settings as section.key."""
+    """Give all sections, and all settings as section.key."""
     sections = Config().model_dump()
     keys = [f"{name}.{key}" for name, section in sections.items() for key in section]
     return [*sections, *keys, *(f"live.outputs.{key}" for key in OutputSpec.model_fields)]

@@ -110,7 +110,7 @@ class CameraError(StreamfuseError, OSError):
 
 
 def shortened(value: object, most: int = 80) -> str:
-    """A value as it was given, in quotes where it is text, at most so many characters of it.
+    """Give a value as it was given, in quotes where it is text, at most so many characters of it.
 
     Example:
         >>> shortened("9" * 5000, 10)
@@ -152,7 +152,7 @@ _NO_MEMORY_WORDS = re.compile(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of any library, or one that caused it, says that memory could not be had."""
+    """Tell whether an error of any library, or one that caused it, says that memory could not be had."""
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, MemoryError) or (isinstance(found, OSError) and found.errno == errno.ENOMEM):

@@ -52,6 +52,16 @@ def test_own_source_and_sink(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("24 frames")
 
 
+def test_own_fuser_gives_a_mean_of_the_exposures() -> None:
+    fuser = load("own_fuser/plain_mean").make("auto")
+    dark, bright = np.full((30, 40), 0.2, np.float32), np.full((30, 40), 0.9, np.float32)
+    maps = fuser.weigh([dark, bright])
+    fused = fuser.blend([dark, bright], maps)
+    assert fused.shape == dark.shape
+    # 0.2 is nearer to the middle than 0.9, and counts for more.
+    assert 0.2 < fused.min() <= fused.max() < 0.55
+
+
 def test_frames_for_opencv(tmp_path: Path) -> None:
     taken: list[np.ndarray] = []
 

@@ -42,7 +42,7 @@ class Aligner(ParallelStage[Bracket, AlignedBracket]):
 
     @property
     def executor(self) -> Executor:
-        """Where some of the work is done meanwhile."""
+        """Tell where some of the work is done meanwhile."""
         return self._operations.executor
 
     @executor.setter
@@ -54,7 +54,7 @@ class Aligner(ParallelStage[Bracket, AlignedBracket]):
         return self._aligned(item, self._alignment.begin(item))
 
     def begin(self, item: Bracket) -> Callable[[], Iterable[AlignedBracket]]:
-        """One in, one out; the white balance of each is found in order."""
+        """Give one for one; the white balance of each is found in order."""
         self._operations.executor = _IN_LINE
         return partial(self._aligned, item, self._alignment.begin(item))
 

@@ -113,7 +113,7 @@ def _gains(dark: Blocks, bright: Blocks, curve: IntensityMapping) -> tuple[Map, 
 
 
 def _proven(brackets: Sequence[Map], before: float) -> float:
-    """The gain of code values that the blocks of some brackets prove; 1 where they prove none.
+    """Give the gain of code values that the blocks of some brackets prove; 1 where they prove none.
 
     A gain that was proven `before` is given up only where they are twice as far apart, or it would come and go.
     """

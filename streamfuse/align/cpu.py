@@ -235,5 +235,5 @@ class _Matched:
 
 
 def _along(luma: Map, flow: Map | None) -> Map:
-    """A picture at working size as seen from where the flow starts."""
+    """Give a picture at working size as seen from where the flow starts."""
     return luma if flow is None else motion.warp(luma, motion.rescaled(flow, (luma.shape[1], luma.shape[0])))

@@ -93,7 +93,7 @@ Cells = tuple[int, int, int, int]  # top, bottom, left, right at working size
 
 
 def _thinned(picture: Map, step: int) -> Map:
-    """Every `step`th pixel, from step / 2 on where there is so much."""
+    """Give every `step`th pixel, from step / 2 on where there is so much."""
     rows, columns = (min(step // 2, size - 1) for size in picture.shape)
     return picture[rows::step, columns::step]
 

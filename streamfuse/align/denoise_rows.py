@@ -23,7 +23,7 @@ _MIN_VALUE = np.float32(1e-3)  # squared code values
 
 @kernel
 def _mirrored(place: int, size: int) -> int:
-    """A place up to `MARGIN` beyond 0..size - 1, as a place within: the last pixel is not repeated."""
+    """Give a place up to `MARGIN` beyond 0..size - 1, as a place within: the last pixel is not repeated."""
     inner = size - 1 - abs(size - 1 - abs(place))
     return min(max(inner, 0), size - 1)
 

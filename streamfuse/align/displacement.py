@@ -111,7 +111,7 @@ def displacement(reference: Contrast, other: Contrast) -> Displacement | None:
 
 
 def _similarity(begin: Points, end: Points) -> Matrix | None:
-    """The similarity that enough of the tracks follow; None if there is none."""
+    """Give the similarity that enough of the tracks follow; None if there is none."""
     if len(begin) < _MIN_COUNT:
         return None
     found, follows = cv2.estimateAffinePartial2D(
@@ -125,7 +125,7 @@ def _similarity(begin: Points, end: Points) -> Matrix | None:
 def _tracks(
     reference: Contrast, other: Contrast, corners: Points, near: Points, levels: int
 ) -> tuple[Points, Points]:
-    """Where corners of the reference lie in it and in the other, as far as the way back leads there again.
+    """Tell where corners of the reference lie in it and in the other, as far as the way back leads there again.
 
     Args:
         corners: of the reference.
@@ -152,7 +152,7 @@ def _tracks(
 
 
 def _stands_still(begin: Points, end: Points, motion: Matrix, size: tuple[int, int]) -> bool:
-    """Whether in more of the picture tracks are nearer to where they began than to where `motion` leads."""
+    """Tell whether in more of the picture tracks are nearer to where they began than to where `motion` leads."""
     still = np.linalg.norm(end - begin, axis=1) < np.linalg.norm(_moved(begin, motion) - end, axis=1)
     return _share_of_cells(begin, still, size) > _STILL
 
@@ -167,7 +167,7 @@ def _difference(reference: Contrast, other: Contrast, motion: Matrix) -> float:
 
 
 def _refined(begin: Points, end: Points, motion: Matrix, size: tuple[int, int]) -> Matrix:
-    """A homography, where tracks are in enough of the picture to tell one from a similarity."""
+    """Give a homography, where tracks are in enough of the picture to tell one from a similarity."""
     near = np.linalg.norm(_moved(begin, motion) - end, axis=1) < 3 * _INLIER
     cells = {tuple(cell) for cell in _cells(begin[near], size)}
     if near.sum() < 4 * _MIN_COUNT or len(cells) < _GRID * _GRID // 3:

@@ -31,7 +31,7 @@ _FARTHEST = 4.0  # pixels of difference beyond which that grows no more
 
 
 def dominant_motion(flow: Map, share: Map, grid: int = 1) -> Map | None:
-    """The homography that most of a flow field follows, as a flow field of the same shape; None if there is none.
+    """Give the homography that most of a flow field follows, as a flow field of the same shape; None if there is none.
 
     Args:
         flow: (h, w, 2), in pixels.

@@ -39,7 +39,7 @@ def unknown(own: Map, trust: Map) -> tuple[Map, Map]:
 
 
 def clipped(rgb: Map) -> tuple[Map, Map]:
-    """How far R'G'B' (h, w, 3) of the brighter exposure's scale are clipped all three, and some only: 0..1, (h, w)."""
+    """Tell how far R'G'B' (h, w, 3) of the brighter scale are clipped all three, and some only: 0..1, (h, w)."""
     channels = cv2.split(rgb)
     least, most = (pick(pick(*channels[:2]), channels[2]) for pick in (cv2.min, cv2.max))
     white = _clips(least)
@@ -47,7 +47,7 @@ def clipped(rgb: Map) -> tuple[Map, Map]:
 
 
 def _clips(values: Map) -> Map:
-    """How far values are clipped, 0..1."""
+    """Tell how far values are clipped, 0..1."""
     low, high = CLIPS
     return np.clip((values - np.float32(low)) * np.float32(1 / (high - low)), 0.0, 1.0)
 
@@ -82,7 +82,7 @@ def lacking(own: Map, shares: tuple[Map, Map], sides: Sequence[Map], curve: Inte
 
 
 def _spread(sides: Sequence[Map], weights: Sequence[Map]) -> Map:
-    """The mean colour around each pixel, the nearer the more."""
+    """Give the mean colour around each pixel, the nearer the more."""
     rows, columns = sides[0].shape[:2]
     sums = np.zeros((rows, columns, 4), np.float32)
     for colours, weight in zip(sides, weights, strict=True):

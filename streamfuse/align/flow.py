@@ -101,13 +101,13 @@ class FlowEstimator:
         self._own = _OfThread()
 
     def __call__(self, source: Map, target: Map) -> Map:
-        """The flow field (h // grid, w // grid, 2) float32 of `source` towards `target`."""
+        """Give the flow field (h // grid, w // grid, 2) float32 of `source` towards `target`."""
         height, width = source.shape
         flow = self._estimate(to_bytes(source), to_bytes(target))
         return rescaled(flow, (width, height) if self._grid == 1 else halved_size(width, height))
 
     def _estimate(self, a: Plane, b: Plane) -> Map:
-        """The flow field of the pictures or, in its own pixels, of smaller ones."""
+        """Give the flow field of the pictures or, in its own pixels, of smaller ones."""
         if self._mode == "global":
             return _global_motion(a, b)
         if min(a.shape) < 16:  # less than two patches: DIS refuses it
@@ -145,13 +145,13 @@ def halved_size(width: int, height: int) -> tuple[int, int]:
 
 
 def halved(picture: Map) -> Map:
-    """A picture at half its size, by means of areas."""
+    """Give a picture at half its size, by means of areas."""
     size = halved_size(picture.shape[1], picture.shape[0])
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def rescaled(flow: Map, size: tuple[int, int]) -> Map:
-    """A flow field on another grid of `size` (width, height), in pixels of that grid."""
+    """Give a flow field on another grid of `size` (width, height), in pixels of that grid."""
     if (flow.shape[1], flow.shape[0]) == size:
         return flow
     how = cv2.INTER_AREA if size[0] < flow.shape[1] else cv2.INTER_LINEAR
@@ -177,7 +177,7 @@ def halfway(flow: Map, fraction: float) -> tuple[Map, Map]:
 
 
 def usable(bright_scale: Map, curve: IntensityMapping, grid: int = 1) -> Map:
-    """Where a picture can be matched with the other exposure: 0 = in the noise or clipped in one of them, 1 = usable.
+    """Tell where a picture can be matched with the other exposure: 0 = noise or clipped in one of them, 1 = usable.
 
     Args:
         bright_scale: the picture in the scale of the brighter exposure, (h, w) float32.
@@ -190,13 +190,13 @@ def usable(bright_scale: Map, curve: IntensityMapping, grid: int = 1) -> Map:
 
 
 def _window(pixels: int, grid: int) -> tuple[int, int]:
-    """A window of so many working pixels, an odd number."""
+    """Give a window of so many working pixels, an odd number."""
     side = pixels // grid | 1
     return side, side
 
 
 def disagreement(lumas: tuple[Map, Map], flows: Sequence[Map], grid: int = 1) -> Map:
-    """How differently two frames of one exposure show what is at each pixel: 0 where both flow fields are right.
+    """Tell how differently two frames of one exposure show what is at each pixel: 0 where both flow fields are right.
 
     It finds what `usable` cannot see: detail that is clipped in the reference, and repeated structure.
 
@@ -245,7 +245,7 @@ def mixed(first: Map, second: Map, share: Map) -> Map:
 
 
 def _spread(field: Map, share: Map, grid: int) -> Map:
-    """A smooth field (h, w, 2): the mean of `field` nearby, weighted by `share`; 0 where there is nothing nearby."""
+    """Give the mean of `field` (h, w, 2) nearby, weighted by `share`; 0 where there is nothing nearby."""
     height, width = share.shape
     size = (max(1, width * grid // 8), max(1, height * grid // 8))
     weighted = cv2.merge([*cv2.split(field * share[..., None]), share])
@@ -285,7 +285,7 @@ def coordinates(height: int, width: int) -> Map:
 
 
 def _global_motion(source: Plane, target: Plane) -> Map:
-    """A homography by ECC on a thumbnail, as a flow field; no motion where ECC does not converge."""
+    """Give a homography by ECC on a thumbnail, as a flow field; no motion where ECC does not converge."""
     height, width = source.shape
     scale = min(1.0, 320.0 / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

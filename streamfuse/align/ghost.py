@@ -74,7 +74,7 @@ def trust_map(deviations: Sequence[Map]) -> Map:
 
 
 def _least(maps: Sequence[Map]) -> Map:
-    """Of one or two maps."""
+    """Give the smaller of one or two maps, pixel by pixel."""
     return maps[0] if len(maps) == 1 else np.asarray(cv2.min(maps[0], maps[1]), np.float32)
 
 
@@ -102,7 +102,7 @@ def side_weights(before: Map, after: Map, apart: Map | None = None, own: Map | N
 
 
 def apart(one: Map, other: Map) -> Map:
-    """How differently two sides show each place, (h, w), as `side_weights` takes it."""
+    """Tell how differently two sides show each place, (h, w), as `side_weights` takes it."""
     return np.asarray(cv2.blur(cv2.absdiff(one, other), (WINDOW, WINDOW)), np.float32)
 
 

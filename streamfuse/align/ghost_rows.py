@@ -15,14 +15,14 @@ _SOFT = np.float32(0.05)  # deviation ** 4 below which both sides are about as g
 
 @kernel
 def _entry(table: Map, value: np.float32) -> np.float32:
-    """What a table over [0, 1] has for a value."""
+    """Give what a table over [0, 1] has for a value."""
     last = np.float32(len(table) - 1)
     return table[np.uint32(min(max(value, _ZERO), _ONE) * last + _HALF)]
 
 
 @kernel
 def outside_of(dark: Map, bright: Map, lower: Map, upper: Map, out: Map) -> None:
-    """How far `bright` lies outside of the interval that tables give for `dark`, all in [0, 1]; 0 inside."""
+    """Tell how far `bright` lies outside of the interval that tables give for `dark`, all in [0, 1]; 0 inside."""
     for y in range(dark.shape[0]):
         for x in range(dark.shape[1]):
             low, high = _entry(lower, dark[y, x]), _entry(upper, dark[y, x])

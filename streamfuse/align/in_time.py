@@ -8,7 +8,7 @@ from streamfuse.core.frame import Bracket, Frame
 
 
 def part_of_the_way(first: Frame, middle: Frame, last: Frame) -> float:
-    """Where `middle` lies in time between the others, 0..1, by pts; by count where pts do not say."""
+    """Tell where `middle` lies in time between the others, 0..1, by pts; by count where pts do not say."""
     if first.pts is not None and middle.pts is not None and last.pts is not None:
         part = (middle.pts - first.pts) / ((last.pts - first.pts) or 1)
         if 0.0 < part < 1.0:

@@ -146,7 +146,7 @@ class Operations(Protocol[P, F, M, T, Planes]):
     def reconsidered(
         self, reference: M, neighbours: Sequence[M], across: Sequence[F], flows: Sequence[F], pictures: Sequence[P]
     ) -> Sequence[F]:  # fmt: skip
-        """Where `flows` do not explain two darker neighbours, follow `across` if it does, and look again.
+        """Follow `across` where it explains two darker neighbours and `flows` does not, and look again.
 
         `align.second_look`; `reference` and `neighbours` are lumas at working size.
         """

@@ -168,7 +168,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
         return Instant(made, gaps, before, after, _balances(bracket, curves))
 
     def _neighbours(self, bracket: Bracket, rank: int) -> list[Frame]:
-        """The frames that one missing exposure is made from."""
+        """Give the frames that one missing exposure is made from."""
         pair = bracket.missing.get(rank)
         frames = [] if pair is None else [frame for frame in (pair.before, pair.after) if frame is not None]
         return frames[: self._most_sides]
@@ -176,7 +176,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
     def _make(
         self, bracket: Bracket, rank: int, frames: Sequence[Frame], curve: IntensityMapping
     ) -> Made[F, M, Planes]:
-        """One missing exposure."""
+        """Give one missing exposure."""
         ops, brighter = self._ops, rank > bracket.rank
         if bracket.simultaneous and frames:
             return Made(ops.taken(self.picture(frames[0])), curve.gap_ev)
@@ -231,7 +231,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
     def _sides(
         self, bracket: Bracket, frames: Sequence[Frame], here: M, tone: T, brighter: bool
     ) -> Sequence[Side[P, F, M]]:
-        """The neighbours with their motion; `brighter`: they are the brighter exposure."""
+        """Give the neighbours with their motion; `brighter`: they are the brighter exposure."""
         ops, others = self._ops, [self.picture(frame) for frame in frames]
         there = [ops.luma(other) if brighter else ops.brightened(other, tone) for other in others]
         flows: Sequence[F | None] = [None] * len(frames)
@@ -242,7 +242,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
     def _shares(
         self, reference: P, here: M, sides: Sequence[Side[P, F, M]], tone: T, brighter: bool
     ) -> Shares[M]:
-        """How much of the missing exposure comes from the neighbours; the rest from the reference, mapped."""
+        """Tell how much of the missing exposure comes from the neighbours; the rest from the reference, mapped."""
         if not self._settings.ghost:
             return Shares(None, None)
         ops = self._ops
@@ -369,7 +369,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
 
 
 def _known(dark: Frame, bright: Frame, measured: IntensityMapping) -> IntensityMapping:
-    """The curve from one exposure to another: known of the frames, else as it was measured."""
+    """Give the curve from one exposure to another: known of the frames, else as it was measured."""
     known = photometric.known_gap(dark, bright)
     return measured if known is None else photometric.with_known_gap(measured, known)
 

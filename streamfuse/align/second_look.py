@@ -58,7 +58,7 @@ class SecondLook:
         return [mixed(other, flow, share) for flow, other in zip(flows, others, strict=True)]
 
     def misfit(self, flows: Sequence[Map], box: Box | None = None) -> Map:
-        """How badly the flow fields of the reference towards both explain what is seen, (h, w) luma."""
+        """Tell how badly the flow fields of the reference towards both explain what is seen, (h, w) luma."""
         y, bottom, x, right = box or (0, *self._reference.shape[:1], 0, self._reference.shape[1])
         one, other = (_seen(luma, flow, (y, x)) for luma, flow in zip(self._own, flows, strict=True))
         apart = cv2.absdiff(one, other)
@@ -113,7 +113,7 @@ class SecondLook:
 
 
 def poor_box(misfit: Map, margin: int) -> Box | None:
-    """The smallest box, in pixels, with all places of a large misfit and a margin; None where there are none."""
+    """Give the smallest box, in pixels, with all places of a large misfit and a margin; None where there are none."""
     poor = cv2.erode((misfit > POOR).astype(np.uint8), np.ones((3, 3), np.uint8))
     x, y, width, height = cv2.boundingRect(poor)
     if not width:
@@ -123,7 +123,7 @@ def poor_box(misfit: Map, margin: int) -> Box | None:
 
 
 def _seen(picture: Map, flow: Map, start: tuple[int, int]) -> Map:
-    """A whole picture, seen along a flow field that begins at row and column `start` of it."""
+    """Give a whole picture, seen along a flow field that begins at row and column `start` of it."""
     y, x = start
     places = coordinates(*picture.shape)[y : y + flow.shape[0], x : x + flow.shape[1]]
     return np.asarray(

@@ -29,7 +29,7 @@ class GapTracker:
         )
 
     def __call__(self, pair: int, curve: IntensityMapping, counts: bool = True) -> IntensityMapping:
-        """The curve to use, from the one that was measured.
+        """Give the curve to use, from the one that was measured.
 
         Args:
             pair: which two exposures; each has a memory of its own.

@@ -70,7 +70,7 @@ def look(url: str, seconds: float) -> Answer | None:
 
 
 def _opener(url: str) -> tuple[urllib.request.OpenerDirector, str]:
-    """What opens the address as FFmpeg does (certificates of cameras are their own), and the address alone."""
+    """Give what opens the address as FFmpeg does (certificates of cameras are their own), and the address alone."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     bare = urlunsplit(parts._replace(netloc=host))
@@ -118,7 +118,7 @@ def _kind_of_text(content_type: str, begin: bytes) -> Kind:
 
 
 def _goes_on(begin: bytes, answer: HTTPResponse, until: float) -> bool:
-    """Whether another JPEG comes after the first one."""
+    """Tell whether another JPEG comes after the first one."""
     if answer.headers.get("Content-Length") is not None:
         return False
     seen = begin

@@ -16,7 +16,7 @@ class ArrivalRate:
         self._times: list[float] = []
 
     def add(self, arrived: float) -> Fraction | None:
-        """One more picture; the rate in pictures per second as soon as it is known."""
+        """Count one more picture; give the rate in pictures per second as soon as it is known."""
         times = self._times
         if len(times) == 1 and arrived - times[0] < _TOGETHER_SECONDS:
             times.clear()

@@ -8,7 +8,7 @@ from streamfuse.camera.camera_protocol import Camera
 from streamfuse.core.frame import Exposure, Frame
 
 
-class Driver(Protocol):
+class Bracketer(Protocol):
     """What gets labelled, or at least usable, frames out of one open camera."""
 
     @property
@@ -17,7 +17,7 @@ class Driver(Protocol):
 
     @property
     def exposures(self) -> tuple[Exposure, ...]:
-        """What the camera was last told, darkest first; () if nothing."""
+        """Give what the camera was last told, darkest first; () if nothing."""
 
     @property
     def latency(self) -> tuple[int, int] | None:
@@ -29,10 +29,10 @@ class Driver(Protocol):
 
     @property
     def note(self) -> str | None:
-        """What keeps it from doing better, in one sentence."""
+        """Give what keeps it from doing better, in one sentence."""
 
     def next(self, timeout: float) -> Frame | None:
-        """The next frame to use; None if there was none within `timeout` seconds.
+        """Give the next frame to use; None if there was none within `timeout` seconds.
 
         Raises:
             CameraError: the camera was lost.
@@ -52,5 +52,5 @@ class PassThrough:
         self.note: str | None = None
 
     def next(self, timeout: float) -> Frame | None:
-        """The next frame."""
+        """Give the camera's next frame, as `Bracketer.next`."""
         return self._camera.grab(timeout)

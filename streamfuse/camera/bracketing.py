@@ -44,7 +44,7 @@ class _Command:
 
 
 class Bracketing:
-    """A `Driver` that passes on under, over, under ... from one open camera.
+    """A `Bracketer` that passes on under, over, under ... from one open camera.
 
     Args:
         camera: its exposure can be set.
@@ -91,7 +91,7 @@ class Bracketing:
         return self._latency.hold
 
     def next(self, timeout: float) -> Frame | None:
-        """The next frame to use, labelled; None if the next frame is none.
+        """Give the next frame to use, labelled; None if the next frame is none.
 
         Raises:
             CameraError: the camera was lost.
@@ -150,7 +150,7 @@ class Bracketing:
         self._readings.clear()
 
     def _grab(self) -> Frame:
-        """The next frame, which is used for learning only."""
+        """Give the next frame, which is used for learning only."""
         frame = None
         while frame is None:
             frame = self._camera.grab(_GRAB_SECONDS)
@@ -170,7 +170,7 @@ class Bracketing:
         return 3 * (self._latency.most + self._latency.hold) + 10
 
     def _has_leapt(self) -> bool:
-        """Whether the exposures were changed by so much that known frames tell nothing of the next ones."""
+        """Tell whether the exposures were changed by so much that known frames tell nothing of the next ones."""
         before = [told.ev or 0.0 for told in self._told]
         now = [wanted.ev or 0.0 for wanted in self._controller.exposures]
         leap = max(abs(now[rank] - before[rank]) for rank in (0, 1))
@@ -188,7 +188,7 @@ class Bracketing:
             self._trial, self._used = self._number, 0
 
     def _is_fresh(self, frame: Frame) -> bool:
-        """Whether this frame has just come; a command after an old one would come too late to be counted from it."""
+        """Tell whether this frame has just come; a command after an old one would be too late to be counted from it."""
         if frame.captured_at is None:
             return True
         age = self._clock() - frame.captured_at
@@ -198,7 +198,7 @@ class Bracketing:
     # Labels
 
     def _label(self, frame: Frame) -> int | None:
-        """The exposure of a frame: what it shows, if the commands agree."""
+        """Give the exposure of a frame: what it shows, if the commands agree."""
         commanded = self._commanded()
         if commanded is None and not is_told(frame):
             return None
@@ -212,7 +212,7 @@ class Bracketing:
         return shown
 
     def _label_in_the_dark(self, commanded: int | None, seen: Bands) -> int | None:
-        """The exposure that was commanded; as soon as there is something to see, everything is learnt anew."""
+        """Give the exposure that was commanded; as soon as there is something to see, everything is learnt anew."""
         if commanded is None:
             return None
         self._levels[commanded] = seen
@@ -222,7 +222,7 @@ class Bracketing:
         return commanded
 
     def _commanded(self) -> int | None:
-        """The exposure of this frame by the commands; None if two are possible."""
+        """Give the exposure of this frame by the commands; None if two are possible."""
         commands = self._commands
         while len(commands) > 1 and commands[1].after + self._latency.most <= self._number:
             commands.popleft()
@@ -231,7 +231,7 @@ class Bracketing:
         return commands[0].rank
 
     def _labelled(self, frame: Frame, rank: int) -> Frame:
-        """The frame with its exposure; the controller gets to see it."""
+        """Give the frame with its exposure; the controller gets to see it."""
         told = next(
             (command.exposure for command in self._commands if command.rank == rank), self._told[rank]
         )

@@ -67,7 +67,7 @@ class ExposureLimits:
         return math.log2(self.time_us[0] * self.gain[0]), math.log2(self.time_us[1] * self.gain[1])
 
     def exposure(self, ev: float, rank: int | None = None) -> Exposure:
-        """The exposure for an EV inside the limits: a longer time comes first, then gain, which brings noise."""
+        """Give the exposure for an EV inside the limits: a longer time comes first, then gain, which brings noise."""
         low, high = self.ev
         light = 2.0 ** min(max(ev, low), high)
         time_us = min(max(light / self.gain[0], self.time_us[0]), self.time_us[1])
@@ -88,19 +88,23 @@ class Camera(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call it in messages; never holds a credential."""
+        """Give what to call it in messages; never holds a credential."""
 
     @property
     def mode(self) -> CameraMode:
-        """What it really delivers."""
+        """Give what it really delivers."""
 
     @property
     def limits(self) -> ExposureLimits | None:
-        """The exposures that it can be told; None: it cannot be told any."""
+        """Give the exposures that it can be told; None: it cannot be told any.
+
+        Whether it is told any is the caller's affair. What a driver has to switch off first, such as automatic
+        exposure, it leaves on unless `CameraOptions.drive`.
+        """
 
     @property
     def exposure(self) -> Exposure | None:
-        """What it was found at when it was opened; None: unknown."""
+        """Give what it was found at when it was opened; None: unknown."""
 
     @property
     def lost(self) -> int:
@@ -114,7 +118,7 @@ class Camera(Protocol):
         """
 
     def grab(self, timeout: float) -> Frame | None:
-        """The next frame, with `captured_at`, and with `exposure` where the camera's metadata tell it.
+        """Give the next frame, with `captured_at`, and with `exposure` where the camera's metadata tell it.
 
         None if nothing came within `timeout` seconds; damaged frames are left out.
 

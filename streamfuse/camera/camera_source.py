@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Literal
 
-from streamfuse.camera.bracketer import Driver, PassThrough
+from streamfuse.camera.bracketer import Bracketer, PassThrough
 from streamfuse.camera.bracketing import Bracketing
 from streamfuse.camera.camera_protocol import Camera, EndedError
 from streamfuse.camera.camera_settings import CameraOptions
@@ -82,7 +82,7 @@ class CameraSource(Source):
         self.info = _describe(head, self._camera, self._driver.stride)
 
     def __iter__(self) -> Iterator[Frame]:
-        """The frames; ends soon after `close`."""
+        """Give the frames; ends soon after `close`."""
         while not self._stopped.is_set():
             try:
                 frame = self._take()
@@ -100,7 +100,7 @@ class CameraSource(Source):
 
     @property
     def status(self) -> CameraStatus:
-        """The figures of this moment, from any thread."""
+        """Give the figures of this moment, from any thread."""
         driver, camera, recent = self._driver, self._camera, tuple(self._recent)
         span = recent[-1] - recent[0] if len(recent) > 1 else 0.0
         stale = self._state != "running" or not recent or time.monotonic() - recent[-1] > _RATE_SECONDS
@@ -141,7 +141,7 @@ class CameraSource(Source):
         with self._using:
             self._camera.close()
 
-    def _open_first(self) -> tuple[Watched, Driver, Frame]:
+    def _open_first(self) -> tuple[Watched, Bracketer, Frame]:
         """Open the camera, and wait for one that is absent if that is wanted."""
         while True:
             try:
@@ -156,7 +156,7 @@ class CameraSource(Source):
                 return opened
             time.sleep(self._backoff.next())
 
-    def _open(self) -> tuple[Watched, Driver, Frame]:
+    def _open(self) -> tuple[Watched, Bracketer, Frame]:
         """Open the camera and wait for its first frame."""
         camera = self._opening = Watched(self._connect, self._options.open_timeout)
         camera.closing = self._stopped.is_set()
@@ -176,7 +176,7 @@ class CameraSource(Source):
             camera.close()
             raise
 
-    def _drive(self, camera: Camera) -> Driver:
+    def _drive(self, camera: Camera) -> Bracketer:
         """Alternate the exposures, if the camera lets itself be told; the controller stays over reconnects."""
         options = self._options
         if camera.limits is None or not options.drive:
@@ -188,7 +188,7 @@ class CameraSource(Source):
         return Bracketing(camera, self.control, self._clock)
 
     def _take(self) -> Frame | None:
-        """The next frame, if one comes soon."""
+        """Give the next frame, if one comes soon."""
         first, self._first = self._first, None
         if first is not None:
             return first
@@ -217,7 +217,7 @@ class CameraSource(Source):
             self._go_on(*opened)
             return
 
-    def _go_on(self, camera: Watched, driver: Driver, first: Frame) -> None:
+    def _go_on(self, camera: Watched, driver: Bracketer, first: Frame) -> None:
         """Use a camera that was opened again."""
         self._discarded_before += self._driver.discarded
         self._lost_before += self._camera.lost

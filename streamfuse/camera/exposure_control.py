@@ -170,7 +170,7 @@ class BracketController:
             return self._ev != before
 
     def _on_beat(self, wanted: Exposure, rank: int) -> Exposure:
-        """The exposure whose time is a multiple of the beat and that is nearest to what is wanted."""
+        """Give the exposure whose time is a multiple of the beat and that is nearest to what is wanted."""
         time_us, gain, beat = wanted.time_us or 0.0, wanted.gain or 1.0, self._beat_us
         if beat is None or self._mode != "auto" or time_us < beat * 2.0**-_BEAT_EV:
             self._beats[rank] = 0
@@ -193,7 +193,7 @@ class BracketController:
         return replace(wanted, time_us=lasts, gain=_between(low, time_us * gain / lasts, high))
 
     def _allowed(self, under: float, over: float, gap: float | None) -> tuple[float, float]:
-        """What the camera can do, with this gap, or with one in its bounds.
+        """Give what the camera can do, with this gap, or with one in its bounds.
 
         Where the bounds of the gap are in the way, the darker exposure wins; so neither pushes the other to and fro.
         """

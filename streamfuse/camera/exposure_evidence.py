@@ -21,7 +21,7 @@ _AGREEING = (
 
 
 def is_told(frame: Frame) -> bool:
-    """Whether the camera's metadata tell the exposure of this frame."""
+    """Tell whether the camera's metadata tell the exposure of this frame."""
     return frame.exposure is not None and frame.exposure.ev is not None
 
 
@@ -40,12 +40,12 @@ def evidence(frame: Frame) -> Bands:
 
 
 def visible(under: Bands, over: Bands) -> bool:
-    """Whether the second is clearly the brighter one, so that frames can be told apart."""
+    """Tell whether the second is clearly the brighter one, so that frames can be told apart."""
     return bool((over - under > _VISIBLE).sum() >= _ENOUGH)
 
 
 def judge(seen: Bands, under: Bands, over: Bands) -> int | None:
-    """The exposure (0 = under) whose last frame this one is nearer to.
+    """Give the exposure (0 = under) whose last frame this one is nearer to.
 
     None where it shows both, one above the other, or where the two cannot be told apart.
     """

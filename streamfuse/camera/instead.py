@@ -34,7 +34,7 @@ _SERVER = (
 
 
 def what_it_is(url: str, answer: Answer) -> str | None:
-    """What an address, as it was given, answers with, and what to do; None if nothing can be said of it."""
+    """Give what an address, as it was given, answers with, and what to do; None if nothing can be said of it."""
     name = without_credentials(url)
     if answer.kind == "refused":
         return refusal(url, answer.status)
@@ -52,7 +52,7 @@ def what_it_is(url: str, answer: Answer) -> str | None:
 
 
 def refusal(url: str, status: int, words: str = "") -> str:
-    """What a server says with a status of HTTP (or RTSP) that is no success, and what to do.
+    """Give what a server says with a status of HTTP (or RTSP) that is no success, and what to do.
 
     Args:
         url: the address as it was given.
@@ -71,7 +71,7 @@ def refusal(url: str, status: int, words: str = "") -> str:
 
 
 def _way_in(url: str) -> str:
-    """How to give them, where everybody on the machine may not read them."""
+    """Tell how to give them, where everybody on the machine may not read them."""
     scheme = urlsplit(url).scheme
     return f"write them into the address ({scheme}://USER:PASSWORD@HOST/...), and that into a file, given as @FILE"
 

@@ -49,7 +49,7 @@ class Latency:
 
     @property
     def first_sign(self) -> int:
-        """The first frame that may differ."""
+        """Give the first frame that may differ."""
         return self.least - self.transit
 
     @property
@@ -176,7 +176,7 @@ def _watch(
 
 
 def _alike(one: Bands, other: Bands, levels: list[Bands], still: float) -> bool:
-    """Whether two frames are of one exposure: in sum, and in each band, for a frame may show both exposures."""
+    """Tell whether two frames are of one exposure: in sum, and in each band, for a frame may show both exposures."""
     changes, gap = np.abs(one - other), levels[1] - levels[0]
     return float(changes.mean()) < still and not bool((changes > _TORN * gap)[gap > _CLEAR].any())
 

@@ -102,7 +102,7 @@ class MainsWatch:
 
 
 def find_mains(times: Strips, strips: Strips) -> Mains | None:
-    """The flicker in these frames, of up to two exposures.
+    """Give the flicker in these frames, of up to two exposures.
 
     Args:
         times: (N,) when they were taken, in seconds.
@@ -157,14 +157,14 @@ def _in_one_exposure(times: Strips, strips: Strips) -> Mains | None:
 
 
 def _shows(times: Strips, hz: int) -> bool:
-    """Whether a wave of that frequency moves at this frame rate."""
+    """Tell whether a wave of that frequency moves at this frame rate."""
     step = float(np.median(np.diff(times)))
     alias = abs(hz * step - round(hz * step))
     return alias * len(times) > _PERIODS
 
 
 def _fit(times: Strips, changes: Strips, hz: int) -> _Fit:
-    """How well a wave of that frequency, with a phase for each strip, explains the changes."""
+    """Tell how well a wave of that frequency, with a phase for each strip, explains the changes."""
     turn = 2 * np.pi * hz * times
     parts = np.stack([np.cos(turn), np.sin(turn)], axis=1)
     found = np.linalg.lstsq(parts, changes, rcond=1e-3)[0]

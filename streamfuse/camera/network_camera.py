@@ -82,7 +82,7 @@ class NetworkCamera:
         )
 
     def grab(self, timeout: float) -> Frame | None:
-        """The next frame; frames that nobody took in time are lost.
+        """Give the next frame; frames that nobody took in time are lost.
 
         Raises:
             CameraError: the stream ended or broke off, or has sent no picture that stands for itself.
@@ -174,7 +174,7 @@ class NetworkCamera:
                 )
 
     def _packets(self) -> Iterator[tuple[av.Packet[av.VideoStream], bool]]:
-        """What comes, and whether something before it did not."""
+        """Give what comes, and whether something before it did not."""
         if self._door.can_lose:
             yield from losses.noticed(self._container, self._stream)
         else:
@@ -193,7 +193,7 @@ class NetworkCamera:
             self._frames.put(frame)
 
     def _is_measured(self, frame: Frame, arrived: float) -> bool:
-        """Whether the mode is known; frames before that only tell it."""
+        """Tell whether the mode is known; frames before that only tell it."""
         if self._rate is not None:
             rate = self._rate.add(arrived)
             if rate is None:

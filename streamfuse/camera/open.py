@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from streamfuse.camera.camera_protocol import Camera
 from streamfuse.camera.camera_settings import CameraOptions
@@ -23,7 +23,6 @@ from streamfuse.synthetic.simulated_camera import SimulatedCamera, SimulatedSens
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://.+", re.IGNORECASE)
 _INDEX = re.compile(r"\d{1,4}")
-_LATE = re.compile(r"sim:\?(.*&)?camera=late(&|$)")
 _KIND = re.compile(r"([a-z][a-z0-9_-]*):.*", re.DOTALL)
 _DEFAULTS = CameraOptions()
 _DRIVERS: Mapping[str, str] = {
@@ -35,10 +34,18 @@ _DRIVERS: Mapping[str, str] = {
 
 Driver = Callable[[str, CameraOptions], Camera]
 """Opens a camera: what stands behind the colon of its name, and how to drive it."""
+if (
+    TYPE_CHECKING
+):  # they are imported by name: this is where their types are compared with what a driver has to be
+    from streamfuse.camera.genicam import GenICamCamera
+    from streamfuse.camera.picamera import PiCamera
+    from streamfuse.camera.pylon import PylonCamera
+
+    _TYPED: tuple[Driver, ...] = (PiCamera, PylonCamera, GenICamCamera)
 
 
 def is_camera(spec: str) -> bool:
-    """Whether this names a camera or a network stream, and not a file."""
+    """Tell whether this names a camera or a network stream, and not a file."""
     url = _URL.fullmatch(spec)
     if url:
         return url[1].lower() in SCHEMES
@@ -46,7 +53,7 @@ def is_camera(spec: str) -> bool:
 
 
 def is_device(spec: str) -> bool:
-    """Whether this is the name of a local camera, and hardly that of a file."""
+    """Tell whether this is the name of a local camera, and hardly that of a file."""
     return re.fullmatch(r"\d{1,4}|/dev/video\d+", spec) is not None or _kind(spec) is not None
 
 
@@ -69,7 +76,7 @@ def open_camera(spec: str, options: CameraOptions = _DEFAULTS) -> CameraSource:
 
 
 def waiting_for(spec: str, options: CameraOptions) -> CameraOptions:
-    """The options with the time that the first picture of that camera may take: streams begin between keyframes."""
+    """Give the options with the time that the first picture may take: streams begin between keyframes."""
     url = _URL.fullmatch(revealed(spec))
     if not (url and url[1].lower() in SCHEMES):
         return options
@@ -77,7 +84,7 @@ def waiting_for(spec: str, options: CameraOptions) -> CameraOptions:
 
 
 def connector(spec: str, options: CameraOptions = _DEFAULTS) -> Callable[[], Camera]:
-    """What opens the camera of that name, each time that it has to be opened.
+    """Give what opens the camera of that name, each time that it has to be opened.
 
     Raises:
         UsageError: that is no camera.
@@ -87,7 +94,7 @@ def connector(spec: str, options: CameraOptions = _DEFAULTS) -> Callable[[], Cam
     if url and url[1].lower() in SCHEMES:
         door = Door(spec, options)
         return lambda: NetworkCamera(door)
-    if spec.startswith("simcam:") or _LATE.match(spec):
+    if spec.startswith("simcam:"):
         sensor = SimulatedSensor(parse_simulated(spec))
         return lambda: SimulatedCamera(sensor)
     if spec.startswith("sim:"):
@@ -98,7 +105,7 @@ def connector(spec: str, options: CameraOptions = _DEFAULTS) -> Callable[[], Cam
 
 
 def _local(spec: str, options: CameraOptions) -> Callable[[], Camera]:
-    """A camera of this machine."""
+    """Give a camera of this machine."""
     if platform.system() == "Linux":
         from streamfuse.camera.v4l2 import V4L2Camera
 
@@ -112,7 +119,7 @@ def _local(spec: str, options: CameraOptions) -> Callable[[], Camera]:
 
 
 def _kind(spec: str) -> str | None:
-    """The name before the colon, where it is that of a driver."""
+    """Give the name before the colon, where it is that of a driver."""
     named = _KIND.fullmatch(spec)
     if named is None:
         return None
@@ -121,7 +128,7 @@ def _kind(spec: str) -> str | None:
 
 
 def _with_driver(spec: str, options: CameraOptions) -> Callable[[], Camera]:
-    """A camera that needs a package of its own, or whose driver is in one."""
+    """Give a camera that needs a package of its own, or whose driver is in one."""
     kind, which = _kind(spec), spec.partition(":")[2]
     if kind is None:
         kinds = ("sim", "simcam", *_DRIVERS, *installed("streamfuse.cameras"))

@@ -53,7 +53,7 @@ class OpenCVCamera:
         self._capture.set(cv2.CAP_PROP_EXPOSURE, round(math.log2(seconds)))
 
     def grab(self, timeout: float) -> Frame | None:
-        """The next frame, for as long as it takes: OpenCV knows no time limit.
+        """Give the next frame, for as long as it takes: OpenCV knows no time limit.
 
         Raises:
             CameraError: there is none any more.

@@ -61,7 +61,7 @@ class PiCamera:
         )
 
     def grab(self, timeout: float) -> Frame | None:
-        """The next frame, with the exposure that it was taken with.
+        """Give the next frame, with the exposure that it was taken with.
 
         Raises:
             CameraError: the camera was lost.
@@ -115,7 +115,7 @@ class PiCamera:
 
     @staticmethod
     def _captured_at(told: dict[str, Any]) -> float:
-        """The sensor's time stamp (nanoseconds of the clock since boot), if it is of our clock."""
+        """Give the sensor's time stamp (nanoseconds of the clock since boot), if it is of our clock."""
         now = time.monotonic()
         stamp = float(told.get("SensorTimestamp", 0)) * 1e-9
         return stamp if now - 5 < stamp <= now else now

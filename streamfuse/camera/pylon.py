@@ -70,7 +70,7 @@ class PylonCamera:
             raise CameraError(f"{self.name} was lost ({error}).") from error
 
     def grab(self, timeout: float) -> Frame | None:
-        """The next frame.
+        """Give the next frame.
 
         Raises:
             CameraError: the camera was lost.

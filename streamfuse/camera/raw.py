@@ -20,7 +20,7 @@ class JpegDecoder:
         self._codec = av.CodecContext.create("mjpeg", "r")
 
     def decode(self, data: bytes) -> DecodedPicture | None:
-        """The picture; None if it is damaged, or nothing at all."""
+        """Give the picture; None if it is damaged, or nothing at all."""
         if not data:  # which would tell the decoder that the stream has ended
             return None
         try:

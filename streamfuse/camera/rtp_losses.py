@@ -22,7 +22,7 @@ _LIBRARY.propagate = False
 def noticed(
     container: av.container.InputContainer, stream: av.VideoStream
 ) -> Iterator[tuple[av.Packet[av.VideoStream], bool]]:
-    """The packets, and whether something before each did not come.
+    """Give the packets, and whether something before each did not come.
 
     PyAV has FFmpeg's log off, since it locks up where a thread of FFmpeg tells something while it is waited for with
     the interpreter held, as when a decoder is closed. So it is on while a packet is waited for, and at no other time:

@@ -84,11 +84,11 @@ class Door:
 
     @property
     def can_lose(self) -> bool:
-        """Whether packets of RTP come over UDP."""
+        """Tell whether packets of RTP come over UDP."""
         return self._url.lower().startswith("rtsp") and self._transport in ("udp", "multicast")
 
     def open(self) -> av.container.InputContainer:
-        """The stream, opened; that it has a picture is not known yet.
+        """Give the stream, opened; that it has a picture is not known yet.
 
         Raises:
             CameraError: unreachable, refused, or no stream, as the message says.
@@ -109,7 +109,7 @@ class Door:
         return container
 
     def other(self, container: av.container.InputContainer) -> av.container.InputContainer | None:
-        """The stream opened as plain pictures, if it is in parts that cannot be told from each other; else None.
+        """Give the stream opened as plain pictures, if it is in parts that cannot be told from each other; else None.
 
         Raises:
             CameraError: as `open`.
@@ -119,7 +119,7 @@ class Door:
         return self._as_pictures()
 
     def _second(self, error: av.FFmpegError | None) -> av.container.InputContainer:
-        """What FFmpeg makes no stream of by itself: Motion JPEG without boundaries, or no stream at all."""
+        """Give what FFmpeg makes no stream of by itself: Motion JPEG without boundaries, or no stream at all."""
         web = self._url.lower().startswith(("http://", "https://")) and not _LISTEN.search(self._url)
         answer = look(self._url, self.options.open_timeout) if web else None
         if answer is not None and answer.kind == "pictures" and self._demuxer is None:
@@ -176,7 +176,7 @@ class Door:
         )
 
     def _refusal(self, error: av.FFmpegError) -> CameraError:
-        """The sentence for what FFmpeg says."""
+        """Give the sentence for what FFmpeg says."""
         if isinstance(error, av.error.ProtocolNotFoundError):  # and will not be however long it is waited for
             raise UsageError(
                 f"{self.name}: the FFmpeg in this installation of PyAV has no such protocol; have the camera send by "
@@ -205,7 +205,7 @@ class Door:
 
 
 def reason(error: BaseException) -> str:
-    """What FFmpeg says, without its number and without the address that it may repeat."""
+    """Give what FFmpeg says, without its number and without the address that it may repeat."""
     text = error.strerror if isinstance(error, OSError | av.FFmpegError) else None
     return without_credentials(text or str(error))
 

@@ -59,7 +59,7 @@ class Timeline:
         self._pause = 0.0
 
     def stamp(self, frame: Frame) -> Frame:
-        """The frame with its place in time."""
+        """Give the frame with its place in time."""
         captured = frame.captured_at or 0.0
         believed = frame.pts is not None and not self._no_clock
         told = float(frame.pts * frame.time_base) if frame.pts is not None and believed else captured
@@ -104,7 +104,7 @@ class Timeline:
         return at
 
     def _correction(self, passed: float) -> float:
-        """What is added to the offset with this frame: little at once, for time never stands still or runs back."""
+        """Give what is added to the offset with this frame: little at once, since time never stands still."""
         if self._target is None or self._offset is None:
             return 0.0
         missing = self._target - self._offset

@@ -28,7 +28,7 @@ _OLDEST_SECONDS = 5.0  # of a time stamp that is believed
 
 
 def list_cameras() -> list[str]:
-    """The video devices of this machine; not all of them need to be cameras."""
+    """Give the video devices of this machine; not all of them need to be cameras."""
     return sorted((str(path) for path in Path("/dev").glob("video*")), key=lambda name: (len(name), name))
 
 
@@ -81,7 +81,7 @@ class V4L2Camera:
             raise self._explained(error) from error
 
     def grab(self, timeout: float) -> Frame | None:
-        """The next frame; None if none came in time, or it was damaged.
+        """Give the next frame; None if none came in time, or it was damaged.
 
         Raises:
             CameraError: unplugged.
@@ -135,7 +135,7 @@ class V4L2Camera:
             )
 
     def _formats(self) -> list[str]:
-        """The pixel formats that the camera offers."""
+        """Give the pixel formats that the camera offers."""
         names: list[str] = []
         described = v4l2.FormatDescription(type=v4l2.CAPTURE)
         try:
@@ -149,7 +149,7 @@ class V4L2Camera:
         return names
 
     def _set_mode(self, options: CameraOptions) -> CameraMode:
-        """The pixel format first, then the size (which depends on it), then the rate; and what came of it."""
+        """Give the pixel format first, then the size (which depends on it), then the rate; and what came of it."""
         offered = self._formats()
         chosen = next((name for name in _FORMATS if name in offered), None)
         if chosen is None:
@@ -226,14 +226,14 @@ class V4L2Camera:
 
     @staticmethod
     def _captured_at(buffer: v4l2.Buffer) -> float:
-        """The driver's time stamp, if it is of the clock of `time.monotonic`."""
+        """Give the driver's time stamp, if it is of the clock of `time.monotonic`."""
         now = time.monotonic()
         stamp = float(buffer.seconds + buffer.microseconds * 1e-6)
         believed = buffer.flags & v4l2.BUFFER_MONOTONIC and now - _OLDEST_SECONDS < stamp <= now
         return stamp if believed else now
 
     def _explained(self, error: OSError) -> CameraError:
-        """What the system says, in one sentence."""
+        """Give what the system says, in one sentence."""
         others = ", ".join(name for name in list_cameras() if name != self._path) or "no other"
         text = {
             errno.ENOENT: f"There is no camera {self._path}: plug it in, or name another (there is {others}).",

@@ -32,17 +32,17 @@ class ExposureControls:
 
     @property
     def manual(self) -> bool:
-        """Whether the exposure time can be set at all."""
+        """Tell whether the exposure time can be set at all."""
         return self._time is not None
 
     @property
     def exposure(self) -> Exposure | None:
-        """What the camera stands at, if it tells; the automatic's choice before `take`."""
+        """Give what the camera stands at, if it tells; the automatic's choice before `take`."""
         value = self._get(v4l2.EXPOSURE_ABSOLUTE) if self.manual else None
         return Exposure(time_us=value * _UNIT_US, gain=1.0) if value and value > 0 else None
 
     def limits(self, period_us: float) -> ExposureLimits | None:
-        """What can be set without slowing the camera down: no exposure is longer than a frame lasts."""
+        """Give what can be set without slowing the camera down: no exposure is longer than a frame lasts."""
         if self._time is None:
             return None
         shortest = max(self._time.minimum, 1) * _UNIT_US

@@ -174,10 +174,10 @@ def ioctl(fd: int, request: int, argument: Structure | ctypes.Array[c_int32]) ->
 
 
 def fourcc(name: str) -> int:
-    """The number of a pixel format such as MJPG."""
+    """Give the number of a pixel format such as MJPG."""
     return int.from_bytes(name.encode("ascii"), "little")
 
 
 def fourcc_name(number: int) -> str:
-    """The name of a pixel format."""
+    """Give the name of a pixel format."""
     return number.to_bytes(4, "little").decode("ascii", "replace").strip("\0 ")

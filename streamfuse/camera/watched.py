@@ -109,7 +109,7 @@ class Watched:
             raise CameraError(f"The driver of {self.name} failed: {_said(error)}.") from error
 
     def _fits(self, frame: Frame) -> bool:
-        """Whether it is a frame like those before.
+        """Tell whether it is a frame like those before.
 
         Raises:
             CameraError: it is none, which is no accident.
@@ -131,7 +131,7 @@ class Watched:
 
 
 def what_is_wrong(frame: object) -> str | None:
-    """What a driver gave in place of a frame, in a few words; None: it is one."""
+    """Give what a driver gave in place of a frame, in a few words; None: it is one."""
     if not isinstance(frame, Frame):
         return described(frame)
     planes, bits = frame.planes, frame.bits

@@ -40,7 +40,7 @@ class WholePictures:
         self._marked = False  # the last packet was
 
     def take(self, packet: av.Packet[av.VideoStream], *, missed: bool = False) -> list[av.VideoFrame]:
-        """The pictures that are complete with this packet; `missed`: something before it did not come."""
+        """Give the pictures that are complete with this packet; `missed`: something before it did not come."""
         # FFmpeg puts a picture together when the next one begins, and marks it with what was found in that one.
         if packet.is_corrupt or self._marked or missed:
             self._break(packet.pts)
@@ -82,7 +82,7 @@ class WholePictures:
         return not self._broken
 
     def _is_after(self, picture: av.VideoFrame) -> bool:
-        """Whether it was sent after the damage; those that the decoder held back were sent before it."""
+        """Tell whether it was sent after the damage; those that the decoder held back were sent before it."""
         if self._broken_at is None or picture.pts is None:
             return True
         early = float((self._broken_at - picture.pts) * (picture.time_base or 0))

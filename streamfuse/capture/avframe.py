@@ -57,7 +57,7 @@ def picture_of(frame: av.VideoFrame, *, upright: bool = True) -> DecodedPicture:
 
 
 def _color_of(frame: av.VideoFrame) -> ColorInfo:
-    """The colour tags of a frame; an untagged grey picture is full range, as FFmpeg has it."""
+    """Give the colour tags of a frame; an untagged grey picture is full range, as FFmpeg has it."""
     name = frame.format.name
     untagged_grey = name.startswith(("gray", "ya", "mono")) and frame.color_range == 0
     full = name.startswith("yuvj") or frame.color_range == _FULL_RANGE or untagged_grey
@@ -71,7 +71,7 @@ def _subsampling(layout: av.VideoFormat) -> tuple[int, int]:
 
 
 def _planar_name(layout: av.VideoFormat) -> str:
-    """The planar format with the depth and subsampling of a packed one."""
+    """Give the planar format with the depth and subsampling of a packed one."""
     bits = max(component.bits for component in layout.components)
     depth = "" if bits <= 8 else f"{bits}le"
     if len(layout.components) <= 2:

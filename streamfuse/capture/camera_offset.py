@@ -59,7 +59,7 @@ class _Film:
 
 
 def find_offset(one: Iterable[Frame], other: Iterable[Frame], period: Fraction) -> CameraOffset | None:
-    """The offset between two films of one scene; None where it is not proven.
+    """Give the offset between two films of one scene; None where it is not proven.
 
     Args:
         one, other: their frames from the beginning; `LOOKED_AT` of each are taken.
@@ -90,7 +90,7 @@ def find_offset(one: Iterable[Frame], other: Iterable[Frame], period: Fraction) 
 
 
 def _film(frames: Iterable[Frame], period: Fraction) -> _Film | None:
-    """What is compared of a film; None where it has no time stamps or too few frames."""
+    """Give what is compared of a film; None where it has no time stamps or too few frames."""
     levels: dict[int, Values] = {}
     begin: Fraction | None = None
     for frame in islice(frames, LOOKED_AT):
@@ -122,7 +122,7 @@ def _highest(fits: Values) -> float:
 
 
 def _shifted_fits(one: Values, other: Values, blocks: npt.NDArray[np.bool_], lags: range) -> Iterator[Values]:
-    """What `_fits` says where blocks of one film are compared with those beside them of the other."""
+    """Give what `_fits` says where blocks of one film are compared with those beside them of the other."""
     a, b = (
         np.nan_to_num(np.diff(np.where(blocks, film, np.nan), axis=0)).reshape(-1, _BLOCKS[1], _BLOCKS[0])
         for film in (one, other)
@@ -152,7 +152,7 @@ def _fits(a: Values, b: Values, lags: Iterable[int]) -> Values:
 
 
 def _agreed(a: Values, b: Values, lags: range, lag: int) -> bool:
-    """Whether each part of the first film that moves fits best at this lag too."""
+    """Tell whether each part of the first film that moves fits best at this lag too."""
     here = np.arange(max(0, -lag), min(len(a), len(b) - lag))
     mean = float((a[here] ** 2).sum()) / len(here)
     for part in np.array_split(here, _PARTS):

@@ -47,7 +47,7 @@ def _check_jpeg(data: bytes) -> None:
 
 
 def _after_scan(data: bytes, at: int) -> int:
-    """Where the marker lies that ends the coded data from `at` on."""
+    """Tell where the marker lies that ends the coded data from `at` on."""
     while True:
         at = data.find(b"\xff", at)
         if at < 0:

@@ -64,11 +64,11 @@ class Deinterlacer:
 
     @property
     def fields(self) -> bool:
-        """Whether each field becomes a picture: twice as many as frames, at half the time base."""
+        """Tell whether each field becomes a picture: twice as many as frames, at half the time base."""
         return self._layout is not None and self._layout.fields
 
     def notes(self, name: str) -> list[str]:
-        """What was done to the frames of the file called `name`, one sentence or none."""
+        """Give what was done to the frames of the file called `name`, one sentence or none."""
         if self.left:
             return [
                 f"{name} is interlaced, and its comb is fused as it is: --deinterlace auto makes whole pictures of it."
@@ -93,7 +93,7 @@ class Deinterlacer:
             self._layout = layout_of([first, *islice(coming, _AHEAD - 1)])
 
     def through(self, decoded: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-        """The frames, whole: as many as come, with their time stamps; with `fields` two for each."""
+        """Give the frames, whole: as many as come, with their time stamps; with `fields` two for each."""
         coming = iter(decoded)
         for raw in coming:
             if not self._wanted(raw):
@@ -112,7 +112,7 @@ class Deinterlacer:
         return self._mode == "on" or (self._mode == "auto" and bool(raw.interlaced_frame))
 
     def _filtered(self, frames: Iterable[av.VideoFrame], layout: Layout) -> Iterator[av.VideoFrame]:
-        """All frames through the filters, each exposure through one of its own."""
+        """Give all frames through the filters, each exposure through one of its own."""
         lanes: list[_Lane] = []
         kind = None
         number = 0
@@ -152,7 +152,7 @@ class _Lane:
         graph.configure()
 
     def push(self, raw: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
-        """What is ready with this frame; None: it was the last."""
+        """Give what is ready with this frame; None: it was the last."""
         self._graph.vpush(raw)
         while True:
             try:
@@ -172,14 +172,14 @@ class _Lane:
 
 
 def _ends(lanes: Sequence[_Lane], number: int) -> Iterator[av.VideoFrame]:
-    """What the filters still hold, in order, after so many frames."""
+    """Give what the filters still hold, in order, after so many frames."""
     for place in range(number, number + len(lanes)):
         if place % len(lanes) < number:
             yield from lanes[place % len(lanes)].push(None)
 
 
 def layout_of(frames: Sequence[av.VideoFrame]) -> Layout:
-    """How the exposures lie in the first interlaced frames of a file."""
+    """Tell how the exposures lie in the first interlaced frames of a file."""
     lumas = [picture_of(raw, upright=False).planes[0] for raw in frames]
     fields = np.array([(luma[::2].mean(), luma[1::2].mean()) for luma in lumas])
     apart = np.abs(fields[:, 0] - fields[:, 1]) / np.maximum(fields.sum(axis=1), 1.0)

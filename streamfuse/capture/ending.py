@@ -59,7 +59,7 @@ class Ending:
 
     @property
     def is_promised(self) -> bool:
-        """Whether the header counts the pictures, or gives their length."""
+        """Tell whether the header counts the pictures, or gives their length."""
         if has_free_clock(self._container):
             return False  # its length was found by looking at the end of the file
         return bool(self._stream.frames) or self.own_duration is not None

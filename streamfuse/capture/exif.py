@@ -30,7 +30,7 @@ def read_exif(data: bytes) -> Exif:
 
 
 def _tiff_block(data: bytes) -> bytes:
-    """The TIFF structure that holds the tags."""
+    """Give the TIFF structure that holds the tags."""
     if data[:4] in (b"II*\0", b"MM\0*"):
         return data
     if data[:2] == b"\xff\xd8":

@@ -25,7 +25,6 @@ from streamfuse.core.reports import SourceReport
 from streamfuse.errors import InputError
 from streamfuse.imaging.coded import decoded
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 _JPEG = b"\xff\xd8"
 
 
@@ -138,14 +137,14 @@ def read_image(path: Path) -> tuple[DecodedPicture, Exposure | None]:
 
 
 def alpha_lost(name: str) -> str:
-    """The sentence on a film with alpha."""
+    """Give the sentence on a film with alpha."""
     return (
         f"{name} has an alpha channel, which a fused film does not keep: what is empty shows as it is stored."
     )
 
 
 def _has_alpha(path: Path) -> bool:
-    """Whether a part of an image is transparent."""
+    """Tell whether a part of an image is transparent."""
     try:
         with Image.open(path) as image:
             there = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
@@ -161,7 +160,7 @@ def natural_key(path: Path) -> tuple[object, ...]:
 
 
 def _decode_jpeg(data: bytes, path: Path) -> DecodedPicture | None:
-    """The planes as they are in the file; None for a colour model other than Y'CbCr or grey."""
+    """Give the planes as they are in the file; None for a colour model other than Y'CbCr or grey."""
     context = av.VideoCodecContext.create("mjpeg", "r")
     context.options = {"err_detect": "explode"}
     try:

@@ -197,7 +197,7 @@ def _offsets(again: Sequence[Callable[[], Source]], period: Fraction) -> list[Ca
 
 
 def _beginnings(heads: Sequence[Frame], period: Fraction, offset: float | None) -> list[Fraction] | None:
-    """What to take from the time stamps of each source; None where they have none."""
+    """Give what to take from the time stamps of each source; None where they have none."""
     if any(head.pts is None for head in heads):
         return None
     times = [_time(head) for head in heads]

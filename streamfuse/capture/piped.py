@@ -75,7 +75,7 @@ class StandardInput:
 
 
 def y4m_problem(name: str, head: bytes) -> str | None:
-    """What is wrong with a stream that begins as Y4M and cannot be opened; None for another kind.
+    """Give what is wrong with a stream that begins as Y4M and cannot be opened; None for another kind.
 
     Args:
         name: what to call the stream.

@@ -56,7 +56,7 @@ class SceneLight(SourceWrapper):
             yield self._made(frame, table)
 
     def _table(self, top: float) -> npt.NDArray[np.uint16]:
-        """The new R', G' or B' of each coded one, if those of `top` are the largest."""
+        """Give the new R', G' or B' of each coded one, if those of `top` are the largest."""
         codes = np.arange(65536, dtype=np.float64)
         # Code values of 10 bit lie in the upper bits of 16.
         signal = codes / 65535 if self._curve.by_range else codes / 64 / 1023

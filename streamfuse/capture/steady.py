@@ -32,7 +32,7 @@ class SteadyTimes:
         self._ratio = int(time_base / self.time_base)
 
     def place(self, pts: int) -> int:
-        """The stamp in `self.time_base`, on the grid while that is certain."""
+        """Give the stamp in `self.time_base`, on the grid while that is certain."""
         if self._on_grid:
             told = pts * self._own
             exact = round(told * self._rate) / self._rate

@@ -130,7 +130,7 @@ class VideoFileSource(Source):
         )
 
     def _begin(self, path: str | Path) -> tuple[Iterator[Frame], Frame | None]:
-        """The frames from the first one wanted, and that frame; by seeking where that is safe."""
+        """Give the frames from the first one wanted, and that frame; by seeking where that is safe."""
         if self._first and str(path) != STDIN:
             self._deinterlacer.look(self._decode())
             self._start_again()
@@ -169,7 +169,7 @@ class VideoFileSource(Source):
             raise
 
     def _decode(self) -> Iterator[av.VideoFrame]:
-        """All frames that can be decoded, in display order."""
+        """Give all frames that can be decoded, in display order."""
         packets = self._container.demux()
         while True:
             with self._reading:
@@ -209,7 +209,7 @@ class VideoFileSource(Source):
             return []
 
     def _drain(self) -> list[av.VideoFrame] | None:
-        """The frames that the decoder still holds; None if there are none."""
+        """Give the frames that the decoder still holds; None if there are none."""
         try:
             return self._stream.codec_context.decode(None) or None
         except av.FFmpegError:
@@ -259,7 +259,7 @@ class VideoFileSource(Source):
             self.warnings += self._ending.warnings(self._clock, size)
 
     def _time_base(self) -> tuple[Fraction, int]:
-        """The time base, and the pts units that a frame lasts at the nominal rate."""
+        """Give the time base, and the pts units that a frame lasts at the nominal rate."""
         rate = self._rate
         time_base = self._stream.time_base
         # Unset is a falsy rational in newer PyAV, None in older.
@@ -284,7 +284,7 @@ class VideoFileSource(Source):
 
     @property
     def notes(self) -> list[str]:
-        """What was done to the pictures so far, a sentence each."""
+        """Give what was done to the pictures so far, a sentence each."""
         return self._deinterlacer.notes(self._name)
 
     def _describe(self, head: Frame, media: Path | None) -> SourceInfo:
@@ -312,7 +312,7 @@ class VideoFileSource(Source):
         return 1 / aspect if turned else aspect
 
     def _frame_count(self) -> int | None:
-        """What the headers say, cut to the range."""
+        """Give what the headers say, cut to the range."""
         count = self._stream.frames * self._parts
         if not count:
             whole = Fraction(self._container.duration or 0, av.time_base)
@@ -386,7 +386,7 @@ def _check_file(path: Path) -> None:
 
 
 def _picture_stream(container: av.container.InputContainer, name: str, threads: int) -> av.VideoStream:
-    """The first video stream that is not the cover picture of an audio file, to be decoded by so many threads."""
+    """Give the first video stream that is not the cover picture of an audio file, to be decoded by so many threads."""
     for stream in container.streams.video:
         if not stream.disposition & av.stream.Disposition.attached_pic:
             if stream.codec_context is None:

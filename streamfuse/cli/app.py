@@ -16,6 +16,7 @@ from streamfuse.cli import batch as cli_batch
 from streamfuse.cli import bench as cli_bench
 from streamfuse.cli import common_options as common
 from streamfuse.cli import evaluate as cli_evaluate
+from streamfuse.cli import export_onnx as cli_export
 from streamfuse.cli import live as cli_live
 from streamfuse.cli import stills as cli_stills
 from streamfuse.cli import zmq as cli_zmq
@@ -127,10 +128,11 @@ def fuse(
         from streamfuse.config import load_config
         from streamfuse.core.jit import when_compiling
         from streamfuse.encode.image_sink import is_one_picture
+        from streamfuse.imaging.coded import is_picture
         from streamfuse.runtime.file_run import FileFusion
         from streamfuse.runtime.progress import Reporter
 
-    if is_one_picture(output) and all(Path(name).is_dir() or is_one_picture(name) for name in inputs):
+    if is_one_picture(output) and all(Path(name).is_dir() or is_picture(name) for name in inputs):
         click.get_current_context().invoke(
             cli_stills.still, inputs=inputs, output=Path(output), preset=options["preset"] or "best",
             fuser=options["fuser"], device=options["device"] or "auto", align=options["align"] or "auto",
@@ -155,13 +157,8 @@ def fuse(
         sys.exit(EXIT_INTERRUPTED)
 
 
-cli_stills.evaluate.add_command(cli_evaluate.evaluate_video)
-cli_stills.evaluate.add_command(cli_evaluate.evaluate_labels)
-cli_stills.evaluate.add_command(cli_evaluate.evaluate_ablation)
-cli_stills.evaluate.add_command(cli_evaluate.evaluate_hdr)
-cli_stills.evaluate.add_command(cli_evaluate.evaluate_brackets)
 for command in (
-    cli_batch.batch, cli_stills.still, cli_stills.evaluate, cli_stills.export, config_group, cli_bench.bench,
+    cli_batch.batch, cli_stills.still, cli_evaluate.evaluate, cli_export.export, config_group, cli_bench.bench,
     cli_live.live, *cli_zmq.COMMANDS,
 ):  # fmt: skip
     main.add_command(command)

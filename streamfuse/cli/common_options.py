@@ -38,7 +38,9 @@ PRESET: Option = click.option(
     "--preset", type=click.Choice(PRESETS), help="Speed against quality, of all stages."
 )
 FUSER: Option = click.option(
-    "--fuser", metavar="NAME", help=f"{', '.join(FUSERS)}, or a .safetensors file; default: the preset's."
+    "--fuser",
+    metavar="NAME",
+    help=f"{', '.join(FUSERS)}, a .safetensors file, or one that is installed (see doctor); default: the preset's.",
 )
 DEVICE: Option = click.option("--device", metavar="auto|cpu|cuda[:i]", help="Where the network runs.")
 CYCLE: Option = click.option(

@@ -103,7 +103,7 @@ def _devices() -> list[str]:
 
 
 def _gpu() -> str:
-    """How fusion runs: resident on the GPU with kernels, in torch alone, or on the CPU."""
+    """Tell how fusion runs: resident on the GPU with kernels, in torch alone, or on the CPU."""
     import torch
 
     from streamfuse.backends.cuda.launch import cupy_problem
@@ -133,7 +133,7 @@ def _networks() -> dict[str, str]:
 
 
 def _checks() -> dict[str, str]:
-    """A few frames of the built-in scene fused, and written to a file and read again: that they work, or why not."""
+    """Fuse a few frames of the built-in scene, write and read a file of them: tell that it works, or why not."""
     from streamfuse.errors import StreamfuseError
     from streamfuse.runtime.file_run import fuse_video
     from streamfuse.runtime.sinks import open_sink
@@ -160,7 +160,7 @@ def _checks() -> dict[str, str]:
 
 
 def _hints() -> list[str]:
-    """What is missing here and would be of use, a sentence each."""
+    """Give what is missing here and would be of use, a sentence each."""
     from streamfuse.camera.v4l2 import list_cameras
     from streamfuse.lab.evaluate.metrics import left_out
 

@@ -63,7 +63,7 @@ class ErrorGroup(click.Group):
 
 
 def _told(text: str) -> str:
-    """A sentence as it may be shown: without credentials, and without pages of what was typed or pasted."""
+    """Give a sentence as it may be shown: without credentials, and without pages of what was typed or pasted."""
     return _LONG_WORD.sub(r"\1 ...", without_credentials(text))
 
 

@@ -1,17 +1,30 @@
-"""`streamfuse evaluate video`: parse, call, print."""
+"""`streamfuse evaluate`: its commands parse, call and print."""
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
 from streamfuse.cli import common_options as common
+from streamfuse.cli.signals import leave, on_signals
 from streamfuse.core.values import Degradation, Preset
 
 
-@click.command(name="video")
+@click.group()
+@click.pass_context
+def evaluate(context: click.Context) -> None:
+    """Measure quality, beside other tools."""
+    from streamfuse.core.jit import when_compiling
+    from streamfuse.runtime.progress import Reporter
+
+    context.with_resource(when_compiling(Reporter().compiling))
+    context.with_resource(on_signals(leave, signal.SIGTERM))
+
+
+@evaluate.command(name="video")
 @common.CLIPS
 @common.ONE_PRESET
 @common.FUSER
@@ -144,7 +157,94 @@ def evaluate_video(
     _write(json_file, figures)
 
 
-@click.command(name="hdr")
+@evaluate.command(name="stills")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@common.JSON_FILE
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    help="Write a page to look at the pictures.",
+)
+@click.option(
+    "--fuser", "fusers", multiple=True, metavar="NAME", help="Repeatable; default: the three networks."
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N scenes.")
+@click.option("--scene", "names", multiple=True, metavar="NAME", help="Repeatable; default: all scenes.")
+@click.option(
+    "--held-back",
+    type=click.Path(path_type=Path),
+    metavar="CONFIG",
+    help="Only the scenes that this training configuration holds back.",
+)
+@click.option(
+    "--exposures",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Use N of each scene, evenly from the darkest to the brightest; scenes with fewer are left out.",
+)
+@click.option(
+    "--speed/--no-speed", default=True, show_default=True, help="Also measure time and memory at 2 MP."
+)
+@click.option("--device", metavar="auto|cpu|cuda[:i]", default="auto", help="Where the networks run.")
+@common.QUIET
+def evaluate_stills(
+    folder: Path,
+    json_file: Path | None,
+    report: Path | None,
+    fusers: tuple[str, ...],
+    limit: int | None,
+    names: tuple[str, ...],
+    held_back: Path | None,
+    exposures: int | None,
+    speed: bool,
+    device: str,
+    quiet: bool,
+) -> None:
+    """Fuse the scenes in DIR with streamfuse and its baselines, and measure what comes out.
+
+    A scene is a folder of two or more pictures (under and over, or 00, 01 ... from dark to bright), and with a
+    picture called `reference` where the wanted result is known.
+
+    \b
+    streamfuse evaluate stills scenes/ --json stills.json --report stills.html
+    streamfuse evaluate stills train/ --held-back configs/train-lcndr.yaml --exposures 3
+    """
+    from streamfuse.lab.evaluate.metrics import left_out
+    from streamfuse.lab.evaluate.still_scores import require_scenes
+    from streamfuse.lab.evaluate.still_sets import StillsEvaluation, render_summary
+    from streamfuse.lab.evaluate.still_sets import evaluate_stills as evaluated
+
+    def progress(line: str) -> None:
+        if not quiet:
+            click.echo(line, err=True)
+
+    _check(json_file)
+    require_scenes(folder, names)
+    if held_back is not None:
+        from streamfuse.lab.train.train_config import load_train_config
+
+        names += load_train_config(held_back).held_back
+    found: StillsEvaluation = evaluated(
+        folder,
+        fusers=fusers or None,
+        limit=limit,
+        names=names,
+        exposures=exposures,
+        speed=speed,
+        device=device,
+        report=report,
+        progress=progress,
+    )
+    if json_file is not None:
+        found.write_json(json_file)
+    if not quiet:
+        click.echo(render_summary(found))
+    if missing := left_out():
+        progress(missing)
+
+
+@evaluate.command(name="hdr")
 @common.CLIPS
 @click.option(
     "--preset",
@@ -188,7 +288,7 @@ def evaluate_hdr(
     _write(json_file, figures)
 
 
-@click.command(name="brackets")
+@evaluate.command(name="brackets")
 @click.argument("stacks", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="STACK...")
 @common.JSON_FILE
 def evaluate_brackets(stacks: tuple[Path, ...], json_file: Path | None) -> None:
@@ -205,7 +305,7 @@ def evaluate_brackets(stacks: tuple[Path, ...], json_file: Path | None) -> None:
     _write(json_file, brackets.evaluate_brackets(stacks, say=click.echo))
 
 
-@click.command(name="ablation")
+@evaluate.command(name="ablation")
 @common.CLIPS
 @common.ONE_PRESET
 @common.GAPS
@@ -232,7 +332,7 @@ def evaluate_ablation(
     _write(json_file, ablation.evaluate_ablation(trials, config, say=click.echo))
 
 
-@click.command(name="labels")
+@evaluate.command(name="labels")
 @common.CLIPS
 @click.option(
     "--gap",

@@ -217,7 +217,7 @@ def _run(
 
 
 def _settings(config_name: str | None, camera: str | None, options: dict[str, Any]) -> Config:
-    """The file's settings with the command line's over them; read again for each reload."""
+    """Give the file's settings with the command line's over them; read again for each reload."""
     from streamfuse.config import load_config
     from streamfuse.runtime.live.live_config import STREAM_KEYS, LiveConfig, OutputSpec
 

@@ -1,17 +1,15 @@
-"""The commands around photographs and the network: `still`, `evaluate`, `export`."""
+"""`streamfuse still`: parse, call, print."""
 
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
-from streamfuse.cli.common_options import FUSER, JSON, JSON_FILE, PRESETS, QUIET, depth
+from streamfuse.cli.common_options import FUSER, JSON, PRESETS, QUIET, depth
 from streamfuse.cli.look_options import look_options
-from streamfuse.cli.signals import leave, on_signals
 from streamfuse.core.process import importing, keep_memory
 
 
@@ -103,127 +101,3 @@ def still(
             click.echo(f"Warning: {warning}", err=True)
         how = "merged into linear light" if summary.fuser == "radiance" else f"fused by {summary.fuser}"
         click.echo(f"{', '.join(summary.outputs)}: {summary.frames_in} exposures {how}.")
-
-
-@click.group()
-@click.pass_context
-def evaluate(context: click.Context) -> None:
-    """Measure quality, beside other tools."""
-    from streamfuse.core.jit import when_compiling
-    from streamfuse.runtime.progress import Reporter
-
-    context.with_resource(when_compiling(Reporter().compiling))
-    context.with_resource(on_signals(leave, signal.SIGTERM))
-
-
-@evaluate.command()
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@JSON_FILE
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path),
-    metavar="FILE.html",
-    help="Write a page to look at the pictures.",
-)
-@click.option(
-    "--fuser", "fusers", multiple=True, metavar="NAME", help="Repeatable; default: the three networks."
-)
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N scenes.")
-@click.option("--scene", "names", multiple=True, metavar="NAME", help="Repeatable; default: all scenes.")
-@click.option(
-    "--held-back",
-    type=click.Path(path_type=Path),
-    metavar="CONFIG",
-    help="Only the scenes that this training configuration holds back.",
-)
-@click.option(
-    "--exposures",
-    type=click.IntRange(min=2),
-    metavar="N",
-    help="Use N of each scene, evenly from the darkest to the brightest; scenes with fewer are left out.",
-)
-@click.option(
-    "--speed/--no-speed", default=True, show_default=True, help="Also measure time and memory at 2 MP."
-)
-@click.option("--device", metavar="auto|cpu|cuda[:i]", default="auto", help="Where the networks run.")
-@QUIET
-def stills(
-    folder: Path,
-    json_file: Path | None,
-    report: Path | None,
-    fusers: tuple[str, ...],
-    limit: int | None,
-    names: tuple[str, ...],
-    held_back: Path | None,
-    exposures: int | None,
-    speed: bool,
-    device: str,
-    quiet: bool,
-) -> None:
-    """Fuse the scenes in DIR with streamfuse and its baselines, and measure what comes out.
-
-    A scene is a folder of two or more pictures (under and over, or 00, 01 ... from dark to bright), and with a
-    picture called `reference` where the wanted result is known.
-
-    \b
-    streamfuse evaluate stills scenes/ --json stills.json --report stills.html
-    streamfuse evaluate stills train/ --held-back configs/train-lcndr.yaml --exposures 3
-    """
-    from streamfuse.core.output_file import check_output_file
-    from streamfuse.lab.evaluate.metrics import left_out
-    from streamfuse.lab.evaluate.still_scores import require_scenes
-    from streamfuse.lab.evaluate.still_sets import StillsEvaluation, evaluate_stills, render_summary
-
-    def progress(line: str) -> None:
-        if not quiet:
-            click.echo(line, err=True)
-
-    if json_file is not None:
-        check_output_file(json_file)
-    require_scenes(folder, names)
-    if held_back is not None:
-        from streamfuse.lab.train.train_config import load_train_config
-
-        names += load_train_config(held_back).held_back
-    found: StillsEvaluation = evaluate_stills(
-        folder,
-        fusers=fusers or None,
-        limit=limit,
-        names=names,
-        exposures=exposures,
-        speed=speed,
-        device=device,
-        report=report,
-        progress=progress,
-    )
-    if json_file is not None:
-        found.write_json(json_file)
-    if not quiet:
-        click.echo(render_summary(found))
-    if missing := left_out():
-        progress(missing)
-
-
-@click.group()
-def export() -> None:
-    """Write the network for other runtimes."""
-
-
-@export.command()
-@click.argument("output", type=click.Path(path_type=Path), metavar="OUT.onnx")
-@click.option(
-    "--fuser", default="lcndr", show_default=True, metavar="NAME", help="lcndr, lcndr-s or lcndr-xs."
-)
-@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
-def onnx(output: Path, fuser: str, overwrite: bool) -> None:
-    """Write the network as ONNX: two exposures in, fused luma and maps out, any size.
-
-    \b
-    streamfuse export onnx lcndr.onnx
-
-    `streamfuse.lab.export` describes the inputs and outputs. Needs the packages of streamfuse[onnx].
-    """
-    from streamfuse.lab.export import export_onnx
-
-    export_onnx(fuser, output, overwrite=overwrite)
-    click.echo(f"{click.format_filename(output)}: {fuser}, two exposures, sides that are multiples of 32.")

@@ -244,7 +244,7 @@ def keys_show(file: Path) -> None:
 
 
 def _addressed(endpoints: tuple[str, ...], options: dict[str, Any]) -> list[str]:
-    """The endpoints with the options that are theirs; those are taken out of `options`."""
+    """Give the endpoints with the options that are theirs; those are taken out of `options`."""
     from streamfuse.zmq.endpoint import with_options
 
     names = ("encoding", "quality", "topic", "pixels", "keys", "clients")
@@ -253,7 +253,7 @@ def _addressed(endpoints: tuple[str, ...], options: dict[str, Any]) -> list[str]
 
 
 def _camera(live: LiveConfig, options: dict[str, Any]) -> LiveConfig:
-    """How to open a camera; what was said of that is taken out of `options`."""
+    """Tell how to open a camera; what was said of that is taken out of `options`."""
     from streamfuse.runtime.live.live_config import STREAM_KEYS, LiveConfig
 
     taken = {name: options.pop(name, None) for name in STREAM_KEYS}

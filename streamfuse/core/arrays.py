@@ -107,7 +107,7 @@ def _check(picture: Pixels) -> None:
 
 
 def _advice(picture: Pixels) -> str:
-    """How to convert an array that is near enough to a picture; nothing for one that is not."""
+    """Tell how to convert an array that is near enough to a picture; nothing for one that is not."""
     channels = picture.shape[2] if picture.ndim == 3 else 3 if picture.ndim == 2 else 0
     if not picture.size:
         return ", which is empty"

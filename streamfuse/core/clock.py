@@ -46,7 +46,7 @@ class MediaClock:
 
     @property
     def jumps(self) -> int:
-        """How often the clock of the pictures has jumped so far."""
+        """Tell how often the clock of the pictures has jumped so far."""
         return len(self._shifts) - 1
 
     @property

@@ -194,7 +194,7 @@ def neutral_chroma(height: int, width: int, bits: int, subsampling: tuple[int, i
 
 
 def _target(out: Pixels | None, shape: tuple[int, ...], dtype: np.dtype[np.unsignedinteger]) -> Pixels:
-    """The array to write pixels into: the one that is given, or a new one.
+    """Give the array to write pixels into: the one that is given, or a new one.
 
     Raises:
         UsageError: as in `planes_to_rgb`.
@@ -210,7 +210,7 @@ def _target(out: Pixels | None, shape: tuple[int, ...], dtype: np.dtype[np.unsig
 
 
 def _readable(plane: Plane) -> Plane:
-    """A plane as the loops take it: in C order, and not to be written to, so that one form of them does for all."""
+    """Give a plane as the loops take it: in C order and read-only, so that one form of them does for all."""
     view = np.require(plane, requirements=["C", "A"]).view()
     view.flags.writeable = False
     return view
@@ -235,7 +235,7 @@ def _transform(pixels: _Float, affine: _Affine) -> _Float:
 
 
 def _invert(affine: _Affine) -> _Affine:
-    """The affine map that undoes `affine`."""
+    """Give the affine map that undoes `affine`."""
     inverse = np.linalg.inv(affine[:, :3])
     return np.hstack([inverse, -inverse @ affine[:, 3:]])
 

@@ -25,7 +25,7 @@ class ColorInfo:
 
     @property
     def is_hdr(self) -> bool:
-        """Whether the transfer function is PQ or HLG."""
+        """Tell whether the transfer function is PQ or HLG."""
         return self.transfer in (16, 18)
 
 

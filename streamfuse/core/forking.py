@@ -33,7 +33,7 @@ class Owner:
 
     @property
     def is_here(self) -> bool:
-        """Whether this is the process that began it; nothing of it can be closed in another one either."""
+        """Tell whether this is the process that began it; nothing of it can be closed in another one either."""
         return os.getpid() == self._process
 
     def check(self) -> None:

@@ -75,7 +75,7 @@ class Picture:
 
     @property
     def luma(self) -> Plane:
-        """The Y plane."""
+        """Give the Y plane."""
         return self.planes[0]
 
     @property
@@ -263,7 +263,7 @@ class Bracket:
 
     @property
     def alone(self) -> bool:
-        """Whether no other exposure is within reach: the reference passes as it is."""
+        """Tell whether no other exposure is within reach: the reference passes as it is."""
         return not self.missing
 
 
@@ -299,8 +299,10 @@ class FusionMaps:
 
     Args:
         priors: one array (N, h, w) float32 per pyramid level, finest first, base last; positive, and summing to 1
-            over the N exposures, darkest first.
-        gains: one array (h, w) float32 per finest level: how much the fused detail is scaled.
+            over the N exposures, darkest first. How many levels, and their sizes, are up to the fuser, whose `blend`
+            gets them back; they have to be the same for all frames of one size, or nothing is smoothed over time. The
+            third, or the last where there are fewer, weighs colour: its map may have any size.
+        gains: one array (h, w) float32 per finest level: how much the fused detail is scaled; () for none.
         coverage: (rows, columns) that the maps span, in units of the picture's size: > 1 where they were made from a
             picture padded at the bottom and right.
     """

@@ -72,7 +72,7 @@ class LoopCache(_Cache):  # type: ignore[misc]
 
     @property
     def cache_path(self) -> str | None:
-        """The folder that is looked into first."""
+        """Give the folder that is looked into first."""
         return next((str(folder) for folder in folders()), None)
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
@@ -120,7 +120,7 @@ class Note:
 
     @property
     def is_there(self) -> bool:
-        """Whether it was left; loops are read where it lies."""
+        """Tell whether it was left; loops are read where it lies."""
         for folder in folders():
             with suppress(OSError):
                 if _trusted(folder) and _read(folder / self._name) is not None:
@@ -158,7 +158,7 @@ def _add(update: Callable[[bytes], None], code: CodeType, names: dict[str, Any])
 
 
 def _described(value: Any) -> str:
-    """A text that is the same in every process for the same value."""
+    """Give a text that is the same in every process for the same value."""
     if isinstance(value, Dispatcher):
         return stamp(value.py_func)
     if isinstance(value, type):
@@ -167,14 +167,14 @@ def _described(value: Any) -> str:
 
 
 def _trusted(folder: Path) -> bool:
-    """Whether nobody else can have written there."""
+    """Tell whether nobody else can have written there."""
     found = folder.lstat()
     mine = found.st_uid in (0, os.geteuid()) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return stat.S_ISDIR(found.st_mode) and mine
 
 
 def _read(path: Path) -> bytes | None:
-    """What `_write` wrote; None where it is not whole."""
+    """Give what `_write` wrote; None where it is not whole."""
     content = path.read_bytes()
     digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     with suppress(OSError):  # it may be read-only

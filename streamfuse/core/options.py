@@ -101,7 +101,6 @@ class SinkOptions(TypedDict, total=False):
 
     codec: str | None
     crf: float | None
-    preset: str | None
     bits: int | None
     pix_fmt: str | None
     overwrite: bool
@@ -119,7 +118,7 @@ class FileOptions(TypedDict, total=False):
 
     codec: str | None
     crf: float | None
-    preset: str | None
+    speed: str | None
     bits: int | None
     pix_fmt: str | None
     rate: Fraction | None

@@ -126,12 +126,12 @@ class Replacement:
 
     @property
     def waits(self) -> bool:
-        """Whether there is a file that `finish` would replace."""
+        """Tell whether there is a file that `finish` would replace."""
         return self.path != self._target
 
     @property
     def sentence(self) -> str:
-        """What became of the two files where the new one is not complete."""
+        """Give what became of the two files where the new one is not complete."""
         return f"{self._target} is as it was; what was made is in {self.path}."
 
     def finish(self) -> None:
@@ -202,7 +202,7 @@ def is_special(path: Path) -> bool:
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """One sentence for what the system refuses."""
+    """Give one sentence for what the system refuses."""
     try:
         yield
     except StreamfuseError:
@@ -226,7 +226,7 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _target(path: Path) -> Path:
-    """Where the file lies that a link stands for: it is replaced, not the link."""
+    """Tell where the file lies that a link stands for: it is replaced, not the link."""
     return Path(os.path.realpath(path))
 
 
@@ -244,14 +244,14 @@ def _check_permission(path: Path, found: os.stat_result | None) -> None:
 
 
 def _new_file(folder: Path) -> Path:
-    """An empty file; its mode is left to the system, as for any new file."""
+    """Make an empty file; its mode is left to the system, as for any new file."""
     part = folder / f".{secrets.token_hex(6)}.part"
     os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     return part
 
 
 def _unfinished(path: Path) -> Path:
-    """An empty file beside `path` that nobody else has made."""
+    """Make an empty file beside `path` that nobody else has made."""
     number = 1
     while True:
         part = unfinished_name(path, number)

@@ -6,7 +6,10 @@ A package names them in its pyproject.toml, and is found wherever it is installe
     acme = "acme_cameras:AcmeCamera"       # (which, CameraOptions) -> Camera: `streamfuse live acme:2`
 
     [project.entry-points."streamfuse.fusers"]
-    mine = "my_fusion:make"                # (device) -> Fuser: `streamfuse fuse clip.mov -o o.mp4 --fuser mine`
+    mine = "my_fusion:make"                # (device) -> FusionMethod: `streamfuse fuse clip.mov -o o.mp4 --fuser mine`
+
+`device` is what the user named: auto, cpu, cuda or cuda:N. The threads of OpenCV, and of torch where it was
+imported, are limited before `make` is called; preset and the rest of the settings are not told.
 """
 
 from __future__ import annotations

@@ -203,8 +203,17 @@ class Drain(Closable, Protocol[In]):
 
 @runtime_checkable
 class Sink(Drain[FusedFrame], Protocol):
-    """Takes fused frames in order; `close` finishes the output so that it can be played."""
+    """Takes fused frames in order; `close` finishes the output so that it can be played. One thread calls both.
+
+    What they raise ends a run of files. In a live run a UsageError, an EncoderError or an OutputExistsError gives the
+    output up, and the others go on; after any other error it is closed and opened again, later and later.
+    """
 
     def write(self, frame: FusedFrame) -> None:
-        """Write one frame."""
+        """Write one frame.
+
+        Raises:
+            OutputError: this did not work, and may work later.
+            EncoderError, UsageError: this can never work.
+        """
         ...

@@ -126,7 +126,7 @@ class Queue(Generic[T]):
 
     @property
     def ended(self) -> bool:
-        """Whether all has been taken and nothing more will come."""
+        """Tell whether all has been taken and nothing more will come."""
         with self._changed:
             return self._ended and not self._items
 

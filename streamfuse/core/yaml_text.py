@@ -28,7 +28,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
-    """A number of a sensible length: reading a longer one takes long, and no setting is one."""
+    """Give a number of a sensible length: reading a longer one takes long, and no setting is one."""
     text = str(loader.construct_scalar(node))
     if len(text) > _MAX_DIGITS:
         raise yaml.MarkedYAMLError(problem=f"{shortened(text)} is too long", problem_mark=node.start_mark)

@@ -33,10 +33,10 @@ class Carrier(Protocol):
     stream: Stream
 
     def take(self, packet: Packet) -> Iterator[Packet]:
-        """What is ready with this packet."""
+        """Give what is ready with this packet."""
 
     def flush(self) -> Iterator[Packet]:
-        """What is still held."""
+        """Give what is still held."""
 
 
 class Copied:
@@ -56,7 +56,7 @@ class Copied:
         self._filter = BitStreamFilterContext("aac_adtstoasc", source) if bare else None
 
     def take(self, packet: Packet) -> Iterator[Packet]:
-        """The packet itself."""
+        """Give the packet itself."""
         yield from self._filter.filter(packet) if self._filter else (packet,)
 
     def flush(self) -> Iterator[Packet]:
@@ -110,7 +110,7 @@ class ConvertedSound:
         self._next = expected + block.samples
 
     def flush(self) -> Iterator[Packet]:
-        """What the encoder holds."""
+        """Give what the encoder holds."""
         yield from self._encoder.encode(None)
 
 
@@ -118,7 +118,7 @@ def carrier(
     source: Stream, media: Path, output: av.container.OutputContainer, suffix: str, audio: Audio,
     open_like: OpenContainer,
 ) -> tuple[Carrier | None, str | None]:  # fmt: skip
-    """How to carry a sound or subtitle stream, and a sentence on what changes.
+    """Tell how to carry a sound or subtitle stream, and a sentence on what changes.
 
     Args:
         source: a stream of `media`.
@@ -164,7 +164,7 @@ def _copied(
 
 
 def _holds(media: Path, index: int, open_like: OpenContainer) -> bool:
-    """Whether a container takes the first packets of a stream: what it says of itself proves nothing."""
+    """Tell whether a container takes the first packets of a stream: what it says of itself proves nothing."""
     try:
         with av.open(f"file:{media}", metadata_errors="replace") as source, open_like(io.BytesIO()) as proof:
             stream = source.streams[index]
@@ -181,13 +181,13 @@ def _holds(media: Path, index: int, open_like: OpenContainer) -> bool:
 
 
 def _layout(source: av.AudioStream) -> str:
-    """Where its channels belong; PCM often does not say."""
+    """Tell where its channels belong; PCM often does not say."""
     name = source.layout.name
     return name if "channels" not in name else _USUAL_LAYOUTS.get(source.channels, "stereo")
 
 
 def _sound_codec(source: av.AudioStream, suffix: str) -> str:
-    """What players of such files expect; without loss where the source has none and the container allows it."""
+    """Give what players of such files expect; without loss where the source has none and the container allows it."""
     lossless = source.codec_context.codec.lossless and not source.codec_context.codec.lossy
     if suffix == ".webm":
         return "libopus"

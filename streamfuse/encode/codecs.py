@@ -49,7 +49,7 @@ class PixelFormat(NamedTuple):
     gray: bool = False
 
     def fits(self, width: int, height: int) -> bool:
-        """Whether both sides are whole numbers of chroma samples."""
+        """Tell whether both sides are whole numbers of chroma samples."""
         return width % (1 << self.subsampling[0]) == 0 and height % (1 << self.subsampling[1]) == 0
 
 
@@ -176,7 +176,7 @@ def _is_video_encoder(name: str) -> bool:
 
 
 def pixel_formats(encoder: str) -> list[PixelFormat]:
-    """The Y'CbCr and grey formats that an encoder takes, without alpha."""
+    """Give the Y'CbCr and grey formats that an encoder takes, without alpha."""
     found = []
     for layout in av.Codec(encoder, "w").video_formats or []:
         planar = _SEMI_PLANAR.get(layout.name, layout.name)
@@ -189,7 +189,7 @@ def pixel_formats(encoder: str) -> list[PixelFormat]:
 
 
 def _pixel_format(encoder: str, info: SourceInfo, bits: int | None, wanted: str | None) -> PixelFormat:
-    """The format asked for, or the one that loses least."""
+    """Give the format asked for, or the one that loses least."""
     formats = pixel_formats(encoder)
     if wanted is not None:
         name = wanted.replace("yuvj", "yuv")
@@ -229,7 +229,7 @@ def _loss(found: PixelFormat, encoder: str, info: SourceInfo, bits: int) -> tupl
 
 
 def _wanted_subsampling(encoder: str, info: SourceInfo) -> tuple[int, int]:
-    """The input's; but full-range 4:4:4 (photographs, screens) and grey become 4:2:0 for the players."""
+    """Give the input's; but full-range 4:4:4 (photographs, screens) and grey become 4:2:0 for the players."""
     from_rgb = info.subsampling == (0, 0) and (info.color.full_range or not info.has_chroma)
     return (1, 1) if from_rgb and encoder.startswith(_DELIVERY) else info.subsampling
 
@@ -242,7 +242,7 @@ def _full_range(encoder: str, info: SourceInfo, wanted: str | None) -> bool:
 def _options(
     encoder: str, crf: float | None, speed: str | None, mastering: Mastering | None = None
 ) -> dict[str, str]:
-    """The encoder's own options for quality, speed and metadata."""
+    """Give the encoder's own options for quality, speed and metadata."""
     options: dict[str, str] = {}
     if encoder == "libx264" and crf == 0:
         options["qp"] = "0"  # at 10 bit its crf 0 is not lossless

@@ -50,7 +50,7 @@ def _muxer(path: Path) -> str:
 
 
 def _movie_timescale(time_base: Fraction) -> int:
-    """A clock in which the first picture's time and usual audio rates are whole numbers."""
+    """Give a clock in which the first picture's time and usual audio rates are whole numbers."""
     ticks = time_base.denominator
     both = math.lcm(ticks, 48000)
     return both if both <= _MAX_TIMESCALE else min(max(ticks, 1000), _MAX_TIMESCALE)

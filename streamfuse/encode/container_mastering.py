@@ -83,7 +83,7 @@ def _into_mp4(path: Path, mastering: Mastering) -> bool:
 
 
 def _entry_chain(header: bytearray) -> list[int]:
-    """Where the boxes begin that hold the first sample entry of `_ENTRIES`, from the outermost to that entry."""
+    """Tell where the boxes begin that hold the first sample entry of `_ENTRIES`, from the outermost to that entry."""
 
     def inside(start: int, end: int, way: tuple[bytes, ...]) -> list[int]:
         while start + 8 <= end:
@@ -124,7 +124,7 @@ def _into_matroska(path: Path, mastering: Mastering) -> bool:
 
 
 def _changed_tracks(tracks: bytes, mastering: Mastering) -> bytes | None:
-    """The content of Tracks, of the same length, with the metadata in place of `PLACEHOLDER`."""
+    """Give the content of Tracks, of the same length, with the metadata in place of `PLACEHOLDER`."""
     out, summed, done = b"", False, False
     for kind, data, whole in _elements(tracks):
         if kind == _CRC:
@@ -144,7 +144,7 @@ def _changed_tracks(tracks: bytes, mastering: Mastering) -> bytes | None:
 
 
 def _changed_track(entry: bytes, mastering: Mastering) -> bytes | None:
-    """The content of a TrackEntry with the metadata, padded to its length; None: it is not the one, or too short."""
+    """Give the content of a TrackEntry with the metadata, padded to its length; None: another one, or too short."""
     parts = list(_elements(entry))
     if (_NAME, PLACEHOLDER.encode()) not in [(kind, data) for kind, data, _ in parts]:
         return None
@@ -175,7 +175,7 @@ def _colour(mastering: Mastering) -> bytes:
 
 
 def _element(kind: int, data: bytes) -> bytes:
-    """An EBML element with a size of as few bytes as it takes."""
+    """Give an EBML element with a size of as few bytes as it takes."""
     width = next(n for n in range(1, 9) if len(data) < (1 << 7 * n) - 1)
     size = (len(data) | 1 << 7 * width).to_bytes(width, "big")
     return kind.to_bytes((kind.bit_length() + 7) // 8, "big") + size + data

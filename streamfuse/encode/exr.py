@@ -12,7 +12,7 @@ from streamfuse.errors import EncoderError, OutputError
 from streamfuse.imaging.coded import encoded
 from streamfuse.imaging.hdr_transfer import BT709, CHROMATICITIES, D65, REFERENCE_WHITE
 
-SUFFIXES = (".exr", ".hdr")
+LINEAR_SUFFIXES = (".exr", ".hdr")
 _MAX_HALF = 65504.0
 
 

@@ -162,7 +162,7 @@ class HlsSink(Sink):
 
 
 def _replacement(path: Path, overwrite: bool) -> Replacement:
-    """Where to make the playlist.
+    """Tell where to make the playlist.
 
     Raises:
         OutputExistsError, OutputError: it is there, and may not be replaced.
@@ -172,6 +172,6 @@ def _replacement(path: Path, overwrite: bool) -> Replacement:
 
 
 def playlist(target: str | Path) -> Path:
-    """The playlist's path."""
+    """Give the playlist's path."""
     path = Path(str(target).removeprefix(PREFIX))
-    return path if path.suffix == SUFFIX else path / f"stream{SUFFIX}"
+    return path if path.suffix.lower() == SUFFIX else path / f"stream{SUFFIX}"

@@ -16,22 +16,20 @@ from streamfuse.core.protocols import Sink
 from streamfuse.core.reports import SinkReport
 from streamfuse.encode import exr, log_picture
 from streamfuse.errors import EncoderError, OutputError, OutputExistsError
-from streamfuse.imaging.coded import encoded, jpeg
+from streamfuse.imaging.coded import JPEG_SUFFIXES, PICTURE_SUFFIXES, encoded, is_picture, jpeg
 
-SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
-_JPEG = (".jpg", ".jpeg")
 _NUMBER = re.compile(r"%0?\d*d")
 _IN_FOLDER = "frame_%05d.png"
 _JPEG_QUALITY = 95
 
 
 def is_one_picture(name: str) -> bool:
-    """Whether this names one picture file, and not a numbered sequence."""
-    return Path(name).suffix.lower() in (*SUFFIXES, *exr.SUFFIXES) and "%" not in name
+    """Tell whether an output of that name is one picture file, and not a numbered sequence."""
+    return is_picture(name) or (Path(name).suffix.lower() in exr.LINEAR_SUFFIXES and "%" not in name)
 
 
-def check_format(path: Path, bits: int | None, others: Sequence[str] = exr.SUFFIXES) -> None:
-    """Refuse a picture file that is none of `SUFFIXES`, or of a depth that it cannot have.
+def check_format(path: Path, bits: int | None, others: Sequence[str] = exr.LINEAR_SUFFIXES) -> None:
+    """Refuse a picture file that is none of `PICTURE_SUFFIXES`, or of a depth that it cannot have.
 
     Args:
         path: its suffix chooses the format.
@@ -42,12 +40,12 @@ def check_format(path: Path, bits: int | None, others: Sequence[str] = exr.SUFFI
         EncoderError: as the message says.
     """
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix not in PICTURE_SUFFIXES:
         raise EncoderError(
-            f"{path} does not name a picture: end it with one of {', '.join((*SUFFIXES, *others))}."
+            f"{path} does not name a picture: end it with one of {', '.join((*PICTURE_SUFFIXES, *others))}."
         )
-    if bits not in (None, 8, 16) or (bits == 16 and suffix in _JPEG):
-        raise EncoderError(f"{path} cannot store {bits} bit: pictures have 8 or, as PNG and TIFF, 16.")
+    if bits not in (None, 8, 16) or (bits == 16 and suffix in JPEG_SUFFIXES):
+        raise EncoderError(f"{path} cannot store {bits} bit: JPEG has 8, other pictures 8 or 16.")
 
 
 class ImageSink(Sink):
@@ -91,7 +89,7 @@ class ImageSink(Sink):
         self._complete = True
         self.outputs: list[str] = []
         self.warnings: list[str] = []
-        self._linear = path.suffix.lower() in exr.SUFFIXES
+        self._linear = path.suffix.lower() in exr.LINEAR_SUFFIXES
         self._log = log
         if self._linear:
             exr.require(path)
@@ -172,7 +170,7 @@ class ImageSink(Sink):
             folder.rmdir()
 
     def _find_old(self) -> bool:
-        """Whether images of that name are there; refused at the start, not after an hour, if they are to stay."""
+        """Tell whether images of that name are there; refused at the start, not after an hour, if they are to stay."""
         name = re.compile(r"\d+".join(map(re.escape, _NUMBER.split(self._pattern.name, maxsplit=1))))
         for other in self._pattern.parent.iterdir():
             if name.fullmatch(other.name) and not self._overwrite:
@@ -184,13 +182,13 @@ class ImageSink(Sink):
     def _pixels(self, frame: FusedFrame) -> Pixels:
         """(H, W) or (H, W, 3) B'G'R' as OpenCV writes it."""
         rgb = planes_to_rgb(frame.planes, frame.bits, frame.subsampling, frame.color)
-        wanted = 8 if self._pattern.suffix.lower() in _JPEG else self._bits
+        wanted = 8 if self._pattern.suffix.lower() in JPEG_SUFFIXES else self._bits
         rgb = to_8_bit(rgb) if wanted == 8 else to_16_bit(rgb) if wanted == 16 else rgb
         return rgb[:, :, 0] if len(frame.planes) == 1 else rgb[:, :, ::-1]
 
 
 def _new_folder(folder: Path) -> Path:
-    """A new folder in it, for images that are not complete."""
+    """Make a new folder in it, for images that are not complete."""
     number = 1
     while True:
         found = folder / ("unfinished" if number == 1 else f"unfinished-{number}")
@@ -206,5 +204,5 @@ def _new_folder(folder: Path) -> Path:
 
 def _save(path: Path, pixels: Pixels) -> None:
     """Encode in memory and write in one go: the file is complete, or not there."""
-    is_jpeg = path.suffix.lower() in _JPEG
+    is_jpeg = path.suffix.lower() in JPEG_SUFFIXES
     write_bytes_file(path, jpeg(pixels, _JPEG_QUALITY) if is_jpeg else encoded(path.suffix, pixels))

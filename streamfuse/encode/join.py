@@ -39,7 +39,7 @@ def join_parts(parts: Sequence[Path], sink: VideoFileSink) -> None:
 
 
 def count_pictures(path: Path) -> int:
-    """How many pictures a video file holds, counted without decoding them.
+    """Tell how many pictures a video file holds, counted without decoding them.
 
     Raises:
         OutputError: it cannot be read.
@@ -69,7 +69,7 @@ def decoding_times(stamps: Sequence[int]) -> list[int]:
 
 
 def _packets(parts: Sequence[Path]) -> Iterator[Packet]:
-    """The encoded pictures of all parts, in order of decoding."""
+    """Give the encoded pictures of all parts, in order of decoding."""
     header: bytes | None = None
     for path in parts:
         with av.open(f"file:{path}") as part:

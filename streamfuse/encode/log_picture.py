@@ -15,10 +15,10 @@ from streamfuse.core.frame import Map, Pixels
 from streamfuse.core.output_file import write_bytes_file
 from streamfuse.errors import EncoderError
 from streamfuse.imaging import aces
-from streamfuse.imaging.coded import encoded
+from streamfuse.imaging.coded import TIFF_SUFFIXES, encoded
 from streamfuse.imaging.hdr_transfer import BT709
 
-SUFFIXES = (".png", ".tif", ".tiff")
+LOG_SUFFIXES = (".png", *TIFF_SUFFIXES)
 DESCRIPTION = (
     "ACEScct (Academy S-2016-001), ACES AP1 primaries, full range 0-65535; linear 1.0 is diffuse white"
 )
@@ -32,7 +32,7 @@ def write_log(path: Path, radiance: Map) -> None:
     A TIFF says in its ImageDescription how it is coded, and a PNG in a tEXt chunk "Description".
 
     Args:
-        path: its suffix, one of `SUFFIXES`, chooses the format.
+        path: its suffix, one of `LOG_SUFFIXES`, chooses the format.
         radiance: (H, W, 3) float32 linear R, G, B of BT.709's primaries, 1 = diffuse white.
 
     Raises:
@@ -48,7 +48,7 @@ def require_log(path: Path) -> None:
     Raises:
         EncoderError: a suffix of another kind of file.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in LOG_SUFFIXES:
         raise EncoderError(
             f"{path} cannot hold ACEScct: name a .tif or .png file, as in log_%05d.tif of a film."
         )
@@ -69,7 +69,7 @@ def _png(codes: Pixels) -> bytes:
 
 
 def _tiff(codes: Pixels) -> bytes:
-    """A little-endian TIFF of one strip, as it is: what is read while grading is not compressed."""
+    """Give a little-endian TIFF of one strip, as it is: what is read while grading is not compressed."""
     height, width, channels = codes.shape
     pixels = codes.astype("<u2").tobytes()
     tags = {

@@ -79,7 +79,7 @@ class NetworkSink(Sink):
 
     @property
     def ready(self) -> bool:
-        """Whether the other end has taken something."""
+        """Tell whether the other end has taken something."""
         return self._pusher.ready
 
     def write(self, frame: FusedFrame) -> None:
@@ -152,7 +152,7 @@ class _Pusher:
 
     @property
     def ready(self) -> bool:
-        """Whether it has told that the first packet was sent."""
+        """Tell whether it has told that the first packet was sent."""
         out = self._process.stdout
         if not self._ready and out is not None and not out.closed and select.select([out], [], [], 0)[0]:
             self._told += out.readline()
@@ -165,7 +165,7 @@ class _Pusher:
             raise BrokenPipeError("the connection has ended")
 
     def write(self, data: bytes) -> int:
-        """All of it, or TimeoutError."""
+        """Write all of it, or raise a TimeoutError."""
         rest = memoryview(data)
         until = time.monotonic() + _WRITE_SECONDS
         while rest:
@@ -223,7 +223,7 @@ def check_url(url: str) -> None:
 
 
 def _has_srt() -> bool:
-    """Whether FFmpeg knows the protocol: else it says so before it looks at the address."""
+    """Tell whether FFmpeg knows the protocol: else it says so before it looks at the address."""
     try:
         av.open("srt://", "r").close()
     except av.error.ProtocolNotFoundError:

@@ -99,7 +99,7 @@ class MediaCopier:
         self._media.close()
 
     def _add_streams(self, media: Path, output: Path, audio: Audio) -> dict[int, Carrier]:
-        """What carries each input stream that is kept, by its index."""
+        """Give what carries each input stream that is kept, by its index."""
         added: dict[int, Carrier] = {}
         suffix = output.suffix.lower()
         for stream in self._media.streams:
@@ -142,7 +142,7 @@ class MediaCopier:
             self._output.set_chapters(chapters)
 
     def _next(self) -> Packet | None:
-        """The next packet that carries something, on the clock of the pictures; None at the end."""
+        """Give the next packet that carries something, on the clock of the pictures; None at the end."""
         while True:
             if self._waiting and self._clock is not None and self._clock.place_late(*self._waiting[0]):
                 return self._waiting.popleft()[0]
@@ -156,7 +156,7 @@ class MediaCopier:
             self._waiting.append((packet, self._clock.passed(packet)))
 
     def _raw(self) -> Packet | None:
-        """The next packet that carries something; None at the end or where the file is damaged."""
+        """Give the next packet that carries something; None at the end or where the file is damaged."""
         try:
             for packet in self._packets:
                 if packet.size and packet.dts is not None:

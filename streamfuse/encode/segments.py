@@ -79,7 +79,7 @@ class RecordingSink(Sink):
 
     @property
     def warnings(self) -> list[str]:
-        """What could not be kept, each sentence once however many files it is true of."""
+        """Give what could not be kept, each sentence once however many files it is true of."""
         return list(dict.fromkeys([*self._warnings, *self._sink.warnings]))
 
     def report(self) -> SinkReport:
@@ -128,14 +128,14 @@ class RecordingSink(Sink):
 
 
 def dated(path: Path, moment: datetime | None = None) -> Path:
-    """The path with a time in its name, and a number if there is a file of that name already."""
+    """Give the path with a time in its name, and a number if there is a file of that name already."""
     stamp = (moment or datetime.now().astimezone()).strftime("%Y%m%d-%H%M%S")
     found = path.with_name(f"{path.stem}-{stamp}{path.suffix}")
     return numbered(found)
 
 
 def numbered(path: Path) -> Path:
-    """The path, or the first of `name-2`, `name-3` ... that is not there."""
+    """Give the path, or the first of `name-2`, `name-3` ... that is not there."""
     number, found = 1, path
     while found.exists():
         number += 1

@@ -103,7 +103,7 @@ class StreamEncoder:
         yield from self._stream.encode(picture)
 
     def flush(self) -> Iterator[Packet]:
-        """What the encoder still holds."""
+        """Give what the encoder still holds."""
         yield from self._stream.encode(None)
 
     def _pts(self, frame: FusedFrame) -> int:

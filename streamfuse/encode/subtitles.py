@@ -38,7 +38,7 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 
 
 def text_codec(source: Stream, suffix: str) -> str | None:
-    """The encoder for text that a container wants in another form; None if it can stay or is no text."""
+    """Give the encoder for text that a container wants in another form; None if it can stay or is no text."""
     name = codec_name(source)
     if name not in _TEXT or name in _FORMS[suffix]:
         return None
@@ -71,7 +71,7 @@ class TextConverter:
         self._to = codec
 
     def take(self, packet: Packet) -> Iterator[Packet]:
-        """The packet's words; none for a packet without any."""
+        """Give the packet's words; none for a packet without any."""
         words = plain_text(self._from, bytes(packet))
         if not words:
             return
@@ -90,7 +90,7 @@ class TextConverter:
 
 
 def plain_text(codec: str, data: bytes) -> str:
-    """The words in a packet of a subtitle stream, without styles."""
+    """Give the words in a packet of a subtitle stream, without styles."""
     if codec == "mov_text":
         data = data[2 : 2 + int.from_bytes(data[:2], "big")]
     text = data.decode("utf-8", "replace").replace("\r\n", "\n")

@@ -53,7 +53,7 @@ class VideoFileSink(Sink):
         codec: 'h264', 'hevc', 'av1', 'vp9', 'ffv1', 'prores' or an encoder of FFmpeg; None is VP9 for WebM,
             else H.264; of HDR AV1, else HEVC.
         crf: constant rate factor on the encoder's scale; 0 is lossless for H.264, HEVC and VP9.
-        preset: the encoder's speed, such as 'veryfast'.
+        speed: of the encoder, such as 'veryfast'.
         bits, pix_fmt: depth and pixel format to store; by default the input's, as far as the encoder can.
         rate: nominal frame rate to write down; by default the input's. Time stamps do not depend on it.
         overwrite: replace an existing file.
@@ -80,7 +80,7 @@ class VideoFileSink(Sink):
         *,
         codec: str | None = None,
         crf: float | None = None,
-        preset: str | None = None,
+        speed: str | None = None,
         bits: int | None = None,
         pix_fmt: str | None = None,
         rate: Fraction | None = None,
@@ -105,7 +105,7 @@ class VideoFileSink(Sink):
         self._asked = bits is not None or pix_fmt is not None
         codec = codec or usual_codec(info, self._path.suffix.lower())
         self._settings = choose(
-            codec, info, crf=crf, speed=preset, bits=bits, pix_fmt=pix_fmt, rate=rate, threads=threads,
+            codec, info, crf=crf, speed=speed, bits=bits, pix_fmt=pix_fmt, rate=rate, threads=threads,
             mastering=mastering,
         )  # fmt: skip
         if (
@@ -295,7 +295,7 @@ class VideoFileSink(Sink):
             )
 
     def _plays_anywhere(self) -> bool:
-        """Whether usual players show pixels of this depth and chroma in this codec; what editors use is not asked."""
+        """Tell whether usual players show this depth and chroma in this codec; what editors use is not asked."""
         codec, pixels = self._settings.encoder, self._settings.pixels
         most_bits = 8 if "264" in codec else 10 if "265" in codec or "hevc" in codec else None
         if most_bits is None or self._path.suffix.lower() not in (".mp4", ".m4v", ".mov"):
@@ -310,7 +310,7 @@ class VideoFileSink(Sink):
         return frame.pts if frame.time_base == base else round(frame.pts * frame.time_base / base)
 
     def _picture(self, frame: FusedFrame, pts: int) -> av.VideoFrame:
-        """The frame as the encoder wants it."""
+        """Give the frame as the encoder wants it."""
         pixels = self._settings.pixels
         target = replace(frame.color, matrix=self._color.matrix, full_range=self._color.full_range)
         planes = convert_planes(
@@ -341,7 +341,7 @@ class VideoFileSink(Sink):
             self._container.mux(packet)
 
     def _failure(self, error: av.FFmpegError | OSError) -> OutputError:
-        """The sentence for a failed write, after which nothing more is written."""
+        """Give the sentence for a failed write, after which nothing more is written."""
         self._failed = True
         if error.errno not in _OF_THE_DISK:
             return OutputError(
@@ -373,7 +373,7 @@ def av_frame(planes: tuple[Plane, ...], layout: str) -> av.VideoFrame:
 
 
 def usual_codec(info: SourceInfo, suffix: str) -> str:
-    """The codec of a container where none is named."""
+    """Give the codec of a container where none is named."""
     if info.color.is_hdr:
         return "av1" if suffix == ".webm" else "hevc"
     return "vp9" if suffix == ".webm" else "h264"

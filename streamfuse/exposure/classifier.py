@@ -139,7 +139,7 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
 
     @property
     def report(self) -> ClassificationReport | None:
-        """What is known so far; None until the first frames have been labelled."""
+        """Give what is known so far; None until the first frames have been labelled."""
         if not self._order:  # set last: another thread may ask at any moment
             return None
         return ClassificationReport(
@@ -307,7 +307,7 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
         return self._slots.ranks[held.place]
 
     def _usual(self) -> int:
-        """The rank that the order alone gives, where nothing is to be seen."""
+        """Give the rank that the order alone gives, where nothing is to be seen."""
         expected = self._sequence.expected()
         assert self._known is not None
         return (self._known.ranks or (0,))[0] if expected is None else expected
@@ -360,7 +360,7 @@ class ExposureClassifier(Stage[Frame, ClassifiedFrame]):
 
     @property
     def _is_told(self) -> bool:
-        """Whether somebody says which exposure is which, so that the luma may contradict it."""
+        """Tell whether somebody says which exposure is which, so that the luma may contradict it."""
         return self._slots is not None or self._metadata.count > 1
 
     @property
@@ -375,7 +375,7 @@ def _is_told(frame: Frame) -> bool:
 
 
 def _is_one_bracket(levels: list[float]) -> bool:
-    """Whether no two of a few frames are of one exposure: their levels are spread over the whole range."""
+    """Tell whether no two of a few frames are of one exposure: their levels are spread over the whole range."""
     if not 2 < len(levels) <= MAX_BRACKET:
         return False
     steps = np.diff(np.sort(levels))
@@ -383,7 +383,7 @@ def _is_one_bracket(levels: list[float]) -> bool:
 
 
 def _shots(frames: list[_Held]) -> list[list[_Held]]:
-    """The frames, split at cuts."""
+    """Give the frames, split at cuts."""
     shots: list[list[_Held]] = [[]]
     for held in frames:
         if held.cut:

@@ -44,7 +44,7 @@ class Doubles:
         self._places: dict[int, list[_Place]] = {}  # by number, of frames that are on their way
 
     def once(self, frame: Frame) -> Frame:
-        """A frame that is no copy, under its new number."""
+        """Give a frame that is no copy, under its new number."""
         if self._first is None:
             self._first = frame.index
         number = self._first + len(self._indices)
@@ -59,13 +59,13 @@ class Doubles:
         self._places[self._first + len(self._indices) - 1].append(_Place(frame.index, frame.pts))
 
     def index_of(self, number: int) -> int:
-        """The number of a frame in its source."""
+        """Give the number of a frame in its source."""
         if self._first is None or number < self._first:
             return number
         return self._indices[min(number - self._first, len(self._indices) - 1)]
 
     def again(self, frame: FusedFrame) -> list[FusedFrame]:
-        """A fused frame, in all places of its reference."""
+        """Give a fused frame, in all places of its reference."""
         while (first := next(iter(self._places), frame.index)) < frame.index:
             del self._places[first]  # was no reference, or left out on its way
         places = self._places.pop(frame.index, None)
@@ -139,7 +139,7 @@ def apart(one: Evidence, other: Evidence) -> float:
 
 
 def is_doubled(seen: Sequence[Evidence]) -> bool:
-    """Whether pictures of alternating exposure all come two to four times.
+    """Tell whether pictures of alternating exposure all come two to four times.
 
     Pictures at the ends may be cut off. Frames of a picture that stands still for longer do not count.
     """

@@ -85,7 +85,7 @@ def _ranks(evidence: Evidence) -> npt.NDArray[np.float64]:
 
 
 def find_cycle(levels: Sequence[float], count: int | None = None, min_gap: float = MIN_GAP) -> Cycle | None:
-    """How the exposures of consecutive frames of one shot repeat, or None if they do not.
+    """Tell how the exposures of consecutive frames of one shot repeat, or None if they do not.
 
     Args:
         levels: of two frames or more.
@@ -123,12 +123,12 @@ def _two(values: Levels, min_gap: float) -> Cycle | None:
 
 
 def _curvature(values: Levels) -> Levels:
-    """How far each level but the first and last is above the mean of its neighbours: a steady change cancels."""
+    """Tell how far each level but the first and last is above the mean of its neighbours: a steady change cancels."""
     return np.asarray(values[1:-1] - (values[:-2] + values[2:]) / 2.0, np.float64)
 
 
 def _period(values: Levels) -> int | None:
-    """The shortest lag after which levels come back; None if frames that follow each other hardly differ."""
+    """Give the shortest lag after which levels come back; None if frames that follow each other hardly differ."""
     step = float(np.median(np.abs(np.diff(values))))
     if step < MIN_GAP:
         return None

@@ -44,7 +44,7 @@ class Fades:
         self._shares: dict[int, float] = {}  # by index of the reference, of instants that are on their way
 
     def lift(self, bracket: Bracket) -> Bracket:
-        """The bracket as it was before the fade; the same object where there is none."""
+        """Give the bracket as it was before the fade; the same object where there is none."""
         if bracket.alone:
             return bracket
         known = {frame.index: self._level(frame) for frame in _brightest(bracket)}
@@ -66,7 +66,7 @@ class Fades:
         )
 
     def dim(self, frame: FusedFrame) -> FusedFrame:
-        """The fused frame of a bracket that was lifted, as dark as the film is there."""
+        """Give the fused frame of a bracket that was lifted, as dark as the film is there."""
         share = self.taken(frame.index)
         if share == 1.0:
             return frame
@@ -81,7 +81,7 @@ class Fades:
         return self._levels.put(clipping_level(frame), frame) if found is None else found
 
     def _lift(self, frame: Frame, share: float) -> Frame:
-        """One object for a frame and a share: stages after this one know frames by it."""
+        """Give one object for a frame and a share: stages after this one know frames by it."""
         found = self._lifted.get(frame)
         if found is None or found.share != share:
             planes = frame.planes if share == 1.0 else _scaled(frame, 1.0 / share)
@@ -96,7 +96,7 @@ class LiftStage(Stage[Bracket, Bracket]):
         self._fades = fades
 
     def push(self, item: Bracket) -> Iterable[Bracket]:
-        """One in, one out."""
+        """Give one for one."""
         return [self._fades.lift(item)]
 
 
@@ -107,7 +107,7 @@ class DimStage(Stage[FusedFrame, FusedFrame]):
         self._fades = fades
 
     def push(self, item: FusedFrame) -> Iterable[FusedFrame]:
-        """One in, one out."""
+        """Give one for one."""
         return [self._fades.dim(item)]
 
 
@@ -197,7 +197,7 @@ def _histogram(luma: Plane, step: int, bits: int) -> npt.NDArray[np.float64]:
 
 
 def _brightest(bracket: Bracket) -> list[Frame]:
-    """The frames of the exposure that clips first."""
+    """Give the frames of the exposure that clips first."""
     rank = bracket.cycle - 1
     pair = bracket.same if bracket.rank == rank else bracket.missing.get(rank)
     found = [] if pair is None else [frame for frame in (pair.before, pair.after) if frame is not None]
@@ -205,7 +205,7 @@ def _brightest(bracket: Bracket) -> list[Frame]:
 
 
 def _interpolated(levels: dict[int, float], index: int) -> float:
-    """The level at a frame, from those around it; the fade goes on evenly beyond them, but not to black."""
+    """Give the level at a frame, from those around it; the fade goes on evenly beyond them, but not to black."""
     at = sorted(levels)
     if at[0] <= index <= at[-1]:
         return float(np.interp(index, at, [levels[one] for one in at]))

@@ -29,7 +29,7 @@ class Opening:
 
 
 def find_opening(shots: Sequence[Sequence[float]], count: int | None = None) -> Opening | None:
-    """The longest part that alternates, or None.
+    """Give the longest part that alternates, or None.
 
     Args:
         shots: levels of the frames of each shot.
@@ -49,7 +49,7 @@ def find_opening(shots: Sequence[Sequence[float]], count: int | None = None) -> 
 
 
 def _moving(levels: Sequence[float]) -> list[list[float]]:
-    """The levels without those that are held; all of them where none stands out."""
+    """Give the levels without those that are held; all of them where none stands out."""
     steps = np.abs(np.diff(levels))
     if len(steps) < _HELD:
         return [list(levels)]

@@ -91,7 +91,7 @@ class Pairer(Stage[ClassifiedFrame, Bracket]):
         return out
 
     def _emit(self) -> Bracket:
-        """The bracket of the oldest frame that waits."""
+        """Give the bracket of the oldest frame that waits."""
         at = len(self._shot) - self._waiting
         window = list(self._shot)
         bracket = self._bracket(window[at], window[:at], window[at + 1 : at + 1 + window[at].cycle])

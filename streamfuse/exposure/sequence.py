@@ -23,7 +23,7 @@ class Sequence:
                 self._after_one[rank][following] += 1
 
     def expected(self) -> int | None:
-        """The rank that should come now; None where nothing is known."""
+        """Give the rank that should come now; None where nothing is known."""
         before, rank = self._past
         if rank is None:
             return None
@@ -37,7 +37,7 @@ class Sequence:
         self._past = (self._past[1], rank)
 
     def interrupted(self) -> Sequence:
-        """The same order where nothing has come yet, as an object of its own."""
+        """Give the same order where nothing has come yet, as an object of its own."""
         other = copy.copy(self)
         other.forget_place()
         return other
@@ -47,7 +47,7 @@ class Sequence:
         self._past = (None, None)
 
     def first_cycle(self, rank: int, count: int) -> tuple[int, ...]:
-        """The first `count` ranks from this one on, in the order that was learnt; else rising from the darkest."""
+        """Give the first `count` ranks from this one on, in the order that was learnt; else rising from the darkest."""
         walk, out = self.interrupted(), [rank]
         walk.note(rank)
         while len(out) < count:
@@ -59,7 +59,7 @@ class Sequence:
         return tuple(out)
 
     def followed_by(self, rank: int) -> Sequence:
-        """The same order after this rank came, as an object of its own."""
+        """Give the same order after this rank came, as an object of its own."""
         other = copy.copy(self)
         other.note(rank)
         return other

@@ -20,7 +20,7 @@ class Slots:
         self._pts: int | None = None
 
     def next(self, frame: Frame) -> int:
-        """The place of the frame that came now: a new instant starts after N frames, or with another pts."""
+        """Give the place of the frame that came now: a new instant starts after N frames, or with another pts."""
         full = self._place in (-1, self.count - 1)
         self._place = 0 if full or frame.pts != self._pts else self._place + 1
         self._pts = frame.pts

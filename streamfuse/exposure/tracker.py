@@ -137,7 +137,7 @@ class Tracker:
         self._past = ()
 
     def finish(self) -> list[int]:
-        """The ranks of all frames that wait, by the best explanation."""
+        """Give the ranks of all frames that wait, by the best explanation."""
         best = self._explanations[0]
         self._explanations = [replace(best, ranks=())]
         self._decided_last = best.ranks[-1] if best.ranks else self._decided_last
@@ -149,7 +149,7 @@ class Tracker:
         return begins[0] == ALONE != self._decided_last and begins != (ALONE,) * _MIN_STILL
 
     def _in_its_place(self, rank: int) -> int:
-        """The rank of the oldest frame: where one or two do not fit, and the order goes on behind them, that is theirs.
+        """Give the rank of the oldest frame: where one or two do not fit and the order goes on behind, that is theirs.
 
         A fade that ends, or a lamp that is switched, moves the levels of both exposures by different amounts.
         """
@@ -277,7 +277,7 @@ def _at_cut(old: _Explanation) -> _Explanation:
 
 
 def _moved(state: Vector, covariance: Vector) -> tuple[Vector, Vector]:
-    """One frame on: brightness moves by its speed, everything else stays about the same."""
+    """Go one frame on: brightness moves by its speed, everything else stays about the same."""
     step = np.eye(len(state))
     step[0, 1] = 1.0
     noise = np.full(len(state), _STEADY**2)

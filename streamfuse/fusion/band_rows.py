@@ -52,7 +52,7 @@ def set_clipped(plane_line: Plane, low: np.float32, high: np.float32, out: Map) 
 
 @kernel
 def add_clipped(plane_line: Plane, low: np.float32, high: np.float32, out: Map) -> None:
-    """As `set_clipped`, but added."""
+    """Do as `set_clipped`, but added."""
     for i in range(len(plane_line)):
         out[i] += min(max(np.float32(plane_line[i]), low), high)
 
@@ -92,7 +92,7 @@ def detail(bands: Map, out: Map) -> None:
 
 @kernel
 def three_lines(above: Map, here: Map, below: Map, framed: Map) -> None:
-    """Their sum."""
+    """Sum three lines."""
     width = len(here)
     inner = framed[1:]
     for i in range(width):

@@ -84,7 +84,7 @@ def shrink(plane: Values, limits: Range, cell: int, out: Map) -> None:
 
 @kernel
 def _stretched(maps: Map, cell: np.float32, width: int) -> Map:
-    """Every line of maps (h, w), as long as a line of the coarse picture."""
+    """Give every line of maps (h, w), as long as a line of the coarse picture."""
     index, weight = np.empty(width, np.uint32), np.empty(width, np.float32)
     for i in range(width):
         place = (i + _CENTRE) / cell - _CENTRE

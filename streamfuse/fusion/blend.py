@@ -72,7 +72,7 @@ def blend_luma(lumas: Sequence[Map], maps: FusionMaps, exponents: Sequence[float
 
 
 def within(picture: Map, exposures: Sequence[Map], level: int) -> Map:
-    """As `pyramid.within`, of one picture (H, W); finer levels than it holds come back as they are."""
+    """Do as `pyramid.within`, of one picture (H, W); finer levels than it holds come back as they are."""
     if level < HELD:
         return picture
     low = reduce(cv2.min, exposures)
@@ -92,12 +92,12 @@ def within(picture: Map, exposures: Sequence[Map], level: int) -> Map:
 
 
 def _ramp(luma: Map, ends: tuple[float, float]) -> Map:
-    """As `pyramid.ramp`."""
+    """Do as `pyramid.ramp`."""
     return np.clip((luma - np.float32(ends[0])) * np.float32(1 / (ends[1] - ends[0])), 0, 1)
 
 
 def fuse_band(finer: Sequence[Map], coarser: Sequence[Map], priors: Map, exponent: float) -> Map:
-    """One Laplacian band of every exposure, weighted by prior x energy ** exponent, normalised, and summed.
+    """Give one Laplacian band of every exposure, weighted by prior x energy ** exponent, normalised, and summed.
 
     Weights are taken relative to the first exposure's: that saves one power, the most expensive step here.
     """

@@ -72,7 +72,7 @@ def blend_pair(
 
 
 def upon(base: Map, lumas: Sequence[Map], maps: FusionMaps, exponent: float, extra: int) -> Map:
-    """The finer bands of two padded pictures in [0, 1] upon the fused one, of their size halved `extra` times."""
+    """Give the finer bands of two padded pictures in [0, 1] upon the fused one, of their size halved `extra` times."""
     dark, bright = (octaves(luma, FLOATS, extra) for luma in lumas)
     levels: list[tuple[Values, Values]] = [(lumas[0], lumas[1]), *zip(dark, bright, strict=True)]
     picture = np.ascontiguousarray(base)
@@ -88,7 +88,7 @@ def refined(
     limits: Range,
     into: Values | None = None,
 ) -> Values:
-    """The finer bands of two exposures upon the fused picture at the network's scale.
+    """Give the finer bands of two exposures upon the fused picture at the network's scale.
 
     Args:
         picture: (h, w).
@@ -129,7 +129,7 @@ def _nominal(bits: int, color: ColorInfo) -> Range:
 
 
 def _at_least_two(field: Map) -> Map:
-    """A map with two lines and two columns at least, by repeating what there is."""
+    """Give a map with two lines and two columns at least, by repeating what there is."""
     rows, columns = (max(2 - side, 0) for side in field.shape)
     return (
         np.pad(field, ((0, rows), (0, columns)), "edge") if rows or columns else np.ascontiguousarray(field)

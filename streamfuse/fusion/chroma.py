@@ -86,7 +86,7 @@ def fuse_chroma(
 def factors_of(
     lumas: Map, colours: Map, target: Map, weights: Map, lines: int, bits: int, color: ColorInfo
 ) -> tuple[Map, Map]:
-    """What each exposure's chroma is multiplied by in the fused picture's, (N, h, w), and what is added, (2, h, w).
+    """Give what each exposure's chroma is multiplied by, (N, h, w), and what is added to the sum, (2, h, w).
 
     Args:
         lumas: (N, h, w) in [0, 1].
@@ -119,7 +119,7 @@ def factors_of(
 
 
 def nominal_chroma(bits: int, color: ColorInfo) -> tuple[int, int]:
-    """The smallest and the largest code of chroma that the range allows."""
+    """Give the smallest and the largest code of chroma that the range allows."""
     neutral, half = chroma_range(bits, color.full_range)
     return int(neutral - half), min(int(neutral + half), (1 << bits) - 1)
 

@@ -28,7 +28,7 @@ def seen(
     luma: Map, cb: Map, cr: Map, kr: np.float32, kb: np.float32, rule: Map, peak: Map, clipped: Map, tinted: Map,
     visible: Map, lacking: Map,
 ) -> None:  # fmt: skip
-    """How well one exposure shows its colour.
+    """Tell how well one exposure shows its colour.
 
     Args:
         rule: as `chroma_factors`.
@@ -83,7 +83,7 @@ def add_product(share: Map, values: Map, out: Map) -> None:
 
 @kernel
 def _fitting(difference: np.float32, room: np.float32) -> np.float32:
-    """How many times a difference to luma may be taken before the channel is as far below luma as there is room."""
+    """Tell how many times a difference to luma may be taken before the channel has no more room below luma."""
     return room / max(-difference, _MIN_VALUE)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def is_cpu(name: str | torch.device) -> bool:
-    """Whether this is the CPU for certain, as far as can be told without importing torch, which takes a second."""
+    """Tell whether this is the CPU for certain, as far as can be told without importing torch, which takes a second."""
     if str(name) != "auto":
         return str(name) == "cpu"
     if "torch" in sys.modules:

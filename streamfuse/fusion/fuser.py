@@ -14,7 +14,7 @@ from streamfuse.core.arguments import described
 from streamfuse.core.frame import FusionMaps, Map
 from streamfuse.core.memory_limit import check_memory_limit
 from streamfuse.core.plugins import installed, load
-from streamfuse.core.values import PRESET_NETWORK, TONE_MAPS
+from streamfuse.core.values import FUSERS, PRESET_NETWORK, TONE_MAPS
 from streamfuse.errors import UsageError
 from streamfuse.fusion.device import is_cpu, resolve_device
 from streamfuse.fusion.lcndr_config import LEVELS
@@ -27,7 +27,7 @@ from streamfuse.imaging.grid import resample
 CHROMA_LEVEL = 2  # the prior whose scale suits the colour: fine enough for edges, free of texture
 
 
-class Fuser(Protocol):
+class FusionMethod(Protocol):
     """Fuses 2..N luma pictures of one instant, (H, W) float32 in [0, 1], darkest first.
 
     Both methods are called by several threads at a time, for different instants.
@@ -81,7 +81,7 @@ class LcndrFuser:
             self.device, self._maps = self._in_torch()
 
     def weigh(self, lumas: Sequence[Map]) -> FusionMaps:
-        """As `Fuser.weigh`; priors are at most a quarter of the network's long side."""
+        """Do as `FusionMethod.weigh`; priors are at most a quarter of the network's long side."""
         extra = self.octaves(lumas[0].shape)
         small = [_seen(y, extra, 1 << (extra + LEVELS)) for y in lumas]
         return self.weigh_small(small, lumas[0].shape)
@@ -105,7 +105,7 @@ class LcndrFuser:
         return FusionMaps(*maps, (rows / shape[0], columns / shape[1]))
 
     def blend(self, lumas: Sequence[Map], maps: FusionMaps) -> Map:
-        """As `Fuser.blend`: in OpenCV on the CPU, in torch on a GPU."""
+        """Do as `FusionMethod.blend`: in OpenCV on the CPU, in torch on a GPU."""
         extra = self.octaves(lumas[0].shape)
         if self.device == "cpu":
             from streamfuse.fusion.blend import blend_luma
@@ -127,7 +127,7 @@ class LcndrFuser:
             return fused
 
     def octaves(self, shape: Sequence[int]) -> int:
-        """How many times a picture (H, W) is halved before the network sees it; below 0: enlarged that often.
+        """Tell how many times a picture (H, W) is halved before the network sees it; below 0: enlarged that often.
 
         The network sees every picture with a long side in (largest / 2, largest], so that a picture and its
         double get the same weights. At most `LEVELS` times enlarged: there it has the base of the pyramid and no band.
@@ -142,7 +142,7 @@ class LcndrFuser:
 
 
 def _torch_maps(name: str, device: str, threads: int | None, one_thread: bool) -> tuple[str, Maps]:
-    """The name of the device, and the network in torch there."""
+    """Give the name of the device, and the network in torch there."""
     import torch
 
     from streamfuse.fusion.models import load_network
@@ -184,7 +184,7 @@ class MertensFuser:
     device = "cpu"
 
     def weigh(self, lumas: Sequence[Map]) -> FusionMaps:
-        """One full-size weight map for all levels."""
+        """Give one full-size weight map for all levels."""
         from streamfuse.fusion.mertens import mertens_weights
 
         return FusionMaps((mertens_weights(lumas),))
@@ -204,8 +204,8 @@ def create_fuser(
     threads: int | None = None,
     coarse: bool = False,
     one_thread: bool = False,
-) -> Fuser:
-    """The fuser called `name`: `mertens`, one of `NETWORKS`, a .safetensors file, or one of another package
+) -> FusionMethod:
+    """Make the fuser called `name`: `mertens`, one of `NETWORKS`, a .safetensors file, or one of another package
     (see `streamfuse.core.plugins`); None takes the preset's network.
 
     Every way to fuse comes through here, so this is where the threads of torch and OpenCV are limited.
@@ -227,7 +227,7 @@ def create_fuser(
     if name == "mertens":
         limit_threads(threads)
         return MertensFuser()
-    if name is None or name == "auto":
+    if name is None:
         return LcndrFuser(PRESET_NETWORK[preset], device, threads, coarse, one_thread)
     if name in NETWORKS or name.endswith(".safetensors"):
         return LcndrFuser(name, device, threads, coarse, one_thread)
@@ -239,8 +239,8 @@ def create_fuser(
     others = installed("streamfuse.fusers")
     if name in others:
         limit_threads(threads)
-        return cast(Callable[[str], Fuser], load("streamfuse.fusers", name))(device)
-    raise UsageError(f"There is no fuser {name!r}; choose from {', '.join((*NETWORKS, 'mertens', *others))}.")
+        return cast(Callable[[str], FusionMethod], load("streamfuse.fusers", name))(device)
+    raise UsageError(f"There is no fuser {name!r}; choose from {', '.join((*FUSERS, *others))}.")
 
 
 def _quoted(value: object) -> str:

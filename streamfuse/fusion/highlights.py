@@ -19,7 +19,7 @@ from streamfuse.fusion.pyramid_settings import BLACK, CLIPPED, DARK, EXPONENT, F
 
 
 def alone(exposures: Tensor) -> Tensor:
-    """How far each exposure alone shows a highlight, all others being white.
+    """Tell how far each exposure alone shows a highlight, all others being white.
 
     Args:
         exposures: luma (B, N, h, w) in [0, 1].

@@ -61,19 +61,19 @@ class Pyramid:
 
     @classmethod
     def of(cls, luma: Tensor) -> Pyramid:
-        """The pyramid of luma (B, N, H, W) whose sides are multiples of 32."""
+        """Give the pyramid of luma (B, N, H, W) whose sides are multiples of 32."""
         gaussian, bands = laplacian_pyramid(luma, LEVELS)
         height, width = luma.shape[-2:]
         return cls(gaussian, bands, [local_energy(band) for band in bands], (height, width))
 
     @classmethod
     def padded(cls, luma: Tensor) -> Pyramid:
-        """The pyramid of luma with sides of any length."""
+        """Give the pyramid of luma with sides of any length."""
         height, width = luma.shape[-2:]
         return replace(cls.of(pad_to_multiple(luma, 1 << LEVELS)), size=(height, width))
 
     def mirrored(self, axes: tuple[int, ...]) -> Pyramid:
-        """The pyramid of the mirror image."""
+        """Give the pyramid of the mirror image."""
         gaussian, bands, energies = (
             [level.flip(axes) for level in part] for part in (self.gaussian, self.bands, self.energies)
         )
@@ -275,7 +275,7 @@ class EdgeRevision(nn.Module):
     def forward(
         self, coarse: Tensor, darkest: Tensor, source_energy: list[Tensor], fused_energy: list[Tensor]
     ) -> Tensor:
-        """All (B, 1, H/4, W/4); returns gains (B, 3, H/4, W/4)."""
+        """Take all as (B, 1, H/4, W/4); give gains (B, 3, H/4, W/4)."""
         logs = [e.log() * 0.25 + 1.5 for e in (*source_energy, *fused_energy)]
         x = torch.cat([coarse - 0.5, darkest - 0.5, *logs], dim=1)
         x = F.relu(self.enter(x))

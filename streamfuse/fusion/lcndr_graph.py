@@ -54,7 +54,7 @@ class MapsGraph:
 
 
 def has_graph(config: LcndrConfig) -> bool:
-    """Whether a network of this configuration can be written so; those of training may not."""
+    """Tell whether a network of this configuration can be written so; those of training may not."""
     return config.per_level and not config.stem
 
 
@@ -212,7 +212,7 @@ class _Builder:
         return self._restored(gains, pyramid, picture, strength)
 
     def favoured(self, quarter: str, pyramid: _Pyramid) -> str:
-        """As `highlights.favour`, of bands 0 to 2."""
+        """Do as `highlights.favour`, of bands 0 to 2."""
         place = self._do("Concat", *self._alone(pyramid), axis=0)
         raised = self._do("Mul", quarter, self._do("Exp", self._times(place, FAVOUR)))
         return self._do("Div", raised, self._over("Sum", raised, axis=0))
@@ -235,7 +235,7 @@ class _Builder:
         return self._do("Add", x, self._conv(self._do("Relu", mixed), f"{name}.conv"))
 
     def _fused(self, prior: str, pyramid: _Pyramid, level: int) -> str:
-        """A band of all exposures, weighted."""
+        """Give a band of all exposures, weighted."""
         exponent = max(float(self._weights["sharpness"][level]), 0.0)
         if level < 2:
             prior = self._enlarged(prior, self._exposures, level)
@@ -245,7 +245,7 @@ class _Builder:
         )
 
     def _held(self, picture: str, pyramid: _Pyramid, level: int) -> str:
-        """As `pyramid.within`."""
+        """Do as `pyramid.within`."""
         if level < HELD:
             return picture
         exposures = pyramid.gaussian[level]
@@ -262,7 +262,7 @@ class _Builder:
         return self._lifted(held, pyramid.gaussian[level]) if level == LIFTED else held
 
     def _lifted(self, picture: str, exposures: str) -> str:
-        """As `pyramid.lifted`."""
+        """Do as `pyramid.lifted`."""
         brightest, *others = (self._slice(exposures, n, 1) for n in range(self._exposures))
         second = self._scalar(-1.0)
         for other in others:
@@ -273,7 +273,7 @@ class _Builder:
         return self._do("Add", picture, self._do("Mul", self._times(share, LIFT), room))
 
     def _alone(self, pyramid: _Pyramid) -> list[str]:
-        """As `highlights.alone`, (1, 1, H/4, W/4) of each exposure."""
+        """Do as `highlights.alone`, (1, 1, H/4, W/4) of each exposure."""
         exposures = [self._slice(pyramid.gaussian[2], n, 1) for n in range(self._exposures)]
         white = [self._ramp(exposure, CLIPPED) for exposure in exposures]
         places = []
@@ -285,7 +285,7 @@ class _Builder:
         return places
 
     def _restored(self, gains: str, pyramid: _Pyramid, picture: str, strength: str) -> str:
-        """As `highlights.restore`."""
+        """Do as `highlights.restore`."""
         places = self._alone(pyramid)
         kept, weak = (
             self._do("Div", self._scalar(limit), self._plus(strength, limit)) for limit in (KEPT, WEAK)
@@ -312,7 +312,7 @@ class _Builder:
         return self._do("Sub", self._scalar(1.0), x)
 
     def _energy(self, band: str) -> str:
-        """As `pyramid.local_energy`."""
+        """Do as `pyramid.local_energy`."""
         padded = self._padded(self._do("Mul", band, band), ENERGY_WINDOW // 2)
         for window in ((ENERGY_WINDOW, 1), (1, ENERGY_WINDOW)):
             padded = self._do("AveragePool", padded, kernel_shape=window, strides=(1, 1))

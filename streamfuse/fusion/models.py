@@ -50,7 +50,7 @@ def save_weights(network: Lcndr, path: Path, card: Mapping[str, str]) -> None:
 
 
 def read_card(path: Path) -> dict[str, str]:
-    """The metadata of a weights file.
+    """Give the metadata of a weights file.
 
     Raises:
         WeightsError: missing, not safetensors, or made for another network.
@@ -72,7 +72,7 @@ def read_card(path: Path) -> dict[str, str]:
 
 
 def load_weights(path: Path) -> Lcndr:
-    """The network stored in `path`, in float32 on the CPU, ready to use.
+    """Give the network stored in `path`, in float32 on the CPU, ready to use.
 
     Raises:
         WeightsError: as `read_card`, tensors that do not fit the stored configuration, or values that are not finite.
@@ -142,7 +142,7 @@ def _check_shapes(config: LcndrConfig, path: Path) -> None:
 
 
 def _described(text: str) -> LcndrConfig:
-    """The configuration in a card, which anybody may have written.
+    """Give the configuration in a card, which anybody may have written.
 
     Raises:
         LookupError, TypeError, ValueError: it describes no network.
@@ -165,7 +165,7 @@ def _described(text: str) -> LcndrConfig:
 
 
 def weights_path(name: str) -> Path:
-    """Where the shipped weights of `name` (one of `NETWORKS`) lie, or `name` itself if it is a file.
+    """Tell where the shipped weights of `name` (one of `NETWORKS`) lie, or `name` itself if it is a file.
 
     `lcndr` and `lcndr-s` share one file.
 
@@ -186,7 +186,7 @@ def weights_path(name: str) -> Path:
 
 
 def load_network(name: str) -> Lcndr:
-    """A shipped network by name, or one from a .safetensors file; each call gives one of its own.
+    """Give a shipped network by name, or one from a .safetensors file; each call gives one of its own.
 
     Raises:
         WeightsError: as `weights_path` and `load_weights`.

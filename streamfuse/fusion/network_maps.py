@@ -93,7 +93,7 @@ class LayerMaps:
 
 @contextmanager
 def _as_file(data: bytes) -> Iterator[str]:
-    """The path of a file with these bytes, for as long as it is needed; in memory, as no disk is full there.
+    """Give the path of a file with these bytes, for as long as it is needed; in memory, as no disk is full there.
 
     Raises:
         DeviceError: a limit on the size of files is below that of the network.

@@ -49,7 +49,7 @@ class Graph:
         return name
 
     def model(self, inputs: Mapping[str, Sequence[int]], outputs: Sequence[str]) -> npt.NDArray[np.uint8]:
-        """The whole as a file's content.
+        """Give the whole as a file's content.
 
         Args:
             inputs: name and shape of each, float32.
@@ -65,14 +65,14 @@ class Graph:
 
 
 def _described(name: str, shape: Sequence[int]) -> bytes:
-    """A ValueInfoProto of a float32 array."""
+    """Give a ValueInfoProto of a float32 array."""
     dims = b"".join(_bytes(1, _number(1, side)) for side in shape)
     tensor = _number(1, _FLOAT) + _bytes(2, dims)
     return _bytes(1, name.encode()) + _bytes(2, _bytes(1, tensor))
 
 
 def _attribute(name: str, value: Attribute) -> bytes:
-    """An AttributeProto."""
+    """Give an AttributeProto."""
     if isinstance(value, str):
         kind, content = "string", _bytes(4, value.encode())
     elif isinstance(value, float):

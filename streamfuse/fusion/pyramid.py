@@ -115,7 +115,7 @@ def collapse(
 
 
 def within(picture: Tensor, exposures: Tensor, level: int) -> Tensor:
-    """A level of a fused picture, nowhere darker or brighter than all its exposures but for `SLACK`.
+    """Give a level of a fused picture, nowhere darker or brighter than all its exposures but for `SLACK`.
 
     Bands are weighted apart from each other, so their sum can leave what it was made of: a shadow blacker than in any
     exposure, a light area that is white where the dark exposure has a sky. What leaves is taken back smoothly, which

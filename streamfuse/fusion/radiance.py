@@ -101,7 +101,7 @@ class Rendering:
 
 @lru_cache(maxsize=4)
 def rendering(target: HdrTarget, primaries: int, white: float) -> Rendering:
-    """How radiance of these primaries is coded if diffuse white has the radiance `white`."""
+    """Tell how radiance of these primaries is coded if diffuse white has the radiance `white`."""
     nits = rows.luminances()
     pq = target.transfer == "pq"
     peak = target.peak if pq else HLG_PEAK
@@ -131,7 +131,7 @@ def merged(
     keep: bool = False,
     gains: Gains | None = None,
 ) -> tuple[tuple[Plane, ...], Map | None]:
-    """The planes that radiance is coded as, and the radiance itself if it is to be kept.
+    """Give the planes that radiance is coded as, and the radiance itself if it is to be kept.
 
     Args:
         exposures: N of one instant as planes, darkest first; (Y,) or (Y, Cb, Cr).
@@ -249,7 +249,7 @@ def tables(
 
 
 def differences_to_rgb(color: ColorInfo, height: int) -> Map:
-    """What Cr adds to R', Cb and Cr take from G', and Cb adds to B'."""
+    """Give what Cr adds to R', Cb and Cr take from G', and Cb adds to B'."""
     kr, kb = color.luma_coefficients(height)
     kg = 1 - kr - kb
     return np.array((2 * (1 - kr), 2 * kb * (1 - kb) / kg, 2 * kr * (1 - kr) / kg, 2 * (1 - kb)), np.float32)
@@ -266,7 +266,7 @@ def in_units(radiance: Map, matrix: npt.NDArray[np.float64]) -> Map:
 
 
 def coded_for(target: HdrTarget, frame: Frame, meaning: Meaning, light: float) -> Rendering:
-    """How the radiance of one instant is coded, of whose light a fade leaves a share of at most 1."""
+    """Tell how the radiance of one instant is coded, of whose light a fade leaves a share of at most 1."""
     coded = rendering(target, frame.color.primaries, 2.0**-meaning.white_ev)
     return coded if light == 1 else replace(coded, matrix=coded.matrix * np.float32(light))
 
@@ -279,7 +279,7 @@ def fused_frame(
     target: HdrTarget,
     white: float,
 ) -> FusedFrame:
-    """What a stage gives.
+    """Give what a stage gives.
 
     Args:
         bracket: where it came from.
@@ -312,7 +312,7 @@ class RadianceStage(ParallelStage[AlignedBracket, FusedFrame]):
         self._turns = Turns()
 
     def begin(self, item: AlignedBracket) -> Callable[[], Iterable[FusedFrame]]:
-        """One in, one out; the scale of each is found in order."""
+        """Give one for one; the scale of each is found in order."""
         return partial(self._merged, item, self._turns.next())
 
     def _merged(self, item: AlignedBracket, turn: Turn) -> Iterable[FusedFrame]:
@@ -323,7 +323,7 @@ class RadianceStage(ParallelStage[AlignedBracket, FusedFrame]):
         return (fused_frame(item.bracket, planes, radiance, untrusted_share(item), target, white),)
 
     def _meaning(self, item: AlignedBracket, turn: Turn) -> tuple[Meaning, float]:
-        """What a bracket's exposures mean, each asked for in order, and the share of light that a fade leaves."""
+        """Give what a bracket's exposures mean, each asked for in order, and the share of light that a fade leaves."""
         with turn:
             meaning = self._scale(item.bracket, item.balances, lambda: picked(item.exposures))
         return meaning, light_left(self._dimmed(item.bracket.reference.index), meaning.transfer)

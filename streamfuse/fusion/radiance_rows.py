@@ -77,7 +77,7 @@ def _chroma(
 
 @kernel_of_apart
 def _beyond(luma: Map, cb: Map, cr: Map, to_rgb: Map, brighter: Map, far: Map) -> bool:
-    """Whether a line shows anything that has clipped in the next brighter exposure for sure; see `_forget`."""
+    """Tell whether a line shows anything that has clipped in the next brighter exposure for sure; see `_forget`."""
     found = False
     for i in range(len(luma)):
         green = to_rgb[1] * cb[i] + to_rgb[2] * cr[i]
@@ -107,7 +107,7 @@ def _forget(
 
 @kernel
 def _all(settled: npt.NDArray[np.bool_]) -> bool:
-    """Whether all are; to look at every one is faster than to stop."""
+    """Tell whether all are; to look at every one is faster than to stop."""
     found = True
     for i in range(len(settled)):
         found &= settled[i]

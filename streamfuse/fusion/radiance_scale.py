@@ -124,7 +124,7 @@ class ExposureScale:
 
     @property
     def transfer(self) -> Transfer:
-        """What most instants told so far; of equals the one that was told first."""
+        """Give what most instants told so far; of equals the one that was told first."""
         return max(self._votes, key=lambda one: self._votes[one], default=PLAIN)
 
 
@@ -143,7 +143,7 @@ def sampled_colours(seen: Sequence[tuple[Plane, ...]], bits: int, color: ColorIn
 
 
 def picked(exposures: Sequence[tuple[Plane, ...]]) -> list[tuple[Plane, ...]]:
-    """Every second to eighth pixel of each exposure, across and down, with the chroma sample that lies nearest."""
+    """Give every second to eighth pixel of each exposure, across and down, with the chroma sample that lies nearest."""
     places = [pixels(exposures[0][0].shape, plane.shape) for plane in exposures[0]]
     return [
         tuple(plane[down].take(across, axis=1) for plane, (down, across) in zip(planes, places, strict=True))
@@ -193,7 +193,7 @@ def measured_step(
 
 
 def usual_white_ev(colours: Sequence[Map], gaps_ev: Sequence[float], transfer: Transfer) -> float:
-    """How far diffuse white lies below what the darkest exposure clips at, if the picture is of a usual brightness.
+    """Tell how far diffuse white lies below what the darkest exposure clips at, at a usual brightness.
 
     Its geometric mean is then that of a grey card, 18 % of white (Reinhard et al., SIGGRAPH 2002). White is no brighter
     than what the darkest exposure clips at, no darker than what the brightest one does, and rounded to `WHITE_STEP`.

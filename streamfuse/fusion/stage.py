@@ -17,7 +17,7 @@ from streamfuse.core.turns import Turn, Turns
 from streamfuse.errors import UsageError
 from streamfuse.fusion.chroma import fuse_chroma
 from streamfuse.fusion.fast_chroma import fuse_chroma_fast
-from streamfuse.fusion.fuser import Fuser, LcndrFuser, chroma_weights
+from streamfuse.fusion.fuser import FusionMethod, LcndrFuser, chroma_weights
 from streamfuse.fusion.luma import normalise, quantise
 
 Planes = tuple[Plane, ...]
@@ -26,7 +26,7 @@ Level = Callable[[AlignedBracket, Map], float]
 _MAX_BITS = 12  # that `pair` takes
 
 
-def weigh_planes(fuser: Fuser, exposures: Sequence[Planes], bits: int, color: ColorInfo) -> FusionMaps:
+def weigh_planes(fuser: FusionMethod, exposures: Sequence[Planes], bits: int, color: ColorInfo) -> FusionMaps:
     """Maps for N exposures of one instant, darkest first, as planes."""
     if _has_fast_path(fuser, exposures, bits):
         from streamfuse.fusion.blend_pair import reduced
@@ -38,7 +38,7 @@ def weigh_planes(fuser: Fuser, exposures: Sequence[Planes], bits: int, color: Co
 
 
 def blend_planes(
-    fuser: Fuser,
+    fuser: FusionMethod,
     exposures: Sequence[Planes],
     maps: FusionMaps,
     bits: int,
@@ -67,8 +67,8 @@ def blend_planes(
     return in_one_buffer((luma, *fuse_chroma(chroma, lumas, fused, weights, bits, color)))
 
 
-def _has_fast_path(fuser: Fuser, exposures: Sequence[Planes], bits: int) -> TypeGuard[LcndrFuser]:
-    """Whether there are levels above the network's scale, and integers do for them: the case of video."""
+def _has_fast_path(fuser: FusionMethod, exposures: Sequence[Planes], bits: int) -> TypeGuard[LcndrFuser]:
+    """Tell whether there are levels above the network's scale, and integers do for them: the case of video."""
     return (
         isinstance(fuser, LcndrFuser)
         and fuser.device == "cpu"
@@ -101,7 +101,7 @@ def _blend_fast(
     return luma, *fuse_chroma_fast(chroma, lumas, luma, weights, bits, color, into=out[1:])
 
 
-def fuse_planes(fuser: Fuser, exposures: Sequence[Planes], bits: int, color: ColorInfo) -> Planes:
+def fuse_planes(fuser: FusionMethod, exposures: Sequence[Planes], bits: int, color: ColorInfo) -> Planes:
     """Fuse N >= 2 exposures of one instant, each (Y,) or (Y, Cb, Cr), in any order.
 
     Raises:
@@ -128,11 +128,11 @@ def _darkest_first(exposures: Sequence[Planes]) -> list[Planes]:
 class WeighStage(ParallelStage[AlignedBracket, WeighedBracket]):
     """AlignedBracket -> WeighedBracket: the network's view of each bracket."""
 
-    def __init__(self, fuser: Fuser) -> None:
+    def __init__(self, fuser: FusionMethod) -> None:
         self._fuser = fuser
 
     def begin(self, item: AlignedBracket) -> Callable[[], Iterable[WeighedBracket]]:
-        """One in, one out; nothing is known of the others."""
+        """Give one for one; nothing is known of the others."""
         return partial(self._weighed, item)
 
     def _weighed(self, item: AlignedBracket) -> Iterable[WeighedBracket]:
@@ -150,14 +150,14 @@ class BlendStage(ParallelStage[WeighedBracket, FusedFrame]):
         keep: let each frame carry what it was made of.
     """
 
-    def __init__(self, fuser: Fuser, level: Level | None = None, *, keep: bool = False) -> None:
+    def __init__(self, fuser: FusionMethod, level: Level | None = None, *, keep: bool = False) -> None:
         self._fuser = fuser
         self._level = level
         self._keep = keep
         self._turns = Turns()
 
     def begin(self, item: WeighedBracket) -> Callable[[], Iterable[FusedFrame]]:
-        """One in, one out; the level of each is asked for in order."""
+        """Give one for one; the level of each is asked for in order."""
         return partial(self._blended, item, self._turns.next())
 
     def _blended(self, item: WeighedBracket, turn: Turn) -> Iterable[FusedFrame]:

@@ -20,7 +20,7 @@ from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import FusionMaps, Map, Plane
 from streamfuse.fusion.blend import enlarge, fuse_band
 from streamfuse.fusion.blend_pair import upon
-from streamfuse.fusion.fuser import Fuser, LcndrFuser
+from streamfuse.fusion.fuser import FusionMethod, LcndrFuser
 from streamfuse.fusion.luma import normalise
 from streamfuse.fusion.stage import Planes, blend_planes, fuse_planes
 
@@ -37,7 +37,7 @@ _FINEST = 3  # the maps that lie at a quarter of the network's scale: the bands 
 
 
 def fuse_strips(
-    fuser: Fuser,
+    fuser: FusionMethod,
     exposures: Sequence[Rows],
     size: tuple[int, int],
     bits: int,
@@ -95,7 +95,7 @@ def fuse_strips(
 
 
 def _in_order(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """The results of `work`, in the order of the items; at most `workers` + 1 of them are there at a time."""
+    """Give the results of `work`, in the order of the items; at most `workers` + 1 of them are there at a time."""
     if workers == 1:
         yield from map(work, items)
         return
@@ -147,7 +147,7 @@ class _Strip:
         self._grid, self._maps, self._base, self._top = grid, maps, base, top
 
     def maps(self, bottom: int) -> FusionMaps:
-        """The finest maps for the lines up to `bottom`."""
+        """Give the finest maps for the lines up to `bottom`."""
         cell = self._grid.cell
         first, end = self._top // cell, self._end(bottom)
         columns = self._maps.priors[0].shape[2] * cell
@@ -166,7 +166,7 @@ class _Strip:
         return self.maps(self._top + lumas[0].shape[0])
 
     def blend(self, lumas: Sequence[Map], maps: FusionMaps) -> Map:
-        """The strip of the whole picture's blend; a cell at each inner border is not to be used."""
+        """Give the strip of the whole picture's blend; a cell at each inner border is not to be used."""
         grid = self._grid
         end = self._end(self._top + lumas[0].shape[0]) * grid.cell
         current = [grid.pad(y, end - self._top) for y in lumas]

@@ -49,7 +49,7 @@ def limit_threads(threads: int | None = None) -> int:
 
 
 def _before(library: str, now: int) -> int:
-    """What somebody else has set: a number that a run was given is for that run, and not for those after it."""
+    """Give what somebody else has set: a number that a run was given is for that run, and not for those after it."""
     ours, before = _set_here.get(library, (now, now))
     return before if now == ours else now
 

@@ -42,7 +42,7 @@ _DARKEST = 2.0**-12  # of diffuse white: what is below has the base of it
 def screen_rendering(
     bits: int, color: ColorInfo, height: int, transfer: Transfer, white: float, brightest: float
 ) -> Rendering:
-    """How radiance is coded for an ordinary screen, in the colours of the footage.
+    """Tell how radiance is coded for an ordinary screen, in the colours of the footage.
 
     Args:
         bits, color, height: of the planes.

@@ -19,7 +19,7 @@ from streamfuse.fusion.pyramid import (
 
 
 def blend_luma_torch(lumas: Tensor, maps: FusionMaps, exponents: Sequence[float], extra: int) -> Tensor:
-    """As `streamfuse.fusion.blend.blend_luma`, for (N, H, W) float32 on any device; returns (H, W) there."""
+    """Do as `streamfuse.fusion.blend.blend_luma`, for (N, H, W) float32 on any device; returns (H, W) there."""
     height, width = lumas.shape[-2:]
     levels = extra + len(exponents)
     gaussian, bands = laplacian_pyramid(pad_to_multiple(lumas[None], 1 << levels), levels)

@@ -10,6 +10,16 @@ import numpy as np
 from streamfuse.core.frame import Map, Pixels
 from streamfuse.errors import EncoderError, InputError
 
+JPEG_SUFFIXES = (".jpg", ".jpeg")
+TIFF_SUFFIXES = (".tif", ".tiff")
+PICTURE_SUFFIXES = (*JPEG_SUFFIXES, ".png", *TIFF_SUFFIXES)
+"""Of the photographs that are read, and of the fused pictures that are written."""
+
+
+def is_picture(name: str) -> bool:
+    """Tell whether this names one photograph, and not a numbered sequence."""
+    return Path(name).suffix.lower() in PICTURE_SUFFIXES and "%" not in name
+
 
 def encoded(kind: str, picture: Pixels | Map, *options: int) -> bytes:
     """Encode a picture.

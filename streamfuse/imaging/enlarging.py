@@ -15,7 +15,7 @@ _ZERO, _HALF = np.float32(0), np.float32(0.5)
 
 
 def two_columns(field: Map) -> Map:
-    """A field (h, w, ...) with two columns at least: there is something to interpolate between."""
+    """Give a field (h, w, ...) with two columns at least: there is something to interpolate between."""
     return np.ascontiguousarray(field if field.shape[1] > 1 else np.repeat(field, 2, axis=1))
 
 
@@ -56,7 +56,7 @@ def places(plane: tuple[int, ...], maps: tuple[int, ...]) -> Places:
 
 @kernel
 def lines_kept(count: int, width: int) -> Kept:
-    """Of `count` maps: none yet."""
+    """Make room for two lines of `count` maps; none is there yet."""
     return Kept(np.empty((2, count, width), np.float32), np.full(2, -1))
 
 

@@ -37,7 +37,7 @@ def resample(
 
 
 def resample_flow(flow: Map, size: tuple[int, int], *, to_coverage: Coverage = WHOLE) -> Map:
-    """A flow field (h, w, 2), in pixels of its own grid, on another grid, in pixels of that grid."""
+    """Give a flow field (h, w, 2), in pixels of its own grid, on another grid, in pixels of that grid."""
     scale = (
         size[1] / to_coverage[1] / flow.shape[1],
         size[0] / to_coverage[0] / flow.shape[0],

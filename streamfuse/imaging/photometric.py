@@ -90,7 +90,7 @@ class IntensityMapping:
 
     @property
     def neutral(self) -> bool:
-        """Whether both exposures have one white balance."""
+        """Tell whether both exposures have one white balance."""
         return self.balance == (1.0, 1.0)
 
     @property
@@ -108,7 +108,7 @@ class IntensityMapping:
         return np.float32(2.0 ** (self.gap_ev / GAMMA))
 
     def bounds(self) -> tuple[Map, Map]:
-        """What a darker frame tells of the brighter one: (lowest, highest) luma there, in the brighter frame's scale.
+        """Give what a darker frame tells of the brighter one: (lowest, highest) luma there, in the brighter scale.
 
         Two tables of `NODES` float32 values over luma of the darker frame, brightened, in [0, 1]. The darker frame's
         noise, nearly constant in linear light, makes this wide in the shadows.
@@ -122,7 +122,7 @@ class IntensityMapping:
         return lower, upper
 
     def noise(self, raised: Map) -> Map:
-        """What the darker frame's noise (`_NOISE`) comes to in the brighter frame's scale: d raised / d linear x noise.
+        """Give what the darker frame's noise (`_NOISE`) is in the brighter scale: d raised / d linear x noise.
 
         Args:
             raised: luma (h, w) of the darker frame, brightened.
@@ -140,14 +140,14 @@ class IntensityMapping:
 
 
 def ratio_curve(gap_ev: float) -> IntensityMapping:
-    """The curve of a known exposure difference."""
+    """Give the curve of a known exposure difference."""
     x = np.linspace(0.0, 1.0, NODES, dtype=np.float32)
     factor = np.float32(2.0 ** (gap_ev / GAMMA))
     return IntensityMapping(np.minimum(x * factor, 1.0), x / factor, gap_ev, True, transfer=PLAIN)
 
 
 def transfer_curve(gap_ev: float, transfer: Transfer) -> IntensityMapping:
-    """The curve of an exposure difference for a camera with this transfer function."""
+    """Give the curve of an exposure difference for a camera with this transfer function."""
     light = decoded(np.linspace(0.0, 1.0, NODES), transfer)
     up, down = (
         encoded(np.minimum(light * ratio, 1.0), transfer).astype(np.float32)
@@ -184,7 +184,7 @@ def _join(transfer: Transfer) -> tuple[float, float]:
 
 
 def estimate_curve(dark: list[Map], bright: list[Map]) -> IntensityMapping:
-    """The curve between two exposures from the histograms of a few frames of each.
+    """Give the curve between two exposures from the histograms of a few frames of each.
 
     Args:
         dark: normalised pictures of the darker exposure, at least one: G' rather than luma, since it clips at once.
@@ -194,7 +194,7 @@ def estimate_curve(dark: list[Map], bright: list[Map]) -> IntensityMapping:
 
 
 def histogram(pictures: list[Map]) -> Levels:
-    """How many pixels of normalised pictures lie in each of `NODES` bins over [0, 1]."""
+    """Tell how many pixels of normalised pictures lie in each of `NODES` bins over [0, 1]."""
     counts = np.zeros(NODES)
     for picture in pictures:
         counts += cv2.calcHist([picture], [0], None, [NODES], [0.0, HISTOGRAM_END]).ravel()
@@ -202,7 +202,7 @@ def histogram(pictures: list[Map]) -> Levels:
 
 
 def curve_of_histograms(dark: Levels, bright: Levels) -> IntensityMapping:
-    """The curve between two exposures from `histogram` of each."""
+    """Give the curve between two exposures from `histogram` of each."""
     d, b = _quantiles(dark), _quantiles(bright)
     # All that clips has one value, and between it and the next lower one there is nothing.
     usable = (d > _DARK) & (b < _BRIGHT) & (_below(bright, _BRIGHT) > _QUANTILES)
@@ -247,7 +247,7 @@ def known_gap(dark: Frame, bright: Frame) -> float | None:
 
 
 def with_known_gap(measured: IntensityMapping, gap_ev: float) -> IntensityMapping:
-    """The curve for an exposure difference that metadata tell: footage says which transfer function it went through."""
+    """Give the curve for an exposure difference that metadata tell: footage says what transfer function it has."""
     if measured.exact or measured.rough:
         return ratio_curve(gap_ev)
     return replace(measured, gap_ev=gap_ev)
@@ -300,7 +300,7 @@ def _knots(x: Map, y: Map) -> tuple[Levels, Levels]:
 
 
 def _rough_gap(d: Map, b: Map) -> float:
-    """Where hardly a pixel is usable in both: what clips lies between two quantiles, and the gap between theirs."""
+    """Estimate the gap where hardly a pixel is usable in both: it is between the quantiles above which each clips."""
     gaps = []
     for level in (_BRIGHT, _CLIPPED):
         at = min(int(np.searchsorted(b, level)), len(b) - 1)

@@ -43,7 +43,7 @@ class WorkingPicture:
 
     @property
     def peak(self) -> Map:
-        """The largest of R', G' and B', (h, w): the first to clip."""
+        """Give the largest of R', G' and B', (h, w): the first to clip."""
         if self.rgb is None:
             return self.luma
         red, green, blue = cv2.split(self.rgb)
@@ -61,7 +61,7 @@ class WorkingPicture:
 
 
 def picture(frame: Frame, size: tuple[int, int]) -> WorkingPicture:
-    """A frame reduced to `size` (width, height)."""
+    """Give a frame reduced to `size` (width, height)."""
     luma = normalised_luma(frame, size)
     weights = _weights(frame)
     if len(frame.planes) == 1:
@@ -86,7 +86,7 @@ def normalised_luma(frame: Frame, size: tuple[int, int]) -> Map:
 
 
 def map_planes(frame: Frame, curve: IntensityMapping, to_brighter: bool) -> tuple[Plane, ...]:
-    """All planes of a frame in the scale of another exposure, same dtype and sizes.
+    """Give all planes of a frame in the scale of another exposure, same dtype and sizes.
 
     What the clipping of colours takes from luma is found at the size of the chroma planes.
     """
@@ -126,7 +126,7 @@ def added(planes: tuple[Plane, ...], rgb: Map, like: Frame) -> tuple[Plane, ...]
 
 
 def _clipped(small: WorkingPicture, factor: float, frame: Frame) -> tuple[Map, Map | None]:
-    """What the clipping of colours takes from luma, and what it leaves of chroma; None = all of it."""
+    """Give what the clipping of colours takes from luma, and what it leaves of chroma; None = all of it."""
     assert small.rgb is not None
     lost, kept = np.empty_like(small.luma), np.empty_like(small.luma)
     clip_colours(small.luma, small.rgb, np.float32(factor), _from_rgb(*_coefficients(frame)), lost, kept)

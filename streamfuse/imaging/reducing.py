@@ -58,7 +58,7 @@ def _mean_of_areas(plane: Plane, out: Plane) -> None:
 
 
 def reduced(plane: Plane, size: tuple[int, int]) -> Plane:
-    """A plane (H, W) at a smaller `size` (width, height), rounded; where that is larger, by OpenCV."""
+    """Give a plane (H, W) at a smaller `size` (width, height), rounded; where that is larger, by OpenCV."""
     if size[0] > plane.shape[1] or size[1] > plane.shape[0]:
         return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
     while plane.shape[0] % 2 == plane.shape[1] % 2 == 0 and _by_halves(
@@ -74,5 +74,5 @@ def reduced(plane: Plane, size: tuple[int, int]) -> Plane:
 
 
 def _by_halves(plane: Plane, size: tuple[int, int]) -> bool:
-    """Whether each side is a multiple, by an even number, of what is wanted."""
+    """Tell whether each side is a multiple, by an even number, of what is wanted."""
     return plane.shape[1] % (2 * size[0]) == plane.shape[0] % (2 * size[1]) == 0

@@ -18,7 +18,7 @@ _WHITE = 65535.0  # floating point goes through 16 bits
 
 
 def is_tensor(value: object) -> TypeGuard[Tensor]:
-    """Whether this is a torch tensor, without importing torch for whoever does not use it."""
+    """Tell whether this is a torch tensor, without importing torch for whoever does not use it."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
 

@@ -16,7 +16,7 @@ _SMALLEST = 1  # pixel of the coarsest level
 
 
 def filled(picture: Pixels, alpha: Alpha) -> Pixels:
-    """A picture whose empty pixels hold a smooth continuation of the others; all others are as they were.
+    """Give a picture whose empty pixels hold a smooth continuation of the others; all others are as they were.
 
     Empty pixels mostly hold black, and black in every exposure pulls down what is fused beside it. Push-pull
     interpolation (Gortler et al., The Lumigraph, SIGGRAPH 1996): means of what is there at ever coarser levels, of

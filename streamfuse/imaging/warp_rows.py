@@ -76,7 +76,7 @@ def _along(
 def _cubic(
     plane: Plane, row: np.uint64, left: np.uint64, part: Map, start: np.uint64, out: Map, blocks: int
 ) -> None:
-    """As `_linear`."""
+    """Do as `_linear`."""
     for k in range(blocks * BLOCK):
         i = np.uint64(k)
         x, y, column = part[0, start + i], part[1, start + i], left + i
@@ -94,7 +94,7 @@ def _cubic(
 
 @kernel
 def find_runs(across: Wholes, down: Wholes, share: Map, change: Plane, starts: Wholes) -> int:
-    """Where runs of equal motion begin, in a line: their number; `starts` gets the places, and the end.
+    """Tell where runs of equal motion begin, in a line: their number; `starts` gets the places, and the end.
 
     Pixels with and without a share in the result are in different runs. `change` is for scratch, (W,) uint8 and 0
     from there to the next multiple of `BLOCK`: a block in which nothing changes is passed over at once.

@@ -78,7 +78,7 @@ def _with_margin(planes: Sequence[Plane]) -> Plane:
 
 
 def _shifts(flow: Map | None, size: tuple[int, int]) -> Map:
-    """A flow field as dx and dy (2, h, w), in pixels of a plane of `size` (width, height)."""
+    """Give a flow field as dx and dy (2, h, w), in pixels of a plane of `size` (width, height)."""
     if flow is None:
         return np.zeros((2, 1, 2), np.float32)
     field = two_columns(flow)
@@ -98,7 +98,7 @@ def _assemble(
     high: np.float32,
     out: Plane,
 ) -> None:
-    """As `assemble`, for one or two sides.
+    """Do as `assemble`, for one or two sides.
 
     Args:
         own: (P, H, W).

@@ -74,7 +74,7 @@ def export_onnx(fuser: str, output: Path, *, overwrite: bool = False) -> None:
 
 
 def exportable(network: Lcndr) -> nn.Module:
-    """The network as a module from luma to (fused, priors ..., gains ...), for exporters of any kind."""
+    """Give the network as a module from luma to (fused, priors ..., gains ...), for exporters of any kind."""
     import torch
     from torch import Tensor
 
@@ -103,7 +103,7 @@ def exportable(network: Lcndr) -> nn.Module:
 
 
 def _translate(network: Lcndr) -> Any:
-    """The ONNX program; the exporter's chatter is kept off the terminal."""
+    """Give the ONNX program; the exporter's chatter is kept off the terminal."""
     import torch
     from torch.export import Dim
 

@@ -217,7 +217,7 @@ class Lut:
 
 
 def _matrix(height: int) -> int:
-    """What an unspecified matrix means, as `ColorInfo.luma_coefficients` has it."""
+    """Give what an unspecified matrix means, as `ColorInfo.luma_coefficients` has it."""
     return 1 if height >= 720 else 6
 
 

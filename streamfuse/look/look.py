@@ -49,7 +49,7 @@ class Look:
 
     @classmethod
     def named(cls, name: str) -> Self:
-        """One of the looks that ship: off, natural, vivid or flat.
+        """Give one of the looks that ship: off, natural, vivid or flat.
 
         Raises:
             UsageError: there is no such look.
@@ -61,10 +61,10 @@ class Look:
 
     @property
     def numbers(self) -> Mapping[str, float]:
-        """All but the LUT, by name."""
+        """Give all but the LUT, by name."""
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "lut"}
 
     @property
     def active(self) -> bool:
-        """Whether it changes anything at all."""
+        """Tell whether it changes anything at all."""
         return self.lut is not None or any(self.numbers.values())

@@ -61,9 +61,9 @@ class LookStage(Stage[FusedFrame, FusedFrame]):
         self._grade = Grader(look)
 
     def push(self, item: FusedFrame) -> Iterable[FusedFrame]:
-        """One in, one out."""
+        """Give one for one."""
         yield self.looked(item)
 
     def looked(self, frame: FusedFrame) -> FusedFrame:
-        """The frame with other planes of the same kind."""
+        """Give the frame with other planes of the same kind."""
         return replace(frame, planes=self._grade(frame.planes, frame.bits, frame.subsampling, frame.color))

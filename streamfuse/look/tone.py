@@ -30,7 +30,7 @@ _BLUR = 2.0
 
 
 def tone_curve(look: Look, luma: Values) -> Values:
-    """The luma that a look makes of luma in 0..1 (black..white); rises everywhere, and is the identity beyond the ends.
+    """Give the luma that a look makes of luma in 0..1 (black..white); it rises, and is the identity beyond the ends.
 
     Brightness is x g / (1 + x (g - 1)) of linear light x with g = 2^EV: g times at black, white stays, and the
     opposite EV undoes it. Shadows add a share of v (1 - v)^3, highlights the same from white down, contrast a share of

@@ -58,7 +58,7 @@ def toned_luma(luma: Plane, codes: Map, thresholds: Map, out: Plane) -> None:
 def detailed_luma(
     luma: Plane, around: Map, codes: Map, coding: LumaCoding, thresholds: Map, out: Plane
 ) -> None:
-    """As `toned_luma`, with a share of what each pixel differs from its surroundings (H, W) added before.
+    """Do as `toned_luma`, with a share of what each pixel differs from its surroundings (H, W) added before.
 
     Large differences, which are edges, count for less, so that no halo appears; so do differences near black and white.
     """

@@ -36,7 +36,7 @@ class Aligned:
 
 
 def brought_together(pictures: list[Pixels], names: Sequence[str], align: Align) -> Aligned:
-    """The photographs, brought together as asked for.
+    """Give the photographs, brought together as asked for.
 
     Args:
         pictures: N >= 2 of one shape and dtype.
@@ -89,7 +89,7 @@ def brought_together(pictures: list[Pixels], names: Sequence[str], align: Align)
 
 
 def _shows(picture: Pixels) -> bool:
-    """Whether a photograph is neither nearly black nor nearly white all over."""
+    """Tell whether a photograph is neither nearly black nor nearly white all over."""
     low, high, share = _SHOWN
     values = picture[::8, ::8] / np.iinfo(picture.dtype).max
     return bool(np.mean((values > low) & (values < high)) >= share)

@@ -12,13 +12,12 @@ import numpy as np
 
 from streamfuse.core.output_file import write_bytes_file
 from streamfuse.errors import EncoderError, OutputError, UsageError
+from streamfuse.imaging.coded import JPEG_SUFFIXES
 from streamfuse.imaging.hdr_transfer import BT709, REFERENCE_WHITE
 from streamfuse.photo.still_radiance import PEAK, Merged, rolled_off_light
 
 if TYPE_CHECKING:
     import types
-
-SUFFIXES = (".jpg", ".jpeg")
 
 
 def require_gain_map(path: Path) -> types.ModuleType:
@@ -28,7 +27,7 @@ def require_gain_map(path: Path) -> types.ModuleType:
         UsageError: the output is no JPEG.
         EncoderError: imagecodecs is missing, or was built without libultrahdr.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in JPEG_SUFFIXES:
         raise UsageError(
             f"{path} holds no gain map, a JPEG does: name a .jpg file, or leave --hdr gainmap out."
         )

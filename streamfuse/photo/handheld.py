@@ -84,14 +84,14 @@ def align_moved(pictures: Sequence[Pixels]) -> HandHeld:
 
 
 def _brought_back(picture: Pixels, found: Displacement) -> Pixels:
-    """A photograph in the geometry of the reference; beyond its border the nearest pixel is repeated."""
+    """Give a photograph in the geometry of the reference; beyond its border the nearest pixel is repeated."""
     size = picture.shape[1], picture.shape[0]
     how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     return cv2.warpPerspective(picture, found.homography, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _aligned(ordered: Sequence[Pixels], rank: int, mode: AlignMode) -> list[Pixels]:
-    """All in the geometry of the one at `rank`, which takes the place of what disagrees with it."""
+    """Give all in the geometry of the one at `rank`, which takes the place of what disagrees with it."""
     from streamfuse.align.aligner import Aligner  # which compiles loops: not for what needs no alignment
 
     frames = [_frame(picture, index) for index, picture in enumerate(ordered)]

@@ -14,11 +14,11 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from streamfuse.capture.damage import PNG, check_whole
-from streamfuse.capture.image_source import SUFFIXES, natural_key
+from streamfuse.capture.image_source import natural_key
 from streamfuse.core.frame import Pixels
 from streamfuse.core.input_file import missing
 from streamfuse.errors import InputError
-from streamfuse.imaging.coded import decoded
+from streamfuse.imaging.coded import PICTURE_SUFFIXES, decoded
 
 Tags = Mapping[int, object]  # Exif: tag -> value; the Exif and GPS directories are mappings themselves
 
@@ -54,7 +54,7 @@ class Photo:
 
 
 def expand_photos(names: Sequence[str | Path]) -> list[Path]:
-    """The picture files that file names, folders and patterns stand for.
+    """Give the picture files that file names, folders and patterns stand for.
 
     Raises:
         InputNotFoundError: nothing is there.
@@ -66,9 +66,9 @@ def expand_photos(names: Sequence[str | Path]) -> list[Path]:
 def _expand(name: str) -> list[Path]:
     path = Path(name)
     if path.is_dir():
-        found = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
+        found = [file for file in path.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES]
         if not found:
-            raise InputError(f"The folder {path} has no pictures ({', '.join(SUFFIXES)}).")
+            raise InputError(f"The folder {path} has no pictures ({', '.join(PICTURE_SUFFIXES)}).")
         return sorted(found, key=natural_key)
     if path.is_file():
         return [path]
@@ -121,7 +121,7 @@ def _apart(pixels: Pixels) -> tuple[Pixels, Pixels | None]:
 
 
 def _pixels(image: Image.Image, data: bytes, path: Path) -> tuple[Pixels, bool]:
-    """The pixels, and whether the reader has turned them upright already: Pillow has no 16-bit R'G'B'."""
+    """Give the pixels, and whether the reader has turned them upright already: Pillow has no 16-bit R'G'B'."""
     if image.format == "TIFF" and not _is_8_bit(image):
         return _deep_tiff(image, data, path), True
     if data[:8] == PNG and data[24] == 16:
@@ -187,7 +187,7 @@ def _damaged(path: Path) -> InputError:
 
 
 def _tags(image: Image.Image) -> tuple[dict[int, object], int]:
-    """What is worth keeping of the Exif data, and the orientation (1..8); nothing where Exif is damaged."""
+    """Give what is worth keeping of the Exif data, and the orientation (1..8); nothing where Exif is damaged."""
     try:
         exif = image.getexif()
         tags: dict[int, object] = {tag: exif[tag] for tag in _KEPT if tag in exif}

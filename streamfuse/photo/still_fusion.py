@@ -20,6 +20,7 @@ from streamfuse.errors import InputError, UsageError
 from streamfuse.fusion import strips
 from streamfuse.fusion.fuser import create_fuser
 from streamfuse.fusion.threads import cpus
+from streamfuse.imaging.coded import JPEG_SUFFIXES
 from streamfuse.imaging.tensors import fused_tensor, is_tensor
 from streamfuse.imaging.transparency import common, filled
 from streamfuse.look.dither import SIDE, for_planes
@@ -47,7 +48,8 @@ class Fuser:
 
     Args:
         preset: fast, balanced or best; chooses the network.
-        fuser: lcndr, lcndr-s, lcndr-xs, mertens, or a .safetensors file; overrides the preset's.
+        fuser: lcndr, lcndr-s, lcndr-xs, mertens, a .safetensors file, or one of another package (see
+            `streamfuse.core.plugins`); overrides the preset's.
         device: auto, cpu, cuda or cuda:i.
         threads: of torch and OpenCV, 1 or more; half of the CPUs if None, or fewer if they were limited before. Of a
             large picture, that many parts are made at a time; as many as there are CPUs if None.
@@ -119,12 +121,12 @@ class Fuser:
 
     @property
     def name(self) -> str:
-        """The network, or `mertens`."""
+        """Give the network, or `mertens`."""
         return self._fuser.name
 
     @property
     def device(self) -> str:
-        """Where the network runs."""
+        """Tell where the network runs."""
         return self._fuser.device
 
 
@@ -249,7 +251,7 @@ def fuse_stills(
         log_picture.require_log(target)
     elif hdr is not None:
         gain_map.require_gain_map(target)
-    if hdr is not None or target.suffix.lower() in (*exr.SUFFIXES, avif.SUFFIX):
+    if hdr is not None or target.suffix.lower() in (*exr.LINEAR_SUFFIXES, avif.SUFFIX):
         still_radiance.refuse_fuser(fuser, bits)
         if look is not None and (Look.named(look) if isinstance(look, str) else look).active:
             raise UsageError(
@@ -339,9 +341,9 @@ def _merge_stills(
     found = still_radiance.merge_pictures(aligned.pictures, exposures, white, primaries or 1)
     if target.suffix.lower() == avif.SUFFIX:
         avif.write_avif(target, still_radiance.pq_planes(found), still_radiance.PQ)
-    elif target.suffix.lower() in gain_map.SUFFIXES:
+    elif target.suffix.lower() in JPEG_SUFFIXES:
         gain_map.write_gain_map(target, found, quality)
-    elif target.suffix.lower() in log_picture.SUFFIXES:
+    elif target.suffix.lower() in log_picture.LOG_SUFFIXES:
         log_picture.write_log(target, found.radiance)
     else:
         exr.write_linear(target, found.radiance)

@@ -60,7 +60,7 @@ class Merged:
 
 
 def read_darkest_first(inputs: Sequence[str | Path], output: Path, overwrite: bool) -> list[Photo]:
-    """The photographs to merge into a file of linear light, which can be written.
+    """Give the photographs to merge into a file of linear light, which can be written.
 
     Raises:
         StreamfuseError: as the message says.

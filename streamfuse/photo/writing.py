@@ -20,11 +20,10 @@ from streamfuse.core.color import to_8_bit, to_16_bit
 from streamfuse.core.frame import Pixels
 from streamfuse.core.output_file import check_output_file, is_special, write_bytes_file
 from streamfuse.encode import avif, exr
-from streamfuse.encode.image_sink import SUFFIXES, check_format
+from streamfuse.encode.image_sink import check_format
 from streamfuse.errors import OutputError
-from streamfuse.imaging.coded import encoded
+from streamfuse.imaging.coded import JPEG_SUFFIXES, PICTURE_SUFFIXES, encoded
 
-_JPEG_SUFFIXES = (".jpg", ".jpeg")
 _MAKER_NOTE, _ICC = 0x927C, 34675
 _PIXEL_SIZE = {0xA002: 1, 0xA003: 0}  # Exif's own width and height -> axis of the pixels
 _MAX_JPEG_EXIF = 65_000  # a JPEG segment holds 65533 bytes
@@ -41,9 +40,9 @@ def check_photo_target(path: Path, bits: int | None, overwrite: bool) -> None:
         OutputError: no such folder, or no permission.
     """
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES and path.exists() and not path.is_dir() and is_special(path):
+    if suffix not in PICTURE_SUFFIXES and path.exists() and not path.is_dir() and is_special(path):
         raise OutputError(f"{path} is no file but a device or a pipe: name a picture to write.")
-    check_format(path, bits, (*exr.SUFFIXES, avif.SUFFIX))
+    check_format(path, bits, (*exr.LINEAR_SUFFIXES, avif.SUFFIX))
     check_output_file(path, overwrite=overwrite)
 
 
@@ -70,19 +69,20 @@ def write_photo(
 
     Raises:
         OutputError: no space, no permission ...
-        EncoderError: the format cannot hold the picture.
+        EncoderError: the suffix is of no picture that is written here, or the format cannot hold the picture.
     """
+    check_format(path, bits)
     suffix = path.suffix.lower()
     if alpha is not None and holds_alpha(path):
         colour = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
         pixels = np.dstack([colour, alpha])
-    if suffix in _JPEG_SUFFIXES or bits == 8:
+    if suffix in JPEG_SUFFIXES or bits == 8:
         pixels = to_8_bit(pixels)
     elif bits == 16:
         pixels = to_16_bit(pixels)
     exif = _exif(tags or {}, pixels.shape)
     try:
-        if suffix in _JPEG_SUFFIXES:
+        if suffix in JPEG_SUFFIXES:
             data = _jpeg(pixels, exif, icc, quality)
         elif suffix == ".png":
             data = _with_chunks(_encode(".png", pixels), exif, icc)
@@ -97,8 +97,8 @@ def write_photo(
 
 
 def holds_alpha(path: Path) -> bool:
-    """Whether a file of this name can have transparent parts: PNG and TIFF, not JPEG."""
-    return path.suffix.lower() not in _JPEG_SUFFIXES
+    """Tell whether a file of this name can have transparent parts: PNG and TIFF, not JPEG."""
+    return path.suffix.lower() not in JPEG_SUFFIXES
 
 
 class _Text(str):
@@ -107,7 +107,7 @@ class _Text(str):
     __slots__ = ()
 
     def encode(self, encoding: str = "latin-1", errors: str = "replace") -> bytes:
-        """The bytes that were read."""
+        """Give the bytes that were read."""
         return super().encode("latin-1", errors)
 
 
@@ -123,7 +123,7 @@ def _exif(tags: Mapping[int, object], shape: tuple[int, ...]) -> Image.Exif:
 
 
 def _writable(tags: Mapping[int, object], directory: int | None = None) -> dict[int, object]:
-    """The tags without those whose value is not of the kind that the tag should have: damaged, or a camera's fancy."""
+    """Give the tags without those whose value is not of the kind that the tag has: damaged, or a camera's fancy."""
     kept: dict[int, object] = {}
     for tag, found in tags.items():
         if isinstance(found, Mapping):
@@ -160,7 +160,7 @@ def _encode(suffix: str, pixels: Pixels, *options: int) -> bytes:
 
 
 def _with_chunks(png: bytes, exif: Image.Exif, icc: bytes | None) -> bytes:
-    """A PNG with its profile and Exif after the header chunk, where the PNG specification wants them."""
+    """Give a PNG with its profile and Exif after the header chunk, where the PNG specification wants them."""
     header = 8 + 25  # signature and IHDR
     chunks = _chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
     if icc:
@@ -173,7 +173,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def _with_tags(tiff: bytes, exif: Image.Exif, icc: bytes | None, *, alpha: bool) -> bytes:
-    """A little-endian TIFF whose directory is written anew at the end, with the Exif tags in it."""
+    """Give a little-endian TIFF whose directory is written anew at the end, with the Exif tags in it."""
     (start,) = struct.unpack_from("<I", tiff, 4)
     (count,) = struct.unpack_from("<H", tiff, start)
     added = ImageFileDirectory_v2(b"II*\0\x08\0\0\0")

@@ -19,7 +19,7 @@ from streamfuse.exposure.doubled import AgainStage, Doubles, OnceStage
 from streamfuse.exposure.fade import DimStage, Fades, LiftStage
 from streamfuse.exposure.pair import Pairer
 from streamfuse.fusion.device import is_cpu, resolve_device
-from streamfuse.fusion.fuser import Fuser, LcndrFuser, create_fuser
+from streamfuse.fusion.fuser import FusionMethod, LcndrFuser, create_fuser
 from streamfuse.fusion.radiance import HdrTarget, RadianceStage
 from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.fusion.threads import cpus, limit_threads
@@ -57,7 +57,7 @@ class Chain:
 
     front: Front
     fusion: Line[Bracket, FusedFrame]
-    fuser: Fuser | RadianceStage | DeviceRadiance
+    fuser: FusionMethod | RadianceStage | DeviceRadiance
     smooth: bool
     deflicker: bool = False
     threads: int | None = None
@@ -207,7 +207,7 @@ def _settings(config: Config, careful: bool) -> AlignSettings:
 
 def fusion_on_device(
     config: Config,
-    fuser: Fuser | RadianceStage,
+    fuser: FusionMethod | RadianceStage,
     *,
     keep: bool = False,
     live: bool = False,

@@ -144,12 +144,12 @@ class FileFusion:
 
     @property
     def source_info(self) -> SourceInfo:
-        """What the source knows of itself."""
+        """Give what the source knows of itself."""
         return self._job.info
 
     @property
     def notes(self) -> Sequence[str]:
-        """What was done to the pictures so far, before they are fused; a sentence each."""
+        """Give what was done to the pictures so far, before they are fused; a sentence each."""
         return self._job.notes
 
     def run(self) -> Summary:
@@ -262,7 +262,7 @@ def open_output(output: str | Path, info: SourceInfo, config: Config) -> Sink:
     # What has neither a length nor sound has run for a while before: nothing else tells where it begins.
     opened = open_recorder if info.frame_count is None and info.media is None else open_sink
     return opened(
-        output, info, codec=settings.codec, crf=settings.crf, preset=settings.speed, bits=settings.bits,
+        output, info, codec=settings.codec, crf=settings.crf, speed=settings.speed, bits=settings.bits,
         pix_fmt=settings.pix_fmt, rate=rate, overwrite=settings.overwrite,
         audio=settings.audio, mastering=mastering, log=settings.hdr == "log", threads=config.fuse.threads or 0,
     )  # fmt: skip

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from streamfuse.config import InputConfig
 from streamfuse.core.protocols import Source
-from streamfuse.encode.image_sink import is_one_picture
 from streamfuse.exposure.classifier import MAX_BRACKET, ClassificationReport
+from streamfuse.imaging.coded import is_picture
 
 
 def damage(source: Source, frames_in: int, whole: bool) -> list[str]:
@@ -66,7 +66,7 @@ def contradictions(found: ClassificationReport, asked: InputConfig) -> list[str]
 
 def are_few_pictures(inputs: Sequence[str], frames: int) -> bool:
     """Tell whether the input are so few photographs that they may be one bracket."""
-    return frames <= MAX_BRACKET and all(Path(name).is_dir() or is_one_picture(name) for name in inputs)
+    return frames <= MAX_BRACKET and all(Path(name).is_dir() or is_picture(name) for name in inputs)
 
 
 def one_bracket(inputs: Sequence[str], found: ClassificationReport | None, frames: int) -> list[str]:

@@ -12,8 +12,8 @@ from streamfuse.core.mastering import Mastering
 from streamfuse.core.protocols import Source, SourceInfo
 from streamfuse.core.values import TONE_MAPS
 from streamfuse.encode.container import CONTAINERS
-from streamfuse.encode.exr import SUFFIXES as LINEAR_SUFFIXES
-from streamfuse.encode.log_picture import SUFFIXES as LOG_SUFFIXES
+from streamfuse.encode.exr import LINEAR_SUFFIXES
+from streamfuse.encode.log_picture import LOG_SUFFIXES
 from streamfuse.errors import UsageError
 from streamfuse.fusion.radiance import HdrTarget
 from streamfuse.imaging.camera_logs import CURVES, OF_TAG

@@ -80,27 +80,27 @@ class Job(Generic[Item, Out]):
 
     @property
     def interrupted(self) -> bool:
-        """Whether it was ended before its source had ended, by `stop` or a KeyboardInterrupt."""
+        """Tell whether it was ended before its source had ended, by `stop` or a KeyboardInterrupt."""
         return self._stopped or self._pipeline.statistics.interrupted
 
     @property
     def statistics(self) -> Statistics:
-        """The figures of this moment, from any thread."""
+        """Give the figures of this moment, from any thread."""
         return self._pipeline.statistics
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What the sinks write: files, folders or addresses."""
+        """Give what the sinks write: files, folders or addresses."""
         return tuple(name for sink in self.sinks for name in sink.outputs)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was done to the pictures before they were fused, a sentence each."""
+        """Give what was done to the pictures before they were fused, a sentence each."""
         return self.source.report().notes
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the source and the sinks have to say, a sentence each."""
+        """Give what the source and the sinks have to say, a sentence each."""
         told = (self.source.report().warnings, *(sink.report().warnings for sink in self.sinks))
         return tuple(sentence for sentences in told for sentence in sentences)
 
@@ -176,7 +176,7 @@ class FusionJob(Job[Frame, FusedFrame]):
 
     @property
     def found(self) -> ClassificationReport | None:
-        """What was found of the exposures; None before that."""
+        """Give what was found of the exposures; None before that."""
         return self.chain.front.classifier.report
 
     def findings(self, *, whole: bool = True) -> tuple[str, ...]:

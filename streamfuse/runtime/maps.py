@@ -37,7 +37,7 @@ class AttachMaps:
             raise UsageError(f"There is no map {unknown[0]!r}: choose from {', '.join(MAPS)}.")
 
     def __call__(self, weighed: WeighedBracket, fused: FusedFrame) -> FusedFrame:
-        """The same frame with its maps."""
+        """Give the same frame with its maps."""
         maps: dict[str, Array] = {}
         if "weights" in self._names:
             maps["weights"] = _weights(weighed)

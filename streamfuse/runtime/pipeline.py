@@ -81,7 +81,7 @@ class Pipeline:
             raise UsageError(f"A run needs at least 1 thread, not {threads}.")
         line = stages if isinstance(stages, Line) else Line(type(stages).__name__, stages)
         self._threads, self._queue_size = threads, queue_size
-        # One more than may work: whoever works waits now and then for the interpreter, and a core then has nothing to do.
+        # One more: whoever works waits now and then for the interpreter, and a core then has nothing to do.
         self._cores = threading.Semaphore(1 if threads is None or threads == 1 else threads + 1)
         self._state = RunState()
         first: Queue[First] = line.queue or Queue(queue_size, policy)
@@ -135,7 +135,7 @@ class Pipeline:
 
     @property
     def statistics(self) -> Statistics:
-        """A snapshot, from any thread, at any time."""
+        """Give a snapshot, from any thread, at any time."""
         end = self._ended or time.monotonic()
         peaks = [0, *(channel.peak for channel in self._state.channels)]
         return Statistics(

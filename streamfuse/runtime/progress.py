@@ -195,18 +195,18 @@ class BatchReporter(Shown):
 
 
 def _left(total: int, statistics: Statistics) -> str:
-    """The time that the rest takes at the rate so far."""
+    """Give the time that the rest takes at the rate so far."""
     seconds = max(total - statistics.frames_out, 0) / max(statistics.fps, 1e-3)
     return f"{seconds / 60:.0f} min" if seconds >= 100 else f"{seconds:.0f} s"
 
 
 def _broken(places: int) -> str:
-    """How often frames were lost or doubled; nothing where none were."""
+    """Tell how often frames were lost or doubled; nothing where none were."""
     return f"broken in {places} place{'s' * (places != 1)} (frames lost or doubled)" if places else ""
 
 
 def _passed(summary: Summary) -> str:
-    """Where frames stayed as they were, and why."""
+    """Tell where frames stayed as they were, and why."""
     runs = [
         f"{first}" if first == last else f"{first} to {last}" for first, last in summary.passed_through_at
     ]

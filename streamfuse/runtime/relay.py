@@ -230,7 +230,7 @@ def _policy(info: SourceInfo, endpoints: Sequence[str]) -> Policy:
 def _open(
     inputs: Sequence[str], live: LiveConfig, frames: FrameRange | None = None, sidecar: Path | None = None
 ) -> Source:
-    """A camera, or what `open_source` takes."""
+    """Give a camera, or what `open_source` takes."""
     only = inputs[0] if len(inputs) == 1 and not Path(inputs[0]).is_file() else ""
     named = revealed(only)
     # The scene can be cut to a range; and a bare tcp:// is far more often meant for ZeroMQ, as the refusal says.

@@ -8,25 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack, cast, overload
 
 from streamfuse.core.arguments import described
-from streamfuse.core.options import EncodeOptions, FileOptions, SinkOptions
-from streamfuse.core.output_file import check_folder, is_special
+from streamfuse.core.options import FileOptions, SinkOptions
+from streamfuse.core.output_file import is_special
 from streamfuse.core.protocols import Sink, SourceInfo
 from streamfuse.encode import exr
 from streamfuse.encode.container import CONTAINERS
-from streamfuse.encode.image_sink import SUFFIXES, ImageSink
+from streamfuse.encode.image_sink import ImageSink
 from streamfuse.encode.null_sink import NullSink
 from streamfuse.encode.video_sink import VideoFileSink
 from streamfuse.errors import EncoderError, UsageError, did_you_mean, without_credentials
+from streamfuse.imaging.coded import PICTURE_SUFFIXES
+from streamfuse.runtime.live_sinks import MJPEG, NETWORK, live_output
 from streamfuse.zmq.endpoint import is_endpoint, parse_endpoint
 
 if TYPE_CHECKING:
     from streamfuse.runtime.deferred import DeferredSink
 
 NULL = "null:"
-NETWORK = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt")
-MJPEG = "mjpeg"
-_FILES = (*CONTAINERS, *SUFFIXES, *exr.SUFFIXES)
-_PREFIXES = ("hls:", "virtual:", "preview:")
+_FILES = (*CONTAINERS, *PICTURE_SUFFIXES, *exr.LINEAR_SUFFIXES)
 _OPTIONS = (*SinkOptions.__annotations__, "rate")
 
 
@@ -92,8 +91,8 @@ def open_sink(
         from streamfuse.zmq.zmq_sink import open_publisher
 
         return open_publisher(str(target), info, rate=exact)
-    if is_live(str(target)):
-        return _open_live(str(target), info, options)
+    if (output := live_output(str(target))) is not None:
+        return output.open(str(target), info, options)
     path = Path(target)
     if path.suffix.lower() in CONTAINERS:
         return VideoFileSink(path, info, **_of_files(options, exact))
@@ -131,8 +130,7 @@ def _check_options(options: SinkOptions) -> None:
 
 def is_live(target: str) -> bool:
     """Tell whether this names a stream, a virtual camera or a window, and not files."""
-    scheme = target.partition("://")[0] if "://" in target else ""
-    return scheme in (*NETWORK, MJPEG) or target.startswith(_PREFIXES) or target.endswith(".m3u8")
+    return live_output(target) is not None
 
 
 def check_target(target: str) -> None:
@@ -141,30 +139,12 @@ def check_target(target: str) -> None:
     Raises:
         UsageError, EncoderError, OutputError: as the message says.
     """
-    scheme = target.partition("://")[0] if "://" in target else ""
     if is_endpoint(target):
         parse_endpoint(target, "sink")
-    elif scheme in NETWORK:
-        from streamfuse.encode.network_sink import check_url
-
-        check_url(target)
-    elif scheme == MJPEG:
-        from streamfuse.encode.mjpeg_sink import check_url as check_mjpeg
-
-        check_mjpeg(target)
-    elif target.startswith("virtual:"):
-        from streamfuse.encode.virtual_sink import library
-
-        library()
-    elif target.startswith("preview:"):
-        from streamfuse.encode.preview_sink import check_windows
-
-        check_windows()
-    elif target.startswith("hls:") or target.endswith(".m3u8"):
-        from streamfuse.encode.hls_sink import playlist
-
-        check_folder(playlist(target).parent, make=True)
-    elif scheme:
+    elif (output := live_output(target)) is not None:
+        output.check(target)
+    elif "://" in target:
+        scheme = target.partition("://")[0]
         known = (*NETWORK, MJPEG, "zmq+pub", "zmq+push")
         hint = did_you_mean(scheme, known)
         raise UsageError(
@@ -202,29 +182,3 @@ def _is_there_and_special(path: Path) -> bool:
 def _of_files(options: SinkOptions, rate: Fraction | None) -> FileOptions:
     found = {key: value for key, value in options.items() if key in FileOptions.__annotations__}
     return cast(FileOptions, {**found, "rate": rate})
-
-
-def _open_live(target: str, info: SourceInfo, options: SinkOptions) -> Sink:
-    encoding = cast(
-        EncodeOptions, {key: value for key, value in options.items() if key in EncodeOptions.__annotations__}
-    )
-    if target.startswith("hls:") or target.endswith(".m3u8"):
-        from streamfuse.encode.hls_sink import HlsSink
-
-        seconds, overwrite = options.get("segment_seconds"), options.get("overwrite", False)
-        return HlsSink(target, info, segment_seconds=seconds, overwrite=overwrite, **encoding)
-    if target.startswith("virtual:"):
-        from streamfuse.encode.virtual_sink import VirtualCameraSink
-
-        return VirtualCameraSink(target, info)
-    if target.startswith("preview:"):
-        from streamfuse.encode.preview_sink import PreviewSink
-
-        return PreviewSink()
-    if target.startswith(f"{MJPEG}://"):
-        from streamfuse.encode.mjpeg_sink import MjpegSink
-
-        return MjpegSink(target)
-    from streamfuse.encode.network_sink import NetworkSink
-
-    return NetworkSink(target, info, **encoding)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from streamfuse.camera.open import is_device
-from streamfuse.capture.image_source import SUFFIXES, ImageSequenceSource, natural_key
+from streamfuse.capture.image_source import ImageSequenceSource, natural_key
 from streamfuse.capture.per_exposure import PerExposureSource
 from streamfuse.capture.piped import STDIN
 from streamfuse.capture.sidecar import read_sidecar
@@ -21,6 +21,7 @@ from streamfuse.core.frame import Exposure, Frame
 from streamfuse.core.protocols import Source, SourceWrapper
 from streamfuse.core.values import Deinterlace
 from streamfuse.errors import InputError, InputNotFoundError, UsageError, without_credentials
+from streamfuse.imaging.coded import PICTURE_SUFFIXES
 from streamfuse.zmq.endpoint import is_endpoint
 
 FrameRange = tuple[int | None, int | None]
@@ -118,7 +119,7 @@ def _open(
         stream = open_stream(only)
         return _Range(stream, frames) if frames else stream
     paths = _in_order([path for name in named for path in _expand(str(name))], explicit=len(named) > 1)
-    if all(path.suffix.lower() in SUFFIXES for path in paths):
+    if all(path.suffix.lower() in PICTURE_SUFFIXES for path in paths):
         return ImageSequenceSource(paths, rate or _DEFAULT_RATE, frames=frames)
     if len(paths) == 1:
         return video(paths[0])
@@ -130,7 +131,7 @@ def _open_each(
     offset: float | None,
     video: Callable[..., VideoFileSource],
 ) -> Source:
-    """One video per exposure; what is open is closed again if one fails."""
+    """Open one video per exposure; what is open is closed again if one fails."""
     if Path(STDIN) in paths:
         raise UsageError("Standard input (-) is one video and cannot be combined with others.")
     sources: list[Source] = []
@@ -145,17 +146,17 @@ def _open_each(
 
 
 def _expand(name: str) -> list[Path]:
-    """The files that one argument names."""
+    """Give the files that one argument names."""
     path = Path(name)
     if "://" in name and not path.exists():
         raise _no_address(name)
     if is_device(name) and not path.is_file():
         raise UsageError(camera_sentence(name))
     if path.is_dir():
-        images = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
+        images = [file for file in path.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES]
         if not images:
             raise InputError(
-                f"The folder {path} has no images ({', '.join(SUFFIXES)}): name a video file in it, or for "
+                f"The folder {path} has no images ({', '.join(PICTURE_SUFFIXES)}): name a video file in it, or for "
                 f"`streamfuse batch` all of them, as in '{path / '*.mov'}'."
             )
         return sorted(images, key=natural_key)
@@ -177,7 +178,7 @@ def _no_address(name: str) -> UsageError:
 
 
 def _in_order(paths: list[Path], *, explicit: bool) -> list[Path]:
-    """The user's order; but a list that a shell sorted (img1 img10 img2) goes by its numbers."""
+    """Give the user's order; but a list that a shell sorted (img1 img10 img2) goes by its numbers."""
     shell_sorted = explicit and paths == sorted(paths)
     return sorted(paths, key=natural_key) if shell_sorted else paths
 

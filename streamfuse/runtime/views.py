@@ -99,7 +99,7 @@ class StageDump:
 
     @property
     def sentence(self) -> str:
-        """What was written, and what each picture shows."""
+        """Give what was written, and what each picture shows."""
         nth = {1: "every", 2: "every second", 3: "every third"}.get(self._every, f"every {self._every}th")
         return (
             f"{self._target} has pictures of {nth} frame, named after its number: exposures as aligned, dark (0) to "
@@ -138,7 +138,7 @@ class StageDump:
 
 
 def _dumped(folder: Path) -> list[Path]:
-    """The pictures of a run that are in a folder."""
+    """Give the pictures of a run that are in a folder."""
     return [path for path in folder.glob("*.png") if _NAME.fullmatch(path.name)]
 
 

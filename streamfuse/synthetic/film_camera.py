@@ -40,7 +40,7 @@ class SampleCamera:
         raise CameraError(f"{self.name} alternates by itself: its exposures cannot be set.")
 
     def grab(self, timeout: float) -> Frame | None:
-        """The next frame.
+        """Give the next frame.
 
         Raises:
             EndedError: there are no more.

@@ -50,7 +50,7 @@ def paint_room(size: tuple[int, int], rng: np.random.Generator) -> Image:
 
 
 def _stripes(x: Values, period: float) -> Values:
-    """The soft stripes of a wallpaper, -1..1."""
+    """Give the soft stripes of a wallpaper, -1..1."""
     return np.tanh(6 * np.sin(2 * np.pi * x / period))
 
 
@@ -80,7 +80,7 @@ def _paint_floor(image: Image, rng: np.random.Generator) -> None:
 
 
 def _paint_shelf(image: Image, rng: np.random.Generator) -> None:
-    """A bookcase in the shade: many narrow coloured backs with fine gilt lines."""
+    """Paint a bookcase in the shade: many narrow coloured backs with fine gilt lines."""
     height, width = image.shape[:2]
     left, right, top, bottom = 0.03 * width, 0.285 * width, 0.06 * height, 0.80 * height
     fill(image, box(left, top, right, bottom), (0.0010, 0.0007, 0.0005))
@@ -126,7 +126,7 @@ def _paint_books(image: Image, sides: Point, shelf: Point, rng: np.random.Genera
 
 
 def _paint_picture(image: Image, rng: np.random.Generator) -> None:
-    """A framed painting of coloured shapes beside the lamp."""
+    """Paint a framed painting of coloured shapes beside the lamp."""
     height, width = image.shape[:2]
     x0, y0, x1, y1 = 0.765 * width, 0.40 * height, 0.945 * width, 0.68 * height
     rim = 0.016 * height
@@ -155,7 +155,7 @@ def _paint_picture(image: Image, rng: np.random.Generator) -> None:
 
 
 def _paint_lamp(image: Image, center: Point) -> None:
-    """A wall lamp that is switched on: a cloth shade with a bright core."""
+    """Paint a wall lamp that is switched on: a cloth shade with a bright core."""
     unit = image.shape[0]
     x, y = center
     gx, gy = grid((image.shape[0], image.shape[1]))
@@ -229,7 +229,7 @@ def _paint_curtains(image: Image, alpha: Image, window: Corners) -> None:
 
 
 def _paint_plant(image: Image, alpha: Image, rng: np.random.Generator) -> None:
-    """A plant in a glazed pot on the sill: leaves against the light."""
+    """Paint a plant in a glazed pot on the sill: leaves against the light."""
     height, width = image.shape[:2]
     x, y = 0.628 * width, 0.655 * height
     for _ in range(34):

@@ -131,7 +131,7 @@ class SampleSource(Source):
         )
 
     def __iter__(self) -> Iterator[Frame]:
-        """The frames in order; ends soon after `close`."""
+        """Give the frames in order; ends soon after `close`."""
         if self._keeps:
             for instant in range(2 * (self._there or 0) * self.cycle):
                 if self._closed.is_set():
@@ -149,19 +149,19 @@ class SampleSource(Source):
         self._closed.set()
 
     def rank(self, instant: int) -> int:
-        """The exposure of the frame taken at this instant: 0 = darkest."""
+        """Give the exposure of the frame taken at this instant: 0 = darkest."""
         step = instant % self.cycle
         return step if self.first == "under" else self.cycle - 1 - step
 
     def moment(self, instant: int) -> int:
-        """The instant of the scene that this one shows: itself, unless the scene is endless and moves back by now."""
+        """Give the instant of the scene that this one shows: itself, unless an endless scene moves back by now."""
         if self._there is None:
             return instant
         step = instant % (2 * self._there)
         return min(step, 2 * self._there - step)
 
     def instants(self) -> tuple[int, ...]:
-        """The instant that each delivered frame shows; a lost one is missing, a doubled one is there twice.
+        """Give the instant that each delivered frame shows; a lost one is missing, a doubled one is there twice.
 
         Raises:
             UsageError: this source goes on for ever.
@@ -179,7 +179,7 @@ class SampleSource(Source):
         return self._scene().camera(float(self.moment(instant) / self.rate))
 
     def exposures_at(self, instant: int, *, noisy: bool = False) -> tuple[tuple[Plane, ...], ...]:
-        """All exposures of one instant, darkest first: `cycle` times (Y, Cb, Cr), as in the frames.
+        """Give all exposures of one instant, darkest first: `cycle` times (Y, Cb, Cr), as in the frames.
 
         With `noisy` the entry `rank(instant)` is the very frame, if the source has noise.
         """
@@ -227,13 +227,13 @@ class SampleSource(Source):
 
     @property
     def _keeps(self) -> bool:
-        """Whether every frame there is is rendered once and kept."""
+        """Tell whether every frame there is is rendered once and kept."""
         pixels = self.info.width * self.info.height * 3 // 2 * (1 if self.info.bits == 8 else 2)
         frames = (self._there or 0) * (1 if self.cycle <= 2 else 2)
         return self._paced and 0 < frames * pixels <= _MAX_KEPT_BYTES
 
     def _planes(self, instant: int) -> tuple[Plane, ...]:
-        """The frame of this instant, without a stamp."""
+        """Give the frame of this instant, without a stamp."""
         key = moment, rank = self.moment(instant), self.rank(instant)
         planes = self._kept.get(key)
         if planes is None:
@@ -244,7 +244,7 @@ class SampleSource(Source):
         return planes
 
     def _expose(self, light: Image, instant: int, rank: int, noisy: bool) -> tuple[Plane, ...]:
-        """One exposure of (H, W, 3) linear light, as planes."""
+        """Give one exposure of (H, W, 3) linear light, as planes."""
         noise = noise_picture(self.info.height, self.info.width, (self._seed, 3))
         corner, sensor = (0, 0), (np.float32(0), np.float32(0))
         if noisy:

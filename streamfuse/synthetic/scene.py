@@ -72,7 +72,7 @@ class Scene:
         return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGBA2RGB), np.float32)
 
     def _far(self, camera: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """The camera as the distant view sees it: it moves half as far."""
+        """Give the camera as the distant view sees it: it moves half as far."""
         center = (np.array(self._room.shape[1::-1]) - 1) / 2
         middle = camera @ np.array([(self.width - 1) / 2, (self.height - 1) / 2, 1.0])
         far = camera.copy()
@@ -107,7 +107,7 @@ class Scene:
 
 @lru_cache(maxsize=2)
 def scene(width: int, height: int, seed: int) -> Scene:
-    """The scene of this size, painted once."""
+    """Give the scene of this size, painted once."""
     return Scene(width, height, seed)
 
 

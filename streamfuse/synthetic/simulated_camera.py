@@ -129,12 +129,12 @@ class SimulatedSensor:
 
     @property
     def exposure(self) -> Exposure:
-        """What it stands at now."""
+        """Give what it stands at now."""
         return self._exposure
 
     @property
     def unplugged(self) -> bool:
-        """Whether it is out at this moment."""
+        """Tell whether it is out at this moment."""
         every = self.settings.disconnect
         return every > 0 and self._now() >= every and self._now() % every < _UNPLUGGED_SECONDS
 
@@ -149,7 +149,7 @@ class SimulatedSensor:
             raise CameraError("The simulated camera was unplugged: it comes back in a second.")
 
     def clock(self) -> float:
-        """The present, as `captured_at` counts."""
+        """Give the present, as `captured_at` counts."""
         return time.monotonic() if self._paced else self._now()
 
     def command(self, exposure: Exposure) -> None:
@@ -162,7 +162,7 @@ class SimulatedSensor:
         self._coming.append((max([lands, *(frame for frame, _ in self._coming)]), exposure))
 
     def expose(self, timeout: float) -> Frame | None:
-        """The next frame that is not lost; None: not within that time."""
+        """Give the next frame that is not lost; None: not within that time."""
         ready = self._began + (self._number + 1) / float(self.settings.rate)
         wait = ready - time.monotonic() if self._paced else 0.0
         if wait > 0:
@@ -284,7 +284,7 @@ class SimulatedCamera:
         self._sensor.command(exposure)
 
     def grab(self, timeout: float) -> Frame | None:
-        """The next frame.
+        """Give the next frame.
 
         Raises:
             CameraError: it is unplugged.
@@ -304,8 +304,7 @@ def parse_simulated(spec: str) -> SimulatedSettings:
         UsageError: a misspelt key, or a value that does not fit.
     """
     given = parse_qsl(spec.partition(":")[2].removeprefix("?"), keep_blank_values=True)
-    meant = [(key, text) for key, text in given if key != "camera"]  # sim:?camera=late
-    return SimulatedSettings(**with_size(read_options(repr(spec), meant, _PARSERS)))
+    return SimulatedSettings(**with_size(read_options(repr(spec), given, _PARSERS)))
 
 
 def _latency(text: str) -> tuple[int, int]:

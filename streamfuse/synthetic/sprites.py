@@ -18,7 +18,7 @@ def _sprite(image: Image, alpha: Image) -> Image:
 
 
 def balloon(size: int, colors: tuple[Color, Color]) -> Image:
-    """A hot-air balloon in sunlight, in gores of two colours."""
+    """Give a hot-air balloon in sunlight, in gores of two colours."""
     image, alpha = _blank(size)
     x, y = np.meshgrid(np.linspace(-1, 1, size), np.linspace(-1, 1, size))
     across = np.clip(x / np.maximum(np.sqrt(np.maximum(0.64 - (y + 0.3) ** 2, 1e-3)) * 0.85, 0.05), -1, 1)
@@ -41,7 +41,7 @@ def balloon(size: int, colors: tuple[Color, Color]) -> Image:
 
 
 def lantern(size: int) -> Image:
-    """A green paper lantern on a cord, dark against the window and coloured against the wall."""
+    """Give a green paper lantern on a cord, dark against the window and coloured against the wall."""
     image, alpha = _blank(size)
     x, y = np.meshgrid(np.linspace(-1, 1, size), np.linspace(-1, 1, size))
     ribs = 0.75 + 0.25 * np.cos(55 * y)
@@ -58,7 +58,7 @@ def lantern(size: int) -> Image:
 
 
 def beach_ball(size: int) -> Image:
-    """A ball in six colours."""
+    """Give a ball in six colours."""
     image, alpha = _blank(size)
     half = size / 2
     colors = (

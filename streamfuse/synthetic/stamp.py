@@ -38,7 +38,7 @@ def block_size(width: int) -> int:
 
 
 def fits(width: int, height: int) -> bool:
-    """Whether there is room for the blocks."""
+    """Tell whether there is room for the blocks."""
     side = block_size(width)
     return width >= _COLUMNS * side and height >= _ROWS * side
 
@@ -61,7 +61,7 @@ def burn(
 
 
 def read(luma: Plane, bits: int, color: ColorInfo) -> Stamp | None:
-    """The stamp of a picture; None if there is none, or none that can be read."""
+    """Give the stamp of a picture; None if there is none, or none that can be read."""
     height, width = luma.shape
     if not fits(width, height):
         return None
@@ -76,7 +76,7 @@ def read(luma: Plane, bits: int, color: ColorInfo) -> Stamp | None:
 
 
 def milliseconds(moment: float) -> int:
-    """A moment of `time.monotonic()` as a stamp tells it."""
+    """Give a moment of `time.monotonic()` as a stamp tells it."""
     return round(moment * 1e3) % MODULUS_MS
 
 

@@ -113,7 +113,7 @@ def _step(before: Blocks, after: Blocks) -> float | None:
 
 
 def _scaled(frame: FusedFrame, gain: float) -> FusedFrame:
-    """The frame with luma and chroma times exp(gain); white stays white."""
+    """Give the frame with luma and chroma times exp(gain); white stays white."""
     gain = float(np.sign(gain)) * max(abs(gain) - _CALM, 0.0)
     if gain == 0.0:
         return frame

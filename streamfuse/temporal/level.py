@@ -92,7 +92,7 @@ class Leveller:
 
 
 def _step(before: Map, now: Map, flow: Map) -> float:
-    """How much brighter a picture is than another one, in the median of what shows in both, along the motion there."""
+    """Tell how much brighter a picture is than another, in the median of what shows in both, along the motion."""
     x, y = sampling_positions(resample_flow(flow, (now.shape[0], now.shape[1])))
     seen = cv2.remap(before, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     inside = (x >= 0) & (x <= now.shape[1] - 1) & (y >= 0) & (y <= now.shape[0] - 1)
@@ -100,7 +100,7 @@ def _step(before: Map, now: Map, flow: Map) -> float:
 
 
 def follows(before: Bracket, now: Bracket) -> bool:
-    """Whether two brackets are of instants that follow each other, taken with one of two exposures each."""
+    """Tell whether two brackets are of instants that follow each other, taken with one of two exposures each."""
     return (
         now.cycle == 2
         and before.cycle == 2
@@ -121,14 +121,14 @@ def reduced_size(height: int, width: int) -> tuple[int, int]:
 
 
 def reduced(picture: Map) -> Map:
-    """A picture at that size, clipped to [0, 1]."""
+    """Give a picture at that size, clipped to [0, 1]."""
     rows, columns = reduced_size(*picture.shape)
     small = cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA)
     return np.asarray(np.clip(small, 0.0, 1.0), np.float32)
 
 
 def threshold(count: int) -> float:
-    """How many times the standard deviation of `count` means of two steps their mean has to be to count.
+    """Tell how many times the standard deviation of `count` means of two steps their mean has to be to count.
 
     Few of them tell their own deviation poorly, and so more is asked for.
     """

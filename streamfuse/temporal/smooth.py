@@ -192,7 +192,7 @@ class Smoother(ParallelStage[WeighedBracket, WeighedBracket]):
         self._whole = [-past for past in self._whole]
 
     def _alternating(self, number: int, deviation: _Deviation, cycle: int) -> tuple[Map, Map]:
-        """What of the deviation of map `number` alternates: near each pixel, and as a whole where that is more."""
+        """Give what of the deviation of map `number` alternates: near each pixel, and as a whole where that is more."""
         near, whole, share = deviation.near, deviation.whole, deviation.share
         found, rest = near, np.zeros_like(whole)
         if cycle == 2:  # else nothing turns its sign from instant to instant: what deviates counts at once
@@ -219,14 +219,14 @@ def _deviation(own: Map, beside: Sequence[Map], sure: Map, level: int) -> _Devia
 
 
 def _without(own: Map, found: Map, rest: Map, share: Map) -> Map:
-    """A map less what alternates."""
+    """Give a map less what alternates."""
     out = np.empty_like(own)
     rows.without(own, found, rest, share, np.float32(ALTERNATION), np.float32(MIN_WEIGHT), out)
     return out
 
 
 def _sure(now: _Instant, sides: Sequence[_Neighbour]) -> Map:
-    """How surely the motion was followed, 0..1, (h, w) as the finest map."""
+    """Tell how surely the motion was followed, 0..1, (h, w) as the finest map."""
     apart = np.zeros(now.picture.shape[-2:], np.float32)
     for side in sides:
         for one, other in zip(now.picture, side.look(side.instant.picture), strict=True):

@@ -38,7 +38,7 @@ def look(maps: Map, across: Map, down: Map, sign: np.float32, out: Map) -> None:
 
 @kernel
 def _mirrored(place: int, count: int) -> int:
-    """A place beyond the border of a line, mirrored into it about its last pixel."""
+    """Give a place beyond the border of a line, mirrored into it about its last pixel."""
     place = abs(place)
     return min(max(2 * (count - 1) - place if place >= count else place, 0), count - 1)
 
@@ -79,7 +79,7 @@ def means(maps: Map, half: int, line: Map, out: Map) -> None:
 
 @kernel
 def deviate(own: Map, one: Map, other: Map, share: Map, near: Map, whole: Map) -> None:
-    """How far `own` lies outside of both neighbours, and off their mean, where motion is sure.
+    """Tell how far `own` lies outside of both neighbours, and off their mean, where motion is sure.
 
     Args:
         own, one, other: pooled maps of this instant and of its neighbours.

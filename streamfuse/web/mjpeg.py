@@ -23,7 +23,7 @@ class Streams:
 
     @property
     def full(self) -> bool:
-        """Whether another one has to be refused."""
+        """Tell whether another one has to be refused."""
         return self.count >= MAX_STREAMS
 
 

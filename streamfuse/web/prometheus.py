@@ -148,7 +148,7 @@ def _states(
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """The names with a number behind a second one of the same: equal labels would make the answer invalid."""
+    """Give the names with a number behind a second one of the same: equal labels would make the answer invalid."""
     seen: dict[str, int] = {}
     found = []
     for name in names:

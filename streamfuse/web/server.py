@@ -52,7 +52,7 @@ class WebServer:
 
     @property
     def url(self) -> str:
-        """What to open in a browser on this machine; empty before `start`."""
+        """Give what to open in a browser on this machine; empty before `start`."""
         return self._url
 
     def start(self) -> None:

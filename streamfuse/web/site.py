@@ -241,7 +241,7 @@ class _Web:
     async def _ask(
         self, question: Callable[[], Result], pool: ThreadPoolExecutor | None = None
     ) -> Result | None:
-        """The run's answer; None if it took too long."""
+        """Give the run's answer; None if it took too long."""
         asked = asyncio.get_running_loop().run_in_executor(pool or self._pool, question)
         try:
             return await asyncio.wait_for(asked, ANSWER_SECONDS)

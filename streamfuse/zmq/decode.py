@@ -84,11 +84,11 @@ class FrameDecoder:
 
     @staticmethod
     def stateful(header: FrameHeader) -> bool:
-        """Whether the frame needs those before it, so that each has to be decoded, in order."""
+        """Tell whether the frame needs those before it, so that each has to be decoded, in order."""
         return header.encoding in {"h264", "hevc"}
 
     def decode(self, arrived: Arrived) -> ReceivedFrame | None:
-        """The frame, or None if one that it needs was lost.
+        """Give the frame, or None if one that it needs was lost.
 
         Raises:
             WireError: the coded picture is damaged, or not what its header says.
@@ -225,7 +225,7 @@ def _maps(arrived: Arrived, picture: _Picture) -> Mapping[str, Array]:
 
 
 def source_info(header: PictureHeader, name: str) -> SourceInfo:
-    """What a stream's pictures are like, as a source tells it."""
+    """Give what a stream's pictures are like, as a source tells it."""
     layout = FORMATS[header.pixel_format]
     return SourceInfo(
         name=name,

@@ -55,18 +55,18 @@ class Endpoint:
 
     @property
     def live(self) -> bool:
-        """Whether frames are left out for the slow (PUB and SUB), in place of waiting for them."""
+        """Tell whether frames are left out for the slow (PUB and SUB), in place of waiting for them."""
         return self.kind in {"pub", "sub"}
 
     @property
     def local(self) -> bool:
-        """Whether both ends are on this machine, as far as the address tells."""
+        """Tell whether both ends are on this machine, as far as the address tells."""
         found = _TCP.fullmatch(self.address.removeprefix("tcp://"))
         return found is None or _LOOPBACK.fullmatch(found["host"]) is not None
 
     @property
     def public(self) -> bool:
-        """Whether other machines can reach a socket bound here."""
+        """Tell whether other machines can reach a socket bound here."""
         return self.bind and not self.local
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ class Endpoint:
 
 
 def is_endpoint(text: str) -> bool:
-    """Whether a source or a sink of this name is a ZeroMQ stream: zmq, a socket type or ipc comes first in it."""
+    """Tell whether a source or a sink of this name is a ZeroMQ stream: zmq, a socket type or ipc comes first in it."""
     words = re.split(r"[+:]", text, maxsplit=1)
     return "://" in text and words[0] in {"zmq", "pub", "push", "sub", "pull", "ipc"}
 
@@ -112,7 +112,7 @@ def parse_endpoint(text: str, role: Role) -> Endpoint:
 
 
 def with_options(text: str, options: Mapping[str, object]) -> str:
-    """The endpoint with further options behind its '?'; None leaves one out."""
+    """Give the endpoint with further options behind its '?'; None leaves one out."""
     query = urlencode({key: value for key, value in options.items() if value is not None})
     if not query:
         return text

@@ -61,7 +61,7 @@ class HeaderMaker:
         self._simultaneous = info.simultaneous
 
     def picture(self, time_base: Fraction | None = None) -> dict[str, Any]:
-        """What all headers say; `time_base` is that of the frame, by default the source's."""
+        """Give what all headers say; `time_base` is that of the frame, by default the source's."""
         return self._picture | {
             "content": self.content,
             "simultaneous": self._simultaneous if self.content == "exposure" else 1,
@@ -69,7 +69,7 @@ class HeaderMaker:
         }
 
     def frame(self, frame: Frame | FusedFrame, payload: Payload, known: Envelope) -> bytes:
-        """The encoded header of one frame; `known` is what the publisher knows: stream, seq, ...
+        """Give the encoded header of one frame; `known` is what the publisher knows: stream, seq, ...
 
         Raises:
             EncoderError: a map that cannot be published.
@@ -106,7 +106,7 @@ class HeaderMaker:
     def _encode_lasting(
         self, frame: Frame | FusedFrame, coded: tuple[int, ...] | None, stream: str, news: dict[str, Any]
     ) -> bytes:
-        """What the headers of all frames like this one say; this one's is checked as a whole."""
+        """Give what the headers of all frames like this one say; this one's is checked as a whole."""
         if coded is None:
             parts = _raw_parts(self._pixel_format, frame.width, frame.height)
         else:

@@ -10,7 +10,7 @@ from streamfuse.core.frame import Array
 
 
 def join(arrays: Sequence[Array]) -> Array | None:
-    """One uint8 view of several arrays that follow each other in memory; None if they do not."""
+    """Give one uint8 view of several arrays that follow each other in memory; None if they do not."""
     if len(arrays) < 2:
         return None
     owner = _owner(arrays[0])

@@ -132,7 +132,7 @@ class FrameHeader(FrameNews, _Picture):
     parts: Annotated[tuple[PartInfo, ...], Field(min_length=1, max_length=64)]
 
     def renewed(self, news: FrameNews) -> FrameHeader:
-        """A header that is new in `news` and shares the rest; `model_copy` in a third of its time."""
+        """Give a header that is new in `news` and shares the rest; `model_copy` in a third of its time."""
         copy = FrameHeader.__new__(FrameHeader)
         for name, value in (
             ("__dict__", self.__dict__ | news.__dict__),
@@ -179,7 +179,7 @@ class Limits:
     parts: int = 32
 
     def for_pixels(self, pixels: int) -> Limits:
-        """The same for pictures of so many pixels, and parts of what these need at most."""
+        """Give the same for pictures of so many pixels, and parts of what these need at most."""
         return replace(self, pixels=pixels, part_bytes=_PIXEL_BYTES * pixels + _SLACK_BYTES)
 
 
@@ -211,17 +211,17 @@ class Envelope(TypedDict):
 
 
 def encode_header(header: Header) -> bytes:
-    """The JSON bytes of a header."""
+    """Give the JSON bytes of a header."""
     return header.model_dump_json().encode()
 
 
 def encode_lasting(header: FrameHeader) -> bytes:
-    """The part of a frame's header that is the same for others of its stream, as the end of a JSON object."""
+    """Give the part of a frame's header that is the same for others of its stream, as the end of a JSON object."""
     return b"," + header.model_dump_json(exclude=_NEWS).encode()[1:]
 
 
 def encode_news(news: dict[str, object], lasting: bytes) -> bytes:
-    """The JSON bytes of a frame's header: what is new comes first, so that a receiver knows the rest again.
+    """Give the JSON bytes of a frame's header: what is new comes first, so that a receiver knows the rest again.
 
     Args:
         news: the fields of `FrameNews`.
@@ -303,7 +303,7 @@ def _check_parts(header: FrameHeader, payload: Sequence[bytes | memoryview], lim
 
 
 def picture_parts(header: FrameHeader) -> int:
-    """How many parts the picture itself has; they come first, any further ones are maps."""
+    """Tell how many parts the picture itself has; they come first, any further ones are maps."""
     if header.encoding != "raw":
         return 1
     return len(planes_of(header.pixel_format, header.width, header.height))
@@ -318,7 +318,7 @@ def _array(info: PartInfo, part: bytes | memoryview) -> Array:
 
 
 def _refusal(data: bytes, error: ValidationError) -> WireError:
-    """The sentence for a header that did not validate: most of all, whether it is of another version."""
+    """Give the sentence for a header that did not validate: most of all, whether it is of another version."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):

@@ -37,7 +37,7 @@ class StreamOrder:
         self._left: deque[str] = deque(maxlen=_REMEMBERED_STREAMS)  # since another one began
 
     def judge(self, header: Header) -> Verdict:
-        """What to do with the message: a frame to deliver, news of the stream, its end, or nothing (stale)."""
+        """Give what to do with the message: a frame to deliver, news of the stream, its end, or nothing (stale)."""
         if not self._belongs(header):
             self._statistics.stale += 1
             return "stale"
@@ -53,7 +53,7 @@ class StreamOrder:
         return "news"
 
     def _belongs(self, header: Header) -> bool:
-        """Whether it is of the stream that is followed; begins to follow a new one."""
+        """Tell whether it is of the stream that is followed; begins to follow a new one."""
         if header.stream == self.stream:
             return True
         # The end of a stream that was never seen may be an old one, played again.
@@ -82,7 +82,7 @@ class StreamOrder:
         return "frame"
 
     def _is_next(self, header: FrameHeader) -> bool:
-        """Whether a frame is after the last one; where the numbers have gone elsewhere, it is the first one there."""
+        """Tell whether a frame is after the last one; where the numbers went elsewhere, it is the first one there."""
         seq, ahead = header.seq, header.seq - self._next
         if 0 <= ahead <= _LARGEST_GAP:
             return True

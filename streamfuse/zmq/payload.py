@@ -57,7 +57,7 @@ class PayloadEncoder(Protocol):
 def make_encoder(
     encoding: Encoding, info: SourceInfo, *, pixels: str, quality: int, crf: float | None, rate: Fraction
 ) -> PayloadEncoder:
-    """The encoder for frames like `info`.
+    """Give the encoder for frames like `info`.
 
     Raises:
         EncoderError: it does not take such frames.
@@ -85,7 +85,7 @@ class RawEncoder:
         self.color = packed_color(self.pixel_format, info.color)
 
     def encode(self, frame: Frame | FusedFrame, *, keyframe: bool) -> Payload:
-        """The planes, without a copy where they are in this layout already."""
+        """Give the planes, without a copy where they are in this layout already."""
         return Payload(tuple(pack(frame, self.pixel_format)))
 
 

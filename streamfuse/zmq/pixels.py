@@ -60,7 +60,7 @@ LAYOUTS = ("native", "nv12", "rgb24", "bgr24", "gray")
 
 @lru_cache(maxsize=64)
 def planes_of(name: str, width: int, height: int) -> tuple[PlaneShape, ...]:
-    """The parts of a raw picture, in order."""
+    """Give the parts of a raw picture, in order."""
     kind, _, subsampling = FORMATS[name]
     dtype = FORMATS[name].dtype
     chroma = chroma_shape(height, width, subsampling)
@@ -73,13 +73,13 @@ def planes_of(name: str, width: int, height: int) -> tuple[PlaneShape, ...]:
 
 
 def native_format(bits: int, subsampling: tuple[int, int], has_chroma: bool) -> str:
-    """The format that holds such planes as they are."""
+    """Give the format that holds such planes as they are."""
     wanted = PixelFormat("planar" if has_chroma else "gray", bits, subsampling if has_chroma else (0, 0))
     return next(name for name, found in FORMATS.items() if found == wanted)
 
 
 def chosen_format(layout: str, bits: int, subsampling: tuple[int, int], has_chroma: bool) -> str:
-    """The format for frames like these in one of `LAYOUTS`.
+    """Give the format for frames like these in one of `LAYOUTS`.
 
     Raises:
         UsageError: no such layout.
@@ -102,7 +102,7 @@ def packed_color(name: str, color: ColorInfo) -> ColorInfo:
 
 
 def pack(frame: Frame | FusedFrame, name: str) -> list[Plane]:
-    """The picture in this format, as the arrays of `planes_of`; the planes themselves where they are so already."""
+    """Give the picture as the arrays of `planes_of`; the planes themselves where they are in this format already."""
     kind, bits, subsampling = FORMATS[name]
     if kind == "planar" and frame.bits == bits and frame.subsampling == subsampling:
         return list(frame.planes)

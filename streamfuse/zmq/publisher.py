@@ -149,7 +149,7 @@ class Publisher:
 
     @property
     def subscribers(self) -> int:
-        """How many listen to this topic now (pub); one that subscribes twice counts twice."""
+        """Tell how many listen to this topic now (pub); one that subscribes twice counts twice."""
         topic = self.topic.encode()
         return sum(count for prefix, count in self._topics.items() if topic.startswith(prefix))
 
@@ -159,7 +159,7 @@ class Publisher:
         return self._monitor.counts
 
     def envelope(self, seq: int) -> Envelope:
-        """What every header says."""
+        """Give what every header says."""
         return {"stream": self._stream, "seq": seq, "published_at": time.time(), "dropped": self.dropped}
 
     def serve(self) -> None:
@@ -276,7 +276,7 @@ class Publisher:
                     ) from None
 
     def _has(self, event: int) -> bool:
-        """Whether a message is there, or there is room for one; cheaper than a poll."""
+        """Tell whether a message is there, or there is room for one; cheaper than a poll."""
         return bool(cast(int, self._socket.events) & event)
 
     def _send_end(self) -> None:

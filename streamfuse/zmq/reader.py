@@ -92,7 +92,7 @@ class MessageReader:
 
 
 def _remember(message: Message, data: bytes, place: int, payload: Sequence[Part]) -> _Known | None:
-    """What to know again of a message that was accepted; None if its header does not consist of two such halves."""
+    """Give what to know again of a message that was accepted; None if its header is not of two such halves."""
     header = message.header
     if not isinstance(header, FrameHeader) or header.encoding != "raw":
         return None
@@ -116,7 +116,7 @@ def _places(header: FrameHeader, *, joined: bool) -> tuple[Place, ...]:
 
 
 def _arrays(known: _Known, payload: Sequence[Part]) -> tuple[Array, ...]:
-    """The arrays of a payload that has the right size, read-only and without a copy."""
+    """Give the arrays of a payload that has the right size, read-only and without a copy."""
     parts = [np.frombuffer(part, np.uint8) for part in payload]
     for part in parts:
         part.flags.writeable = False

@@ -52,13 +52,13 @@ class Receiver:
 
     @property
     def statistics(self) -> ReceiverStatistics:
-        """The counts so far; read, do not write."""
+        """Give the counts so far; read, do not write."""
         counts = self._socket.statistics
         counts.skipped = self._feed.skipped
         return counts
 
     def wait_info(self) -> SourceInfo:
-        """What the pictures are like, as soon as that is known.
+        """Give what the pictures are like, as soon as that is known.
 
         Raises:
             StreamTimeoutError: nothing came in time.
@@ -77,7 +77,7 @@ class Receiver:
         return source_info(self._socket.header, self._socket.name)
 
     def get(self, patience: Callable[[], bool] = lambda: True) -> ReceivedFrame | None:
-        """The next frame, or None at the end of the stream, or when `patience` says False.
+        """Give the next frame, or None at the end of the stream, or when `patience` says False.
 
         Raises:
             StreamTimeoutError: nothing came in time.
@@ -132,7 +132,7 @@ class _Feed(Protocol):
     def skipped(self) -> int: ...
 
     def get(self) -> Item | End | None:
-        """A frame, `END`, or None if there was neither for a short while."""
+        """Give a frame, `END`, or None if there was neither for a short while."""
 
     def close(self) -> None:
         """Stop, from any thread or a signal handler."""

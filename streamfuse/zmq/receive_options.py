@@ -37,7 +37,7 @@ _PARSERS: Parsers = {
 
 
 def receive_settings(endpoint: Endpoint, **given: Any) -> ReceiveSettings:
-    """How to receive from an endpoint.
+    """Tell how to receive from an endpoint.
 
     Args:
         endpoint: its options go before what is given.

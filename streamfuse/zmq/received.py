@@ -49,13 +49,13 @@ class ReceivedFrame(FusedFrame):
         return time.time() - self.published_at
 
     def rgb(self, out: Pixels | None = None) -> Pixels:
-        """As `FusedFrame.rgb`; what came as R'G'B' is given as it came, and may be read-only."""
+        """Do as `FusedFrame.rgb`; what came as R'G'B' is given as it came, and may be read-only."""
         if self._rgb is None:
             return FusedFrame.rgb(self, out)
         return self._rgb if out is None else copied_rgb(self._rgb, out=out)
 
     def bgr(self, out: Pixels | None = None) -> Pixels:
-        """As `FusedFrame.bgr`."""
+        """Do as `FusedFrame.bgr`."""
         if self._rgb is None:
             return FusedFrame.bgr(self, out)
         return copied_rgb(self._rgb, blue_first=True, out=out)

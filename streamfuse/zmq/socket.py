@@ -31,7 +31,7 @@ _KEEPALIVE_SECONDS = {"idle": 5, "intvl": 2, "cnt": 3}  # a pulled cable is noti
 
 
 def make_socket(context: zmq.SyncContext, endpoint: Endpoint, *, hwm: int, max_bytes: int) -> zmq.SyncSocket:
-    """A socket that is not bound or connected yet.
+    """Give a socket that is not bound or connected yet.
 
     Args:
         context: to make it in.
@@ -100,7 +100,7 @@ class LinkCounts:
 
     @property
     def peers(self) -> int:
-        """How many are connected now."""
+        """Tell how many are connected now."""
         return self.connects + self.denied + self.mismatched + self.failed - self.disconnects
 
 

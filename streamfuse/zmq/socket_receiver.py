@@ -96,7 +96,7 @@ class SocketReceiver:
 
     @property
     def statistics(self) -> ReceiverStatistics:
-        """The counts so far."""
+        """Give the counts so far."""
         counts, links = self._statistics, self._links
         counts.undecodable = self._decoder.undecodable
         counts.connects, counts.disconnects = links.connects, links.disconnects
@@ -105,7 +105,7 @@ class SocketReceiver:
 
     @property
     def name(self) -> str:
-        """What to call the stream in messages."""
+        """Give what to call the stream in messages."""
         return self._endpoint.address
 
     def next(self) -> Arrived | End | None:
@@ -126,7 +126,7 @@ class SocketReceiver:
         return item
 
     def decode(self, arrived: Arrived) -> ReceivedFrame | None:
-        """The frame; None if it is damaged, or needs one that was lost.
+        """Give the frame; None if it is damaged, or needs one that was lost.
 
         Raises:
             WireError: it is damaged, and `strict` is set.
@@ -150,7 +150,7 @@ class SocketReceiver:
             self._context.destroy(linger=0)
 
     def check_silence(self, asked: float) -> None:
-        """Whether somebody who has waited since `asked` (`time.monotonic()`) has waited too long.
+        """Tell whether somebody who has waited since `asked` (`time.monotonic()`) has waited too long.
 
         Raises:
             StreamTimeoutError, StreamAccessError: so it is, with what is known of the reason.
@@ -189,7 +189,7 @@ class SocketReceiver:
         self._socket, self._monitor = socket, monitor
 
     def _read(self) -> list[memoryview]:
-        """One message; parts beyond the limit are read and forgotten."""
+        """Give one message; parts beyond the limit are read and forgotten."""
         parts: list[memoryview] = []
         more = True
         while more:

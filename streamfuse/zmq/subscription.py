@@ -110,12 +110,12 @@ class Subscription(Closable):
 
     @property
     def warnings(self) -> list[str]:
-        """A sentence for each thing the user should know."""
+        """Give a sentence for each thing the user should know."""
         return self._receiver.warnings
 
     @property
     def info(self) -> SourceInfo:
-        """What the frames are like; waits until the publisher says so."""
+        """Give what the frames are like; waits until the publisher says so."""
         return self._receiver.wait_info()
 
     def __iter__(self) -> Iterator[ReceivedFrame]:
@@ -128,7 +128,7 @@ class Subscription(Closable):
         return frame
 
     def get(self, seconds: float = math.inf) -> ReceivedFrame | None:
-        """The next frame; None if it does not come within so many seconds, or at the end (then this is `closed`).
+        """Give the next frame; None if it does not come within so many seconds, or at the end (then this is `closed`).
 
         Raises:
             StreamTimeoutError, StreamAccessError, WireError: as while iterating.
@@ -145,7 +145,7 @@ class Subscription(Closable):
 
     @property
     def closed(self) -> bool:
-        """Whether the stream has ended, or nobody wants more of it."""
+        """Tell whether the stream has ended, or nobody wants more of it."""
         return self._closed.is_set()
 
     def close(self) -> None:
@@ -209,7 +209,7 @@ class AsyncSubscription:
 
 
 def _in_thread(get: Callable[[], ReceivedFrame | None]) -> Future[ReceivedFrame | None]:
-    """The result of `get`, which a daemon thread waits for: Python does not wait for it when it ends."""
+    """Give the result of `get`, which a daemon thread waits for: Python does not wait for it when it ends."""
     future: Future[ReceivedFrame | None] = Future()
     future.set_running_or_notify_cancel()  # from now on it cannot be cancelled
 

@@ -42,7 +42,7 @@ _PARSERS: Parsers = {
 def open_publisher(
     target: str, info: SourceInfo, *, rate: Fraction | None = None, content: Content = "fused"
 ) -> ZmqSink:
-    """A sink for an endpoint with its options, such as `zmq+pub://127.0.0.1:5556?encoding=jpeg`.
+    """Open a sink for an endpoint with its options, such as `zmq+pub://127.0.0.1:5556?encoding=jpeg`.
 
     Raises:
         UsageError, OutputError, EncoderError: as the message says.
@@ -117,17 +117,17 @@ class ZmqSink(Drain[FusedFrame | Frame]):
 
     @property
     def live(self) -> bool:
-        """Whether frames are left out for the slow (pub), in place of waiting for them (push)."""
+        """Tell whether frames are left out for the slow (pub), in place of waiting for them (push)."""
         return self._endpoint.live
 
     @property
     def subscribers(self) -> int:
-        """How many listen now (pub); one that subscribes twice counts twice."""
+        """Tell how many listen now (pub); one that subscribes twice counts twice."""
         return self._publisher.subscribers
 
     @property
     def ready(self) -> bool:
-        """Whether the last frame was taken by somebody; always for pub, which never knows."""
+        """Tell whether the last frame was taken by somebody; always for pub, which never knows."""
         return self._taken
 
     @property
@@ -204,7 +204,7 @@ class ZmqSink(Drain[FusedFrame | Frame]):
             self._publisher.close()
 
     def _is_wanted(self) -> bool:
-        """Whether there may be somebody for a frame; else it is not even encoded."""
+        """Tell whether there may be somebody for a frame; else it is not even encoded."""
         if self.live:
             return self._publisher.subscribers > 0
         self._taken = self._settings.late == "wait" or self._publisher.links.peers > 0

@@ -21,7 +21,7 @@ _DEFAULT_SETTINGS = ReceiveSettings()
 
 
 def open_stream(spec: str) -> ZmqSource:
-    """A source for an endpoint such as `zmq://192.168.1.5:5556?timeout=60` or `zmq+pull+ipc:///tmp/frames`.
+    """Open a source for an endpoint such as `zmq://192.168.1.5:5556?timeout=60` or `zmq+pull+ipc:///tmp/frames`.
 
     Options: topic, timeout (seconds, or none), hwm, max_age (seconds, or none), server and keys (files), max_pixels.
 
@@ -65,11 +65,11 @@ class ZmqSource(Source):
 
     @property
     def statistics(self) -> ReceiverStatistics:
-        """What was received, lost and refused so far."""
+        """Give what was received, lost and refused so far."""
         return self._receiver.statistics
 
     def __iter__(self) -> Iterator[Frame]:
-        """The frames until the end of the stream; ends soon after `close`."""
+        """Give the frames until the end of the stream; ends soon after `close`."""
         last: Fraction | None = None
         while (received := self._receiver.get(lambda: not self._stopped.is_set())) is not None:
             self._check_alike(received)

@@ -51,7 +51,7 @@ def copied(source_path, path, frames=None):
     """What a run makes of a file, its pictures left as they are: its source and its sink."""
     with VideoFileSource(source_path, frames=frames) as source:
         info = source.info
-        with VideoFileSink(path, info, preset="ultrafast") as sink:
+        with VideoFileSink(path, info, speed="ultrafast") as sink:
             for frame in source:
                 sink.write(
                     FusedFrame(

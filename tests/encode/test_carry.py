@@ -21,7 +21,7 @@ def carried(source_path, path, **options):
     """A film with its pictures as they are: the sink, closed."""
     with VideoFileSource(source_path) as source:
         info = source.info
-        with VideoFileSink(path, info, preset="ultrafast", **options) as sink:
+        with VideoFileSink(path, info, speed="ultrafast", **options) as sink:
             for frame in source:
                 sink.write(fused(info, frame.planes, frame.index, frame.pts))
     return sink

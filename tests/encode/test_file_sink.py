@@ -150,7 +150,7 @@ def test_audio_is_copied_byte_by_byte_with_its_offset(tmp_path, media_name, name
     media = make_media(tmp_path / media_name, audio_start=audio_start)
     with VideoFileSource(media) as source:
         info, frames = source.info, list(source)
-        sink = VideoFileSink(tmp_path / name, info, preset="ultrafast")
+        sink = VideoFileSink(tmp_path / name, info, speed="ultrafast")
         write(sink, [fused(info, frame.planes, frame.index, frame.pts) for frame in frames])
     before, after = packets(media, "audio"), packets(tmp_path / name, "audio")
     assert [data for _, data in after] == [data for _, data in before]
@@ -204,7 +204,7 @@ sys.path.insert(0, {here!r})
 from fused_frames import clip, source_info
 from streamfuse.encode.video_sink import VideoFileSink
 info = source_info()
-sink = VideoFileSink({path!r}, info, preset="ultrafast")
+sink = VideoFileSink({path!r}, info, speed="ultrafast")
 for frame in clip(info, 150):
     sink.write(frame)
 print("written", flush=True)

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from networks import random_network
 from pictures import exposures
 
+from streamfuse.core import values
 from streamfuse.errors import UsageError, WeightsError
 from streamfuse.fusion.fuser import LcndrFuser, MertensFuser, chroma_weights, create_fuser
 from streamfuse.fusion.models import NETWORKS, save_weights
 from streamfuse.fusion.pyramid_settings import MAX_RAISE
 
-FUSERS = (*NETWORKS, "mertens")
+FUSERS = [name for name in values.FUSERS if name not in values.TONE_MAPS]
 
 
 @pytest.fixture(scope="module")

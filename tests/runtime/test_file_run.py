@@ -14,7 +14,7 @@ from streamfuse.synthetic.sample_source import SampleSource
 def clip(tmp_path):
     source = SampleSource(96, 64, 4)
     path = tmp_path / "clip.mkv"
-    with open_sink(path, source.info, preset="ultrafast") as sink:
+    with open_sink(path, source.info, speed="ultrafast") as sink:
         for f in source:
             sink.write(FusedFrame(f.planes, f.bits, f.subsampling, f.color, f.pts, f.time_base, f.index))
     return path

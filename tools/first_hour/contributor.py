@@ -1,4 +1,4 @@
-"""The contributor: a clone, its tests, a camera driver and a metric by the recipes of docs/frame.md.
+"""The contributor: a clone, its tests, then a camera driver, a fuser, an output and a metric by docs/extending.md.
 
     python tools/first_hour/run.py contributor
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from inputs import write_film
 from walk import ROOT, Walk, block_of, stands_in
 
-CONTRIBUTING, FRAME = "CONTRIBUTING.md", "docs/frame.md"
+CONTRIBUTING, EXTENDING = "CONTRIBUTING.md", "docs/extending.md"
 _NOT_CLONED = (".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "build", "*.egg-info", "*.mp4")
 
 
@@ -44,6 +44,7 @@ def main() -> None:
     )
 
     _driver(walk, clone, python)
+    _fuser_and_output(walk, clone, python)
     _metric(walk, clone, python)
     walk.end()
 
@@ -59,7 +60,7 @@ def _run(walk: Walk, clone: Path, text: str, words: list[str | Path]) -> str:
 
 def _driver(walk: Walk, clone: Path, python: Path) -> None:
     """A module beside the others, and its name in `_DRIVERS`."""
-    page = (ROOT / FRAME).read_text(encoding="utf-8")
+    page = (ROOT / EXTENDING).read_text(encoding="utf-8")
     walk.see("the recipe names the one place", "`_DRIVERS` of [`camera/open.py`]" in page)
     with walk.step("a camera driver, by the recipe"):
         shutil.copy(
@@ -83,9 +84,46 @@ def _driver(walk: Walk, clone: Path, python: Path) -> None:
     walk.see("the clone's code ran", str(clone) in shown.stdout, shown.stdout)
 
 
+def _fuser_and_output(walk: Walk, clone: Path, python: Path) -> None:
+    """A fuser in `create_fuser` and `FUSERS`, and an output that is a line of `_OUTPUTS`."""
+    page = (ROOT / EXTENDING).read_text(encoding="utf-8")
+    for place in ("`FUSERS` ([`core/values.py`]", "a branch in `create_fuser`", "a line of `_OUTPUTS`"):
+        walk.see("the recipes name the places", place in page, place)
+    package = clone / "streamfuse"
+    with walk.step("a fuser and an output, by the recipes"):
+        shutil.copy(clone / "examples" / "own_fuser" / "plain_mean.py", package / "fusion" / "plain_mean.py")
+        _replace(package / "core" / "values.py", '"mertens", *TONE_MAPS', '"mertens", "mean", *TONE_MAPS')
+        _add_below(
+            package / "fusion" / "fuser.py",
+            "    name = None if name is None else str(name)",
+            '    if name == "mean":\n'
+            "        from streamfuse.fusion.plain_mean import make\n\n"
+            "        return make(device)",
+        )
+        _add_below(
+            package / "runtime" / "live_sinks.py",
+            "_OUTPUTS = (",
+            '    LiveOutput(("again:",), lambda name: None, lambda name, info, options: NullSink()),',
+        )
+        _add_below(
+            package / "runtime" / "live_sinks.py",
+            "from streamfuse.core.protocols import Sink, SourceInfo",
+            "from streamfuse.encode.null_sink import NullSink",
+        )
+        command = ["fuse", "sample:?size=64x48&frames=4", "-o", "again:", "--fuser", "mean", "--json"]
+        done = subprocess.run(
+            [python, "-m", "streamfuse", *command], capture_output=True, text=True, check=False, timeout=300
+        )
+    walk.see("it runs", done.returncode == 0, done.stderr)
+    walk.see(
+        "four frames by that fuser",
+        [json.loads(done.stdout)[key] for key in ("frames_out", "fuser")] == [4, "mean"],
+    )
+
+
 def _metric(walk: Walk, clone: Path, python: Path) -> None:
     """The lines that the recipe shows, in the one place that it names."""
-    recipe = block_of(FRAME, "Measure(")
+    recipe = block_of(EXTENDING, "Measure(")
     with walk.step("a metric, by the recipe"):
         place = clone / "streamfuse" / "lab" / "evaluate" / "frame_measures.py"
         _add_below(place, "MEASURES: Mapping[str, Measure] = {", recipe.rstrip())
@@ -108,6 +146,14 @@ def _add_below(file: Path, line: str, text: str) -> None:
     if old.count(f"{line}\n") != 1:
         sys.exit(f"contributor: {file} has no line {line!r} (any more): the recipe leads nowhere.")
     file.write_text(old.replace(f"{line}\n", f"{line}\n{text}\n"), encoding="utf-8")
+
+
+def _replace(file: Path, old: str, new: str) -> None:
+    """Put one text in the place of another."""
+    text = file.read_text(encoding="utf-8")
+    if text.count(old) != 1:
+        sys.exit(f"contributor: {file} has not one {old!r}: the recipe leads nowhere.")
+    file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 if __name__ == "__main__":

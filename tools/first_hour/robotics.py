@@ -16,7 +16,7 @@ import numpy.typing as npt
 from inputs import write_film
 from walk import ROOT, Walk, block_of, free_port
 
-README, ZMQ, FRAME = "README.md", "docs/zmq.md", "docs/frame.md"
+README, ZMQ, EXTENDING = "README.md", "docs/zmq.md", "docs/extending.md"
 FRAMES = 24
 PUBLISH = "streamfuse publish clip.mov --to tcp://127.0.0.1:5556"
 SUBSCRIBE = "streamfuse subscribe tcp://127.0.0.1:5556"
@@ -72,7 +72,7 @@ def _opencv(walk: Walk, swap: dict[str, str]) -> None:
 def _own_camera(walk: Walk) -> None:
     """A driver in a package of one's own is found where it is installed."""
     folder = ROOT / "examples" / "own_camera"
-    points = block_of(FRAME, "streamfuse.cameras").splitlines()[:2]
+    points = block_of(EXTENDING, "streamfuse.cameras").splitlines()[:2]
     walk.see(
         "the page and the example say the same", "\n".join(points) in (folder / "pyproject.toml").read_text()
     )

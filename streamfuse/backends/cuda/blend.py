@@ -148,7 +148,7 @@ def blend_reference(
     extra: int,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """What `blend` does, in torch."""
+    """Do what `blend` does, in torch."""
     height, width = lumas.shape[-2:]
     levels = extra + len(exponents)
     stack = _normalised(lumas, coding, dtype)

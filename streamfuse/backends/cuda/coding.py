@@ -40,7 +40,7 @@ class Coding:
 
 
 def coding(bits: int, color: ColorInfo, height: int) -> Coding:
-    """The coding of a picture of `height` lines; the other arguments as in `Frame`."""
+    """Give the coding of a picture of `height` lines; the other arguments as in `Frame`."""
     black, white = luma_range(bits, color.full_range)
     neutral, half = chroma_range(bits, color.full_range)
     kr, kb = color.luma_coefficients(height)

@@ -40,7 +40,7 @@ class Cost:
 
 
 def counted(height: int, width: int, code_bytes: int, preset: Preset, fuser: LcndrFuser) -> Cost:
-    """The cost of a 4:2:0 frame.
+    """Give the cost of a 4:2:0 frame.
 
     Args:
         height, width: of luma.

@@ -20,7 +20,7 @@ def unknown(own: Tensor, trust: Tensor) -> Tensor:
 
 
 def clipped(rgb: Tensor) -> Tensor:
-    """How far R'G'B' (3, h, w), in the brighter exposure's scale, are clipped all three, and some only: (2, h, w)."""
+    """Tell how far R'G'B' (3, h, w), in the brighter scale, are clipped all three, and some only: (2, h, w)."""
     white = _clips(rgb.amin(0))
     return torch.stack([white, _clips(rgb.amax(0)) - white])
 

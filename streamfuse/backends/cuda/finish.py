@@ -36,7 +36,7 @@ def pack_luma(
 def pack_luma_reference(
     fused: Tensor, coding: Coding, dither: bool, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """What `pack_luma` does, in torch: floats that hold whole codes."""
+    """Do what `pack_luma` does, in torch: floats that hold whole codes."""
     codes = fused.to(dtype).clamp(0, 1) * coding.luma_range + coding.black
     return _packed(codes, coding.black, coding.black + coding.luma_range, dither)
 
@@ -87,7 +87,7 @@ def fuse_chroma_reference(
     dither: bool,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """What `fuse_chroma` does, in torch: floats that hold whole codes."""
+    """Do what `fuse_chroma` does, in torch: floats that hold whole codes."""
     size = (chroma.shape[2], chroma.shape[3])
     luma = area((lumas.to(dtype) * coding.scale + coding.offset).clamp(0, 1), size)
     target = area(fused.to(dtype), size).clamp(0, 1)

@@ -88,7 +88,7 @@ def search(sources: Tensor, targets: Tensor, start: Tensor, launcher: Launcher |
 
 
 def search_reference(sources: Tensor, targets: Tensor, start: Tensor) -> Tensor:
-    """What `search` does, in torch, in the dtype of its arguments."""
+    """Do what `search` does, in torch, in the dtype of its arguments."""
     rows, columns = sources.shape[-2:]
     y, x = (
         _patch_pixels(side, count, sources)
@@ -177,7 +177,7 @@ def densify(sources: Tensor, targets: Tensor, patches: Tensor, launcher: Launche
 
 
 def densify_reference(sources: Tensor, targets: Tensor, patches: Tensor) -> Tensor:
-    """What `densify` does, in torch."""
+    """Do what `densify` does, in torch."""
     rows, columns = sources.shape[-2:]
     x, y = grid(rows, columns, sources)
     at_y = torch.arange(rows, device=sources.device) // STRIDE
@@ -193,7 +193,7 @@ def densify_reference(sources: Tensor, targets: Tensor, patches: Tensor) -> Tens
 
 
 def refine(sources: Tensor, targets: Tensor, flow: Tensor, launcher: Launcher | None, warps: int) -> Tensor:
-    """The field (B, 2, h, w) after `warps` rounds of variational refinement."""
+    """Give the field (B, 2, h, w) after `warps` rounds of variational refinement."""
     for _ in range(warps):
         seen = look_along(targets, flow, launcher)
         system = linearise(sources, seen, flow, launcher)
@@ -203,7 +203,7 @@ def refine(sources: Tensor, targets: Tensor, flow: Tensor, launcher: Launcher | 
 
 
 def look_along(targets: Tensor, flow: Tensor, launcher: Launcher | None = None) -> Tensor:
-    """The targets (B, h, w) seen from where the field starts."""
+    """Give the targets (B, h, w) seen from where the field starts."""
     batch, rows, columns = targets.shape
     if launcher is None:
         x, y = grid(rows, columns, targets)
@@ -214,7 +214,7 @@ def look_along(targets: Tensor, flow: Tensor, launcher: Launcher | None = None) 
 
 
 def linearise(sources: Tensor, seen: Tensor, flow: Tensor, launcher: Launcher | None = None) -> Tensor:
-    """The linear system of a refinement, (B, 6, h, w): a11, a12, a22, c1, c2 and the smoothness weight."""
+    """Give the linear system of a refinement, (B, 6, h, w): a11, a12, a22, c1, c2 and the smoothness weight."""
     if launcher is None:
         return linearise_reference(sources, seen, flow)
     batch, rows, columns = sources.shape
@@ -225,7 +225,7 @@ def linearise(sources: Tensor, seen: Tensor, flow: Tensor, launcher: Launcher | 
 
 
 def linearise_reference(sources: Tensor, seen: Tensor, flow: Tensor) -> Tensor:
-    """What `linearise` does, in torch."""
+    """Do what `linearise` does, in torch."""
     ix, iy, ixx, ixy, iyy = _derivatives(0.5 * (sources + seen))
     z = seen - sources
     zx, zy, *_ = _derivatives(z)
@@ -267,7 +267,7 @@ def _forward(flow: Tensor) -> Tensor:
 
 
 def relax(flow: Tensor, system: Tensor, launcher: Launcher | None = None) -> Tensor:
-    """The field after STEPS Jacobi iterations."""
+    """Give the field after STEPS Jacobi iterations."""
     if launcher is None:
         return relax_reference(flow, system)
     batch, _, rows, columns = flow.shape
@@ -278,7 +278,7 @@ def relax(flow: Tensor, system: Tensor, launcher: Launcher | None = None) -> Ten
 
 
 def relax_reference(flow: Tensor, system: Tensor) -> Tensor:
-    """What `relax` does, in torch."""
+    """Do what `relax` does, in torch."""
     a11, a12, a22, c1, c2, smooth = system.unbind(1)
     across = 0.5 * (smooth[..., 1:] + smooth[..., :-1])
     down = 0.5 * (smooth[..., 1:, :] + smooth[..., :-1, :])

@@ -46,7 +46,7 @@ class DeviceFrame:
 
     @property
     def peak(self) -> Tensor:
-        """The largest of R', G' and B', (h, w): the first to clip."""
+        """Give the largest of R', G' and B', (h, w): the first to clip."""
         return self.small if self.rgb is None else self.rgb.amax(0)
 
     def brightened(self, tone: Tone) -> Tensor:
@@ -89,7 +89,7 @@ class Uploader:
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def __call__(self, frame: Frame, size: tuple[int, int]) -> DeviceFrame:
-        """The frame on the device, reduced to `size` (rows, columns) as well."""
+        """Give the frame on the device, reduced to `size` (rows, columns) as well."""
         if self._stream is None:
             return self._prepare(frame, size)
         main = torch.cuda.current_stream(self._device)
@@ -119,7 +119,7 @@ class Uploader:
         return DeviceFrame(frame, luma, chroma, how, small, rgb, host, tiles, ready)
 
     def _upload(self, planes: tuple[Plane, ...]) -> Tensor:
-        """All planes in one piece of memory, by one copy to the device."""
+        """Give all planes in one piece of memory, by one copy to the device."""
         count = sum(plane.size for plane in planes)
         kind = torch.uint8 if planes[0].dtype == np.uint8 else torch.uint16
         # Torch keeps pinned memory that is given back, and gives it out again once its copies are done.

@@ -27,7 +27,7 @@ class Graphed:
         self._recorded: dict[tuple[torch.Size, ...], _Recording] = {}
 
     def __call__(self, *arguments: Tensor) -> Sequence[Tensor]:
-        """What the function gives for these arguments."""
+        """Give what the function gives for these arguments."""
         if not self._enabled or arguments[0].device.type != "cuda":
             return self._function(*arguments)
         key = tuple(a.shape for a in arguments)

@@ -33,14 +33,14 @@ class Launcher(Protocol):
 
 
 def source(file: str) -> str:
-    """The text of a kernel file, complete: what all kernels share comes first."""
+    """Give the text of a kernel file, complete: what all kernels share comes first."""
     folder = resources.files("streamfuse.backends.cuda")
     shared, own = ((folder / name).read_text(encoding="utf-8") for name in ("common.cuh", f"{file}.cu"))
     return f'#line 1 "common.cuh"\n{shared}\n#line 1 "{file}.cu"\n{own}'
 
 
 def blocks(rows: int, columns: int, planes: int = 1, tile: tuple[int, int] = (BLOCK[1], BLOCK[0])) -> Grid:
-    """A grid that covers (planes, rows, columns) by tiles of (rows, columns)."""
+    """Give a grid that covers (planes, rows, columns) by tiles of (rows, columns)."""
     return -(-columns // tile[1]), -(-rows // tile[0]), planes
 
 
@@ -68,7 +68,7 @@ class CupyLauncher:
     def __call__(
         self, file: str, kernel: str, grid: Grid, block: Grid, arguments: Sequence[Argument]
     ) -> None:
-        """As `Launcher`, on torch's current stream."""
+        """Do as `Launcher`, on torch's current stream."""
         stream = torch.cuda.current_stream(self._device).cuda_stream
         with self._cupy.cuda.Device(self._index), self._cupy.cuda.ExternalStream(stream, self._index):
             self._function(file, kernel)(grid, block, tuple(_plain(a) for a in arguments))
@@ -92,7 +92,7 @@ def _plain(argument: Argument) -> Any:
 
 @functools.cache
 def launcher_for(device: torch.device) -> Launcher | None:
-    """What starts kernels on this device; None = use the torch references (no GPU, or CuPy does not work)."""
+    """Give what starts kernels on this device; None = use the torch references (no GPU, or CuPy does not work)."""
     return CupyLauncher(device) if device.type == "cuda" and cupy_problem() is None else None
 
 

@@ -56,7 +56,7 @@ class DeviceLeveller:
 
 
 def _step(before: Tensor, now: Tensor, flow: Tensor) -> Tensor:
-    """How much brighter a picture is than another one, in the median of what shows in both, along the motion there."""
+    """Tell how much brighter a picture is than another, in the median of what shows in both, along the motion."""
     rows, columns = now.shape
     moved = area(flow, (rows, columns))
     x, y = grid(rows, columns, now)
@@ -66,7 +66,7 @@ def _step(before: Tensor, now: Tensor, flow: Tensor) -> Tensor:
 
 
 def alternation(steps: Tensor) -> Tensor:
-    """As `streamfuse.temporal.level.alternation`, of enough steps (n,); one value."""
+    """Do as `streamfuse.temporal.level.alternation`, of enough steps (n,); one value."""
     pairs = (steps[1:] + steps[:-1]) * 0.5
     mean, doubt = pairs.mean(), pairs.std() * rule.threshold(len(pairs))
     sure = mean.abs() > doubt.clamp_min(rule.MIN_CHANGE)
@@ -75,7 +75,7 @@ def alternation(steps: Tensor) -> Tensor:
 
 
 def turned(means: Tensor) -> Tensor:
-    """As `streamfuse.temporal.level.turned`, of enough means (n,); one value."""
+    """Do as `streamfuse.temporal.level.turned`, of enough means (n,); one value."""
     one, two, three = means.diff()
     bend = (three - two).abs() * 0.25
     sure = (one * two < 0) & (two * three < 0) & (bend > rule.MIN_CHANGE) & (bend <= rule.MAX_TURN)

@@ -16,7 +16,7 @@ from streamfuse.backends.cuda.sampling import area, grid, linear, sample
 
 
 def halfway(flow: Tensor, fraction: float) -> tuple[Tensor, Tensor]:
-    """As `streamfuse.align.flow.halfway`: the fields of an instant between two pictures towards each."""
+    """Do as `streamfuse.align.flow.halfway`: the fields of an instant between two pictures towards each."""
     x, y = grid(flow.shape[-2], flow.shape[-1], flow)
     seen = flow
     for _ in range(2):
@@ -25,7 +25,7 @@ def halfway(flow: Tensor, fraction: float) -> tuple[Tensor, Tensor]:
 
 
 def usable(bright_scale: Tensor, low: float, high: float) -> Tensor:
-    """Where a picture (h, w) in the scale of the brighter exposure can be matched; noise floor from `low` to `high`."""
+    """Tell where a picture (h, w) in the brighter scale can be matched; noise floor from `low` to `high`."""
     above = (bright_scale - low) / max(high - low, 1e-3)
     below = (rule.CLIPPING[1] - bright_scale) / (rule.CLIPPING[1] - rule.CLIPPING[0])
     share = box(torch.minimum(above, below).clamp(0, 1), 15)
@@ -57,7 +57,7 @@ def combined(
 
 
 def _disagreement(lumas: Tensor, flows: Tensor, launcher: Launcher | None) -> Tensor:
-    """How differently two frames of one exposure show what is at each pixel, (h, w)."""
+    """Tell how differently two frames of one exposure show what is at each pixel, (h, w)."""
     first, second = look_along(lumas, flows.contiguous(), launcher)
     return box((first - second).abs(), 9)
 

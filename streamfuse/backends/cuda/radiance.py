@@ -62,7 +62,7 @@ class DeviceRadiance(Stage[Bracket, FusedFrame]):
 
     @torch.inference_mode()
     def push(self, item: Bracket) -> Iterable[FusedFrame]:
-        """One in, one out.
+        """Give one for one.
 
         Raises:
             DeviceError: the device has too little memory.
@@ -83,7 +83,7 @@ class DeviceRadiance(Stage[Bracket, FusedFrame]):
 
 
 def _picked(aligned: DeviceBracket) -> list[tuple[Plane, ...]]:
-    """As `radiance_scale.picked`."""
+    """Do as `radiance_scale.picked`."""
     lumas, size = aligned.lumas, tuple(aligned.lumas.shape[1:])
     stacks = [lumas] if aligned.chroma is None else [lumas, *aligned.chroma]
     planes = []
@@ -97,7 +97,7 @@ def _picked(aligned: DeviceBracket) -> list[tuple[Plane, ...]]:
 def merged(
     aligned: DeviceBracket, meaning: Meaning, coded: Rendering, keep: bool = False
 ) -> tuple[tuple[Plane, ...], Map | None]:
-    """As `fusion.radiance.merged`, of exposures on a device; what is given is on the host."""
+    """Do as `fusion.radiance.merged`, of exposures on a device; what is given is on the host."""
     frame, lumas = aligned.bracket.reference, aligned.lumas[: len(meaning.gaps_ev)]
     light = _light(lumas, aligned.chroma, meaning, aligned)
     planes = _coded(light, _placed(coded, lumas.device), coded.knee, frame.subsampling)
@@ -161,7 +161,7 @@ def _enlarged(plane: Tensor, size: tuple[int, ...], subsampling: tuple[int, int]
 
 
 def _unclipped(values: Tensor) -> Tensor:
-    """As `radiance_rows._unclipped`."""
+    """Do as `radiance_rows._unclipped`."""
     end, per = (float(one) for one in rule.FADE)
     part = ((end - values) * per).clamp(0, 1)
     return part * part * (3 - 2 * part)

@@ -35,7 +35,7 @@ class DeviceSecondLook:
         return flows + share * (others - flows)
 
     def misfit(self, flows: Tensor) -> Tensor:
-        """How badly the fields explain what is seen, (h, w) luma."""
+        """Tell how badly the fields explain what is seen, (h, w) luma."""
         one, other = self._seen(self._own, flows)
         off = (self._seen(self._raised, flows) - self._reference).abs().sum(0)
         return box((one - other).abs() + rule.AGAINST_REFERENCE * off, rule.WINDOW)
@@ -69,7 +69,7 @@ def _between(line: Tensor) -> Tensor:
 
 
 def _with_rest(flows: Tensor, rest: Tensor) -> Tensor:
-    """What is left of the motion, and from where that leads, the motion."""
+    """Give what is left of the motion, and from where that leads, the motion."""
     x, y = grid(flows.shape[-2], flows.shape[-1], flows)
     moved = [sample(flow, x + more[0], y + more[1]) for flow, more in zip(flows, rest, strict=True)]
     return rest + torch.stack(moved)

@@ -39,7 +39,7 @@ class Tables:
 
 
 def tables(curve: IntensityMapping, device: torch.device) -> Tables:
-    """All of a curve, on the device; kept for plain ratios, which come again and again."""
+    """Give all of a curve, on the device; kept for plain ratios, which come again and again."""
     return _ratio_tables(curve.gap_ev, device) if curve.exact and curve.neutral else _tables(curve, device)
 
 
@@ -57,7 +57,7 @@ def _tables(curve: IntensityMapping, device: torch.device) -> Tables:
 
 
 def tone(curve: IntensityMapping, to_brighter: bool, device: torch.device) -> Tone:
-    """One direction of a tone curve."""
+    """Give one direction of a tone curve."""
     table = curve.up if to_brighter else curve.down
     factor = 0.0 if not curve.exact else float(curve.factor if to_brighter else 1 / curve.factor)
     red, blue = curve.balance
@@ -66,7 +66,7 @@ def tone(curve: IntensityMapping, to_brighter: bool, device: torch.device) -> To
 
 
 def comparison(curve: IntensityMapping, device: torch.device) -> Comparison:
-    """What explains a difference between the two exposures of a curve."""
+    """Give what explains a difference between the two exposures of a curve."""
     lower, upper = curve.bounds()
     error = ghost.ROUGH_CURVE_ERROR if curve.rough else ghost.CURVE_ERROR
     return Comparison(

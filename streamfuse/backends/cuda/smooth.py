@@ -66,7 +66,7 @@ class DeviceSmoother:
 
     @property
     def newest(self) -> DeviceInstant | None:
-        """The instant that came last; None after `flush`."""
+        """Give the instant that came last; None after `flush`."""
         return self._window[-1][0] if self._window else None
 
     def flush(self) -> list[DeviceInstant]:
@@ -124,7 +124,7 @@ class DeviceSmoother:
         self._whole = [[-one for one in past] for past in self._whole]
 
     def _taken(self, cycle: int, number: int, near: Tensor, whole: Tensor, share: Tensor) -> Tensor:
-        """What alternates of map `number`: near each pixel, and of the whole picture where that is more."""
+        """Give what alternates of map `number`: near each pixel, and of the whole picture where that is more."""
         if cycle != 2:
             return near
         found = torch.zeros_like(near)
@@ -162,7 +162,7 @@ def _picture(instant: DeviceInstant) -> Tensor:
 
 
 def _sure(here: Tensor, sides: Sequence[_Neighbour]) -> Tensor:
-    """How surely the motion was followed, 0..1, (h, w) as the finest map."""
+    """Tell how surely the motion was followed, 0..1, (h, w) as the finest map."""
     apart = torch.stack(
         [box((side.places.look(side.picture) - here).abs(), rule.SEEN).amax(0) for side in sides]
     )
@@ -179,7 +179,7 @@ def _least(deviations: Sequence[Tensor]) -> Tensor:
 
 
 def _without(own: Tensor, taken: Tensor) -> Tensor:
-    """A map less half of what alternates; weights of all exposures (N, h, w) stay weights."""
+    """Give a map less half of what alternates; weights of all exposures (N, h, w) stay weights."""
     left = own - rule.ALTERNATION * taken
     if own.ndim == 2:
         return left

@@ -134,7 +134,7 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
 
     @torch.inference_mode()
     def flush(self) -> Iterable[FusedFrame]:
-        """The last instant, and all that is in the queue."""
+        """Give the last instant, and all that is in the queue."""
         if (newest := self._smoother.newest) is not None:
             with working_on(self._device, newest.aligned.bracket.reference):
                 for smoothed in self._smoother.flush():
@@ -207,7 +207,7 @@ class _Download:
         self._codes, self._untrusted = codes, untrusted
 
     def frame(self) -> FusedFrame:
-        """The fused frame; waits until it is there."""
+        """Give the fused frame; waits until it is there."""
         if self._event is not None:
             self._event.synchronize()
         bracket = self.instant.aligned.bracket
@@ -217,7 +217,7 @@ class _Download:
 
 
 def on_host(instant: DeviceInstant) -> WeighedBracket:
-    """All that a fused frame was made of but its motion, off the device; waits until it is there."""
+    """Give all that a fused frame was made of but its motion, off the device; waits until it is there."""
     aligned, maps = instant.aligned, instant.maps
     lumas = aligned.lumas.cpu().numpy()
     chroma = () if aligned.chroma is None else aligned.chroma.cpu().numpy()

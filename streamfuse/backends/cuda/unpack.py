@@ -71,7 +71,7 @@ def unpack(
 def unpack_reference(
     codes: Tensor, coding: Coding, size: tuple[int, int], gain: float, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """What `unpack` does, in torch."""
+    """Do what `unpack` does, in torch."""
     values = codes.to(dtype)
     if tuple(values.shape) != size:
         values = (area(values, size) + 0.5).floor()
@@ -117,7 +117,7 @@ def match(
 def match_reference(
     luma: Tensor, chroma: Tensor | None, tone: Tone, coding: Coding, dtype: torch.dtype = torch.float32
 ) -> tuple[Tensor, Tensor | None]:
-    """What `match` does, in torch."""
+    """Do what `match` does, in torch."""
     last = len(tone.table) - 1
     table = tone.table.to(dtype)
     position = ((luma.to(dtype) - coding.black) / coding.luma_range).clamp(0, 1) * last

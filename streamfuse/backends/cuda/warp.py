@@ -78,7 +78,7 @@ def synthesise_reference(
     cubic: bool,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """What `synthesise` does, in torch: floats that hold whole codes."""
+    """Do what `synthesise` does, in torch: floats that hold whole codes."""
     size = (own.shape[1], own.shape[2])
     seen = [_warped(side, size, scale, top, cubic, dtype) for side in sides]
     result = seen[0]
@@ -133,7 +133,7 @@ def compare(
     settings: Comparison,
     launcher: Launcher | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """How far S neighbours disagree with the reference, all in the brighter exposure's scale.
+    """Tell how far S neighbours disagree with the reference, all in the brighter exposure's scale.
 
     Args:
         here: (h, w) float32 luma of the reference at working size.
@@ -166,7 +166,7 @@ def compare_reference(
     settings: Comparison,
     dtype: torch.dtype = torch.float32,
 ) -> tuple[Tensor, Tensor]:
-    """What `compare` does, in torch."""
+    """Do what `compare` does, in torch."""
     own, seen = here.to(dtype).expand_as(there), there.to(dtype)
     if flows is not None:
         x, y = grid(here.shape[0], here.shape[1], seen)

@@ -20,7 +20,7 @@ class PassOn(Stage[Frame, FusedFrame]):
     """Decode + encode alone: what comes in goes out."""
 
     def push(self, item: Frame) -> Iterable[FusedFrame]:
-        """One in, one out."""
+        """Give one for one."""
         yield FusedFrame.of(item)
 
 
@@ -32,7 +32,7 @@ class _Pairwise(Stage[Frame, FusedFrame]):
         self._before: tuple[Plane, Bgr] | None = None
 
     def push(self, item: Frame) -> Iterable[FusedFrame]:
-        """One in, one out but for the first."""
+        """Give one for one but for the first."""
         stacked = np.concatenate([plane.reshape(-1) for plane in item.planes])
         bgr = cv2.cvtColor(stacked.reshape(-1, item.width), cv2.COLOR_YUV2BGR_I420)
         before, self._before = self._before, (item.luma, bgr)

@@ -97,7 +97,7 @@ def _parts(
 def _on_a_clip(
     plan: BenchPlan, size: tuple[int, int], folder: Path, ceiling: Ceiling, report: Callable[[str], None]
 ) -> Iterator[tuple[Part, Rows]]:
-    """The parts that measure a clip of one size; what they write meanwhile lies beside it."""
+    """Give the parts that measure a clip of one size; what they write meanwhile lies beside it."""
     named = _named(size)
     report(f"Making a clip of {named}")
     clip = make_clip(folder / f"{named}.mp4", size, plan.frames)
@@ -119,7 +119,7 @@ def _on_a_clip(
 
 def make_clip(path: Path, size: tuple[int, int], frames: int) -> Path:
     """Encode the built-in sample scene: an alternating clip."""
-    store(path, SampleSource(*size, frames), preset=SPEED)
+    store(path, SampleSource(*size, frames), speed=SPEED)
     return path
 
 
@@ -152,7 +152,7 @@ def ratios(figures: Figures) -> Rows:
 
 
 def _times(row: dict[str, Any], others: Sequence[dict[str, Any]], kind: str) -> dict[str, float]:
-    """A rate over those of the baselines; without those that were not measured."""
+    """Give a rate over those of the baselines; without those that were not measured."""
     rates = {other["method"]: other.get(kind) for other in others}
     return {
         name: round(row[kind] / rate, 2)
@@ -162,7 +162,7 @@ def _times(row: dict[str, Any], others: Sequence[dict[str, Any]], kind: str) -> 
 
 
 def read_figures(path: Path) -> Figures:
-    """What an earlier call wrote.
+    """Give what an earlier call wrote.
 
     Raises:
         UsageError: the file holds no figures.
@@ -190,7 +190,7 @@ def write_figures(figures: Figures, path: Path, old: Figures | None = None) -> F
 
 
 def _stages(clip: Path, preset: str, frames: int, ceiling: Ceiling) -> Rows:
-    """The stages alone; and those of tiny frames, whose time is that of the calls."""
+    """Time the stages alone; and those of tiny frames, whose time is that of the calls."""
     output, tiny = clip.with_name("out.mkv"), clip.with_name("tiny.mp4")
     if not tiny.exists():
         make_clip(tiny, _TINY, frames)
@@ -200,7 +200,7 @@ def _stages(clip: Path, preset: str, frames: int, ceiling: Ceiling) -> Rows:
 
 
 def _fusion(plan: BenchPlan, report: Callable[[str], None]) -> Rows:
-    """The fusion alone, of the largest size, beside other fusions."""
+    """Time the fusion alone, of the largest size, beside other fusions."""
     width, height = max(plan.sizes)
     methods = [(f"{PRESET_NETWORK[preset]}{PLANES}", (width, height)) for preset in plan.presets]
     if plan.baselines:

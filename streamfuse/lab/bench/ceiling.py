@@ -31,7 +31,7 @@ class Ceiling:
 
 
 def measure_ceiling() -> Ceiling:
-    """The best of a few tries, with torch on one thread."""
+    """Give the best of a few tries, with torch on one thread."""
     import torch
 
     source = np.ones(_COPY_BYTES, np.uint8)

@@ -132,7 +132,7 @@ def _measure(clip: Path, preset: str, output: Path) -> dict[str, Part]:
 
 
 def _part(watch: InterpreterWatch, work: Callable[[], Any]) -> tuple[Any, tuple[float, float, float]]:
-    """What the work gives; CPU seconds of all threads but the watch's, of this one, and with the interpreter held."""
+    """Give what the work gives, and CPU seconds: of all threads but the watch, of this one, and of the interpreter."""
     results: list[Any] = []
     began = time.process_time()
     held = watch.measure(lambda: results.append(work()))

@@ -110,7 +110,7 @@ def _state() -> int:
 
 
 def _places(words: Words) -> set[int]:
-    """Where CPython's state points at the thread that asks."""
+    """Tell where CPython's state points at the thread that asks."""
     thread = ctypes.pythonapi.PyThreadState_Get
     thread.restype = ctypes.c_void_p
     me = thread()

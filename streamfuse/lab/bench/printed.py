@@ -44,7 +44,7 @@ _COLUMNS: Mapping[str, tuple[str, Sequence[tuple[str, str, str]]]] = {
 
 
 def tables(figures: dict[str, Any]) -> Iterator[Table]:
-    """One table for each part that was measured."""
+    """Give one table for each part that was measured."""
     for part, (title, columns) in _COLUMNS.items():
         if rows := figures.get(part):
             cells = [tuple(how.format(row[key]) for _, key, how in columns) for row in rows]

@@ -100,7 +100,7 @@ def _measure(clip: Path, preset: str, output: Path) -> Shares:
 
 
 def _profiled(frames: Sequence[Frame], preset: str) -> tuple[list[FusedFrame], Counter[str]]:
-    """The fused frames, and own milliseconds per frame by kind of work.
+    """Give the fused frames, and own milliseconds per frame by kind of work.
 
     Labels are found once for many frames, so labelling and pairing are profiled by themselves, over all frames; the
     rest over those that come after a warm-up.
@@ -131,7 +131,7 @@ def _kinds(profile: cProfile.Profile, frames: int) -> Counter[str]:
 
 
 def _kind(function: Function, compiled: set[tuple[str, str]]) -> str:
-    """What a function that `cProfile` saw is; compiled ones have no file, or are compiled loops of this package."""
+    """Give the kind of a function that `cProfile` saw; compiled ones have no file, or are loops of this package."""
     path, _, name = function
     if path == "~":
         words = set(name.strip("{}<>").replace("'", " ").replace(".", " ").split())

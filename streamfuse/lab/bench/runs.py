@@ -76,7 +76,7 @@ def measure_runs(
 
 
 def measure_run(method: str, clip: Path, output: str) -> Run | None:
-    """One run; None where the method fails here. Arguments as of `measure_runs`."""
+    """Time one run; None where the method fails here. Arguments as of `measure_runs`."""
     began = time.perf_counter()
     found = in_own_process("streamfuse.lab.bench.runs", method, str(clip), output)
     seconds = time.perf_counter() - began
@@ -137,7 +137,7 @@ def _run_baseline(method: str, clip: str, output: str) -> tuple[Statistics, int]
 
     with open_source(clip) as source:
         info = source.info
-        sink = open_sink(output, info, overwrite=True, preset=None if output == NULL else SPEED)
+        sink = open_sink(output, info, overwrite=True, speed=None if output == NULL else SPEED)
         with sink:
             statistics = Pipeline(source, Line(method, BASELINE_STAGES[method]()), [sink]).run()
         return statistics, info.width * info.height

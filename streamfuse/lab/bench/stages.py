@@ -82,7 +82,7 @@ class Times:
 
 
 def measure_stages(clip: Path, preset: str, output: Path, ceiling: Ceiling) -> list[StageCost]:
-    """All stages over a clip, one after the other, with OpenCV and torch on one thread.
+    """Time all stages over a clip, one after the other, with OpenCV and torch on one thread.
 
     Args:
         clip: a video.
@@ -126,7 +126,7 @@ def one_thread() -> Iterator[None]:
 
 
 def chain_in_this_thread(preset: str) -> Chain:
-    """The chain of a preset on the CPU, with all of its work in the thread that asks."""
+    """Give the chain of a preset on the CPU, with all of its work in the thread that asks."""
     chain = build_chain(Config().with_overrides(preset=preset, device="cpu"))
     for named in chain.line.stages:
         if isinstance(named.stage, Aligner):
@@ -135,7 +135,7 @@ def chain_in_this_thread(preset: str) -> Chain:
 
 
 def decoded(clip: Path) -> tuple[SourceInfo, list[Frame], Times]:
-    """The frames of a clip, and the times of all threads for each."""
+    """Give the frames of a clip, and the times of all threads for each."""
     times = Times(time.process_time)
     frames: list[Frame] = []
     with open_source(clip) as source:
@@ -180,7 +180,7 @@ def written(frames: Sequence[FusedFrame], info: SourceInfo, output: str) -> Time
     """Write frames; the times of all threads for each. The CPU time is the mean of all frames."""
     times = Times(time.process_time)
     speed = SPEED if "://" not in output else None
-    with open_sink(output, info, preset=speed, overwrite=speed is not None) as sink:
+    with open_sink(output, info, speed=speed, overwrite=speed is not None) as sink:
         for frame in frames:
             times.of(partial(sink.write, frame))
         began = time.process_time()

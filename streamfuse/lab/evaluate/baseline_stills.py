@@ -34,17 +34,17 @@ def plain_mean(exposures: Sequence[Rgb]) -> Rgb:
 
 
 def darkest(exposures: Sequence[Rgb]) -> Rgb:
-    """The first exposure as it is."""
+    """Give the first exposure as it is."""
     return exposures[0]
 
 
 def brightest(exposures: Sequence[Rgb]) -> Rgb:
-    """The last exposure as it is."""
+    """Give the last exposure as it is."""
     return exposures[-1]
 
 
 def enfuse(exposures: Sequence[Rgb]) -> Rgb:
-    """The program `enfuse` with its defaults, through PNG files.
+    """Run the program `enfuse` with its defaults, through PNG files.
 
     Raises:
         OSError, subprocess.SubprocessError: it is not there, or fails.
@@ -65,7 +65,7 @@ def enfuse(exposures: Sequence[Rgb]) -> Rgb:
 
 
 def still_baselines() -> Mapping[str, StillFuse]:
-    """The baselines that work here, by name."""
+    """Give the baselines that work here, by name."""
     baselines: dict[str, StillFuse] = {"opencv-mertens": opencv_mertens}
     if shutil.which("enfuse"):
         baselines["enfuse"] = enfuse

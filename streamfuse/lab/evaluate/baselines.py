@@ -36,7 +36,7 @@ def as_taken(reference: Exposed, other: Exposed) -> Rgb:
 
 
 def align_mtb(reference: Exposed, other: Exposed) -> Rgb:
-    """One translation for the whole picture by median threshold bitmaps (Ward 2003)."""
+    """Move the whole picture by one translation, found by median threshold bitmaps (Ward 2003)."""
     # OpenCV crashes, or answers nonsense, where the coarsest level of its pyramid is under 4 pixels
     levels = int(np.log2(max(min(reference.rgb.shape[:2]) / 4, 1))) + 1
     aligner = cv2.createAlignMTB(max_bits=min(levels, 6))
@@ -70,7 +70,7 @@ def merge_mertens(exposures: Sequence[Rgb]) -> npt.NDArray[np.float32]:
 
 
 def _brighten(rgb: Rgb, ev: float) -> Rgb:
-    """The picture as `ev` more exposure would have given it: linear light times 2^ev, clipped."""
+    """Give the picture as `ev` more exposure would have given it: linear light times 2^ev, clipped."""
     if ev == 0:
         return rgb
     codes = np.arange(256) / 255

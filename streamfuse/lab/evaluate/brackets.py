@@ -106,7 +106,7 @@ def scores_of(name: str, pictures: Sequence[Rgb]) -> Iterator[BracketScore]:
 
 
 def line(score: BracketScore) -> str:
-    """One line for the terminal."""
+    """Give one line for the terminal."""
     return (
         f"{score.stack:20s} {score.exposures} over {score.span_ev:4.1f} EV, {100 * score.compared:3.0f} % compared; "
         f"longest {score.longest:8s} {score.method:10s}: light off by {100 * score.error:5.2f} %, "

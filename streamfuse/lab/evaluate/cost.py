@@ -56,7 +56,7 @@ def measure_cost(method: str, width: int = 1920, height: int = 1080, exposures: 
 
 
 def in_own_process(module: str, *arguments: str) -> dict[str, Any] | None:
-    """What a module prints as JSON when it is run; None where it fails or takes too long."""
+    """Give what a module prints as JSON when it is run; None where it fails or takes too long."""
     command = [sys.executable, "-m", module, *arguments]
     try:
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_TIMEOUT_S)
@@ -79,7 +79,7 @@ def synthetic_exposures(width: int, height: int, count: int, seed: int = 0) -> l
 
 
 def _call(method: str, pictures: Sequence[Rgb]) -> Callable[[], object]:
-    """The fusion of these pictures, ready to run."""
+    """Give the fusion of these pictures, ready to run."""
     from streamfuse.lab.evaluate.baseline_stills import still_baselines
 
     baselines = still_baselines()

@@ -17,7 +17,7 @@ _NEUTRAL = 128.0
 
 
 def deepfuse_color(fuse: StillFuse) -> StillFuse:
-    """The luma of `fuse` with the chroma of the exposures C_k, weighted by their own strength.
+    """Give the luma of `fuse` with the chroma of the exposures C_k, weighted by their own strength.
 
     C = sum_k |C_k - 128| C_k / sum_k |C_k - 128|, each plane for itself (Prabhakar et al., "DeepFuse", ICCV 2017);
     where all are neutral, so is the result. R'G'B' that leaves the gamut is clipped.

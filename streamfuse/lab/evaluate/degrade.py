@@ -78,7 +78,7 @@ class LongExposure(RadianceFrames):
 
 
 def coded(frames: Sequence[Frame]) -> list[tuple[Plane, ...]]:
-    """The planes of 8-bit 4:2:0 frames after H.264 at `BITS_PER_PIXEL`."""
+    """Give the planes of 8-bit 4:2:0 frames after H.264 at `BITS_PER_PIXEL`."""
     first = frames[0]
     height, width = first.luma.shape
     if first.bits != 8 or first.subsampling != (1, 1) or height % 2 or width % 2:

@@ -66,7 +66,7 @@ def scene_of(
     objects: int = 0,
     step: int = 1,
 ) -> RadianceFrames:
-    """The radiance that `film` films: a `VideoRadiance`, `HdrFolder` or `VirtualCamera`; arguments as there.
+    """Give the radiance that `film` films: a `VideoRadiance`, `HdrFolder` or `VirtualCamera`; arguments as there.
 
     Of a video or folder every `step`-th frame is taken: the same motion, faster.
     """

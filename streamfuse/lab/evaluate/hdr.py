@@ -60,7 +60,7 @@ class HdrTrial:
     told: bool = False
 
     def filmed(self) -> SimulatedClip:
-        """The clip as an alternating camera would have seen it."""
+        """Give the clip as an alternating camera would have seen it."""
         gaps = even_gaps(self.gap_ev, self.cycle)
         simulation = Simulation(gaps_ev=gaps, noise=self.noise, seed=self.seed, known_exposures=self.told)
         return film(self.clip, simulation, start=self.start, count=self.count, width=self.width)
@@ -90,7 +90,7 @@ def evaluate_hdr(
 
 
 def score_trial(trial: HdrTrial, presets: Sequence[Preset]) -> list[HdrScore]:
-    """The oracle merge, streamfuse at each preset, and the baselines."""
+    """Score the oracle merge, streamfuse at each preset, and the baselines."""
     clip, motion = trial.filmed(), Motion()
     oracle = [oracle_merge(clip, instant) for instant in range(clip.instants)]
 
@@ -111,7 +111,7 @@ def score_trial(trial: HdrTrial, presets: Sequence[Preset]) -> list[HdrScore]:
 
 
 def oracle_merge(clip: SimulatedClip, instant: int) -> Radiance:
-    """All exposures of one instant, merged with what is known of them; (H, W, 3), 1 = white of the darkest."""
+    """Give all exposures of one instant, merged with what is known of them; (H, W, 3), 1 = white of the darkest."""
     frames = clip.exposures(instant)
     like = frames[0]
     coded = rendering(HdrTarget(), like.color.primaries, 1.0)
@@ -144,7 +144,7 @@ def debevec(exposures: Sequence[Rgb], gaps_ev: Sequence[float], transfer: Transf
 
 
 def line(trial: HdrTrial, score: HdrScore) -> str:
-    """One line for the terminal."""
+    """Give one line for the terminal."""
     return (
         f"{trial.clip.name:12s} {trial.gap_ev:g} EV  {score.method:24s} PSNR-mu {score.psnr_mu:5.2f}  "
         f"PU21 {score.pu21_psnr:5.2f} {score.pu21_ssim:.3f}  holes {100 * score.holes:.3f} %  "

@@ -119,7 +119,7 @@ class HdrMeter:
         self._last = instant, here, ideal, true
 
     def score(self, method: str) -> HdrScore:
-        """All that was added."""
+        """Score all that was added."""
         flicker, oracle = (
             255 * math.sqrt(metrics.mean(changes)) for changes in (self._changes, self._oracle_changes)
         )

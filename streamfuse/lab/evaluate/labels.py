@@ -145,12 +145,12 @@ def fades(instant: int) -> float:
 
 
 def lights(instant: int) -> float:
-    """A light that is switched on and off: everything three times as bright from one frame to the next."""
+    """Give a light that is switched on and off: everything three times as bright from one frame to the next."""
     return 1.0 if instant // _SHOT % 2 else 1 / 3
 
 
 def window_to_wall(instant: int) -> float:
-    """A pan from a window to a wall and back, by what it does to the mean: 3 EV within 30 instants."""
+    """Give a pan from a window to a wall and back, by what it does to the mean: 3 EV within 30 instants."""
     return float(2.0 ** (1.5 * (np.tanh(3 * np.sin(np.pi * instant / _SHOT)) - 1)))
 
 
@@ -187,7 +187,7 @@ class LabelTrials:
     seed: int = 0
 
     def simulation(self, gap: float, seed: int) -> Simulation:
-        """How the camera films with this gap."""
+        """Tell how the camera films with this gap."""
         return Simulation(
             gaps_ev=even_gaps(gap, self.cycle), drift_ev=self.drift, drop=self.drop,
             double=self.double, swap=self.swap, seed=seed,

@@ -68,7 +68,7 @@ class _Slid(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, k: Tensor) -> Tensor:
-        """The window at every place where it is whole."""
+        """Give the window at every place where it is whole."""
         ctx.k = k
         margin = WINDOW // 2
         return _slide(x, k)[..., margin:-margin, margin:-margin].contiguous()
@@ -80,7 +80,7 @@ class _Slid(torch.autograd.Function):
 
 
 def _slide(x: Tensor, k: Tensor) -> Tensor:
-    """The window around every pixel of (..., H, W), black beyond the border."""
+    """Give the window around every pixel of (..., H, W), black beyond the border."""
     taps = k.numpy()
     planes = x.detach().reshape(-1, *x.shape[-2:]).numpy()
     slid = [cv2.sepFilter2D(plane, -1, taps, taps, borderType=cv2.BORDER_CONSTANT) for plane in planes]

@@ -187,7 +187,7 @@ class Meter:
                 self._values.setdefault(name, []).append(value)
 
     def score(self, method: str) -> ClipScore:
-        """What all frames come to."""
+        """Give what all frames come to."""
         afo = self._flicker.afo()
         mean = {name: metrics.mean(values) for name, values in self._values.items()}
         warping, ideal = (mean.get(f"warping_error{end}", math.nan) for end in ("", "_oracle"))
@@ -229,7 +229,7 @@ class Meter:
         )
 
     def _moving(self, instant: int) -> Mask:
-        """Where the scene differs from the instant before or after: where a ghost can come from."""
+        """Tell where the scene differs from the instant before or after: where a ghost can come from."""
         now = self._clip.scene_lumas(instant)
         neighbours = [t for t in (instant - 1, instant + 1) if 0 <= t < self._clip.instants]
         moving = np.zeros(now[0].shape, np.bool_)

@@ -91,7 +91,7 @@ def error_percentile(
 def motion_mask(
     now: Sequence[Luma], then: Sequence[Luma], *, threshold: float = 10 / 255, grow: int = 3
 ) -> Mask:
-    """Where the scene differs between two instants, from pictures of the same exposures at both.
+    """Tell where the scene differs between two instants, from pictures of the same exposures at both.
 
     A pixel moves where any exposure changes by more than `threshold`; the mask is then opened by 2x2 pixels
     against noise and grown by `grow` pixels, since a ghost reaches beyond the edge that causes it.
@@ -179,7 +179,7 @@ class AlternationFlicker:
 
 
 def ripple(means: Sequence[float]) -> float:
-    """How much the mean luma jumps from frame to frame: 100 rms_t(d_t) / mean_t(m_t), in percent.
+    """Tell how much the mean luma jumps from frame to frame: 100 rms_t(d_t) / mean_t(m_t), in percent.
 
     d_t = m_t - (m_(t-1) + m_(t+1)) / 2: flicker and pumping count whatever their period, a slow drift does not.
 

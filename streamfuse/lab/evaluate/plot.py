@@ -17,7 +17,7 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#333333", "#
 def line_chart(
     series: Mapping[str, Sequence[tuple[float, float]]], *, title: str, x_label: str = "frame"
 ) -> str:
-    """An SVG element with a line per series.
+    """Give an SVG element with a line per series.
 
     Args:
         series: name -> (x, y) in order of x; points that are not finite are left out.

@@ -76,7 +76,7 @@ def _chosen(start: int, count: int | None, step: int) -> slice:
 
 
 def read_hdr(path: Path) -> Radiance:
-    """One Radiance .hdr picture, (H, W, 3) float32 linear R, G, B; InputNotFoundError, InputError."""
+    """Give one Radiance .hdr picture, (H, W, 3) float32 linear R, G, B; InputNotFoundError, InputError."""
     if not path.is_file():
         raise InputNotFoundError(f"there is no file {path}; give a Radiance .hdr picture")
     pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
@@ -105,7 +105,7 @@ def clip_to_radiance(rgb: npt.NDArray[Any], *, stretch: float = 1.0) -> Radiance
 
 
 def stretch_to(rgb: npt.NDArray[Any], range_ev: float) -> float:
-    """The `stretch` that makes the 1st to 99.5th percentile of luma span this range; at least 1."""
+    """Give the `stretch` that makes the 1st to 99.5th percentile of luma span this range; at least 1."""
     light = luminance(clip_to_radiance(rgb))
     low, high = np.percentile(light, [1.0, 99.5])
     found = float(np.log2(max(high, 1e-5) / max(low, 1e-5)))

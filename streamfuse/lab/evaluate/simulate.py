@@ -108,7 +108,7 @@ def simulate_exposures(
     bits: int = 8,
     subsampling: tuple[int, int] = (1, 1),
 ) -> list[tuple[Plane, ...]]:
-    """All exposures of one instant, darkest first, as BT.709 limited-range planes.
+    """Give all exposures of one instant, darkest first, as BT.709 limited-range planes.
 
     Args:
         radiance: (H, W, 3) float32, 1.0 just saturates the exposure of 0 EV.
@@ -215,7 +215,7 @@ class SimulatedClip(Source):
         self._closed = True
 
     def frame(self, index: int) -> Frame:
-        """The delivered frame of this index."""
+        """Give the delivered frame of this index."""
         delivered = self.truth[index]
         picture = self._picture(delivered.instant, delivered.rank)
         if self.simulation.degrade == "h264":
@@ -223,7 +223,7 @@ class SimulatedClip(Source):
         return replace(picture, index=index, pts=self._time(delivered.slot))
 
     def exposures(self, instant: int, *, calm: bool = False) -> tuple[Frame, ...]:
-        """Every exposure of one instant, darkest first: what an oracle fuses. `index` is the instant.
+        """Give every exposure of one instant, darkest first: what an oracle fuses. `index` is the instant.
 
         Args:
             instant: from 0 on.
@@ -276,7 +276,7 @@ class SimulatedClip(Source):
         )
 
     def _degraded(self, light: Radiance, noise: float, instant: int, rank: int) -> tuple[Radiance, float]:
-        """What this exposure sees of the light, and the sigma of the noise that it gets beside that."""
+        """Give what this exposure sees of the light, and the sigma of the noise that it gets beside that."""
         setting = self.simulation
         if setting.degrade == "iso":
             return sensor_noise(light, np.random.default_rng((setting.seed, instant, rank))), 0.0
@@ -339,7 +339,7 @@ def _deliveries(instants: int, simulation: Simulation) -> tuple[Delivered, ...]:
 
 
 def _order(instants: int, simulation: Simulation) -> list[int]:
-    """The order in which instants are delivered: some change places with the one after them."""
+    """Give the order in which instants are delivered: some change places with the one after them."""
     order = list(range(instants))
     if simulation.swap > 0:
         late = np.random.default_rng((simulation.seed, _ORDER)).random(instants) < simulation.swap

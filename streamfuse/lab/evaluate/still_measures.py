@@ -45,7 +45,7 @@ def flat_areas(exposures: Sequence[Grey]) -> Mask:
 
 
 def add_noise(exposures: Sequence[Rgb], seed: int = 0) -> list[Rgb]:
-    """Every exposure with grey Gaussian noise of its own, `NOISE_CODES` strong, rounded and clipped to 8 bit."""
+    """Give every exposure with grey Gaussian noise of its own, `NOISE_CODES` strong, rounded and clipped to 8 bit."""
     rng = np.random.default_rng(seed)
     noisy = []
     for rgb in exposures:
@@ -57,7 +57,7 @@ def add_noise(exposures: Sequence[Rgb], seed: int = 0) -> list[Rgb]:
 def noise_gain(
     fuse: Callable[[Sequence[Rgb]], Rgb], noisy: Sequence[Rgb], fused: Grey, flat: Mask
 ) -> float | None:
-    """How much of the exposures' noise a fusion F lets through in flat areas.
+    """Tell how much of the exposures' noise a fusion F lets through in flat areas.
 
     rms over the flat pixels of Y(F(E + n)) - Y(F(E)), divided by the standard deviation of n. One exposure passed on
     gives 1, the mean of N gives 1 / sqrt(N); contrast that is raised raises it, denoising lowers it.

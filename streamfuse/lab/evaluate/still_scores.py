@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamfuse.capture.image_source import SUFFIXES, natural_key
+from streamfuse.capture.image_source import natural_key
 from streamfuse.core.color import to_8_bit
 from streamfuse.core.frame import Rgb
 from streamfuse.errors import InputError, InputNotFoundError
+from streamfuse.imaging.coded import PICTURE_SUFFIXES
 from streamfuse.lab.evaluate import still_measures
 from streamfuse.lab.evaluate.baseline_stills import StillFuse
 from streamfuse.lab.evaluate.color_difference import color_differences
@@ -114,7 +115,7 @@ class Score:
 
 
 def find_scenes(folder: Path, names: Sequence[str] = (), at_least: int = 2) -> list[Path]:
-    """The folders in `folder` that hold `at_least` pictures or more beside the reference.
+    """Give the folders in `folder` that hold `at_least` pictures or more beside the reference.
 
     Args:
         folder: holds a folder per scene.
@@ -162,14 +163,14 @@ def _folders(folder: Path) -> list[Path]:
 
 def _pictures(folder: Path) -> tuple[list[Path], Path | None]:
     with _read(folder):
-        files = sorted((p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES), key=natural_key)
+        files = sorted((p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES), key=natural_key)
     reference = next((p for p in files if p.stem == REFERENCE), None)
     return [p for p in files if p != reference], reference
 
 
 @contextmanager
 def _read(folder: Path) -> Iterator[None]:
-    """One sentence for what the system refuses."""
+    """Give one sentence for what the system refuses."""
     try:
         yield
     except InputNotFoundError:

@@ -127,29 +127,29 @@ def evaluate_stills(
     if report is not None:
         check_output_file(report)  # before the networks are read
     scenes = find_scenes(folder, names, exposures or 2)[:limit]
-    names = list(dict.fromkeys(fusers or NETWORKS))
-    methods: dict[str, StillFuse] = {name: Fuser(fuser=name, device=device) for name in names}
-    methods[f"{names[-1]} with DeepFuse's colour"] = deepfuse_color(methods[names[-1]])
+    fuser_names = list(dict.fromkeys(fusers or NETWORKS))
+    methods: dict[str, StillFuse] = {name: Fuser(fuser=name, device=device) for name in fuser_names}
+    methods[f"{fuser_names[-1]} with DeepFuse's colour"] = deepfuse_color(methods[fuser_names[-1]])
     methods |= still_baselines()
     used = "all" if exposures is None else str(exposures)
     environment = {"data": folder.name, "exposures": used, "device": device, **describe_environment()}
     scores: list[Score] = []
     with ExitStack() as stack:
         page = stack.enter_context(ReportWriter(report, "Fused photographs", environment)) if report else None
-        sheet = ContactSheet(names[-1])
+        sheet = ContactSheet(fuser_names[-1])
         for number, path in enumerate(scenes, 1):
             scene = read_scene(path, count=exposures)
             fused, found = _fuse(scene, methods, progress)
             scores += found
             if page is not None:
                 pictures = _pictures(scene, fused)
-                _show(page, scene.name, pictures, found, wipe=("opencv-mertens", names[-1]))
+                _show(page, scene.name, pictures, found, wipe=("opencv-mertens", fuser_names[-1]))
                 sheet.add(scene.name, pictures)
             progress(
                 f"{number}/{len(scenes)} {scene.name}: "
                 + ", ".join(f"{score.method} {score.mef_ssim:.4f}" for score in found)
             )
-        costs = _costs(names, progress) if speed else ()
+        costs = _costs(fuser_names, progress) if speed else ()
         # Of a baseline that failed on the way nothing is kept: means over other scenes cannot be compared.
         scores = [score for score in scores if score.method in methods]
         result = StillsEvaluation(tuple(scores), costs, environment)
@@ -181,7 +181,7 @@ def _fuse(
 
 
 def _reason(error: Exception) -> str:
-    """The last line that a failed program printed, or what else is known."""
+    """Give the last line that a failed program printed, or what else is known."""
     printed = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip()
     return printed.splitlines()[-1] if printed else str(error)
 
@@ -199,7 +199,7 @@ def _costs(fusers: Sequence[str], progress: Callable[[str], None]) -> tuple[Cost
 
 
 def _pictures(scene: Scene, fused: Mapping[str, Rgb]) -> dict[str, Rgb]:
-    """All there is to see of a scene."""
+    """Give all there is to see of a scene."""
     pictures = {name: rgb for name, rgb in fused.items() if name not in ("darkest", "brightest")}
     for number, rgb in enumerate(scene.exposures):
         pictures[f"exposure {number}"] = rgb
@@ -269,5 +269,5 @@ def _tables(result: StillsEvaluation) -> list[Table]:
 
 
 def render_summary(result: StillsEvaluation) -> str:
-    """The tables as text."""
+    """Give the tables as text."""
     return "".join(f"{table.text()}\n\n" for table in _tables(result))

@@ -22,7 +22,7 @@ class Table:
     note: str = ""
 
     def text(self) -> str:
-        """The table for a terminal: names on the left, figures below each other on the right."""
+        """Give the table for a terminal: names on the left, figures below each other on the right."""
         lines = [self.head, *self.rows]
         widths = [max(len(line[n]) for line in lines) for n in range(len(self.head))]
         cells = (

@@ -65,7 +65,7 @@ class VideoReport:
         return self._tracks.setdefault(method, _Track()).add
 
     def watches(self) -> Mapping[str, Watch]:
-        """The same for the baselines."""
+        """Give the same for the baselines."""
         names = [*BASELINES, f"{list(BASELINES)[-1]} + recursive average"]
         return {name: self.watch(name) for name in names}
 
@@ -130,7 +130,7 @@ class VideoReport:
 
 
 def score_table(scores: Sequence[ClipScore]) -> Table:
-    """All methods on one clip, a row each."""
+    """Measure all methods on one clip, a row each."""
     head = [
         "method", "PSNR", "SSIM", "PSNR in motion", "p99 error there", "AFo mean", "AFo p99", "AFo global", "AFi %",
         "ripple %", "warping / oracle's", "labels wrong per 1000", "EPE px", "delay",
@@ -150,7 +150,9 @@ def score_table(scores: Sequence[ClipScore]) -> Table:
         rows,
         note="dB and 8-bit code values; each method is compared with the oracle, which is its own fusion of both "
         "exposures of the instant. AFo, AFi: alternation with the exposures; ripple: mean luma from frame to frame; "
-        "warping: difference along the motion; EPE: error of the motion.",
+        "warping: difference along the motion; EPE: error of the motion. "
+        + "; ".join(f"{measure.heading}: {measure.says}" for measure in MEASURES.values())
+        + ".",
     )
 
 
@@ -195,7 +197,7 @@ def _place(error: npt.NDArray[np.float32]) -> tuple[int, int]:
 
 
 def _box(x: int, y: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """A square about a place, inside the picture where it is large enough."""
+    """Give a square about a place, inside the picture where it is large enough."""
     spans = []
     for middle, size in ((y, shape[0]), (x, shape[1])):
         start = max(0, min(middle - _CROP // 2, size - _CROP))

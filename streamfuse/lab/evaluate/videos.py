@@ -69,7 +69,7 @@ class VideoTrial:
     degrade: Degradation = "none"
 
     def filmed(self) -> tuple[SimulatedClip, VirtualCamera | None]:
-        """The clip as an alternating camera would have seen it, and the camera where it knows the exact flow."""
+        """Give the clip as an alternating camera would have seen it, and the camera where it knows the exact flow."""
         simulation = Simulation(
             gaps_ev=even_gaps(self.gap_ev, self.cycle), noise=self.noise, drop=self.drop,
             double=self.double, drift_ev=self.drift, white_balance_ev=self.white_balance, shake_px=self.shake,
@@ -94,7 +94,7 @@ class VideoTrial:
 
 
 def panoramas(folders: Sequence[Path]) -> list[Path]:
-    """The .hdr panoramas among these files and in these folders.
+    """Give the .hdr panoramas among these files and in these folders.
 
     Raises:
         InputError: there is none.
@@ -162,7 +162,7 @@ def score_config(
     camera: VirtualCamera | None = None,
     watch: Watch | None = None,
 ) -> ClipScore:
-    """The real pipeline with these settings on a filmed clip: fidelity, labels, and flow where `camera` knows it."""
+    """Run the real pipeline with these settings on a clip: fidelity, labels, and flow where `camera` knows it."""
     labels: list[int] = []
     flow = None if camera is None else FlowMeter(clip, camera)
 
@@ -201,12 +201,12 @@ def evaluate_videos(
 
 
 def row_of(trial: VideoTrial, score: ClipScore) -> dict[str, Any]:
-    """A row of `--json`; the clip is named, not its path, for the figures travel to other machines."""
+    """Give a row of `--json`; the clip is named, not its path, for the figures travel to other machines."""
     return {**asdict(trial), "clip": trial.clip.name, **score.as_dict()}
 
 
 def figures_of(rows: Sequence[dict[str, Any]], config: Config) -> dict[str, Any]:
-    """What `--json` writes: where and with which settings it was measured, means, and all rows."""
+    """Give what `--json` writes: where and with which settings it was measured, means, and all rows."""
     return {
         "environment": describe_environment(),
         "config": config.model_dump(mode="json"),
@@ -240,7 +240,7 @@ def means(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def line(score: ClipScore, gap_ev: float) -> str:
-    """One line for the terminal."""
+    """Give one line for the terminal."""
     return (
         f"{score.clip:16s} {gap_ev:g} EV  {score.method:44s} PSNR {score.psnr:5.2f}  "
         f"motion {score.motion_psnr:5.2f}  AFo {score.afo_mean:.2f} / {score.afo_global:.2f}  "
@@ -254,7 +254,7 @@ def line(score: ClipScore, gap_ev: float) -> str:
 
 
 def legend(*, with_flow: bool) -> str:
-    """What the figures of `line` are, to stand below them."""
+    """Give what the figures of `line` are, to stand below them."""
     told = {
         name: measure
         for name, measure in MEASURES.items()

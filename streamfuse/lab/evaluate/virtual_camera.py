@@ -123,7 +123,7 @@ class VirtualCamera(RadianceFrames):
         return np.dstack([flat, np.ones(flat.shape[:2])])
 
     def _draw(self, thing: MovingObject, instant: int) -> tuple[Radiance, npt.NDArray[np.float32]]:
-        """The object in the picture's frame: (H, W, 3) radiance and (H, W) coverage."""
+        """Give the object in the picture's frame: (H, W, 3) radiance and (H, W) coverage."""
         rows, columns = thing.texture.shape[:2]
         x, y = np.meshgrid(np.linspace(-1, 1, columns), np.linspace(-1, 1, rows))
         ellipse = (x**2 + y**2 <= 1).astype(np.float32)
@@ -155,7 +155,7 @@ def virtual_camera(
     fov: float = 70.0,
     seed: int = 0,
 ) -> VirtualCamera:
-    """A hand-held pan through a panorama file, with objects cut out of the panorama flying through.
+    """Give a hand-held pan through a panorama file, with objects cut out of the panorama flying through.
 
     Args:
         panorama: an equirectangular Radiance .hdr file.

@@ -50,7 +50,7 @@ def restore(path: Path, learners: dict[str, Learner]) -> int:
 
 
 def is_current(path: Path, step: int, share: float) -> bool:
-    """Whether the weights file `path` is that of `step`, written with this `trained_share`."""
+    """Tell whether the weights file `path` is that of `step`, written with this `trained_share`."""
     try:
         card = read_card(path)
     except WeightsError:

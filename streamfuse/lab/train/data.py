@@ -38,7 +38,7 @@ class Stack:
     label: Picture | None = None
 
     def luma(self) -> Stack:
-        """The same in luma."""
+        """Give the same in luma."""
         label = None if self.label is None else _luma(self.label)
         return replace(self, exposures=tuple(_luma(e) for e in self.exposures), label=label)
 
@@ -93,7 +93,7 @@ def _refuse_truncated(path: Path) -> None:
 
 
 def load_stacks(folder: Path, colour: bool = False) -> list[Stack]:
-    """Every sub-folder `NAME/NN.jpg` (dark to bright), with `reference.jpg` as label where there is one.
+    """Give every sub-folder `NAME/NN.jpg` (dark to bright), with `reference.jpg` as label where there is one.
 
     `colour`: B'G'R' instead of luma.
 
@@ -235,7 +235,7 @@ class Sampler:
         return [round(i) for i in np.linspace(first, last, wanted)]
 
     def _crop(self, pictures: Sequence[Picture]) -> Array:
-        """The same random scale, place, flip and transposition for all; (K, H, W) or (K, H, W, 3) in [0, 1]."""
+        """Give the same random scale, place, flip and transposition for all; (K, H, W) or (K, H, W, 3) in [0, 1]."""
         rng = self._rng
         height, width = self._size
         transpose = rng.random() < 0.25

@@ -109,12 +109,12 @@ class Learner:
         self._begun = {name: value.clone() for name, value in self.average.state_dict().items()}
 
     def is_finite(self) -> bool:
-        """Whether every weight, and every mean of one, is a number."""
+        """Tell whether every weight, and every mean of one, is a number."""
         tensors = (*self.network.state_dict().values(), *self.average.state_dict().values())
         return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
     def result(self) -> Lcndr:
-        """What is validated and written: the running average, blended with what it began from."""
+        """Give what is validated and written: the running average, blended with what it began from."""
         if self._begun is None or self._share == 1:
             return self.average
         blended = deepcopy(self.average)

@@ -53,7 +53,7 @@ class Log:
 
 
 def _rows(path: Path) -> list[list[str]]:
-    """The cells of a log with its header first, or nothing where there is no log yet; a line that was cut off is []."""
+    """Give the cells of a log, header first, or nothing where there is no log yet; a line that was cut off is []."""
     try:
         text = path.read_text(encoding="utf-8")
         rows = list(csv.reader(io.StringIO(text)))

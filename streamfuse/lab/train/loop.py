@@ -185,7 +185,7 @@ def _go_on(
 
 
 def _stacks(run: TrainConfig, colour: bool) -> tuple[list[Stack], list[Stack]]:
-    """The stacks to train on, in colour or not, and those that are held back for validation, in luma."""
+    """Give the stacks to train on, in colour or not, and those that are held back for validation, in luma."""
     folders = (run.data / "stills/train", run.data / "stills/reference")
     everything = [stack for folder in folders for stack in load_stacks(folder, colour)]
     if missing := set(run.held_back) - {s.name for s in everything}:

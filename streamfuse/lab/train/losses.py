@@ -50,7 +50,7 @@ def exposedness_loss(fused: Tensor, exposures: Tensor) -> Tensor:
 
 
 def contrast_loss(fused: Tensor, exposures: Tensor) -> Tensor:
-    """How far differences between distant places leave what the exposures show: halos and reversed contrast.
+    """Tell how far differences between distant places leave what the exposures show: halos and reversed contrast.
 
     Between two places the fused picture may differ by anything from the smallest to the largest difference that an
     exposure has there, both taken with their sign.
@@ -89,7 +89,7 @@ def gradient_loss(fused: Tensor, exposures: Tensor) -> Tensor:
 
 
 def highlights_loss(fused: Tensor, exposures: Tensor) -> Tensor:
-    """What is lost of highlights, where all exposures but the darkest are white: contrast, and what is white itself.
+    """Give what is lost where all exposures but the darkest are white: contrast, and what is white itself.
 
     Contrast is the slope of ln fused on ln darkest over a window, which is 1 for the darkest exposure itself at any
     brightness; what is beyond `KEPT` is enough. It counts by the contrast that there is to keep.
@@ -113,7 +113,7 @@ def highlights_loss(fused: Tensor, exposures: Tensor) -> Tensor:
 
 
 def shadows_loss(fused: Tensor, exposures: Tensor) -> Tensor:
-    """How far shadows, where all exposures but the brightest are black, are darker than `LIT` of the brightest.
+    """Tell how far shadows, where all exposures but the brightest are black, are darker than `LIT` of the brightest.
 
     Args:
         fused: (B, 1, H, W).

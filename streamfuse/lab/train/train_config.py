@@ -147,7 +147,7 @@ def load_train_config(path: Path) -> TrainConfig:
 
 
 def _parsed(path: Path) -> Any:
-    """What the YAML file holds, of any type."""
+    """Give what the YAML file holds, of any type."""
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

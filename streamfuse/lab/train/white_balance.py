@@ -27,7 +27,7 @@ class WhiteBalance:
 
     @property
     def needs_colour(self) -> bool:
-        """Whether gains other than 1 are drawn."""
+        """Tell whether gains other than 1 are drawn."""
         return self.amount > 0 or self.difference > 0
 
     def gains(self, count: int, rng: np.random.Generator) -> Array:

@@ -136,7 +136,7 @@ class Batch:
             yield from run_locally(tasks, min(self._workers, len(tasks)), threads)
 
     def _begun(self, film: Film) -> list[Piece | None]:
-        """What an earlier run has left of a film, and a folder for the rest."""
+        """Give what an earlier run has left of a film, and a folder for the rest."""
         made_of = digest(film.fingerprint)
         pieces = [load_piece(part, made_of) if self._resume else None for part in film.parts]
         usable = {piece.path for piece in pieces if piece is not None}
@@ -177,7 +177,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _assemble(film: Film, pieces: Sequence[Piece]) -> list[str]:
-    """The output from its parts, with all the frames that were fused; it appears when it is complete."""
+    """Give the output from its parts, with all the frames that were fused; it appears when it is complete."""
     paths = [piece.path for piece in pieces if piece.path is not None]
     for part, piece in zip(film.parts, pieces, strict=True):
         if piece.path is not None and count_pictures(piece.path) != piece.result.frames_out:

@@ -38,7 +38,7 @@ def only_run(output: Path, lock: Path) -> Iterator[None]:
 
 
 def _locked(output: Path, lock: Path) -> int:
-    """An open descriptor of the lock file that is at its path, locked."""
+    """Give an open descriptor of the lock file that is at its path, locked."""
     while True:
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)

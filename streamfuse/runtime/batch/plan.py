@@ -60,7 +60,7 @@ class Film:
 
     @property
     def folder(self) -> Path:
-        """Where its parts lie until it is done."""
+        """Tell where its parts lie until it is done."""
         return self.parts[0].path.parent
 
     @property
@@ -75,7 +75,7 @@ class Film:
 
     @property
     def fingerprint(self) -> dict[str, object]:
-        """All that the result depends on: parts and outputs with another one are not used again."""
+        """Give all that the result depends on: parts and outputs with another one are not used again."""
         path = Path(self.source)
         stats = [file.stat() for file in (path.iterdir() if path.is_dir() else [path])]
         config = self.config.model_dump(mode="json", exclude={"live": True, "fuse": {"threads"}})
@@ -167,7 +167,7 @@ def _suffix(source: str) -> str:
 
 
 def _cuts(source: str, config: Config, segments: int) -> list[int]:
-    """The first frame of each segment; they differ by one frame at most."""
+    """Give the first frame of each segment; they differ by one frame at most."""
     if segments == 1:
         return [0]
     try:

@@ -61,7 +61,7 @@ class Gear:
 
     @property
     def name(self) -> str:
-        """What to call it in a sentence."""
+        """Give what to call it in a sentence."""
         return _NAMES.get(self.rung, f"the preset {self.rung}")
 
 
@@ -101,7 +101,7 @@ class Governor:
 
     @property
     def gear(self) -> Gear:
-        """The one to use now."""
+        """Give the one to use now."""
         return self._gears[self._at]
 
     def judge(self, load: Load) -> str | None:
@@ -165,12 +165,12 @@ class Governor:
         return self._at
 
     def _strain(self, load: Load) -> float:
-        """How many times longer the slowest stage takes than it did when it was timed: what else the machine does."""
+        """Tell how many times longer the slowest stage takes than when it was timed: what else the machine does."""
         expected = self._costs[self.gear.rung].slowest * (load.arrived - load.dropped) / load.seconds
         return max(1.0, load.busy / expected) if expected > 0 else 1.0
 
     def _fits(self, place: int, room: float, strain: float = 1.0, others: float = 0.0) -> bool:
-        """Whether a gear, beside processors that `others` take, needs at most this share of the machine."""
+        """Tell whether a gear, beside processors that `others` take, needs at most this share of the machine."""
         gear = self._gears[place]
         need = self._costs[gear.rung] * (self._rate * strain / (self._cycle if gear.thinned else 1))
         return need.slowest <= room and need.total + others <= room * self._cpus

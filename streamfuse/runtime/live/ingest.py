@@ -52,7 +52,7 @@ class Ingest:
 
     @property
     def report(self) -> ClassificationReport | None:
-        """What is known of the exposures, or was when the source was last there."""
+        """Give what is known of the exposures, or was when the source was last there."""
         return self._classifier.report or self._last_report
 
     @property

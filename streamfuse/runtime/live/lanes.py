@@ -31,7 +31,7 @@ from streamfuse.core.protocols import SourceInfo, Stage
 from streamfuse.core.values import Preset
 from streamfuse.errors import UsageError
 from streamfuse.exposure.pair import Pairer
-from streamfuse.fusion.fuser import Fuser, create_fuser
+from streamfuse.fusion.fuser import FusionMethod, create_fuser
 from streamfuse.fusion.radiance import RadianceStage
 from streamfuse.fusion.stage import BlendStage, WeighStage
 from streamfuse.runtime.ahead import compile_ahead
@@ -68,7 +68,7 @@ class Cost:
     total: float
 
     def __mul__(self, factor: float) -> Cost:
-        """The cost of so many frames, or where everything takes so many times as long."""
+        """Give the cost of so many frames, or where everything takes so many times as long."""
         return Cost(self.slowest * factor, self.total * factor)
 
 
@@ -84,7 +84,7 @@ class Lane:
     """
 
     rung: Rung
-    fuser: Fuser | RadianceStage
+    fuser: FusionMethod | RadianceStage
     align: Aligner
     weigh: Stage[AlignedBracket, WeighedBracket]
     blend: Stage[WeighedBracket, FusedFrame]
@@ -92,7 +92,7 @@ class Lane:
 
     @property
     def preset(self) -> Preset:
-        """The preset that the rung belongs to."""
+        """Give the preset that the rung belongs to."""
         return preset_of(self.rung)
 
 
@@ -152,7 +152,7 @@ class Lanes:
 
     @property
     def costs(self) -> dict[Rung, Cost]:
-        """What the rungs of the settings cost, as far as `prepare` has timed them."""
+        """Give what the rungs of the settings cost, as far as `prepare` has timed them."""
         return {rung: cost for rung, cost in self._costs.items() if rung in self._wanted}
 
     def prepare(self, info: SourceInfo) -> None:
@@ -212,14 +212,14 @@ class Lanes:
             config.align_preset, align.mode, align.ghost, rate, config.denoise, coarse=rung == "coarse"
         )
 
-    def _on_device(self, rung: Rung, fuser: Fuser | RadianceStage) -> DeviceFusion | None:
+    def _on_device(self, rung: Rung, fuser: FusionMethod | RadianceStage) -> DeviceFusion | None:
         config = self._with(preset_of(rung))
         return fusion_on_device(config, fuser, keep=True, live=True, coarse=rung == "coarse")
 
     def _trial_blend(self, lane: Lane) -> Stage[WeighedBracket, FusedFrame]:
         if self._target is not None:
             return Merging(RadianceStage(self._target))
-        return BlendStage(cast(Fuser, lane.fuser))
+        return BlendStage(cast(FusionMethod, lane.fuser))
 
     def _timed(self, lane: Lane, frames: list[ClassifiedFrame]) -> Cost:
         """Run brackets of the trial through a lane, one after another in this thread."""

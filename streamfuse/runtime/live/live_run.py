@@ -352,7 +352,7 @@ class LiveRun:
                 on_progress(self.status())
 
     def _tell_exposures(self) -> bool:
-        """What was found of them, once it is known."""
+        """Give what was found of them, once it is known."""
         found = self._ingest.report
         if found is None:
             return False

@@ -55,7 +55,7 @@ class OutputSet:
 
     @property
     def recording(self) -> str | None:
-        """The file that is being recorded."""
+        """Give the file that is being recorded."""
         recording = self._recording
         return recording[1] if recording else None
 

@@ -148,7 +148,7 @@ class GuardedOutput:
                 return
 
     def _run_once(self, worker: _Worker) -> Exception | None:
-        """One sink, from its first frame to its end; what went wrong, or None."""
+        """Run one sink, from its first frame to its end; give what went wrong, or None."""
         sink: Sink | None = None
         form: tuple[object, ...] | None = None
         try:

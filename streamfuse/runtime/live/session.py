@@ -95,7 +95,7 @@ class _Feed(Feed[Bracket]):
             self._changed.notify()
 
     def _room(self) -> bool:
-        """Whether one more may go in; waits a little for it."""
+        """Tell whether one more may go in; waits a little for it."""
         rate = self._out.rate
         most = _MAX_IN_FLIGHT if rate == 0 else _MIN_IN_FLIGHT + int(rate * _FLIGHT_SECONDS)
         with self._changed:

@@ -31,7 +31,7 @@ class Shifter:
 
     @property
     def ready(self) -> bool:
-        """Whether `start` was called: before that nothing is fused."""
+        """Tell whether `start` was called: before that nothing is fused."""
         return self._governor is not None
 
     def start(self, config: Config, unit: int | None) -> None:

@@ -95,7 +95,7 @@ class LiveStatus:
 
     @property
     def effort(self) -> str:
-        """The preset, and what is done to hold the rate beside it, for people."""
+        """Give the preset, and what is done to hold the rate beside it, for people."""
         less = ["coarser"] * self.coarse + ["one frame of each bracket"] * self.thinned
         return f"{self.preset} ({', '.join(less)})" if less else self.preset
 

@@ -17,7 +17,8 @@ from streamfuse.encode.video_sink import check_output
 from streamfuse.errors import without_credentials
 from streamfuse.runtime.live.live_config import OutputSpec
 from streamfuse.runtime.live.outputs import Guard, Opener
-from streamfuse.runtime.sinks import MJPEG, check_target, open_sink
+from streamfuse.runtime.live_sinks import live_output
+from streamfuse.runtime.sinks import check_target, open_sink
 from streamfuse.zmq.endpoint import is_endpoint, parse_endpoint, with_options
 
 _FILE_QUEUE_BYTES = 256 << 20
@@ -64,11 +65,9 @@ def plan(spec: OutputSpec, info: SourceInfo, rate: Fraction) -> Target:
         options["overwrite"] = True
     to = _without_waiting(spec.to)
     # Before the run begins, so that a port that is taken is told at once.
-    ready = (
-        [_open(to, _live_info(info, rate), options)]
-        if is_endpoint(to) or to.startswith(f"{MJPEG}://")
-        else []
-    )
+    output = live_output(to)
+    listens = is_endpoint(to) or (output is not None and output.listens)
+    ready = [_open(to, _live_info(info, rate), options)] if listens else []
 
     def opener(frame: FusedFrame, attempt: int) -> Sink:
         found = _info_of(frame, info, rate)
@@ -96,7 +95,7 @@ def _plan_file(spec: OutputSpec, info: SourceInfo, rate: Fraction) -> Target:
     options: dict[str, Any] = {
         "codec": spec.codec,
         "crf": spec.crf,
-        "preset": spec.speed or _live_speed(spec),
+        "speed": spec.speed or _live_speed(spec),
     }
     if spec.segment is None:
         check_output(path, [], spec.overwrite)
@@ -120,7 +119,7 @@ def _plan_file(spec: OutputSpec, info: SourceInfo, rate: Fraction) -> Target:
 
 
 def _without_waiting(to: str) -> str:
-    """The address; a ZeroMQ `push` keeps no old frame for a receiver that is not there, unless it is told to."""
+    """Give the address; a ZeroMQ `push` keeps no old frame for a receiver that is not there, unless it is told to."""
     if not is_endpoint(to):
         return to
     endpoint = parse_endpoint(to, "sink")
@@ -129,9 +128,8 @@ def _without_waiting(to: str) -> str:
 
 def _live_speed(spec: OutputSpec) -> str | None:
     """A camera does not wait for the encoder: that of H.264 and HEVC is told to hurry."""
-    return (
-        "superfast" if (spec.codec or "h264") in ("h264", "hevc") and not spec.to.endswith(".webm") else None
-    )
+    hurries = (spec.codec or "h264") in ("h264", "hevc") and not spec.to.lower().endswith(".webm")
+    return "superfast" if hurries else None
 
 
 def _open(target: str, info: SourceInfo, options: Mapping[str, Any]) -> Sink:
@@ -143,7 +141,7 @@ def _live_info(info: SourceInfo, rate: Fraction) -> SourceInfo:
 
 
 def _info_of(frame: FusedFrame, info: SourceInfo, rate: Fraction) -> SourceInfo:
-    """The frame's own description: a camera that came back may have another size."""
+    """Give the frame's own description: a camera that came back may have another size."""
     return replace(
         _live_info(info, rate), width=frame.width, height=frame.height, bits=frame.bits, color=frame.color,
         subsampling=frame.subsampling, time_base=frame.time_base, has_chroma=len(frame.planes) == 3,

@@ -46,7 +46,7 @@ def _draw(view: View, newest: tuple[WeighedBracket, FusedFrame]) -> Rgb:
 
 
 def _weights(weighed: WeighedBracket, size: tuple[int, int]) -> Rgb:
-    """Where each exposure comes from: the finest weights as a mixture of two colours."""
+    """Tell where each exposure comes from: the finest weights as a mixture of two colours."""
     finest = weighed.maps.priors[0]
     rank = np.arange(len(finest), dtype=np.float32)[:, None, None] / max(1, len(finest) - 1)
     place = resample((finest * rank).sum(axis=0), size, coverage=weighed.maps.coverage)
