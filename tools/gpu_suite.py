@@ -258,7 +258,7 @@ def steps(suite: Suite, fuser: LcndrFuser, preset: Preset, items: list[Bracket])
     """Milliseconds of each step alone, on the device's clock."""
     launcher = launcher_for(suite.device)
     upload, align = Uploader(suite.device, launcher), DeviceAligner(suite.device, launcher, preset)
-    weigher = DeviceWeigher(load_network(fuser.name), suite.device, launcher)
+    weigher = DeviceWeigher(load_network(fuser.name), fuser.seen_side, suite.device, launcher)
     item = items[1]
     with torch.inference_mode():
         aligned = align(item)

@@ -21,6 +21,7 @@ from streamfuse.fusion.lcndr_config import LEVELS
 from streamfuse.fusion.lcndr_graph import has_graph
 from streamfuse.fusion.models import NETWORKS, read_network
 from streamfuse.fusion.network_maps import LayerMaps, Maps, TorchMaps
+from streamfuse.fusion.octave_maps import SHARE, octave_maps
 from streamfuse.fusion.threads import limit_threads
 from streamfuse.imaging.grid import resample
 
@@ -71,6 +72,8 @@ class LcndrFuser:
         limit_threads(threads)
         config, weights = read_network(name)
         self._long_side = config.long_side // (2 if coarse else 1)
+        self.seen_side = max(1, round(SHARE * self._long_side / (1 << LEVELS))) << LEVELS
+        """The long side at which the network sees every picture."""
         self.exponents = [max(float(exponent), 0.0) for exponent in weights["sharpness"]]
         """Exponent of the local energy of each of the network's bands, finest first."""
         self._in_torch = partial(_torch_maps, name, device, threads, one_thread)
@@ -82,27 +85,29 @@ class LcndrFuser:
 
     def weigh(self, lumas: Sequence[Map]) -> FusionMaps:
         """Do as `FusionMethod.weigh`; priors are at most a quarter of the network's long side."""
-        extra = self.octaves(lumas[0].shape)
-        small = [_seen(y, extra, 1 << (extra + LEVELS)) for y in lumas]
-        return self.weigh_small(small, lumas[0].shape)
+        extra = max(self.octaves(lumas[0].shape), 0)
+        return self.weigh_small([_halved(y, extra, 1 << extra) for y in lumas], lumas[0].shape)
 
     def weigh_small(self, small: Sequence[Map], shape: Sequence[int]) -> FusionMaps:
-        """Weights of every exposure from what the network sees.
+        """Weights of every exposure from small pictures.
 
         Args:
-            small: N arrays float32 in [0, 1], darkest first: the pictures, halved `octaves` times, padded or not; or
-                padded and enlarged.
+            small: N arrays float32 in [0, 1], darkest first: the pictures, halved `octaves` times (if it is above 0),
+                padded or not.
             shape: (H, W) of the pictures.
         """
-        extra = self.octaves(shape)
-        stack = _padded(np.stack(small), 1 << LEVELS)
+        grid = octave_maps((shape[0], shape[1]), self.octaves(shape), self.seen_side)
+        (rows, columns), (height, width) = grid.seen, grid.whole
+        # A thumbnail is enlarged so much that it shows how.
+        how = cv2.INTER_CUBIC if self.octaves(shape) < 0 else cv2.INTER_LINEAR
+        seen = [cv2.resize(y[:height, :width], (columns, rows), interpolation=how) for y in small]
+        stack = np.clip(np.stack(seen), 0, 1).astype(np.float32, copy=False)
         try:
             maps = self._maps(stack)
         except cv2.error:  # an OpenCV that lacks one of the layers
             self.device, self._maps = self._in_torch()
             maps = self._maps(stack)
-        rows, columns = (side * 2.0**extra for side in stack.shape[-2:])
-        return FusionMaps(*maps, (rows / shape[0], columns / shape[1]))
+        return FusionMaps(*grid.express(*maps), grid.coverage)
 
     def blend(self, lumas: Sequence[Map], maps: FusionMaps) -> Map:
         """Do as `FusionMethod.blend`: in OpenCV on the CPU, in torch on a GPU."""
@@ -113,8 +118,8 @@ class LcndrFuser:
 
             if len(lumas) == 2 and extra > 0:
                 height, width = lumas[0].shape
-                padded = [_seen(luma, 0, 1 << (extra + LEVELS)) for luma in lumas]
-                base = blend_luma([_seen(luma, extra, 1) for luma in padded], maps, self.exponents, 0)
+                padded = [_halved(luma, 0, 1 << (extra + LEVELS)) for luma in lumas]
+                base = blend_luma([_halved(luma, extra, 1) for luma in padded], maps, self.exponents, 0)
                 return upon(base, padded, maps, self.exponents[0], extra)[:height, :width]
             return blend_luma(lumas, maps, self.exponents, extra)
         import torch
@@ -127,10 +132,10 @@ class LcndrFuser:
             return fused
 
     def octaves(self, shape: Sequence[int]) -> int:
-        """Tell how many times a picture (H, W) is halved before the network sees it; below 0: enlarged that often.
+        """Tell how many times a picture (H, W) is halved down to the network's levels; below 0: enlarged that often.
 
-        The network sees every picture with a long side in (largest / 2, largest], so that a picture and its
-        double get the same weights. At most `LEVELS` times enlarged: there it has the base of the pyramid and no band.
+        Its long side is in (largest / 2, largest] then, so that a picture and its double are blended alike. At most
+        `LEVELS` times enlarged: there it has the base of the pyramid and no band.
         """
         largest = self._long_side
         long_side, octaves = max(shape), 0
@@ -156,24 +161,15 @@ def _torch_maps(name: str, device: str, threads: int | None, one_thread: bool) -
     return str(found), TorchMaps(network, 1 if one_thread else limited, lent=one_thread and limited > 1)
 
 
-def _padded(stack: Map, multiple: int) -> Map:
-    """Repeat the last line and column of (N, H, W) until both sides divide by `multiple`."""
-    bottom, right = (-side % multiple for side in stack.shape[1:])
-    return np.pad(stack, ((0, 0), (0, bottom), (0, right)), "edge") if bottom or right else stack
-
-
-def _seen(luma: Map, octaves: int, multiple: int) -> Map:
-    """Halved to means of 2x2 pixels, or enlarged, after repeating the border up to a multiple, as the blend does."""
+def _halved(luma: Map, times: int, multiple: int) -> Map:
+    """Halve a picture, to means of 2x2 pixels, after repeating its border up to a multiple."""
     bottom, right = -luma.shape[0] % multiple, -luma.shape[1] % multiple
     padded: Map = luma
     if bottom or right:
         padded = np.asarray(cv2.copyMakeBorder(luma, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.float32)
-    if octaves == 0:
+    if times == 0:
         return padded
-    if octaves < 0:
-        size = (padded.shape[1] << -octaves, padded.shape[0] << -octaves)
-        return np.clip(cv2.resize(padded, size, interpolation=cv2.INTER_CUBIC), 0, 1)
-    size = (padded.shape[1] >> octaves, padded.shape[0] >> octaves)
+    size = (padded.shape[1] >> times, padded.shape[0] >> times)
     return np.asarray(cv2.resize(padded, size, interpolation=cv2.INTER_AREA), np.float32)
 
 

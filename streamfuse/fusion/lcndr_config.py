@@ -20,7 +20,8 @@ class LcndrConfig:
         depth: collaborative blocks per scale.
         stem: channels learned from the full-resolution picture, 0 for none.
         heads: attention heads.
-        long_side: the picture is halved until its long side is at most this, before the network sees it.
+        long_side: a picture is halved until its long side is at most this, down to the levels that the network has maps
+            for; see `octave_maps` for how it sees them.
         collaborate, attend, per_level, revise: switch off cross-exposure merging, self-attention, separate weights
             per pyramid level, and edge revision.
         mirrored: look at the picture and its three mirror images, and take the mean of what is seen (after "geometric

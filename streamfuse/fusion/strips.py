@@ -79,7 +79,7 @@ def fuse_strips(
     small = [np.concatenate(parts[n * each : (n + 1) * each]) for n in range(len(exposures))]
     order = sorted(range(len(small)), key=lambda n: float(small[n].mean()))
     stack = [small[n] for n in order]
-    maps = fuser.weigh(stack)
+    maps = fuser.weigh_small(stack, size)
     base = fuser.blend(stack, maps)
     strip = max(grid.cell, strip_pixels // width // grid.cell * grid.cell)
 

@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from streamfuse.align.flow import SETTINGS, working_size
 from streamfuse.core.values import Preset
 from streamfuse.fusion.fuser import LcndrFuser
-from streamfuse.fusion.lcndr_config import LEVELS
 from streamfuse.fusion.models import load_network
+from streamfuse.fusion.octave_maps import octave_maps
 
 _FLOAT = 4  # bytes
 # Per pixel and level of the motion search, in floats: pyramids, patches, field, and four linear systems of six values
@@ -65,9 +65,7 @@ def counted(height: int, width: int, code_bytes: int, preset: Preset, fuser: Lcn
 
 def network_operations(height: int, width: int, fuser: LcndrFuser) -> int:
     """Multiplications and additions of the network for two exposures of a size, each counted as one."""
-    extra = fuser.octaves((height, width))
-    multiple = 1 << (extra + LEVELS)
-    size = [int(-(-side // multiple) * multiple / 2.0**extra) for side in (height, width)]
+    size = octave_maps((height, width), fuser.octaves((height, width)), fuser.seen_side).seen
     network = load_network(fuser.name)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         network.maps(torch.zeros(1, 2, *size))

@@ -104,7 +104,7 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
         )
         network = load_network(fuser.name)
         self._weigh = DeviceWeigher(
-            network, self._device, self._launcher, settings.precision, settings.graphs
+            network, fuser.seen_side, self._device, self._launcher, settings.precision, settings.graphs
         )
         self._smoother, self._leveller = DeviceSmoother(settings.ahead), DeviceLeveller()
         self._downloads: deque[_Download] = deque()

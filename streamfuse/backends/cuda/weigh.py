@@ -17,6 +17,7 @@ from streamfuse.backends.cuda.launch import Launcher
 from streamfuse.backends.cuda.unpack import unpack_reference
 from streamfuse.fusion.lcndr import Lcndr
 from streamfuse.fusion.lcndr_config import LEVELS
+from streamfuse.fusion.octave_maps import OctaveMaps, octave_maps
 from streamfuse.fusion.pyramid import pad_to_multiple
 
 Precision = Literal["bf16", "fp32"]
@@ -27,6 +28,7 @@ class DeviceWeigher:
 
     Args:
         network: in float32; it is moved to the device.
+        seen_side: long side at which it sees every picture, see `LcndrFuser`.
         device: where.
         launcher: None = the torch references.
         precision: "bf16" runs the convolutions in bfloat16 where the device is a GPU; "fp32" has no reduced
@@ -37,6 +39,7 @@ class DeviceWeigher:
     def __init__(
         self,
         network: Lcndr,
+        seen_side: int,
         device: torch.device,
         launcher: Launcher | None,
         precision: Precision = "bf16",
@@ -46,6 +49,8 @@ class DeviceWeigher:
         self._device, self._launcher = device, launcher
         self._half = precision == "bf16" and device.type == "cuda"
         self._graphed = Graphed(self._run, graphs)
+        self._seen_side = seen_side
+        self._grids: dict[tuple[tuple[int, int], int], OctaveMaps[Tensor]] = {}
 
     def __call__(self, lumas: Tensor, coding: Coding, extra: int) -> tuple[DeviceMaps, Sequence[Tensor]]:
         """Maps, and `streamfuse.backends.cuda.blend.gaussian` of the lumas (empty where the references run).
@@ -53,28 +58,35 @@ class DeviceWeigher:
         Args:
             lumas: (N, H, W), darkest first.
             coding: of the codes.
-            extra: how many times the picture is halved before the network sees it, or enlarged if below 0.
+            extra: `LcndrFuser.octaves` of the picture.
         """
-        stack, pyramid = self._seen(lumas, coding, extra)
-        found = [m.clone() for m in self._graphed(stack)]
-        priors, gains = found[: LEVELS + 1], found[LEVELS + 1 :]
-        rows, columns = (side * 2.0**extra for side in stack.shape[-2:])
-        coverage = (rows / lumas.shape[1], columns / lumas.shape[2])
-        return DeviceMaps(tuple(p[0] for p in priors), tuple(g[0, 0] for g in gains), coverage), pyramid
+        grid = self._grid((lumas.shape[1], lumas.shape[2]), extra)
+        octave, pyramid = self._halved(lumas, coding, extra)
+        whole = octave[..., : grid.whole[0], : grid.whole[1]]
+        how = "bicubic" if extra < 0 else "bilinear"
+        seen = F.interpolate(whole, grid.seen, mode=how, align_corners=False)
+        found = self._graphed(seen.clamp(0, 1).contiguous())
+        priors, gains = grid.express(
+            [m[0] for m in found[: LEVELS + 1]], [m[0, 0] for m in found[LEVELS + 1 :]]
+        )
+        return DeviceMaps(priors, gains, grid.coverage), pyramid
 
-    def _seen(self, lumas: Tensor, coding: Coding, extra: int) -> tuple[Tensor, Sequence[Tensor]]:
-        """(1, N, h, w) float32: the picture padded for the whole pyramid, and halved or enlarged."""
-        levels = extra + LEVELS
+    def _grid(self, shape: tuple[int, int], extra: int) -> OctaveMaps[Tensor]:
+        found = self._grids.get((shape, extra))
+        if found is None:
+            matrices = octave_maps(shape, extra, self._seen_side)
+            found = matrices.converted(lambda matrix: torch.from_numpy(matrix).to(self._device))
+            self._grids[shape, extra] = found
+        return found
+
+    def _halved(self, lumas: Tensor, coding: Coding, extra: int) -> tuple[Tensor, Sequence[Tensor]]:
+        """(1, N, h, w) float32: the picture, halved if `extra` is above 0, padded or not."""
         if self._launcher is not None and extra > 0:
-            pyramid = gaussian(lumas, coding, levels, self._launcher)
+            pyramid = gaussian(lumas, coding, extra + LEVELS, self._launcher)
             return pyramid[extra - 1][None], pyramid
         size = (lumas.shape[1], lumas.shape[2])
-        stack = torch.stack([unpack_reference(y, coding, size, 1.0) for y in lumas.unbind(0)])
-        padded = pad_to_multiple(stack[None], 1 << levels)
-        if extra < 0:
-            enlarged = F.interpolate(padded, scale_factor=1 << -extra, mode="bicubic", align_corners=False)
-            return enlarged.clamp(0, 1), ()
-        return F.avg_pool2d(padded, 1 << extra) if extra else padded, ()
+        stack = torch.stack([unpack_reference(y, coding, size, 1.0) for y in lumas.unbind(0)])[None]
+        return (F.avg_pool2d(pad_to_multiple(stack, 1 << extra), 1 << extra) if extra > 0 else stack), ()
 
     def _run(self, stack: Tensor) -> list[Tensor]:
         with torch.inference_mode(), self._arithmetic():

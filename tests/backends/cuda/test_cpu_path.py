@@ -158,7 +158,8 @@ def test_the_network_sees_what_it_sees_on_the_cpu(size):
     fuser, color = LcndrFuser("lcndr-xs", "cpu"), ColorInfo(matrix=1)
     stack = make.codes((2, *size), 8, 3)
     theirs = fuser.weigh([normalise(y, 8, color) for y in stack.numpy()])
-    weigher = DeviceWeigher(load_network("lcndr-xs"), torch.device("cpu"), None, "fp32", graphs=False)
+    network = load_network("lcndr-xs")
+    weigher = DeviceWeigher(network, fuser.seen_side, torch.device("cpu"), None, "fp32", graphs=False)
     ours, _ = weigher(stack, make.the_coding(), fuser.octaves(size))
     assert ours.coverage == pytest.approx(theirs.coverage)
     for mine, exact in zip((*ours.priors, *ours.gains), (*theirs.priors, *theirs.gains), strict=True):
