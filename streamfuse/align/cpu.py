@@ -51,7 +51,7 @@ class CpuOperations(Operations[FramePicture, Map, Map, IntensityMapping, Planes]
     def __init__(self, settings: AlignSettings) -> None:
         self._settings = settings
         effort = motion.SETTINGS[settings.preset]
-        self._cubic = effort.cubic
+        self._cubic = effort.cubic or settings.careful
         self._grid = effort.grid
         how = effort.refinements, effort.descents, self._grid
         # Two of them, for they are used at once.

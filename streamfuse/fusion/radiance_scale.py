@@ -23,7 +23,7 @@ from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import Bracket, Map, Neighbours, Plane
 from streamfuse.fusion.luma import normalise
 from streamfuse.imaging import photometric
-from streamfuse.imaging.photometric import GAMMA, PLAIN, Transfer
+from streamfuse.imaging.photometric import GAMMA, PLAIN, IntensityMapping, Transfer
 
 Gains = tuple[tuple[float, float, float], ...]
 
@@ -40,7 +40,7 @@ _LARGE_STRIDE = 8
 # A channel tells where the brighter exposure shows it in this range. The darker one must not choose: at a wide gap its
 # noise is as large as what it shows, and what the noise has raised would be taken for light.
 _DIM, _CLIPPED = 0.3, 0.95
-_MIN_VALUES, _MOST_VALUES = 60, 6000  # that have to tell, and that are asked
+_MIN_VALUES, _MOST_VALUES = 60, 2000  # that have to tell, and that are asked
 _ROUNDS = 4  # of leaving out what the ratio found so far does not explain: things that moved, or clip
 _FAR = 3.0  # times the median deviation: what lies farther away is left out
 _MAX_SPREAD = 0.7  # median deviation as a share of the light: more, and they are different things
@@ -96,31 +96,39 @@ class ExposureScale:
         if bracket.alone:
             return Meaning(self.transfer, (0.0,), ((1.0, 1.0, 1.0),), 0.0)
         frame, planes = bracket.reference, seen()
-        colours = sampled_colours(planes, frame.bits, frame.color)
-        lumas = sampled(planes, frame.bits, frame.color)
-        curves = [photometric.estimate_curve([dark], [bright]) for dark, bright in pairwise(lumas)]
+        colours, known = sampled_colours(planes, frame.bits, frame.color), _known(bracket)
+        curves: list[IntensityMapping] = []
+        if not (self._settled and (known or len(self._steps) == bracket.cycle - 1)):
+            lumas = sampled(planes, frame.bits, frame.color)
+            curves = [photometric.estimate_curve([dark], [bright]) for dark, bright in pairwise(lumas)]
         if frame.color.transfer == GAMMA_22:
             self._votes[PLAIN] += bracket.cycle  # more than all others can have
         told = (curve.transfer for curve in curves if curve.gap_ev < _TELLING_EV)
         self._votes.update(transfer for transfer in told if transfer is not None)
-        known = _known(bracket)
         gains = (
             tuple((red**GAMMA, 1.0, blue**GAMMA) for red, blue in balances)
             or ((1.0, 1.0, 1.0),) * bracket.cycle
         )
         gaps = [0.0]
-        for rank, ((dark, bright), curve) in enumerate(zip(pairwise(colours), curves, strict=True)):
+        for rank, (dark, bright) in enumerate(pairwise(colours)):
             if known is not None:
                 gaps.append(known[rank + 1] - known[0])
                 continue
             step = measured_step(dark, bright, self.transfer, np.divide(gains[rank], gains[rank + 1]))
-            # A rough figure counts as long as none has been measured.
-            kept = self._rough if step is None else self._steps
-            kept.setdefault(rank, deque(maxlen=WINDOW)).append(curve.gap_ev if step is None else step)
+            if step is not None:
+                self._steps.setdefault(rank, deque(maxlen=WINDOW)).append(step)
+            elif curves:  # a rough figure counts as long as none has been measured
+                self._rough.setdefault(rank, deque(maxlen=WINDOW)).append(curves[rank].gap_ev)
             gaps.append(gaps[-1] + float(np.median(self._steps.get(rank) or self._rough[rank])))
         if self._white_ev is None:
             self._white_ev = usual_white_ev(colours, gaps, self.transfer)
         return Meaning(self.transfer, tuple(gaps), gains, self._white_ev)
+
+    @property
+    def _settled(self) -> bool:
+        """Whether one transfer function leads so far that it is not asked for again: it takes as long as all else."""
+        votes = [count for _, count in self._votes.most_common(2)]
+        return bool(votes) and votes[0] - sum(votes[1:]) >= WINDOW
 
     @property
     def transfer(self) -> Transfer:

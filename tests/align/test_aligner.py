@@ -10,14 +10,15 @@ from align_clips import FULL, alternating, exposed, grey_frame, scene, shifted
 from at_once import at_once
 
 from streamfuse.align import Aligner
-from streamfuse.align.cpu import CpuOperations
-from streamfuse.align.operations import Pending
+from streamfuse.align.cpu import CpuOperations, CpuSide, FramePicture, Planes
+from streamfuse.align.operations import Pending, Shares
 from streamfuse.align.steady_gap import MEMORY
 from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import AlignedBracket, ClassifiedFrame, Exposure, Frame, Map, Plane
 from streamfuse.core.values import AlignMode, Preset
 from streamfuse.exposure import Pairer
+from streamfuse.runtime.line import through
 
 
 def align(
@@ -271,20 +272,78 @@ def test_a_frame_depends_on_a_bounded_window_only(preset: Preset) -> None:
         np.testing.assert_array_equal(one.flow_before, other.flow_before)
 
 
-def test_the_motion_between_two_frames_is_estimated_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    matched: list[int] = []
-    estimate = CpuOperations.matched
+@pytest.mark.parametrize(
+    ("aligner", "across", "along"),
+    [
+        (
+            Aligner(),
+            7 + 2,
+            6 + 1,
+        ),  # seven pairs; the first and the last frame have one neighbour, and ask for themselves
+        (
+            Aligner("fast", careful=True),
+            7,
+            3 + 1,
+        ),  # of the dark frames, and once of the bright ones, at the end
+    ],
+    ids=["balanced", "fast and careful"],
+)
+def test_the_motion_between_two_frames_is_estimated_once(
+    aligner: Aligner, across: int, along: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matched: list[Map] = []
+    moved: list[FramePicture] = []
+    estimate, follow = CpuOperations.matched, CpuOperations.moved
 
     def counted(self: CpuOperations, source: Map, targets: Sequence[Map]) -> Pending[Sequence[Map]]:
-        matched.append(len(targets))
+        matched.extend(targets)
         return estimate(self, source, targets)
 
+    def followed(self: CpuOperations, source: FramePicture, target: FramePicture) -> Map:
+        moved.append(target)
+        return follow(self, source, target)
+
     monkeypatch.setattr(CpuOperations, "matched", counted)
+    monkeypatch.setattr(CpuOperations, "moved", followed)
     ranks = [i % 2 for i in range(8)]
-    aligned = align(alternating(ranks, (0, 3)), ranks, Aligner())
+    aligned = align(alternating(ranks, (0, 3)), ranks, aligner)
     assert len(aligned) == 8
-    # Seven pairs; the first and the last frame have one neighbour, and ask for themselves.
-    assert sum(matched) == 7 + 2
+    assert (len(matched), len(moved)) == (across, along)
+
+
+@pytest.mark.parametrize(
+    ("preset", "careful", "sides"),
+    [("fast", False, {1}), ("balanced", True, {2}), ("fast", True, {1, 2})],
+)
+def test_where_light_is_merged_dark_exposures_are_made_from_both_sides(
+    preset: Preset, careful: bool, sides: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[bool, set[int]] = {False: set(), True: set()}
+    synthesised = CpuOperations.synthesised
+
+    def noted(
+        self: CpuOperations,
+        reference: FramePicture,
+        mapped: Planes,
+        seen: Sequence[CpuSide],
+        share: Shares[Map],
+    ) -> Planes:
+        asked[reference.frame.index % 2 == 0].add(len(seen))
+        return synthesised(self, reference, mapped, seen, share)
+
+    monkeypatch.setattr(CpuOperations, "synthesised", noted)
+    ranks = [i % 2 for i in range(7)]
+    brackets = through(
+        Pairer(),
+        [
+            ClassifiedFrame(frame, rank, 2)
+            for frame, rank in zip(alternating(ranks, (0, 3)), ranks, strict=True)
+        ],
+    )
+    aligner = Aligner(preset, careful=careful)
+    for bracket in list(brackets)[1:-1]:
+        list(aligner.push(bracket))
+    assert asked == {True: {min(sides)}, False: {max(sides)}}
 
 
 def test_sides_that_disagree_where_the_bright_reference_is_clipped_are_not_mixed() -> None:

@@ -138,7 +138,7 @@ class DeviceOperations(Operations[DeviceFrame, Tensor, Tensor, Tables, Planes]):
     ) -> None:
         self._device, self._launcher, self._settings = device, launcher, settings
         effort = rule.SETTINGS[settings.preset]
-        self._cubic = effort.cubic
+        self._cubic = effort.cubic or settings.careful
         self._upload = Uploader(device, launcher)
         self._closely = Graphed(lambda a, b: (dense_flow(a, b, 0, launcher),), graphs)
         coarser = min(effort.finest_scale + 1, 2)
