@@ -23,12 +23,12 @@ from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import Bracket, Map, Neighbours, Plane
 from streamfuse.fusion.luma import normalise
 from streamfuse.imaging import photometric
+from streamfuse.imaging.hdr_transfer import GREY_CARD
 from streamfuse.imaging.photometric import GAMMA, PLAIN, IntensityMapping, Transfer
 
 Gains = tuple[tuple[float, float, float], ...]
 
 GAMMA_22 = 4  # of H.273: footage that says so is believed
-GREY_CARD = 0.18  # of diffuse white
 WHITE_STEP = 0.25  # EV: the place of white that is found is rounded to it
 _DARKEST = 2.0**-14  # what is darker counts as this
 WINDOW = 15  # instants whose gaps count
@@ -72,10 +72,11 @@ class ExposureScale:
 
     Args:
         white_ev: as in `Meaning`; None: by the first bracket, as `usual_white_ev` has it.
+        grey: see there.
     """
 
-    def __init__(self, white_ev: float | None = None) -> None:
-        self._white_ev = white_ev
+    def __init__(self, white_ev: float | None = None, grey: float = GREY_CARD) -> None:
+        self._white_ev, self._grey = white_ev, grey
         self._votes: Counter[Transfer] = Counter()
         self._steps: dict[int, deque[float]] = {}
         self._rough: dict[int, deque[float]] = {}
@@ -121,7 +122,7 @@ class ExposureScale:
                 self._rough.setdefault(rank, deque(maxlen=WINDOW)).append(curves[rank].gap_ev)
             gaps.append(gaps[-1] + float(np.median(self._steps.get(rank) or self._rough[rank])))
         if self._white_ev is None:
-            self._white_ev = usual_white_ev(colours, gaps, self.transfer)
+            self._white_ev = usual_white_ev(colours, gaps, self.transfer, self._grey)
         return Meaning(self.transfer, tuple(gaps), gains, self._white_ev)
 
     @property
@@ -200,23 +201,26 @@ def measured_step(
     return -float(np.log2(ratio))
 
 
-def usual_white_ev(colours: Sequence[Map], gaps_ev: Sequence[float], transfer: Transfer) -> float:
+def usual_white_ev(
+    colours: Sequence[Map], gaps_ev: Sequence[float], transfer: Transfer, grey: float = GREY_CARD
+) -> float:
     """How far diffuse white lies below what the darkest exposure clips at, if the picture is of a usual brightness.
 
-    Its geometric mean is then that of a grey card, 18 % of white (Reinhard et al., SIGGRAPH 2002). White is no brighter
-    than what the darkest exposure clips at, no darker than what the brightest one does, and rounded to `WHITE_STEP`.
+    Its geometric mean is then that of a grey card, 18 % of white (Reinhard et al., SIGGRAPH 2002), and white no brighter
+    than what the darkest exposure clips at, no darker than what the brightest one does. It is rounded to `WHITE_STEP`.
 
     Args:
         colours: R'G'B' of each exposure of one instant, darkest first, as `sampled_colours` gives them.
         gaps_ev: exposure of each, relative to the darkest.
         transfer: what makes linear light of them.
+        grey: share of white to take for those 18 %.
     """
     light = photometric.decoded(colours[0].astype(np.float64), transfer)
     for rgb, gap in zip(colours[1:], gaps_ev[1:], strict=True):
         seen = rgb.max(axis=2) < _CLIPPED
         light[seen] = photometric.decoded(rgb[seen].astype(np.float64), transfer) * 2.0**-gap
     mean = float(np.log2(np.maximum(light.mean(axis=2), _DARKEST)).mean())
-    found = min(max(float(np.log2(GREY_CARD)) - mean, 0.0), gaps_ev[-1])
+    found = min(max(float(np.log2(GREY_CARD)) - mean, 0.0), gaps_ev[-1]) + float(np.log2(grey / GREY_CARD))
     return round(found / WHITE_STEP) * WHITE_STEP
 
 
