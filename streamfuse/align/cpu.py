@@ -51,7 +51,7 @@ class CpuOperations(Operations[FramePicture, Map, Map, IntensityMapping, Planes]
     def __init__(self, settings: AlignSettings) -> None:
         self._settings = settings
         effort = motion.SETTINGS[settings.preset]
-        self._cubic = effort.cubic or settings.careful
+        self._cubic = effort.cubic
         self._grid = effort.grid
         how = effort.refinements, effort.descents, self._grid
         # Two of them, for they are used at once.
@@ -219,7 +219,8 @@ class CpuOperations(Operations[FramePicture, Map, Map, IntensityMapping, Planes]
             apart = ghost.apart(before.luma, after.luma)
             weight = ghost.side_weights(before.deviation, after.deviation, apart, own)
         moved = [(side.picture.frame, side.flow) for side in sides]
-        how = reference.frame.bits, self._cubic, self.executor
+        cubic = self._cubic or (self._settings.careful and len(sides) == 1)
+        how = reference.frame.bits, cubic, self.executor
         return synthesise(mapped, moved, weight, shares, *how)
 
 

@@ -42,9 +42,10 @@ class AlignSettings:
         rate: as given to the `Pairer`; at half rate the instants before and after are those of the same exposure.
         denoise: take the noise out of a dark reference where it stands in for a brighter exposure.
         coarse: work at `flow.COARSE` of the size that the preset stands for.
-        careful: the motion of the camera and a cubic, whatever the preset, and both neighbours for an exposure that is
-            darker than the reference: where what is made is shown as it is, errors that a fused picture hides are
-            flicker. A brighter exposure takes as many neighbours as the preset, for a dark reference shows all of it.
+        careful: the motion of the camera, whatever the preset, and both neighbours for an exposure that is darker than
+            the reference: where what is made is shown as it is, errors that a fused picture hides are flicker. A
+            brighter exposure takes as many neighbours as the preset, for a dark reference shows all of it; where that
+            is one, a cubic keeps it as sharp as the frames that were taken bright.
     """
 
     preset: Preset = "balanced"

@@ -206,8 +206,8 @@ def usual_white_ev(
 ) -> float:
     """How far diffuse white lies below what the darkest exposure clips at, if the picture is of a usual brightness.
 
-    Its geometric mean is then that of a grey card, 18 % of white (Reinhard et al., SIGGRAPH 2002), and white no brighter
-    than what the darkest exposure clips at, no darker than what the brightest one does. It is rounded to `WHITE_STEP`.
+    Its geometric mean is then that of a grey card, 18 % of white (Reinhard et al., SIGGRAPH 2002), and white no
+    brighter than what the darkest exposure clips at, no darker than what the brightest one does.
 
     Args:
         colours: R'G'B' of each exposure of one instant, darkest first, as `sampled_colours` gives them.
