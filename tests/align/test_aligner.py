@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from fractions import Fraction
 
@@ -10,9 +11,10 @@ from align_clips import FULL, alternating, exposed, grey_frame, scene, shifted
 from at_once import at_once
 
 from streamfuse.align import Aligner
-from streamfuse.align.cpu import CpuOperations, CpuSide, FramePicture, Planes
+from streamfuse.align.cpu import CpuOperations, FramePicture
 from streamfuse.align.operations import Pending, Shares
 from streamfuse.align.steady_gap import MEMORY
+from streamfuse.align.synthesis import synthesise
 from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import AlignedBracket, ClassifiedFrame, Exposure, Frame, Map, Plane
@@ -312,38 +314,32 @@ def test_the_motion_between_two_frames_is_estimated_once(
 
 
 @pytest.mark.parametrize(
-    ("preset", "careful", "sides"),
-    [("fast", False, {1}), ("balanced", True, {2}), ("fast", True, {1, 2})],
+    ("preset", "careful", "made"),
+    [
+        ("fast", False, {("dark", 1, False), ("bright", 1, False)}),
+        ("balanced", True, {("dark", 2, True), ("bright", 2, True)}),
+        ("fast", True, {("dark", 2, False), ("bright", 1, True)}),
+    ],
 )
-def test_where_light_is_merged_dark_exposures_are_made_from_both_sides(
-    preset: Preset, careful: bool, sides: set[int], monkeypatch: pytest.MonkeyPatch
+def test_where_light_is_merged_dark_exposures_are_made_from_both_sides_and_bright_ones_are_sharp(
+    preset: Preset, careful: bool, made: set[tuple[str, int, bool]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: dict[bool, set[int]] = {False: set(), True: set()}
-    synthesised = CpuOperations.synthesised
+    found = set()
 
     def noted(
-        self: CpuOperations,
-        reference: FramePicture,
-        mapped: Planes,
-        seen: Sequence[CpuSide],
-        share: Shares[Map],
-    ) -> Planes:
-        asked[reference.frame.index % 2 == 0].add(len(seen))
-        return synthesised(self, reference, mapped, seen, share)
+        mapped: Sequence[Plane], sides: Sequence[tuple[Frame, Map | None]], weight: Map | None, shares: Shares[Map],
+        bits: int, cubic: bool, executor: Executor,
+    ) -> tuple[Plane, ...]:  # fmt: skip
+        found.add(("bright" if sides[0][0].index % 2 else "dark", len(sides), cubic))
+        return synthesise(mapped, sides, weight, shares, bits, cubic, executor)
 
-    monkeypatch.setattr(CpuOperations, "synthesised", noted)
+    monkeypatch.setattr("streamfuse.align.cpu.synthesise", noted)
     ranks = [i % 2 for i in range(7)]
-    brackets = through(
-        Pairer(),
-        [
-            ClassifiedFrame(frame, rank, 2)
-            for frame, rank in zip(alternating(ranks, (0, 3)), ranks, strict=True)
-        ],
-    )
+    frames = zip(alternating(ranks, (0, 3)), ranks, strict=True)
     aligner = Aligner(preset, careful=careful)
-    for bracket in list(brackets)[1:-1]:
+    for bracket in list(through(Pairer(), [ClassifiedFrame(frame, rank, 2) for frame, rank in frames]))[1:-1]:
         list(aligner.push(bracket))
-    assert asked == {True: {min(sides)}, False: {max(sides)}}
+    assert found == made
 
 
 def test_sides_that_disagree_where_the_bright_reference_is_clipped_are_not_mixed() -> None:
