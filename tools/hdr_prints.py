@@ -20,7 +20,10 @@ from tool_options import help_of
 
 from streamfuse.config import Config
 from streamfuse.core.color import to_8_bit
+from streamfuse.core.frame import FusedFrame
 from streamfuse.core.protocols import Source
+from streamfuse.imaging import hdr_transfer
+from streamfuse.imaging.photometric import GAMMA
 from streamfuse.lab.evaluate.film import film
 from streamfuse.lab.evaluate.simulate import Simulation
 from streamfuse.runtime.chain import build_chain
@@ -56,12 +59,22 @@ def main(scenes: tuple[str, ...], folder: Path, gap: float, width: int, together
         for name, options in WAYS.items():
             chain = build_chain(Config().with_overrides(**options))
             fused = islice(through(chain.line, opened(scene, gap, width)), SHOWN, SHOWN + 1)
-            pictures[name] = next(to_8_bit(frame.rgb()) for frame in fused)
+            pictures[name] = next(shown(frame) for frame in fused)
         name = f"built-in-{number}" if scene.startswith("sample:") else Path(scene).stem
         write(folder / f"{name}.jpg", sheet(pictures))
         lines.append(sheet(pictures, columns=len(pictures)))
     if together is not None:
         write(together, np.vstack(lines))
+
+
+def shown(frame: FusedFrame) -> Rgb:
+    """A frame on an ordinary screen, whatever its transfer function: only its primaries are honoured."""
+    rgb = frame.rgb()
+    if frame.color.primaries != hdr_transfer.BT2020:
+        return to_8_bit(rgb)
+    light = (rgb / np.float64(np.iinfo(rgb.dtype).max)) ** GAMMA
+    here = np.clip(light @ hdr_transfer.between_primaries(hdr_transfer.BT2020, hdr_transfer.BT709).T, 0, 1)
+    return np.asarray(np.rint(255 * here ** (1 / GAMMA)), np.uint8)
 
 
 def write(path: Path, picture: Rgb) -> None:

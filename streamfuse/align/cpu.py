@@ -219,7 +219,8 @@ class CpuOperations(Operations[FramePicture, Map, Map, IntensityMapping, Planes]
             apart = ghost.apart(before.luma, after.luma)
             weight = ghost.side_weights(before.deviation, after.deviation, apart, own)
         moved = [(side.picture.frame, side.flow) for side in sides]
-        how = reference.frame.bits, self._cubic, self.executor
+        cubic = self._cubic or (self._settings.careful and len(sides) == 1)
+        how = reference.frame.bits, cubic, self.executor
         return synthesise(mapped, moved, weight, shares, *how)
 
 

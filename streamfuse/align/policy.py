@@ -42,8 +42,10 @@ class AlignSettings:
         rate: as given to the `Pairer`; at half rate the instants before and after are those of the same exposure.
         denoise: take the noise out of a dark reference where it stands in for a brighter exposure.
         coarse: work at `flow.COARSE` of the size that the preset stands for.
-        careful: both neighbours and the motion of the camera, whatever the preset: where what is made is shown as it
-            is, errors that a fused picture hides are flicker.
+        careful: the motion of the camera, whatever the preset, and both neighbours for an exposure that is darker than
+            the reference: where what is made is shown as it is, errors that a fused picture hides are flicker. A
+            brighter exposure takes as many neighbours as the preset, for a dark reference shows all of it; where that
+            is one, a cubic keeps it as sharp as the frames that were taken bright.
     """
 
     preset: Preset = "balanced"
@@ -109,8 +111,8 @@ class Alignment(Generic[P, F, M, T, Planes]):
         self._ops = operations
         self._settings = settings
         self._effort = SETTINGS[settings.preset]
-        self._most_sides = 2 if settings.careful else self._effort.sides
-        self._dominant = settings.careful or self._effort.dominant
+        # Brighter exposures are made from one side, darker ones from both.
+        self._uneven = settings.careful and self._effort.sides == 1
         self._pictures: Recent[P] = Recent(12)
         self._histograms: Recent[Levels] = Recent(12)
         self._blocks: Recent[Blocks | None] = Recent(12)
@@ -171,7 +173,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
         """Give the frames that one missing exposure is made from."""
         pair = bracket.missing.get(rank)
         frames = [] if pair is None else [frame for frame in (pair.before, pair.after) if frame is not None]
-        return frames[: self._most_sides]
+        return frames[: 2 if self._uneven and rank < bracket.rank else self._effort.sides]
 
     def _make(
         self, bracket: Bracket, rank: int, frames: Sequence[Frame], curve: IntensityMapping
@@ -214,7 +216,8 @@ class Alignment(Generic[P, F, M, T, Planes]):
         dark, bright = ([reference], others) if brighter else (others, [reference])
         pair = bracket.cycle * min(rank, bracket.rank) + max(rank, bracket.rank)
         measured = photometric.curve_of_histograms(*((here, there) if brighter else (there, here)))
-        whole = self._most_sides == 1 or share_of_same(bracket, others) > 0.0
+        one_side = self._effort.sides == 1 and not self._uneven  # is all that is ever asked
+        whole = one_side or share_of_same(bracket, others) > 0.0
         curve = _known(dark[0], bright[0], self._gap(pair, measured, whole))
         low, high = ([self._block_means(frame) for frame in frames] for frames in (dark, bright))
         return replace(curve, balance=self._balance(pair, low, high, curve))
@@ -269,7 +272,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
         ops = self._ops
         if self._settings.mode != "flow":
             return ops.matched(reference, neighbours).result()
-        if len(frames) == 2:
+        if len(frames) == 2 or self._uneven:  # the frame there asks for it, too
             across: Sequence[F] = [self._matched(bracket.reference, frame, brighter) for frame in frames]
             along = self._even_motion(bracket, frames)
         else:  # a neighbour that is alone is followed the way it is asked for: nothing makes up for an error
@@ -283,7 +286,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
             first, second = (ops.on_grid(ops.luma(self.picture(frame))) for frame in frames)
             lumas = first, second
         flows = across if along is None else ops.combined(across, along, share, lumas)
-        if not self._dominant:
+        if not self._effort.dominant and not self._settings.careful:
             return flows
         # Of a brighter neighbour the dark reference shows all there is.
         if lumas is not None and not brighter and self._effort.dominant:
@@ -299,7 +302,10 @@ class Alignment(Generic[P, F, M, T, Planes]):
         same = bracket.same.after if frames[0].index > here.index else bracket.same.before
         if same is None:
             return None
-        return [self._ops.scaled(self._same_flow(here, same), part_of_the_way(here, frames[0], same))]
+        part = part_of_the_way(here, frames[0], same)
+        if self._uneven and same.index < here.index:  # the frame between the two asks for the way from there
+            return [self._ops.scaled(self._ops.halfway(self._same_flow(same, here), 1.0)[0], part)]
+        return [self._ops.scaled(self._same_flow(here, same), part)]
 
     def _instant_flows(
         self, bracket: Bracket, made: Mapping[int, Made[F, M, Planes]]
@@ -317,7 +323,7 @@ class Alignment(Generic[P, F, M, T, Planes]):
             if frame is not None and (every or frame.index == here.index + place):
                 flows[place] = self._same_flow(here, frame)
         if (
-            self._most_sides == 1 and not every
+            self._effort.sides == 1 and not every
         ):  # one is known, and the other instant is there: motion is even
             pairs = bracket.missing.values()
             there = {

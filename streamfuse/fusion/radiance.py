@@ -74,6 +74,11 @@ class HdrTarget:
     keep: bool = False
 
     @property
+    def grey(self) -> float:
+        """Share of diffuse white that the first bracket's mean is given, where white is not told."""
+        return hdr_transfer.HLG_GREY if self.transfer == "hlg" else hdr_transfer.GREY_CARD
+
+    @property
     def color(self) -> ColorInfo:
         """Of the planes: BT.2020, limited range."""
         return ColorInfo(matrix=9, primaries=hdr_transfer.BT2020, transfer=H273_TRANSFER[self.transfer])
@@ -308,7 +313,7 @@ class RadianceStage(ParallelStage[AlignedBracket, FusedFrame]):
     def __init__(self, target: HdrTarget, dimmed: Callable[[int], float] = lambda _: 1.0) -> None:
         self._target = target
         self._dimmed = dimmed
-        self._scale = ExposureScale(target.white_ev)
+        self._scale = ExposureScale(target.white_ev, target.grey)
         self._turns = Turns()
 
     def begin(self, item: AlignedBracket) -> Callable[[], Iterable[FusedFrame]]:

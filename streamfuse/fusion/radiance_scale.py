@@ -23,12 +23,12 @@ from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import Bracket, Map, Neighbours, Plane
 from streamfuse.fusion.luma import normalise
 from streamfuse.imaging import photometric
-from streamfuse.imaging.photometric import GAMMA, PLAIN, Transfer
+from streamfuse.imaging.hdr_transfer import GREY_CARD
+from streamfuse.imaging.photometric import GAMMA, PLAIN, IntensityMapping, Transfer
 
 Gains = tuple[tuple[float, float, float], ...]
 
 GAMMA_22 = 4  # of H.273: footage that says so is believed
-GREY_CARD = 0.18  # of diffuse white
 WHITE_STEP = 0.25  # EV: the place of white that is found is rounded to it
 _DARKEST = 2.0**-14  # what is darker counts as this
 WINDOW = 15  # instants whose gaps count
@@ -40,7 +40,7 @@ _LARGE_STRIDE = 8
 # A channel tells where the brighter exposure shows it in this range. The darker one must not choose: at a wide gap its
 # noise is as large as what it shows, and what the noise has raised would be taken for light.
 _DIM, _CLIPPED = 0.3, 0.95
-_MIN_VALUES, _MOST_VALUES = 60, 6000  # that have to tell, and that are asked
+_MIN_VALUES, _MOST_VALUES = 60, 2000  # that have to tell, and that are asked
 _ROUNDS = 4  # of leaving out what the ratio found so far does not explain: things that moved, or clip
 _FAR = 3.0  # times the median deviation: what lies farther away is left out
 _MAX_SPREAD = 0.7  # median deviation as a share of the light: more, and they are different things
@@ -72,10 +72,11 @@ class ExposureScale:
 
     Args:
         white_ev: as in `Meaning`; None: by the first bracket, as `usual_white_ev` has it.
+        grey: see there.
     """
 
-    def __init__(self, white_ev: float | None = None) -> None:
-        self._white_ev = white_ev
+    def __init__(self, white_ev: float | None = None, grey: float = GREY_CARD) -> None:
+        self._white_ev, self._grey = white_ev, grey
         self._votes: Counter[Transfer] = Counter()
         self._steps: dict[int, deque[float]] = {}
         self._rough: dict[int, deque[float]] = {}
@@ -96,31 +97,39 @@ class ExposureScale:
         if bracket.alone:
             return Meaning(self.transfer, (0.0,), ((1.0, 1.0, 1.0),), 0.0)
         frame, planes = bracket.reference, seen()
-        colours = sampled_colours(planes, frame.bits, frame.color)
-        lumas = sampled(planes, frame.bits, frame.color)
-        curves = [photometric.estimate_curve([dark], [bright]) for dark, bright in pairwise(lumas)]
+        colours, known = sampled_colours(planes, frame.bits, frame.color), _known(bracket)
+        curves: list[IntensityMapping] = []
+        if not (self._settled and (known or len(self._steps) == bracket.cycle - 1)):
+            lumas = sampled(planes, frame.bits, frame.color)
+            curves = [photometric.estimate_curve([dark], [bright]) for dark, bright in pairwise(lumas)]
         if frame.color.transfer == GAMMA_22:
             self._votes[PLAIN] += bracket.cycle  # more than all others can have
         told = (curve.transfer for curve in curves if curve.gap_ev < _TELLING_EV)
         self._votes.update(transfer for transfer in told if transfer is not None)
-        known = _known(bracket)
         gains = (
             tuple((red**GAMMA, 1.0, blue**GAMMA) for red, blue in balances)
             or ((1.0, 1.0, 1.0),) * bracket.cycle
         )
         gaps = [0.0]
-        for rank, ((dark, bright), curve) in enumerate(zip(pairwise(colours), curves, strict=True)):
+        for rank, (dark, bright) in enumerate(pairwise(colours)):
             if known is not None:
                 gaps.append(known[rank + 1] - known[0])
                 continue
             step = measured_step(dark, bright, self.transfer, np.divide(gains[rank], gains[rank + 1]))
-            # A rough figure counts as long as none has been measured.
-            kept = self._rough if step is None else self._steps
-            kept.setdefault(rank, deque(maxlen=WINDOW)).append(curve.gap_ev if step is None else step)
+            if step is not None:
+                self._steps.setdefault(rank, deque(maxlen=WINDOW)).append(step)
+            elif curves:  # a rough figure counts as long as none has been measured
+                self._rough.setdefault(rank, deque(maxlen=WINDOW)).append(curves[rank].gap_ev)
             gaps.append(gaps[-1] + float(np.median(self._steps.get(rank) or self._rough[rank])))
         if self._white_ev is None:
-            self._white_ev = usual_white_ev(colours, gaps, self.transfer)
+            self._white_ev = usual_white_ev(colours, gaps, self.transfer, self._grey)
         return Meaning(self.transfer, tuple(gaps), gains, self._white_ev)
+
+    @property
+    def _settled(self) -> bool:
+        """Whether one transfer function leads so far that it is not asked for again: it takes as long as all else."""
+        votes = [count for _, count in self._votes.most_common(2)]
+        return bool(votes) and votes[0] - sum(votes[1:]) >= WINDOW
 
     @property
     def transfer(self) -> Transfer:
@@ -192,23 +201,26 @@ def measured_step(
     return -float(np.log2(ratio))
 
 
-def usual_white_ev(colours: Sequence[Map], gaps_ev: Sequence[float], transfer: Transfer) -> float:
+def usual_white_ev(
+    colours: Sequence[Map], gaps_ev: Sequence[float], transfer: Transfer, grey: float = GREY_CARD
+) -> float:
     """Tell how far diffuse white lies below what the darkest exposure clips at, at a usual brightness.
 
-    Its geometric mean is then that of a grey card, 18 % of white (Reinhard et al., SIGGRAPH 2002). White is no brighter
-    than what the darkest exposure clips at, no darker than what the brightest one does, and rounded to `WHITE_STEP`.
+    Its geometric mean is then that of a grey card, 18 % of white (Reinhard et al., SIGGRAPH 2002), and white no
+    brighter than what the darkest exposure clips at, no darker than what the brightest one does.
 
     Args:
         colours: R'G'B' of each exposure of one instant, darkest first, as `sampled_colours` gives them.
         gaps_ev: exposure of each, relative to the darkest.
         transfer: what makes linear light of them.
+        grey: share of white to take for those 18 %.
     """
     light = photometric.decoded(colours[0].astype(np.float64), transfer)
     for rgb, gap in zip(colours[1:], gaps_ev[1:], strict=True):
         seen = rgb.max(axis=2) < _CLIPPED
         light[seen] = photometric.decoded(rgb[seen].astype(np.float64), transfer) * 2.0**-gap
     mean = float(np.log2(np.maximum(light.mean(axis=2), _DARKEST)).mean())
-    found = min(max(float(np.log2(GREY_CARD)) - mean, 0.0), gaps_ev[-1])
+    found = min(max(float(np.log2(GREY_CARD)) - mean, 0.0), gaps_ev[-1]) + float(np.log2(grey / GREY_CARD))
     return round(found / WHITE_STEP) * WHITE_STEP
 
 

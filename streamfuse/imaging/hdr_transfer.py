@@ -79,6 +79,13 @@ def hlg_decode(signal: Levels) -> Levels:
 
 HLG_WHITE = float(hlg_decode(np.array(HLG_WHITE_SIGNAL)))
 """Scene light of diffuse white in HLG: 0.265."""
+GREY_CARD = 0.18  # of diffuse white
+HLG_GREY = float(hlg_decode(np.array(GREY_CARD ** (1 / 2.2)))) / HLG_WHITE
+"""Share of diffuse white that HLG codes as ordinary video codes a grey card, 46 %: 0.27.
+
+An ordinary screen, which takes HLG for its own gamma, shows it as grey, and an HDR display of 1000 cd/m2 at 41 cd/m2,
+about as PQ shows the grey card (37).
+"""
 
 
 def rolled_off(nits: Levels, source_peak: float, peak: float) -> Levels:

@@ -347,6 +347,13 @@ def _merge_stills(
         log_picture.write_log(target, found.radiance)
     else:
         exr.write_linear(target, found.radiance)
+    if found.taken_for:
+        which = ", ".join(map(str, found.taken_for))
+        warnings.append(
+            "Counted from the darkest, these photographs show too little of what the one before shows to tell how "
+            f"much more light they took: {which}. {still_radiance.MOST_EV:g} EV are assumed. Give files whose Exif "
+            "tells the exposure, or more exposures between."
+        )
     height, width = found.radiance.shape[:2]
     gaps = ", ".join(f"{gap:.1f}" for gap in found.gaps_ev)
     note = (

@@ -35,6 +35,9 @@ from streamfuse.photo.reading import Photo, expand_photos, read_photo
 
 _BITS = 16
 _STRIP = 256  # rows
+# The most that is believed of photographs next to each other which no transfer function explains: a camera's own tone
+# curve darkens what is dark, and what both show at a wide gap seems farther apart than it is.
+MOST_EV = 4.0
 _DARKEST, _STEPS = 1e-4, 4096  # cd/m2 that tables begin at, and their length
 PEAK = 1000.0  # cd/m2 that nothing exceeds in PQ
 PQ = ColorInfo(matrix=9, primaries=BT2020, transfer=16, full_range=True)
@@ -48,6 +51,8 @@ class Merged:
         radiance: (H, W, 3) float32 linear R, G, B of BT.709's primaries, 1 = diffuse white.
         gaps_ev: exposure of each photograph, darkest first, relative to the darkest.
         told: they are those of the Exif.
+        taken_for: numbers of the photographs, from 1 on, that were measured to be more than `MOST_EV` brighter than the
+            one before, and are taken to be brighter by that.
         white_ev: how far diffuse white lies below what the darkest exposure clips at.
         transfer: what made linear light of the photographs.
     """
@@ -57,6 +62,7 @@ class Merged:
     told: bool
     white_ev: float
     transfer: Transfer
+    taken_for: tuple[int, ...] = ()
 
 
 def read_darkest_first(inputs: Sequence[str | Path], output: Path, overwrite: bool) -> list[Photo]:
@@ -100,18 +106,23 @@ def merge_pictures(
     votes = Counter(curve.transfer for curve in curves if curve.transfer is not None)
     transfer = votes.most_common(1)[0][0] if votes else SRGB  # as photographs are
     colours = sampled_colours(seen, _BITS, color)
+    taken_for: list[int] = []
     if exif_ev is not None:
         gaps = tuple(ev - exif_ev[0] for ev in exif_ev)
     else:
         measured = [measured_step(dark, bright, transfer) for dark, bright in pairwise(colours)]
         steps = [curve.gap_ev if ev is None else ev for ev, curve in zip(measured, curves, strict=True)]
+        for number, (step, curve) in enumerate(zip(steps, curves, strict=True)):
+            if curve.rough and step > MOST_EV:
+                steps[number] = MOST_EV
+                taken_for.append(number + 2)
         gaps = tuple(float(gap) for gap in np.cumsum([0.0, *steps]))
     found_white = usual_white_ev(colours, gaps, transfer) if white_ev is None else white_ev
     coded = rendering(HdrTarget(), primaries, 2.0**-found_white)
     _, radiance = merged(planes, gaps, transfer, _BITS, (0, 0), color, coded, keep=True)
     assert radiance is not None
     radiance = in_units(radiance, between_primaries(primaries, BT709) * 2.0**found_white)
-    return Merged(radiance, gaps, exif_ev is not None, found_white, transfer)
+    return Merged(radiance, gaps, exif_ev is not None, found_white, transfer, tuple(taken_for))
 
 
 def pq_planes(found: Merged) -> tuple[Plane, Plane, Plane]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from fractions import Fraction
 
@@ -10,14 +11,16 @@ from align_clips import FULL, alternating, exposed, grey_frame, scene, shifted
 from at_once import at_once
 
 from streamfuse.align import Aligner
-from streamfuse.align.cpu import CpuOperations
-from streamfuse.align.operations import Pending
+from streamfuse.align.cpu import CpuOperations, FramePicture
+from streamfuse.align.operations import Pending, Shares
 from streamfuse.align.steady_gap import MEMORY
+from streamfuse.align.synthesis import synthesise
 from streamfuse.core.color import rgb_to_planes
 from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import AlignedBracket, ClassifiedFrame, Exposure, Frame, Map, Plane
 from streamfuse.core.values import AlignMode, Preset
 from streamfuse.exposure import Pairer
+from streamfuse.runtime.line import through
 
 
 def align(
@@ -271,20 +274,72 @@ def test_a_frame_depends_on_a_bounded_window_only(preset: Preset) -> None:
         np.testing.assert_array_equal(one.flow_before, other.flow_before)
 
 
-def test_the_motion_between_two_frames_is_estimated_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    matched: list[int] = []
-    estimate = CpuOperations.matched
+@pytest.mark.parametrize(
+    ("aligner", "across", "along"),
+    [
+        (
+            Aligner(),
+            7 + 2,
+            6 + 1,
+        ),  # seven pairs; the first and the last frame have one neighbour, and ask for themselves
+        (
+            Aligner("fast", careful=True),
+            7,
+            3 + 1,
+        ),  # of the dark frames, and once of the bright ones, at the end
+    ],
+    ids=["balanced", "fast and careful"],
+)
+def test_the_motion_between_two_frames_is_estimated_once(
+    aligner: Aligner, across: int, along: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matched: list[Map] = []
+    moved: list[FramePicture] = []
+    estimate, follow = CpuOperations.matched, CpuOperations.moved
 
     def counted(self: CpuOperations, source: Map, targets: Sequence[Map]) -> Pending[Sequence[Map]]:
-        matched.append(len(targets))
+        matched.extend(targets)
         return estimate(self, source, targets)
 
+    def followed(self: CpuOperations, source: FramePicture, target: FramePicture) -> Map:
+        moved.append(target)
+        return follow(self, source, target)
+
     monkeypatch.setattr(CpuOperations, "matched", counted)
+    monkeypatch.setattr(CpuOperations, "moved", followed)
     ranks = [i % 2 for i in range(8)]
-    aligned = align(alternating(ranks, (0, 3)), ranks, Aligner())
+    aligned = align(alternating(ranks, (0, 3)), ranks, aligner)
     assert len(aligned) == 8
-    # Seven pairs; the first and the last frame have one neighbour, and ask for themselves.
-    assert sum(matched) == 7 + 2
+    assert (len(matched), len(moved)) == (across, along)
+
+
+@pytest.mark.parametrize(
+    ("preset", "careful", "made"),
+    [
+        ("fast", False, {("dark", 1, False), ("bright", 1, False)}),
+        ("balanced", True, {("dark", 2, True), ("bright", 2, True)}),
+        ("fast", True, {("dark", 2, False), ("bright", 1, True)}),
+    ],
+)
+def test_where_light_is_merged_dark_exposures_are_made_from_both_sides_and_bright_ones_are_sharp(
+    preset: Preset, careful: bool, made: set[tuple[str, int, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = set()
+
+    def noted(
+        mapped: Sequence[Plane], sides: Sequence[tuple[Frame, Map | None]], weight: Map | None, shares: Shares[Map],
+        bits: int, cubic: bool, executor: Executor,
+    ) -> tuple[Plane, ...]:  # fmt: skip
+        found.add(("bright" if sides[0][0].index % 2 else "dark", len(sides), cubic))
+        return synthesise(mapped, sides, weight, shares, bits, cubic, executor)
+
+    monkeypatch.setattr("streamfuse.align.cpu.synthesise", noted)
+    ranks = [i % 2 for i in range(7)]
+    frames = zip(alternating(ranks, (0, 3)), ranks, strict=True)
+    aligner = Aligner(preset, careful=careful)
+    for bracket in list(through(Pairer(), [ClassifiedFrame(frame, rank, 2) for frame, rank in frames]))[1:-1]:
+        list(aligner.push(bracket))
+    assert found == made
 
 
 def test_sides_that_disagree_where_the_bright_reference_is_clipped_are_not_mixed() -> None:

@@ -262,6 +262,21 @@ def test_white_is_where_the_picture_is_of_usual_brightness(level, expected):
     assert usual_white_ev(sampled_colours(picked(taken), 10, COLOR), (0.0, 3.0), PLAIN) == expected
 
 
+@pytest.mark.parametrize("gap", [2.0, 4.0])
+def test_hlg_shows_a_usual_picture_on_an_ordinary_screen_as_bright_as_ordinary_video_would(gap):
+    light = 0.12 * np.exp2(np.linspace(-2, 2, 80))  # around a grey card
+    radiance = np.repeat(np.tile(light, (60, 1))[..., None], 3, axis=2) / 2
+    stage = RadianceStage(HdrTarget("hlg"))
+    (frame,) = stage.push(bracket([exposed(radiance, ev) for ev in (0.0, gap)], gaps=(0.0, gap)))
+    signal = planes_to_rgb(frame.planes, 10, (0, 0), frame.color) / 65535
+    screen = np.exp2(
+        np.log2(np.maximum(signal, 1e-3) ** 2.2).mean()
+    )  # which takes the codes for its own gamma
+    assert screen == pytest.approx(hdr.GREY_CARD, rel=0.12)  # white is rounded to a quarter of an EV
+    display = 1000 * hdr.hlg_decode(np.array(hdr.GREY_CARD ** (1 / 2.2))) ** 1.2  # the OOTF of BT.2100
+    assert display == pytest.approx(hdr.REFERENCE_WHITE * hdr.GREY_CARD, rel=0.15)  # as PQ
+
+
 def test_exposures_without_anything_in_common_tell_no_gap():
     black, white = np.zeros((60, 80, 3)), np.ones((60, 80, 3))
     taken = picked([exposed(black, 0.0), exposed(white, 0.0)])

@@ -15,7 +15,7 @@ from streamfuse.imaging import hdr_transfer as hdr
 from streamfuse.imaging.aces import to_ap1
 from streamfuse.imaging.hdr_transfer import BT709
 from streamfuse.imaging.photometric import SRGB, decoded
-from streamfuse.photo.still_radiance import PQ, primaries_of
+from streamfuse.photo.still_radiance import MOST_EV, PQ, primaries_of
 
 
 def scene(height=60, width=400):
@@ -96,6 +96,30 @@ def test_exif_is_believed(tmp_path):
     assert result.exit_code == 0, result.stderr
     note = json.loads(result.stdout)["notes"][-1]
     assert "0.0, 4.0 EV (as Exif tells)" in note and "3 EV below" in note
+
+
+def test_gaps_that_a_tone_curve_widens_are_bounded_and_said(tmp_path):
+    light = np.geomspace(1e-5, 1.0, 400)[None, :, None] * np.ones((60, 1, 3))
+    evs = (0.0, 4.0, 6.0, 10.0)
+    for n, ev in enumerate(evs):
+        code = np.minimum(light * 2**ev, 1) ** (1 / 2.2)
+        curved = code**2 * (3 - 2 * code)  # dark made darker, light lighter, as phones do
+        cv2.imwrite(str(tmp_path / f"{n}.png"), np.round(255 * curved).astype(np.uint8))
+    result = streamfuse("still", *sorted(tmp_path.glob("?.png")), "-o", tmp_path / "o.exr", "--json")
+    assert result.exit_code == 0, result.stderr
+    summary = json.loads(result.stdout)
+    found = [
+        float(ev) for ev in summary["notes"][-1].split(" EV")[0].removeprefix("Exposures at ").split(", ")
+    ]
+    assert np.diff(found).max() <= MOST_EV + 0.11 and found[-1] == pytest.approx(evs[-1], abs=2)
+    assert "tell how much more light they took: 2, 4. 4 EV are assumed." in " ".join(summary["warnings"])
+
+
+def test_wide_gaps_that_photographs_do_tell_are_believed(tmp_path):
+    for n, ev in enumerate((0.0, 5.0)):
+        cv2.imwrite(str(tmp_path / f"{n}.png"), taken(ev)[..., ::-1])
+    result = streamfuse("still", tmp_path / "0.png", tmp_path / "1.png", "-o", tmp_path / "o.exr", "--json")
+    assert "0.0, 5.0 EV (measured)" in json.loads(result.stdout)["notes"][-1]
 
 
 def test_grey_photographs_are_merged(tmp_path):

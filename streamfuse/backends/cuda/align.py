@@ -303,9 +303,10 @@ class DeviceOperations(Operations[DeviceFrame, Tensor, Tensor, Tables, Planes]):
             weight = ghosts.side_weights(deviations, seen, torch.stack(own) if own else None).contiguous()
         luma, top = mapped[0], reference.coding.top
         lumas = tuple(Neighbour(side.picture.luma[None], side.flow) for side in sides)
-        made = synthesise(
-            lumas, luma[None], weight, shares.luma, (down, across), top, self._cubic, self._launcher
-        )[0]
+        cubic = self._cubic or (self._settings.careful and len(sides) == 1)
+        made = synthesise(lumas, luma[None], weight, shares.luma, (down, across), top, cubic, self._launcher)[
+            0
+        ]
         if mapped[1] is None:
             return made, None
         pairs = tuple(Neighbour(s.picture.chroma, s.flow) for s in sides if s.picture.chroma is not None)

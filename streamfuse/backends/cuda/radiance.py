@@ -58,7 +58,7 @@ class DeviceRadiance(Stage[Bracket, FusedFrame]):
             careful=settings.careful,
         )
         self._device, self._target, self._dimmed = device, target, dimmed
-        self._scale = ExposureScale(target.white_ev)
+        self._scale = ExposureScale(target.white_ev, target.grey)
 
     @torch.inference_mode()
     def push(self, item: Bracket) -> Iterable[FusedFrame]:
