@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from streamfuse.backends.cuda.blend import DeviceMaps, gaussian
 from streamfuse.backends.cuda.coding import Coding
+from streamfuse.backends.cuda.grain import grained
 from streamfuse.backends.cuda.graph import Graphed
 from streamfuse.backends.cuda.launch import Launcher
 from streamfuse.backends.cuda.unpack import unpack_reference
@@ -47,23 +49,40 @@ class DeviceWeigher:
         self._half = precision == "bf16" and device.type == "cuda"
         self._graphed = Graphed(self._run, graphs)
 
-    def __call__(self, lumas: Tensor, coding: Coding, extra: int) -> tuple[DeviceMaps, Sequence[Tensor]]:
+    def __call__(
+        self,
+        lumas: Tensor,
+        coding: Coding,
+        extra: int,
+        taken: Mapping[int, Tensor] = MappingProxyType({}),
+        index: int = 0,
+    ) -> tuple[DeviceMaps, Sequence[Tensor]]:
         """Maps, and `streamfuse.backends.cuda.blend.gaussian` of the lumas (empty where the references run).
 
         Args:
             lumas: (N, H, W), darkest first.
             coding: of the codes.
             extra: how many times the picture is halved before the network sees it, or enlarged if below 0.
+            taken: rank -> codes (H, W) of a frame that was taken in this exposure, for those that were made.
+            index: of the frame whose instant this is.
         """
-        stack, pyramid = self._seen(lumas, coding, extra)
+        stack, pyramid = self._halved(lumas, coding, extra)
+        if taken:
+            stack = stack.clone()  # its pyramid stays as it is, for the blend
+            like, _ = self._halved(torch.stack(list(taken.values())), coding, extra)
+            for rank, other in zip(taken, like[0], strict=True):
+                stack[0, rank] = grained(stack[0, rank], other, index)
+        if extra < 0:
+            enlarged = F.interpolate(stack, scale_factor=1 << -extra, mode="bicubic", align_corners=False)
+            stack = enlarged.clamp(0, 1)
         found = [m.clone() for m in self._graphed(stack)]
         priors, gains = found[: LEVELS + 1], found[LEVELS + 1 :]
         rows, columns = (side * 2.0**extra for side in stack.shape[-2:])
         coverage = (rows / lumas.shape[1], columns / lumas.shape[2])
         return DeviceMaps(tuple(p[0] for p in priors), tuple(g[0, 0] for g in gains), coverage), pyramid
 
-    def _seen(self, lumas: Tensor, coding: Coding, extra: int) -> tuple[Tensor, Sequence[Tensor]]:
-        """(1, N, h, w) float32: the picture padded for the whole pyramid, and halved or enlarged."""
+    def _halved(self, lumas: Tensor, coding: Coding, extra: int) -> tuple[Tensor, Sequence[Tensor]]:
+        """(1, N, h, w) float32: the picture padded for the whole pyramid, and halved if `extra` is above 0."""
         levels = extra + LEVELS
         if self._launcher is not None and extra > 0:
             pyramid = gaussian(lumas, coding, levels, self._launcher)
@@ -71,10 +90,7 @@ class DeviceWeigher:
         size = (lumas.shape[1], lumas.shape[2])
         stack = torch.stack([unpack_reference(y, coding, size, 1.0) for y in lumas.unbind(0)])
         padded = pad_to_multiple(stack[None], 1 << levels)
-        if extra < 0:
-            enlarged = F.interpolate(padded, scale_factor=1 << -extra, mode="bicubic", align_corners=False)
-            return enlarged.clamp(0, 1), ()
-        return F.avg_pool2d(padded, 1 << extra) if extra else padded, ()
+        return F.avg_pool2d(padded, 1 << extra) if extra > 0 else padded, ()
 
     def _run(self, stack: Tensor) -> list[Tensor]:
         with torch.inference_mode(), self._arithmetic():
