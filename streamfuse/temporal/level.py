@@ -41,7 +41,7 @@ LONG_SIDE = 96  # of the pictures that are compared
 SIGNIFICANT = 1.4  # standard errors at which an alternation of which both measures tell begins to count
 MIN_CHANGE, MAX_CHANGE = 0.02 / 255, 3 / 255  # luma: less is left as it is, more is no flicker of ours
 TURNS = 3  # steps in which the mean luma turns round twice
-TURN_SHARES = (0.15, 1.4)  # of that, by which dark and bright frames are moved: bright ones guess more
+TURN_SHARES = (0.15, 1.2)  # of that, by which dark and bright frames are moved: bright ones guess more
 MAX_TURN = 1 / 255  # luma: what goes to and fro by more can be seen in the scene, and stays
 # Steps share pictures, and means of two steps share steps: variance of the mean of n of these, in theirs / n.
 SHARED = 8 / 3

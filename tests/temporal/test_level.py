@@ -17,6 +17,7 @@ from streamfuse.temporal.level import (
     MAX_TURN,
     MIN_CHANGE,
     MIN_COUNT,
+    TURN_SHARES,
     TURNS,
     WINDOW,
     Leveller,
@@ -60,7 +61,7 @@ def alternating(count, codes, seed=0, noise=0.0):
 def test_what_alternates_is_taken_back_from_the_bright_frames(codes):
     found = levels(alternating(20, codes))
     assert found[:TURNS] == [0.0] * TURNS
-    assert found[TURNS] / CODE == pytest.approx(-1.4 * codes if abs(codes) < 1 else 0.0, rel=0.02)
+    assert found[TURNS] / CODE == pytest.approx(-TURN_SHARES[1] * codes if abs(codes) < 1 else 0.0, rel=0.02)
     for t, more in enumerate(found[MIN_COUNT:], MIN_COUNT):
         assert more / CODE == pytest.approx(-2 * codes if t % 2 else 0, rel=0.02)
 
