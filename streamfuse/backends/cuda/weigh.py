@@ -69,9 +69,9 @@ class DeviceWeigher:
         stack, pyramid = self._halved(lumas, coding, extra)
         if taken:
             stack = stack.clone()  # its pyramid stays as it is, for the blend
-            like, _ = self._halved(torch.stack(list(taken.values())), coding, extra)
-            for rank, other in zip(taken, like[0], strict=True):
-                stack[0, rank] = grained(stack[0, rank], other, index)
+            for rank, luma in taken.items():
+                like, _ = self._halved(luma[None], coding, extra)
+                stack[0, rank] = grained(stack[0, rank], like[0, 0], index)
         if extra < 0:
             enlarged = F.interpolate(stack, scale_factor=1 << -extra, mode="bicubic", align_corners=False)
             stack = enlarged.clamp(0, 1)
