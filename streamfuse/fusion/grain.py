@@ -24,9 +24,8 @@ EVERY = 4  # lines and columns of which one is looked at
 MEDIAN = 0.6745  # of the magnitude of normal noise of standard deviation 1
 FINEST = (1.0, -2.0, 1.0)  # across and down: blind to what is even or rises evenly
 FINEST_GAIN = 6.0  # by which it raises the standard deviation of noise
-ROOM = (
-    64  # pixels by which the pattern is larger than the picture, so that each instant has another part of it
-)
+TILE = 512  # pixels after which the pattern repeats
+ROOM = 64  # pixels by which it is larger than a picture, so that each instant has another part of it
 
 
 def grained(made: Map, taken: Map, index: int) -> Map:
@@ -53,8 +52,10 @@ def place(index: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=4)
 def grain(rows: int, columns: int) -> Map:
-    """Normal noise of standard deviation 1, (rows + ROOM, columns + ROOM)."""
-    return np.random.default_rng(0).standard_normal((rows + ROOM, columns + ROOM), np.float32)
+    """Normal noise of standard deviation 1, (rows + ROOM, columns + ROOM); larger ones begin as smaller ones do."""
+    tile = np.random.default_rng(0).standard_normal((TILE, TILE), np.float32)
+    rows, columns = rows + ROOM, columns + ROOM
+    return np.tile(tile, (-(-rows // TILE), -(-columns // TILE)))[:rows, :columns]
 
 
 def lack(made: Map, taken: Map) -> Map:

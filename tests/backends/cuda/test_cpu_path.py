@@ -24,8 +24,9 @@ from streamfuse.core.frame import Frame, FusionMaps
 from streamfuse.fusion.blend import blend_luma
 from streamfuse.fusion.chroma import fuse_chroma
 from streamfuse.fusion.fuser import LcndrFuser, chroma_weights
-from streamfuse.fusion.luma import normalise, quantise
+from streamfuse.fusion.luma import normalise
 from streamfuse.fusion.models import load_network
+from streamfuse.fusion.stage import quantise, weigh_planes
 from streamfuse.imaging import planes
 from streamfuse.imaging.photometric import IntensityMapping, ratio_curve
 
@@ -163,6 +164,21 @@ def test_the_network_sees_what_it_sees_on_the_cpu(size):
     assert ours.coverage == pytest.approx(theirs.coverage)
     for mine, exact in zip((*ours.priors, *ours.gains), (*theirs.priors, *theirs.gains), strict=True):
         np.testing.assert_allclose(mine, exact, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(90, 160), (320, 640)])
+def test_the_network_sees_the_noise_of_what_was_taken_as_on_the_cpu(size):
+    fuser, coding = LcndrFuser("lcndr-xs", "cpu"), make.the_coding()
+    taken = make.codes(size, 8, 4) // 4 + 96
+    stack = torch.from_numpy(np.stack([cv2.blur(taken.numpy(), (5, 5)), make.codes(size, 8, 3).numpy()]))
+    planes, color = [(luma,) for luma in stack.numpy()], ColorInfo(matrix=1)
+    plain = weigh_planes(fuser, planes, 8, color)
+    theirs = weigh_planes(fuser, planes, 8, color, {0: taken.numpy()}, 7)
+    weigher = DeviceWeigher(load_network("lcndr-xs"), torch.device("cpu"), None, "fp32", graphs=False)
+    ours, _ = weigher(stack, coding, fuser.octaves(size), {0: taken}, 7)
+    for mine, exact in zip(ours.priors, theirs.priors, strict=True):
+        assert np.quantile(np.abs(mine.numpy() - exact), 0.95) < 5e-3
+    assert np.abs(theirs.priors[0] - plain.priors[0]).mean() > 0.003
 
 
 @pytest.mark.parametrize("count", [2, 3])
