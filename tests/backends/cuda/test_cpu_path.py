@@ -170,15 +170,15 @@ def test_the_network_sees_what_it_sees_on_the_cpu(size):
 def test_the_network_sees_the_noise_of_what_was_taken_as_on_the_cpu(size):
     fuser, coding = LcndrFuser("lcndr-xs", "cpu"), make.the_coding()
     taken = make.codes(size, 8, 4) // 4 + 96
-    stack = torch.from_numpy(np.stack([cv2.blur(taken.numpy(), (5, 5)), make.codes(size, 8, 3).numpy()]))
+    smooth = [cv2.blur(luma, (9, 9)) for luma in (taken.numpy(), make.codes(size, 8, 3).numpy())]
+    stack = torch.from_numpy(np.stack(smooth))
     planes, color = [(luma,) for luma in stack.numpy()], ColorInfo(matrix=1)
     plain = weigh_planes(fuser, planes, 8, color)
     theirs = weigh_planes(fuser, planes, 8, color, {0: taken.numpy()}, 7)
     weigher = DeviceWeigher(load_network("lcndr-xs"), torch.device("cpu"), None, "fp32", graphs=False)
     ours, _ = weigher(stack, coding, fuser.octaves(size), {0: taken}, 7)
-    for mine, exact in zip(ours.priors, theirs.priors, strict=True):
-        assert np.quantile(np.abs(mine.numpy() - exact), 0.95) < 5e-3
-    assert np.abs(theirs.priors[0] - plain.priors[0]).mean() > 0.003
+    for mine, exact, without in zip(ours.priors, theirs.priors, plain.priors, strict=True):
+        assert np.abs(mine.numpy() - exact).mean() < 0.2 * np.abs(exact - without).mean()
 
 
 @pytest.mark.parametrize("count", [2, 3])
