@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import TypeGuard
 
 import numpy as np
@@ -18,6 +19,7 @@ from streamfuse.errors import UsageError
 from streamfuse.fusion.chroma import fuse_chroma
 from streamfuse.fusion.fast_chroma import fuse_chroma_fast
 from streamfuse.fusion.fuser import FusionMethod, LcndrFuser, chroma_weights
+from streamfuse.fusion.grain import grained
 from streamfuse.fusion.luma import normalise, quantise
 
 Planes = tuple[Plane, ...]
@@ -26,15 +28,39 @@ Level = Callable[[AlignedBracket, Map], float]
 _MAX_BITS = 12  # that `pair` takes
 
 
-def weigh_planes(fuser: FusionMethod, exposures: Sequence[Planes], bits: int, color: ColorInfo) -> FusionMaps:
-    """Maps for N exposures of one instant, darkest first, as planes."""
+def weigh_planes(
+    fuser: FusionMethod,
+    exposures: Sequence[Planes],
+    bits: int,
+    color: ColorInfo,
+    taken: Mapping[int, Plane] = MappingProxyType({}),
+    index: int = 0,
+) -> FusionMaps:
+    """Maps for N exposures of one instant, darkest first, as planes.
+
+    Args:
+        fuser: the network.
+        exposures, bits, color: as in `AlignedBracket` and `Frame`.
+        taken: rank -> luma of a frame that was taken in this exposure, for those that were made; see `grained`.
+        index: of the frame whose instant this is.
+    """
+    shape = exposures[0][0].shape
     if _has_fast_path(fuser, exposures, bits):
         from streamfuse.fusion.blend_pair import reduced
 
-        shape = exposures[0][0].shape
-        extra = fuser.octaves(shape)
-        return fuser.weigh_small([reduced(p[0], bits, color, extra) for p in exposures], shape)
-    return fuser.weigh([normalise(p[0], bits, color) for p in exposures])
+        halved = partial(reduced, bits=bits, color=color, extra=fuser.octaves(shape))
+        return fuser.weigh_small(_grained(exposures, taken, index, halved), shape)
+    return fuser.weigh(_grained(exposures, taken, index, partial(normalise, bits=bits, color=color)))
+
+
+def _grained(
+    exposures: Sequence[Planes], taken: Mapping[int, Plane], index: int, seen: Callable[[Plane], Map]
+) -> list[Map]:
+    """Luma of each exposure as `seen` gives it, the made ones with the noise that they lack."""
+    lumas = [seen(planes[0]) for planes in exposures]
+    for rank, luma in taken.items():
+        lumas[rank] = grained(lumas[rank], seen(luma), index)
+    return lumas
 
 
 def blend_planes(
@@ -137,7 +163,10 @@ class WeighStage(ParallelStage[AlignedBracket, WeighedBracket]):
 
     def _weighed(self, item: AlignedBracket) -> Iterable[WeighedBracket]:
         reference = item.bracket.reference
-        maps = weigh_planes(self._fuser, item.exposures, reference.bits, reference.color)
+        taken = {rank: frame.luma for rank, frame in item.bracket.alike.items()}
+        maps = weigh_planes(
+            self._fuser, item.exposures, reference.bits, reference.color, taken, reference.index
+        )
         return (WeighedBracket(item, maps),)
 
 

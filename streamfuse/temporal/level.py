@@ -5,17 +5,19 @@ nobody saw is guessed differently. The whole picture then flickers at half the f
 value. All of that is taken from the bright frames: what is clipped in them is guessed from other instants, while a dark
 frame has seen the light of its own.
 
-How much brighter a fused picture is than the one before is measured along the motion, in its median; where the motion
-is known from both sides, in the mean of both, for motion found in dark and in bright frames errs differently. Half of
-it, with the sign of the exposure, is what alternates in that step; the mean of two steps that follow each other has
-none of a steady change of the light. Of the last `WINDOW` steps the mean is taken back as far as it stands out from its
-own standard error, which what moves and what changes once make larger. Where nothing stands out the picture stays as it
-is, bit for bit.
+How much brighter a fused picture is than the one before is measured twice: along the motion, where the motion is known
+from both sides as the mean of both, and in the mean of the whole picture. The first errs with the motion, the second
+with what comes into the picture and leaves it, above all where the camera shakes. Half of it, with the sign of the
+exposure, is what alternates in that step; the mean of two steps that follow each other has none of a steady change of
+the light. Where both measures have one sign the smaller one counts, else nothing does. Of the last `WINDOW` steps the
+mean is taken back as far as it stands out from its own standard error, which what moves and what changes once make
+larger. Where nothing stands out the picture stays as it is, bit for bit.
 
 What is guessed differently from instant to instant leaves no such mean: an arm that nobody saw takes light along. The
-mean luma then goes up and down by parts of a code value. Where it has turned round twice in a row, the last bend, over
-the sum of its weights (1, 2, 1), is how far the last frame is off the middle. A bright frame is moved by more than
-that, a dark one by less. Of light that rises, falls or turns round once it is nothing.
+mean luma then goes up and down by parts of a code value. Where it has turned round twice in a row, and along the motion
+at the last picture, too, the last bend, over the sum of its weights (1, 2, 1), is how far the last frame is off the
+middle. A bright frame is moved by more than that, a dark one by less. Of light that rises, falls or turns round once it
+is nothing.
 
 Only earlier pictures count, so nothing has to wait, and only so many of them, so that any segment of a film can be
 fused on its own.
@@ -25,24 +27,26 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from streamfuse.core.frame import AlignedBracket, Bracket, Map
 from streamfuse.imaging.grid import resample_flow, sampling_positions
 
 WINDOW, MIN_COUNT = 16, 4  # steps from picture to picture that count at most, and that there have to be
 LONG_SIDE = 96  # of the pictures that are compared
-SIGNIFICANT = 2.0  # standard errors at which an alternation begins to count
+SIGNIFICANT = 1.4  # standard errors at which an alternation of which both measures tell begins to count
 MIN_CHANGE, MAX_CHANGE = 0.02 / 255, 3 / 255  # luma: less is left as it is, more is no flicker of ours
-TURNS = 4  # pictures that it takes for the mean luma to turn round twice
-TURN_SHARES = (0.15, 1.4)  # of that, by which dark and bright frames are moved: bright ones guess more
+TURNS = 3  # steps in which the mean luma turns round twice
+TURN_SHARES = (0.15, 1.2)  # of that, by which dark and bright frames are moved: bright ones guess more
 MAX_TURN = 1 / 255  # luma: what goes to and fro by more can be seen in the scene, and stays
 # Steps share pictures, and means of two steps share steps: variance of the mean of n of these, in theirs / n.
 SHARED = 8 / 3
+
+Steps = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,8 +63,7 @@ class Leveller:
 
     def __init__(self) -> None:
         self._last: _Last | None = None
-        self._steps: deque[float] = deque(maxlen=WINDOW)
-        self._means: deque[tuple[float, int]] = deque(maxlen=TURNS)  # with their rank
+        self._steps: deque[tuple[float, float]] = deque(maxlen=WINDOW)  # along the motion, and as a whole
 
     def __call__(self, aligned: AlignedBracket, picture: Map) -> float:
         """Luma to add to the fused picture of this instant.
@@ -70,7 +73,7 @@ class Leveller:
             picture: its luma in [0, 1] before anything was added, of any size.
         """
         bracket, last, flow = aligned.bracket, self._last, aligned.flow_before
-        small, steady = reduced(picture), 0.0
+        small = reduced(picture)
         self._last = _Last(bracket, small, aligned.flow_after)
         if (
             last is None
@@ -79,24 +82,25 @@ class Leveller:
             or last.picture.shape != small.shape
         ):
             self._steps.clear()
-            self._means.clear()
-        else:
-            step = _step(last.picture, small, flow)
-            if last.flow is not None:
-                step = (step - _step(small, last.picture, last.flow)) / 2
-            self._steps.append(sign(bracket) * step / 2)
-            steady = -2 * alternation(self._steps)
-        self._means.append((float(small.mean(dtype=np.float64)), bracket.rank))
-        turn = turned([mean + steady * rank for mean, rank in self._means])
-        return steady * bracket.rank - TURN_SHARES[bracket.rank > 0] * turn
+            return 0.0
+        step = _step(last.picture, small, flow)
+        if last.flow is not None:
+            step = (step - _step(small, last.picture, last.flow)) / 2
+        whole = float(small.mean(dtype=np.float64) - last.picture.mean(dtype=np.float64))
+        half = sign(bracket) / 2
+        self._steps.append((half * step, half * whole))
+        steps = np.array(self._steps)
+        steady = alternation(steps)
+        turn = sign(bracket) * turned(steps - steady)
+        return -2 * steady * bracket.rank - TURN_SHARES[bracket.rank > 0] * turn
 
 
 def _step(before: Map, now: Map, flow: Map) -> float:
-    """Tell how much brighter a picture is than another, in the median of what shows in both, along the motion."""
+    """Tell how much brighter a picture is than another, in the mean of what shows in both, along the motion."""
     x, y = sampling_positions(resample_flow(flow, (now.shape[0], now.shape[1])))
     seen = cv2.remap(before, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     inside = (x >= 0) & (x <= now.shape[1] - 1) & (y >= 0) & (y <= now.shape[0] - 1)
-    return float(np.median((now - seen)[inside])) if inside.any() else 0.0
+    return float((now - seen).mean(where=inside, dtype=np.float64)) if inside.any() else 0.0
 
 
 def follows(before: Bracket, now: Bracket) -> bool:
@@ -135,33 +139,34 @@ def threshold(count: int) -> float:
     return SIGNIFICANT * math.sqrt(SHARED / count * (count + 2) / (count - 2))
 
 
-def alternation(steps: Sequence[float]) -> float:
+def alternation(steps: Steps) -> float:
     """Luma by which pictures of the brighter exposure lie above the mean of both, as far as that is sure.
 
     Args:
-        steps: half of how much brighter pictures are than those before, with the sign of their exposure, in order.
+        steps: half of how much brighter pictures are than those before, (n, 2): along the motion and as a whole, with
+            the sign of their exposure, in order.
     """
     if len(steps) < MIN_COUNT:
         return 0.0
-    values = np.asarray(steps, np.float64)
-    pairs = (values[1:] + values[:-1]) / 2
-    mean, doubt = float(pairs.mean()), threshold(len(pairs)) * float(pairs.std(ddof=1))
+    pairs = (steps[1:] + steps[:-1]) / 2
+    smaller = np.where(pairs.prod(1) > 0, np.sign(pairs[:, 0]) * np.abs(pairs).min(1), 0.0)
+    mean, doubt = float(smaller.mean()), threshold(len(smaller)) * float(smaller.std(ddof=1))
     if abs(mean) <= max(doubt, MIN_CHANGE):
         return 0.0
     found = mean * (1 - (doubt / mean) ** 2)
     return min(max(found, -MAX_CHANGE), MAX_CHANGE)
 
 
-def turned(means: Sequence[float]) -> float:
-    """Luma by which the last picture lies off those before it, where the level has just turned round twice; else 0.
+def turned(steps: Steps) -> float:
+    """Luma by which pictures of the brighter exposure lie off the middle, where the level turned round twice; else 0.
 
     Args:
-        means: mean luma of the last pictures, in order; with fewer than `TURNS` there is nothing to tell.
+        steps: as in `alternation`, less what alternates; with fewer than `TURNS` there is nothing to tell.
     """
-    if len(means) < TURNS:
+    if len(steps) < TURNS:
         return 0.0
-    one, two, three = np.diff(np.asarray(means, np.float64)[-TURNS:])
-    if one * two >= 0 or two * three >= 0:
+    along, bend = (steps[-1] + steps[-2]) / 2
+    # With the sign of the exposure, steps up and down in turns are steps of one sign.
+    if abs(np.sign(steps[-TURNS:, 1]).sum()) < TURNS or along * bend <= 0:
         return 0.0
-    bend = abs(three - two) / 4
-    return math.copysign(bend, three) if MIN_CHANGE < bend <= MAX_TURN else 0.0
+    return float(bend) if MIN_CHANGE < abs(bend) <= MAX_TURN else 0.0

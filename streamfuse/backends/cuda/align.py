@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -47,6 +47,7 @@ class DeviceBracket:
         gaps_ev: exposure of each rank relative to the darkest.
         trust: in each exposure, (h, w) at working size; None = everywhere.
         balances: as in `AlignedBracket`.
+        taken: luma (H, W) in codes of a frame that was taken in each exposure that was made, by rank.
     """
 
     bracket: Bracket
@@ -59,6 +60,7 @@ class DeviceBracket:
     gaps_ev: tuple[float, ...] = ()
     trust: tuple[Tensor | None, ...] = ()
     balances: tuple[Balance, ...] = ()
+    taken: Mapping[int, Tensor] = field(default_factory=dict)
 
 
 class DeviceAligner:
@@ -120,6 +122,7 @@ class DeviceAligner:
             flow_before=instant.flow_before,
             flow_after=instant.flow_after,
             balances=instant.balances,
+            taken={rank: self._alignment.picture(frame).luma for rank, frame in item.alike.items()},
         )
 
 

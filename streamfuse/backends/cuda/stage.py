@@ -144,7 +144,8 @@ class DeviceFusion(Stage[Bracket, FusedFrame]):
     def _instant(self, item: Bracket) -> DeviceInstant:
         aligned = self._align(item)
         extra = self._fuser.octaves(aligned.lumas.shape[1:])
-        maps, pyramid = self._weigh(aligned.lumas, aligned.reference.coding, extra)
+        coding, index = aligned.reference.coding, item.reference.index
+        maps, pyramid = self._weigh(aligned.lumas, coding, extra, aligned.taken, index)
         return DeviceInstant(aligned, maps, pyramid)
 
     def _finish(self, instant: DeviceInstant) -> None:

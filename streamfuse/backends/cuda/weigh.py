@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from streamfuse.backends.cuda.blend import DeviceMaps, gaussian
 from streamfuse.backends.cuda.coding import Coding
+from streamfuse.backends.cuda.grain import grained
 from streamfuse.backends.cuda.graph import Graphed
 from streamfuse.backends.cuda.launch import Launcher
 from streamfuse.backends.cuda.unpack import unpack_reference
@@ -52,16 +54,30 @@ class DeviceWeigher:
         self._seen_side = seen_side
         self._grids: dict[tuple[tuple[int, int], int], OctaveMaps[Tensor]] = {}
 
-    def __call__(self, lumas: Tensor, coding: Coding, extra: int) -> tuple[DeviceMaps, Sequence[Tensor]]:
+    def __call__(
+        self,
+        lumas: Tensor,
+        coding: Coding,
+        extra: int,
+        taken: Mapping[int, Tensor] = MappingProxyType({}),
+        index: int = 0,
+    ) -> tuple[DeviceMaps, Sequence[Tensor]]:
         """Maps, and `streamfuse.backends.cuda.blend.gaussian` of the lumas (empty where the references run).
 
         Args:
             lumas: (N, H, W), darkest first.
             coding: of the codes.
             extra: `LcndrFuser.octaves` of the picture.
+            taken: rank -> codes (H, W) of a frame that was taken in this exposure, for those that were made.
+            index: of the frame whose instant this is.
         """
         grid = self._grid((lumas.shape[1], lumas.shape[2]), extra)
         octave, pyramid = self._halved(lumas, coding, extra)
+        if taken:
+            octave = octave.clone()  # its pyramid stays as it is, for the blend
+            for rank, luma in taken.items():
+                like, _ = self._halved(luma[None], coding, extra)
+                octave[0, rank] = grained(octave[0, rank], like[0, 0], index)
         whole = octave[..., : grid.whole[0], : grid.whole[1]]
         how = "bicubic" if extra < 0 else "bilinear"
         seen = F.interpolate(whole, grid.seen, mode=how, align_corners=False)

@@ -24,8 +24,9 @@ from streamfuse.core.frame import Frame, FusionMaps
 from streamfuse.fusion.blend import blend_luma
 from streamfuse.fusion.chroma import fuse_chroma
 from streamfuse.fusion.fuser import LcndrFuser, chroma_weights
-from streamfuse.fusion.luma import normalise, quantise
+from streamfuse.fusion.luma import normalise
 from streamfuse.fusion.models import load_network
+from streamfuse.fusion.stage import quantise, weigh_planes
 from streamfuse.imaging import planes
 from streamfuse.imaging.photometric import IntensityMapping, ratio_curve
 
@@ -164,6 +165,23 @@ def test_the_network_sees_what_it_sees_on_the_cpu(size):
     assert ours.coverage == pytest.approx(theirs.coverage)
     for mine, exact in zip((*ours.priors, *ours.gains), (*theirs.priors, *theirs.gains), strict=True):
         np.testing.assert_allclose(mine, exact, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(90, 160), (320, 640)])
+def test_the_network_sees_the_noise_of_what_was_taken_as_on_the_cpu(size):
+    fuser, coding = LcndrFuser("lcndr-xs", "cpu"), make.the_coding()
+    taken = make.codes(size, 8, 4) // 4 + 96
+    smooth = [cv2.blur(luma, (9, 9)) for luma in (taken.numpy(), make.codes(size, 8, 3).numpy())]
+    stack = torch.from_numpy(np.stack(smooth))
+    planes, color = [(luma,) for luma in stack.numpy()], ColorInfo(matrix=1)
+    plain = weigh_planes(fuser, planes, 8, color)
+    theirs = weigh_planes(fuser, planes, 8, color, {0: taken.numpy()}, 7)
+    weigher = DeviceWeigher(
+        load_network("lcndr-xs"), fuser.seen_side, torch.device("cpu"), None, "fp32", graphs=False
+    )
+    ours, _ = weigher(stack, coding, fuser.octaves(size), {0: taken}, 7)
+    for mine, exact, without in zip(ours.priors, theirs.priors, plain.priors, strict=True):
+        assert np.abs(mine.numpy() - exact).mean() < 0.2 * np.abs(exact - without).mean()
 
 
 @pytest.mark.parametrize("count", [2, 3])
