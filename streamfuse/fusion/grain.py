@@ -73,9 +73,10 @@ def _measured(picture: Map) -> tuple[np.ndarray, Map]:
         picture, -1, kernel, kernel / np.float32(FINEST_GAIN), borderType=cv2.BORDER_REPLICATE
     )
     some, size = steps[::EVERY, ::EVERY].ravel(), np.abs(finest[::EVERY, ::EVERY]).ravel()
-    variance = np.full(STEPS, np.nan, np.float32)
-    order, ends = np.argsort(some, kind="stable"), np.cumsum(np.bincount(some, minlength=STEPS))
-    for step, those in enumerate(np.split(size[order], ends[:-1])):
-        if len(those) >= MIN_COUNT:
-            variance[step] = (np.median(those) / MEDIAN) ** 2
-    return steps, variance
+    rising, counts = size[np.lexsort((size, some))], np.bincount(some, minlength=STEPS)
+    ends = np.cumsum(counts)
+    middle, upper = (
+        rising.take(ends - counts + half, mode="clip") for half in ((counts - 1) // 2, counts // 2)
+    )
+    variance = ((middle + upper) * np.float32(0.5 / MEDIAN)) ** 2
+    return steps, np.where(counts >= MIN_COUNT, variance, np.float32(np.nan))
