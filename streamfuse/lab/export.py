@@ -1,10 +1,8 @@
 """The network for other runtimes: ONNX, two exposures, any size.
 
 Input
-    luma (1, 2, H, W) float32 in [0, 1]: the darker exposure first or second, H and W multiples of 32. Repeat the last
-    line and column to get there. The network is to see pictures whose long side is at most `long_side` of its metadata
-    (640) and more than half of that: halve larger ones by means of 2x2 pixels first, and double smaller ones (bicubic),
-    as streamfuse does.
+    luma (1, 2, H, W) float32 in [0, 1]: the darker exposure first or second, H and W multiples of 32. Stretch a
+    picture to get there: streamfuse shows its network a long side of 0.7 x `long_side` of its metadata (448).
 
 Outputs
     fused (1, 1, H, W) in [0, 1]: the fused luma at the size of the input.
@@ -12,10 +10,10 @@ Outputs
     positive, summing to 1. At 1/4 (0 to 2), 1/8, 1/16 and 1/32 of the input.
     gain_0 .. gain_2 (1, 1, H/4, W/4) in [0.5, 3.75]: scale of the three finest fused bands.
 
-Pictures larger than the network's scale are fused by blending their own finer bands with prior_0 and gain_0 on top of
-`fused`; `streamfuse.fusion.strips` does it in a few lines. The file's metadata holds the exponents of the local
-energy that this needs (`exponents`, finest first), and the model card. A picture that was doubled k times has bands of
-its own for prior_k to prior_4, and the base for prior_5: blend these, as `streamfuse.fusion.blend` does.
+Larger pictures are fused by blending their own finer bands with prior_0 and gain_0 on top of `fused`;
+`streamfuse.fusion.strips` does it in a few lines, and `streamfuse.fusion.octave_maps` says how maps of one size become
+those of an octave of the picture. The file's metadata holds the exponents of the local energy that this needs
+(`exponents`, finest first), and the model card.
 """
 
 from __future__ import annotations
