@@ -5,8 +5,9 @@ sensor. The network takes noise for detail: the dark exposure of a frame that wa
 that of a frame that was taken dark, and the fused picture is brighter in every other frame, by half a code value in the
 mid-tones at 5 EV. So it is shown made exposures with the noise that they lack. No pixel of what is fused gets any.
 
-How strong noise is at each brightness is told by the finest differences of a picture, in their median, in which edges
-hardly count: of what was made, and of a frame beside it that was taken in the same exposure.
+How strong noise is at each brightness is told by the finest differences of a picture, in their median over the flatter
+half of its pixels, since some brightness may be found on edges alone: of what was made, and of a frame beside it that
+was taken in the same exposure.
 """
 
 from __future__ import annotations
@@ -72,9 +73,14 @@ def _measured(picture: Map) -> tuple[np.ndarray, Map]:
     finest = cv2.sepFilter2D(
         picture, -1, kernel, kernel / np.float32(FINEST_GAIN), borderType=cv2.BORDER_REPLICATE
     )
-    some, size = steps[::EVERY, ::EVERY].ravel(), np.abs(finest[::EVERY, ::EVERY]).ravel()
-    variance = np.full(STEPS, np.nan, np.float32)
-    order, ends = np.argsort(some, kind="stable"), np.cumsum(np.bincount(some, minlength=STEPS))
+    variance, some = np.full(STEPS, np.nan, np.float32), slice(2, -2, EVERY)
+    slope = np.abs(mean[some, 4::EVERY] - mean[some, :-4:EVERY])
+    slope += np.abs(mean[4::EVERY, some] - mean[:-4:EVERY, some])
+    if not slope.size:
+        return steps, variance
+    flat = slope <= np.median(slope)
+    which, size = steps[some, some][flat], np.abs(finest[some, some][flat])
+    order, ends = np.argsort(which, kind="stable"), np.cumsum(np.bincount(which, minlength=STEPS))
     for step, those in enumerate(np.split(size[order], ends[:-1])):
         if len(those) >= MIN_COUNT:
             variance[step] = (np.median(those) / MEDIAN) ** 2
