@@ -22,6 +22,7 @@ from streamfuse.core.frame import Map
 STEPS = 16  # of brightness
 MIN_COUNT = 30  # pixels of one brightness from which its noise is told
 EVERY = 4  # lines and columns of which one is looked at
+MAX_NOISE = 12 / 255  # standard deviation: what is more is texture
 MEDIAN = 0.6745  # of the magnitude of normal noise of standard deviation 1
 FINEST = (1.0, -2.0, 1.0)  # across and down: blind to what is even or rises evenly
 FINEST_GAIN = 6.0  # by which it raises the standard deviation of noise
@@ -62,7 +63,7 @@ def grain(rows: int, columns: int) -> Map:
 def lack(made: Map, taken: Map) -> Map:
     """Variance (STEPS,) that the noise of a made picture lacks; none where either is not known (NaN)."""
     more = np.nan_to_num(taken - made)
-    return np.asarray(np.maximum(more, 0), np.float32)
+    return np.asarray(np.clip(more, 0, MAX_NOISE**2), np.float32)
 
 
 def _measured(picture: Map) -> tuple[np.ndarray, Map]:

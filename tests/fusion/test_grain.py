@@ -11,7 +11,7 @@ import pytest
 from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import AlignedBracket, Bracket, Frame, Neighbours
 from streamfuse.fusion.fuser import create_fuser
-from streamfuse.fusion.grain import grained
+from streamfuse.fusion.grain import MAX_NOISE, grained
 from streamfuse.fusion.stage import WeighStage
 
 CODE = 1 / 255
@@ -64,12 +64,18 @@ def test_rounding_and_edges_are_no_noise():
 
 
 def test_a_brightness_that_is_found_on_edges_alone_tells_of_no_noise():
-    bars = np.where(np.arange(160) % 20 < 10, 0.2, 0.8)[None].repeat(120, 0).astype(np.float32)
-    slant = np.where((np.mgrid[:120, :160].sum(0)) % 20 < 10, 0.2, 0.8).astype(np.float32)
-    for picture in (bars, slant):
-        taken = cv2.GaussianBlur(picture, (0, 0), 0.6)
-        made = cv2.GaussianBlur(picture, (0, 0), 1.2)
-        assert np.abs(grained(made, taken, 0) - made).max() < 5 * CODE
+    y, x = np.mgrid[:120, :160]
+    bars = np.where(((x + y) % 40 < 20) ^ ((2 * x - y) % 40 < 20), 0.2, 0.8).astype(np.float32)
+    made = cv2.GaussianBlur(bars, (0, 0), 1.2)
+    for taken in (bars, cv2.GaussianBlur(bars, (0, 0), 0.5)):
+        assert np.abs(grained(made, taken, 0) - made).max() < CODE
+
+
+def test_texture_is_taken_for_no_more_than_strong_noise():
+    y, x = np.mgrid[:120, :160]
+    chequers = np.where((x + y) % 2, 0.4, 0.6).astype(np.float32)
+    made = cv2.blur(chequers, (5, 5))
+    assert (grained(made, chequers, 0) - made).std() < 1.1 * MAX_NOISE
 
 
 def test_each_instant_has_noise_of_its_own_and_always_the_same():

@@ -14,7 +14,7 @@ from streamfuse.fusion import grain as rule
 def grained(made: Tensor, taken: Tensor, index: int) -> Tensor:
     """A made picture with the noise that it lacks; both (h, w) in [0, 1] at the network's scale."""
     steps, noise = _measured(made)
-    lacking = (_measured(taken)[1] - noise).nan_to_num().clamp_min(0)
+    lacking = (_measured(taken)[1] - noise).nan_to_num().clamp(0, rule.MAX_NOISE**2)
     rows, columns = made.shape
     down, across = rule.place(index)
     pattern = _grain(rows, columns, made.device)[down : down + rows, across : across + columns]
