@@ -5,8 +5,9 @@ sensor. The network takes noise for detail: the dark exposure of a frame that wa
 that of a frame that was taken dark, and the fused picture is brighter in every other frame, by half a code value in the
 mid-tones at 5 EV. So it is shown made exposures with the noise that they lack. No pixel of what is fused gets any.
 
-How strong noise is at each brightness is told by the finest differences of a picture, in their median, in which edges
-hardly count: of what was made, and of a frame beside it that was taken in the same exposure.
+How strong noise is at each brightness is told by the finest differences of a picture, in their median over the flatter
+half of its pixels, since some brightness may be found on edges alone: of what was made, and of a frame beside it that
+was taken in the same exposure.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from streamfuse.core.frame import Map
 STEPS = 16  # of brightness
 MIN_COUNT = 30  # pixels of one brightness from which its noise is told
 EVERY = 4  # lines and columns of which one is looked at
+MAX_NOISE = 12 / 255  # standard deviation: what is more is texture
 MEDIAN = 0.6745  # of the magnitude of normal noise of standard deviation 1
 FINEST = (1.0, -2.0, 1.0)  # across and down: blind to what is even or rises evenly
 FINEST_GAIN = 6.0  # by which it raises the standard deviation of noise
@@ -61,7 +63,7 @@ def grain(rows: int, columns: int) -> Map:
 def lack(made: Map, taken: Map) -> Map:
     """Variance (STEPS,) that the noise of a made picture lacks; none where either is not known (NaN)."""
     more = np.nan_to_num(taken - made)
-    return np.asarray(np.maximum(more, 0), np.float32)
+    return np.asarray(np.clip(more, 0, MAX_NOISE**2), np.float32)
 
 
 def _measured(picture: Map) -> tuple[np.ndarray, Map]:
@@ -72,8 +74,15 @@ def _measured(picture: Map) -> tuple[np.ndarray, Map]:
     finest = cv2.sepFilter2D(
         picture, -1, kernel, kernel / np.float32(FINEST_GAIN), borderType=cv2.BORDER_REPLICATE
     )
-    some, size = steps[::EVERY, ::EVERY].ravel(), np.abs(finest[::EVERY, ::EVERY]).ravel()
-    rising, counts = size[np.lexsort((size, some))], np.bincount(some, minlength=STEPS)
+    some = slice(2, -2, EVERY)
+    slope = np.abs(mean[some, 4::EVERY] - mean[some, :-4:EVERY])
+    slope += np.abs(mean[4::EVERY, some] - mean[:-4:EVERY, some])
+    if not slope.size:
+        return steps, np.full(STEPS, np.nan, np.float32)
+    flat = slope <= np.median(slope)
+    which, size = steps[some, some][flat], np.abs(finest[some, some][flat])
+    # The median at each brightness: the middle of each run of one sorted list.
+    rising, counts = size[np.lexsort((size, which))], np.bincount(which, minlength=STEPS)
     ends = np.cumsum(counts)
     middle, upper = (
         rising.take(ends - counts + half, mode="clip") for half in ((counts - 1) // 2, counts // 2)

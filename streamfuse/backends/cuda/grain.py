@@ -14,7 +14,7 @@ from streamfuse.fusion import grain as rule
 def grained(made: Tensor, taken: Tensor, index: int) -> Tensor:
     """A made picture with the noise that it lacks; both (h, w) in [0, 1] at the network's scale."""
     steps, noise = _measured(made)
-    lacking = (_measured(taken)[1] - noise).nan_to_num().clamp_min(0)
+    lacking = (_measured(taken)[1] - noise).nan_to_num().clamp(0, rule.MAX_NOISE**2)
     rows, columns = made.shape
     down, across = rule.place(index)
     pattern = _grain(rows, columns, made.device)[down : down + rows, across : across + columns]
@@ -33,7 +33,12 @@ def _measured(picture: Tensor) -> tuple[Tensor, Tensor]:
     steps = (mean * rule.STEPS).long().clamp(0, rule.STEPS - 1)
     down = framed[:-2] - 2 * framed[1:-1] + framed[2:]
     finest = (down[:, :-2] - 2 * down[:, 1:-1] + down[:, 2:]) / rule.FINEST_GAIN
-    some, size = (values[:: rule.EVERY, :: rule.EVERY].flatten() for values in (steps, finest.abs()))
-    here = some == torch.arange(rule.STEPS, device=picture.device)[:, None]
-    median = torch.where(here, size, torch.nan).nanmedian(1).values
+    some, size = slice(2, -2, rule.EVERY), finest.abs()
+    slope = (mean[some, 4 :: rule.EVERY] - mean[some, : -4 : rule.EVERY]).abs()
+    slope = slope + (mean[4 :: rule.EVERY, some] - mean[: -4 : rule.EVERY, some]).abs()
+    if not slope.numel():
+        return steps, torch.full((rule.STEPS,), torch.nan, device=picture.device)
+    flat = (slope <= slope.median()).flatten()
+    here = flat & (steps[some, some].flatten() == torch.arange(rule.STEPS, device=picture.device)[:, None])
+    median = torch.where(here, size[some, some].flatten(), torch.nan).nanmedian(1).values
     return steps, torch.where(here.sum(1) >= rule.MIN_COUNT, (median / rule.MEDIAN).square(), torch.nan)

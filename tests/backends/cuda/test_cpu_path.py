@@ -167,7 +167,7 @@ def test_the_network_sees_what_it_sees_on_the_cpu(size):
         np.testing.assert_allclose(mine, exact, atol=1e-3)
 
 
-@pytest.mark.parametrize("size", [(90, 160), (320, 640)])
+@pytest.mark.parametrize("size", [(192, 320), (320, 640)])
 def test_the_network_sees_the_noise_of_what_was_taken_as_on_the_cpu(size):
     fuser, coding = LcndrFuser("lcndr-xs", "cpu"), make.the_coding()
     taken = make.codes(size, 8, 4) // 4 + 96
