@@ -24,6 +24,7 @@ from streamfuse.core.frame import Map
 from streamfuse.fusion.lcndr_config import LEVELS, REVISED
 
 SHARE = 0.7  # of the longest side that pictures are halved to: about what they have in the mean of an octave
+COARSER = 1.0  # levels by which the network's maps are coarser than the bands that they weigh: halos shrink by a tenth
 _MULTIPLE = 1 << LEVELS
 # Sides of the network's picture (and of an octave) per side of its maps: three bands, a fourth, a fifth, the base.
 _CELLS = (*(4,) * REVISED, 8, 16, 32)
@@ -109,9 +110,7 @@ def octave_maps(shape: tuple[int, int], octaves: int, long_side: int) -> OctaveM
     )
     padded = [int(-(-side // _MULTIPLE) * _MULTIPLE) for side in octave]
     coverage = padded[0] / octave[0], padded[1] / octave[1]
-    finer = log2(
-        longest / long_side
-    )  # levels of the octave's pyramid per level of the network's, at the same place
+    finer = log2(longest / long_side) - COARSER  # the bands of the octave, than the maps that weigh them
 
     def parts(place: float, last: int, cell: int) -> tuple[Part[Map], ...]:
         first = floor(min(max(place, 0.0), last))

@@ -17,7 +17,7 @@ ROLL_OFF = 0.25  # share of the way from a clipped exposure to the darkest that 
 # Of highlights that one exposure alone shows, see `highlights`.
 FAVOUR = 3.0  # added to the log weight of the exposure that shows a highlight
 KEPT = (4 / 255) ** 2  # mean square of detail that is half protected from edge revision
-WEAK = (2 / 255) ** 2  # mean square of detail that is raised half of the way
+WEAK = (2.5 / 255) ** 2  # mean square of detail that is raised half of the way
 EXPONENT = 1.5  # of how much brighter the fused picture is, for detail that is weaker still
-MAX_RAISE = 2.5  # of weak detail
+MAX_RAISE = 3.2  # of weak detail
 DARK = 0.02  # added to luma, so that its ratio is that of detail and not of noise

@@ -1,6 +1,7 @@
 """What the network promises, whatever its weights are."""
 
 import itertools
+import re
 from dataclasses import replace
 
 import pytest
@@ -158,7 +159,8 @@ def test_every_weight_takes_part():
     network = random_network(stem=8).requires_grad_(True)
     network(stack(count=3)).square().mean().backward()
     dead = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    assert dead == []
+    # What is added to the weights of all exposures alike has no say in their softmax.
+    assert [name for name in dead if not re.fullmatch(r"weight_maps\.heads\.\d\.bias", name)] == []
 
 
 @pytest.mark.parametrize("name", NETWORKS)

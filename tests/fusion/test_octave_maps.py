@@ -61,12 +61,15 @@ def test_maps_lie_where_the_picture_is(height: int, width: int, octaves: int) ->
         assert np.abs(np.clip(prior[0, 0], edge, 1 - edge) - wanted).max() < 1e-5
 
 
-def test_a_picture_of_the_size_that_is_seen_keeps_its_maps() -> None:
+def test_bands_are_weighed_by_the_maps_of_the_next_coarser_level() -> None:
     grid = octave_maps((96, SIDE), 0, SIDE)
-    maps = network_maps(grid, 1)
-    for found, exact in zip(grid.express(*maps), maps, strict=True):
-        for one, other in zip(found, exact, strict=True):
-            np.testing.assert_allclose(one, other, atol=1e-6)
+    priors, gains = network_maps(grid, 1)
+    found, found_gains = grid.express(priors, gains)
+    for band in (0, 1):
+        np.testing.assert_allclose(found[band], priors[band + 1], atol=1e-6)
+        np.testing.assert_allclose(found_gains[band], gains[band + 1], atol=1e-6)
+    np.testing.assert_allclose(found_gains[2], gains[2], atol=1e-6)
+    np.testing.assert_allclose(found[LEVELS], priors[LEVELS], atol=1e-6)
 
 
 def test_a_picture_of_any_size_is_seen_at_one() -> None:
