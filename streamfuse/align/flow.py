@@ -68,7 +68,9 @@ SETTINGS: dict[Preset, FlowSettings] = {
     "best": FlowSettings(960, 0, True),
 }
 
-CAREFUL: dict[Preset, FlowSettings] = SETTINGS | {"fast": replace(SETTINGS["fast"], finest_scale=1, descents=8)}
+CAREFUL: dict[Preset, FlowSettings] = SETTINGS | {
+    "fast": replace(SETTINGS["fast"], finest_scale=1, descents=8)
+}
 """The same where what is made is shown as it is, see `policy.AlignSettings`."""
 
 
