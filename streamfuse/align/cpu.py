@@ -50,7 +50,7 @@ class CpuOperations(Operations[FramePicture, Map, Map, IntensityMapping, Planes]
 
     def __init__(self, settings: AlignSettings) -> None:
         self._settings = settings
-        effort = motion.SETTINGS[settings.preset]
+        effort = (motion.CAREFUL if settings.careful else motion.SETTINGS)[settings.preset]
         self._cubic = effort.cubic
         self._grid = effort.grid
         how = effort.refinements, effort.descents, self._grid

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -67,6 +67,11 @@ SETTINGS: dict[Preset, FlowSettings] = {
     "balanced": FlowSettings(768, 1, True, refinements=5, descents=8),
     "best": FlowSettings(960, 0, True),
 }
+
+CAREFUL: dict[Preset, FlowSettings] = SETTINGS | {
+    "fast": replace(SETTINGS["fast"], finest_scale=1, descents=8)
+}
+"""The same where what is made is shown as it is, see `policy.AlignSettings`."""
 
 
 class _OfThread(threading.local):

@@ -65,6 +65,21 @@ def test_the_missing_exposure_is_what_a_second_camera_would_have_seen(preset: Pr
     assert aligned[-1].flow_after is None
 
 
+@pytest.mark.parametrize("speed", [1.5, 2.5])
+def test_where_light_is_merged_fast_comes_near_to_balanced(speed: float) -> None:
+    ranks = [i % 2 for i in range(7)]
+
+    def off(aligner: Aligner) -> float:
+        """Code values by which the exposures that were not taken are off."""
+        aligned = align(alternating(ranks, (0, 3), speed), ranks, aligner)[1:-1]
+        truth = {i: exposed(shifted(scene(), speed * i), 3.0 * (1 - rank)) for i, rank in enumerate(ranks)}
+        made = [(item.exposures[1 - item.bracket.rank][0], item.bracket.reference.index) for item in aligned]
+        return float(np.mean([error(planes, truth[index]) for planes, index in made]))
+
+    careful = off(Aligner("fast", careful=True))
+    assert careful < 0.85 * off(Aligner("fast")) and careful < 1.25 * off(Aligner("balanced"))
+
+
 @pytest.mark.parametrize("preset", ["fast", "balanced"])
 def test_colour_moves_with_the_luma(preset: Preset) -> None:
     ranks = [i % 2 for i in range(4)]

@@ -140,7 +140,7 @@ class DeviceOperations(Operations[DeviceFrame, Tensor, Tensor, Tables, Planes]):
         self, device: torch.device, launcher: Launcher | None, settings: AlignSettings, graphs: bool
     ) -> None:
         self._device, self._launcher, self._settings = device, launcher, settings
-        effort = rule.SETTINGS[settings.preset]
+        effort = (rule.CAREFUL if settings.careful else rule.SETTINGS)[settings.preset]
         self._cubic = effort.cubic
         self._upload = Uploader(device, launcher)
         self._closely = Graphed(lambda a, b: (dense_flow(a, b, 0, launcher),), graphs)
