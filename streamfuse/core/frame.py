@@ -266,14 +266,6 @@ class Bracket:
         """Tell whether no other exposure is within reach: the reference passes as it is."""
         return not self.missing
 
-    @property
-    def alike(self) -> Mapping[int, Frame]:
-        """A frame that was taken in each exposure that is made of such frames, by rank."""
-        if self.simultaneous:
-            return {}
-        either = {rank: pair.before or pair.after for rank, pair in self.missing.items()}
-        return {rank: frame for rank, frame in either.items() if frame is not None}
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AlignedBracket:

@@ -12,12 +12,13 @@ was taken in the same exposure.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from streamfuse.core.frame import Map
+from streamfuse.core.frame import Bracket, Frame, Map
 
 STEPS = 16  # of brightness
 MIN_COUNT = 30  # pixels of one brightness from which its noise is told
@@ -45,6 +46,14 @@ def grained(made: Map, taken: Map, index: int) -> Map:
     down, across = place(index)
     pattern = grain(rows, columns)[down : down + rows, across : across + columns]
     return np.clip(made + np.sqrt(lacking).take(steps) * pattern, 0, 1, dtype=np.float32)
+
+
+def alike(bracket: Bracket) -> Mapping[int, Frame]:
+    """Give a frame that was taken in each exposure that is made of such frames, by rank."""
+    if bracket.simultaneous:
+        return {}
+    either = {rank: pair.before or pair.after for rank, pair in bracket.missing.items()}
+    return {rank: frame for rank, frame in either.items() if frame is not None}
 
 
 def place(index: int) -> tuple[int, int]:

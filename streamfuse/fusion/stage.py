@@ -19,7 +19,7 @@ from streamfuse.errors import UsageError
 from streamfuse.fusion.chroma import fuse_chroma
 from streamfuse.fusion.fast_chroma import fuse_chroma_fast
 from streamfuse.fusion.fuser import FusionMethod, LcndrFuser, chroma_weights
-from streamfuse.fusion.grain import grained
+from streamfuse.fusion.grain import alike, grained
 from streamfuse.fusion.luma import normalise, quantise
 
 Planes = tuple[Plane, ...]
@@ -163,7 +163,7 @@ class WeighStage(ParallelStage[AlignedBracket, WeighedBracket]):
 
     def _weighed(self, item: AlignedBracket) -> Iterable[WeighedBracket]:
         reference = item.bracket.reference
-        taken = {rank: frame.luma for rank, frame in item.bracket.alike.items()}
+        taken = {rank: frame.luma for rank, frame in alike(item.bracket).items()}
         maps = weigh_planes(
             self._fuser, item.exposures, reference.bits, reference.color, taken, reference.index
         )

@@ -48,8 +48,7 @@ class Fuser:
 
     Args:
         preset: fast, balanced or best; chooses the network.
-        fuser: lcndr, lcndr-s, lcndr-xs, mertens, a .safetensors file, or one of another package (see
-            `streamfuse.core.plugins`); overrides the preset's.
+        fuser: lcndr, lcndr-s, lcndr-xs, mertens, a .safetensors file, or one of another package; overrides the preset.
         device: auto, cpu, cuda or cuda:i.
         threads: of torch and OpenCV, 1 or more; half of the CPUs if None, or fewer if they were limited before. Of a
             large picture, that many parts are made at a time; as many as there are CPUs if None.

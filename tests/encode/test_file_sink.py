@@ -338,7 +338,7 @@ class TestRefusals:
             ("a.mp4", {"codec": "h264_nvenc"}, "h264_nvenc does not open"),
             ("a.mp4", {"pix_fmt": "rgb24"}, "does not take the pixel format rgb24"),
             ("a.mp4", {"bits": 12}, "does not store 12 bit"),
-            ("a.mp4", {"preset": "warp"}, "libx264 does not open"),
+            ("a.mp4", {"speed": "warp"}, "libx264 does not open"),
         ],
     )
     def test_settings(self, tmp_path, name, options, words):

@@ -26,6 +26,7 @@ from streamfuse.backends.cuda.unpack import match
 from streamfuse.backends.cuda.warp import Neighbour, compare, synthesise
 from streamfuse.core.frame import Bracket, Frame
 from streamfuse.core.values import Preset, Rate
+from streamfuse.fusion.grain import alike
 from streamfuse.imaging.photometric import IntensityMapping, Levels
 
 Planes = tuple[Tensor, Tensor | None]  # (H, W) and (2, h, w) codes
@@ -122,7 +123,7 @@ class DeviceAligner:
             flow_before=instant.flow_before,
             flow_after=instant.flow_after,
             balances=instant.balances,
-            taken={rank: self._alignment.picture(frame).luma for rank, frame in item.alike.items()},
+            taken={rank: self._alignment.picture(frame).luma for rank, frame in alike(item).items()},
         )
 
 

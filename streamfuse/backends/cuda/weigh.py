@@ -13,7 +13,7 @@ from torch import Tensor
 
 from streamfuse.backends.cuda.blend import DeviceMaps, gaussian
 from streamfuse.backends.cuda.coding import Coding
-from streamfuse.backends.cuda.grain import grained
+from streamfuse.backends.cuda.device_grain import grained
 from streamfuse.backends.cuda.graph import Graphed
 from streamfuse.backends.cuda.launch import Launcher
 from streamfuse.backends.cuda.unpack import unpack_reference

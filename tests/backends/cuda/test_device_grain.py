@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from streamfuse.backends.cuda import grain as device
+from streamfuse.backends.cuda import device_grain as device
 from streamfuse.fusion import grain as host
 
 
