@@ -50,10 +50,10 @@ NOT_RUN = {
 }
 # Options that make a command short: where one is given twice the last counts.
 SHORTER = {
-    "evaluate video": ["--frames", "4", "--width", "96"],
-    "evaluate ablation": ["--frames", "4", "--width", "96"],
+    "evaluate video": ["--frames", "3", "--width", "64"],
+    "evaluate ablation": ["--frames", "3", "--width", "64"],
     "evaluate stills": ["--no-speed"],
-    "evaluate labels": ["--frames", "30", "--width", "64"],
+    "evaluate labels": ["--frames", "16", "--width", "64"],
     "live": ["--duration", "4"],
     "tools/hdr_cost.py": ["--size", "96x64", "--rounds", "1"],
     "tools/hdr_prints.py": ["--width", "96"],
