@@ -50,7 +50,7 @@ NOT_RUN = {
 }
 # Options that make a command short: where one is given twice the last counts.
 SHORTER = {
-    "evaluate video": ["--frames", "4", "--width", "64"],
+    "evaluate video": ["--frames", "4", "--width", "96"],
     "evaluate ablation": ["--frames", "3", "--width", "64"],
     "evaluate stills": ["--no-speed"],
     "evaluate labels": ["--frames", "16", "--width", "64"],
