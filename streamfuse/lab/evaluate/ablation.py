@@ -17,7 +17,7 @@ SETTINGS: Mapping[str, Mapping[str, object]] = MappingProxyType(
         "no ghost fallback": {"ghost": False},
         "no denoising": {"denoise": False},
         "no smoothing": {"smooth": False},
-        "with damping of flicker": {"flicker": True},
+        "with damping of flicker": {"deflicker": True},
         "no ghost fallback, no smoothing": {"ghost": False, "smooth": False},
         "nothing": {"align": "off", "ghost": False, "smooth": False},
     }
