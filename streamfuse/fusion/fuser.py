@@ -85,8 +85,12 @@ class LcndrFuser:
 
     def weigh(self, lumas: Sequence[Map]) -> FusionMaps:
         """Do as `FusionMethod.weigh`; priors are at most a quarter of the network's long side."""
-        extra = max(self.octaves(lumas[0].shape), 0)
-        return self.weigh_small([_halved(y, extra, 1 << extra) for y in lumas], lumas[0].shape)
+        return self.weigh_small([self.small(luma) for luma in lumas], lumas[0].shape)
+
+    def small(self, luma: Map) -> Map:
+        """Give a picture (H, W) as `weigh_small` takes it."""
+        extra = max(self.octaves(luma.shape), 0)
+        return _halved(luma, extra, 1 << extra)
 
     def weigh_small(self, small: Sequence[Map], shape: Sequence[int]) -> FusionMaps:
         """Weights of every exposure from small pictures.

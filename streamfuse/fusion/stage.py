@@ -41,26 +41,26 @@ def weigh_planes(
     Args:
         fuser: the network.
         exposures, bits, color: as in `AlignedBracket` and `Frame`.
-        taken: rank -> luma of a frame that was taken in this exposure, for those that were made; see `grained`.
+        taken: rank -> luma of a frame that was taken in this exposure, for those that were made; see `grained`. Of
+            use to networks only: the weights of other fusers are taken as they are.
         index: of the frame whose instant this is.
     """
+    if not isinstance(fuser, LcndrFuser):
+        return fuser.weigh([normalise(planes[0], bits, color) for planes in exposures])
     shape = exposures[0][0].shape
     if _has_fast_path(fuser, exposures, bits):
         from streamfuse.fusion.blend_pair import reduced
 
-        halved = partial(reduced, bits=bits, color=color, extra=fuser.octaves(shape))
-        return fuser.weigh_small(_grained(exposures, taken, index, halved), shape)
-    return fuser.weigh(_grained(exposures, taken, index, partial(normalise, bits=bits, color=color)))
+        small: Callable[[Plane], Map] = partial(reduced, bits=bits, color=color, extra=fuser.octaves(shape))
+    else:
 
+        def small(luma: Plane) -> Map:
+            return fuser.small(normalise(luma, bits, color))
 
-def _grained(
-    exposures: Sequence[Planes], taken: Mapping[int, Plane], index: int, seen: Callable[[Plane], Map]
-) -> list[Map]:
-    """Luma of each exposure as `seen` gives it, the made ones with the noise that they lack."""
-    lumas = [seen(planes[0]) for planes in exposures]
+    lumas = [small(planes[0]) for planes in exposures]
     for rank, luma in taken.items():
-        lumas[rank] = grained(lumas[rank], seen(luma), index)
-    return lumas
+        lumas[rank] = grained(lumas[rank], small(luma), index)
+    return fuser.weigh_small(lumas, shape)
 
 
 def blend_planes(

@@ -10,9 +10,9 @@ import pytest
 
 from streamfuse.core.color_info import ColorInfo
 from streamfuse.core.frame import AlignedBracket, Bracket, Frame, Neighbours
-from streamfuse.fusion.fuser import create_fuser
+from streamfuse.fusion.fuser import MertensFuser, create_fuser
 from streamfuse.fusion.grain import MAX_NOISE, grained
-from streamfuse.fusion.stage import WeighStage
+from streamfuse.fusion.stage import WeighStage, weigh_planes
 
 CODE = 1 / 255
 FULL = ColorInfo(full_range=True)
@@ -115,3 +115,11 @@ def test_a_made_exposure_weighs_as_if_it_had_been_taken(size):
     wanted, before, now = weight(taken, True), weight(made, True), weight(made, False)
     assert np.abs(before - wanted).max() > 0.01
     assert np.abs(now - wanted).max() < 0.4 * np.abs(before - wanted).max()
+
+
+def test_a_fuser_that_is_no_network_is_shown_no_noise():
+    rng = np.random.default_rng(3)
+    taken = rng.integers(60, 140, (48, 64), np.uint8)
+    exposures = [(cv2.blur(taken, (9, 9)),), (cv2.blur(taken, (9, 9)) + 60,)]
+    plain, told = (weigh_planes(MertensFuser(), exposures, 8, ColorInfo(), some) for some in ({}, {0: taken}))
+    np.testing.assert_array_equal(plain.priors[0], told.priors[0])
