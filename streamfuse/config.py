@@ -173,7 +173,8 @@ class OutputConfig(_Section):
         default=None, description="constant rate factor, lower is better; null: close to the input by eye"
     )
     speed: str | None = Field(
-        default=None, description="the encoder's preset, such as veryfast; null: that of the codec"
+        default=None,
+        description="the encoder's preset, such as veryfast; null: that of the codec, a quicker one with preset fast",
     )
     bits: Literal[8, 10, 12, 16] | None = Field(
         default=None, description="bit depth; null: that of the input"

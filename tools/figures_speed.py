@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from figures_parts import read, table
 
 
@@ -152,7 +154,7 @@ def bench_profile() -> str:
 
 
 def bench_ratios() -> str:
-    """Frame rates of whole runs over those of the baselines, and memory."""
+    """Frame rates of whole runs over those of the baselines, of the processes in brackets, and memory."""
     found = read("bench-cpu")
     rows = found["ratios"]
     names = list(dict.fromkeys(name for row in rows for name in row["over"]))
@@ -164,12 +166,20 @@ def bench_ratios() -> str:
     cells = [
         [
             f"{row['method']}, {row['size']}",
-            *(f"{row['over'][n]:.2f}" if n in row["over"] else "-" for n in names),
+            *(_over(row, name) for name in names),
             f"{peaks[row['method'], row['call'], row['size']]:.0f}",
         ]
         for row in rows
     ]
     return table(["frame rate over that of", *names, "peak MB"], cells)
+
+
+def _over(row: dict[str, Any], name: str) -> str:
+    """Give a rate over that of a baseline, and in brackets the same with start and end of the process."""
+    if name not in row["over"]:
+        return "-"
+    whole = row.get("whole", {}).get(name)
+    return f"{row['over'][name]:.2f}" + ("" if whole is None else f" ({whole:.2f})")
 
 
 def bench_cores() -> str:

@@ -58,7 +58,7 @@ class CpuOperations(Operations[FramePicture, Map, Map, IntensityMapping, Planes]
         self._across = [motion.FlowEstimator(settings.mode, effort.finest_scale, *how) for _ in range(2)]
         # Where the exposures cannot be matched little detail is to be seen: a coarser flow does.
         self._along = motion.FlowEstimator(settings.mode, min(effort.finest_scale + 1, 2), *how)
-        self._closely = motion.FlowEstimator(settings.mode, 0, *how[:2])
+        self._closely = motion.FlowEstimator(settings.mode, 1, *how[:2])
         self.executor: Executor = ThreadPoolExecutor(2, "streamfuse-align")
 
     def picture(self, frame: Frame) -> FramePicture:

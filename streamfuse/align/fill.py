@@ -27,6 +27,7 @@ REACHES = (1, 3, 9)  # pixels of the grid: colours are spread by about as many
 FARTHER = 0.02  # weight of each reach against the one before
 EDGE = 3  # pixels over which the edge of a clipped place is a mixture with it
 MIN_SHARE = 0.02  # share of a pixel below which there is nothing to fill
+FAINT = 1 / 512  # share below which filling does not show
 
 
 def unknown(own: Map, trust: Map) -> tuple[Map, Map]:
@@ -70,15 +71,25 @@ def lacking(own: Map, shares: tuple[Map, Map], sides: Sequence[Map], curve: Inte
     apart: Map = np.zeros((rows, columns), np.float32)
     if len(sides) == 2:
         apart = np.minimum(cv2.absdiff(sides[0], sides[1]).max(axis=2) * np.float32(1 / APART), 1.0)
-    dark, out = curve.darken_rgb(own), np.zeros_like(own)
+    out = np.zeros_like(own)
+    some = _around(shares)
+    dark = curve.darken_rgb(own[some])
     for kind, share in enumerate(shares):
         if cv2.norm(share, cv2.NORM_INF) < MIN_SHARE:
             continue
         weight = STOOD + (1 - STOOD) * np.maximum(1.0 - here[kind], apart)
         found = _spread(sides, [one[kind] * weight for one in there])
         whole = cv2.resize(found, (own.shape[1], own.shape[0]), interpolation=cv2.INTER_LINEAR)
-        out += np.maximum(whole - dark, 0.0) * share[..., None]
-    return out * cv2.dilate(_clips(own), np.ones((EDGE, EDGE), np.uint8))
+        out[some] += np.maximum(whole[some] - dark, 0.0) * share[some][..., None]
+    out[some] *= cv2.dilate(_clips(own[some]), np.ones((EDGE, EDGE), np.uint8))
+    return out
+
+
+def _around(shares: tuple[Map, Map]) -> tuple[slice, slice]:
+    """Give lines and columns of all that is filled, and of what lies beside it."""
+    seen = (cv2.max(*shares) > FAINT).astype(np.uint8)
+    x, y, width, height = cv2.boundingRect(seen)
+    return slice(max(y - EDGE, 0), y + height + EDGE), slice(max(x - EDGE, 0), x + width + EDGE)
 
 
 def _spread(sides: Sequence[Map], weights: Sequence[Map]) -> Map:

@@ -108,6 +108,7 @@ class SinkOptions(TypedDict, total=False):
     audio: Audio
     bitrate: int | None
     speed: str | None
+    quick: bool
     segment_seconds: float
     mastering: Mastering | None
     log: bool
@@ -119,6 +120,7 @@ class FileOptions(TypedDict, total=False):
     codec: str | None
     crf: float | None
     speed: str | None
+    quick: bool
     bits: int | None
     pix_fmt: str | None
     rate: Fraction | None

@@ -54,6 +54,7 @@ class VideoFileSink(Sink):
             else H.264; of HDR AV1, else HEVC.
         crf: constant rate factor on the encoder's scale; 0 is lossless for H.264, HEVC and VP9.
         speed: of the encoder, such as 'veryfast'.
+        quick: as of `codecs.choose`.
         bits, pix_fmt: depth and pixel format to store; by default the input's, as far as the encoder can.
         rate: nominal frame rate to write down; by default the input's. Time stamps do not depend on it.
         overwrite: replace an existing file.
@@ -81,6 +82,7 @@ class VideoFileSink(Sink):
         codec: str | None = None,
         crf: float | None = None,
         speed: str | None = None,
+        quick: bool = False,
         bits: int | None = None,
         pix_fmt: str | None = None,
         rate: Fraction | None = None,
@@ -105,8 +107,8 @@ class VideoFileSink(Sink):
         self._asked = bits is not None or pix_fmt is not None
         codec = codec or usual_codec(info, self._path.suffix.lower())
         self._settings = choose(
-            codec, info, crf=crf, speed=speed, bits=bits, pix_fmt=pix_fmt, rate=rate, threads=threads,
-            mastering=mastering,
+            codec, info, crf=crf, speed=speed, quick=quick, bits=bits, pix_fmt=pix_fmt, rate=rate,
+            threads=threads, mastering=mastering,
         )  # fmt: skip
         if (
             self._path.suffix.lower() == ".mov" and "av1" in self._settings.encoder

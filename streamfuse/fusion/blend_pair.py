@@ -35,11 +35,16 @@ def reduced(plane: Plane, bits: int, color: ColorInfo, extra: int) -> Map:
     return small
 
 
+def halves_of(plane: Plane, bits: int, color: ColorInfo, extra: int) -> list[Map]:
+    """Luma over black, in codes, halved once and again, as often as before the network saw it: 1 or more times."""
+    return octaves(plane, _nominal(bits, color), extra)
+
+
 def blend_pair(
     planes: tuple[Plane, Plane],
+    halves: tuple[Sequence[Map], Sequence[Map]],
     maps: FusionMaps,
     exponents: Sequence[float],
-    extra: int,
     bits: int,
     color: ColorInfo,
     *,
@@ -50,9 +55,9 @@ def blend_pair(
 
     Args:
         planes: (H, W), the darker one first.
+        halves: of each, see `halves_of`.
         maps: as `blend.blend_luma` takes them.
         exponents: of the local energy, per network band.
-        extra: how many times the picture was halved before the network saw it, 1 or more.
         bits, color: as in `Frame`.
         into: where to write the result, like the planes; by default a new array.
         level: is given the fused luma at the network's scale, in [0, 1], and tells what to add to it.
@@ -62,13 +67,12 @@ def blend_pair(
     """
     black, white = luma_range(bits, color.full_range)
     peak = np.float32(white - black)
-    nominal = _nominal(bits, color)
-    dark, bright = (octaves(plane, nominal, extra) for plane in planes)
+    dark, bright = halves
     picture = blend_luma([dark[-1] / peak, bright[-1] / peak], maps, exponents, 0)
     more = np.float32(0.0 if level is None else level(picture))
     picture = (picture + more if more else picture) * peak
     levels: list[tuple[Values, Values]] = [planes, *zip(dark, bright, strict=True)]
-    return cast(Plane, refined(picture, levels, maps, exponents[0], float(peak), nominal, into))
+    return cast(Plane, refined(picture, levels, maps, exponents[0], float(peak), _nominal(bits, color), into))
 
 
 def upon(base: Map, lumas: Sequence[Map], maps: FusionMaps, exponent: float, extra: int) -> Map:

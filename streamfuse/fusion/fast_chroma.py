@@ -13,7 +13,7 @@ import numpy as np
 
 from streamfuse.core.color_info import ColorInfo, chroma_range
 from streamfuse.core.frame import Map, Plane
-from streamfuse.fusion.chroma import factors_of, nominal_chroma
+from streamfuse.fusion.chroma import factors_of, luma_code, nominal_chroma
 from streamfuse.fusion.chroma_rows import weighted_chroma
 from streamfuse.fusion.luma import normalise
 
@@ -26,6 +26,7 @@ def fuse_chroma_fast(
     bits: int,
     color: ColorInfo,
     *,
+    halves: Sequence[Sequence[Map]] = ((), ()),
     into: Sequence[Plane] | None = None,
 ) -> tuple[Plane, Plane]:
     """Fused Cb and Cr; colours may leave the gamut inside a 2x2 block of chroma samples, and not the nominal range.
@@ -36,6 +37,7 @@ def fuse_chroma_fast(
         fused: (H, W), the fused luma.
         weights: (2, ceil(h / 2), ceil(w / 2)) float32 fusion weights.
         bits, color: as in `Frame`.
+        halves: of both lumas, as `blend_pair.halves_of` gives them, if they are known.
         into: two planes (h, w) to write the result to; by default new ones.
 
     Returns:
@@ -43,7 +45,7 @@ def fuse_chroma_fast(
     """
     size = (weights.shape[2], weights.shape[1])
     neutral, half = chroma_range(bits, color.full_range)
-    small = np.stack([normalise(_reduced(luma, size), bits, color) for luma in lumas])
+    small = np.stack([_quarter(*luma, size, bits, color) for luma in zip(lumas, halves, strict=True)])
     target = normalise(_reduced(fused, size), bits, color)
     coded = np.stack([np.stack([_reduced(plane, size) for plane in planes]) for planes in chroma])
     colours = np.asarray((coded - np.float32(neutral)) * np.float32(0.5 / half), np.float32)
@@ -55,6 +57,13 @@ def fuse_chroma_fast(
         unit = np.float32(2 * half)
         weighted_chroma(planes, factors, shifts[number], np.float32(neutral), unit, low, high, out)
     return cb, cr
+
+
+def _quarter(luma: Plane, halves: Sequence[Map], size: tuple[int, int], bits: int, color: ColorInfo) -> Map:
+    """Luma (h, w) in [0, 1] at the size of the weights: mostly a quarter of the plane's, which is known."""
+    if len(halves) > 1 and luma.shape == (4 * size[1], 4 * size[0]):
+        return halves[1][: size[1], : size[0]] * np.float32(luma_code(bits, color))
+    return normalise(_reduced(luma, size), bits, color)
 
 
 def _reduced(plane: Plane, size: tuple[int, int]) -> Plane:

@@ -21,7 +21,7 @@ from streamfuse.fusion.lcndr_config import LEVELS
 from streamfuse.fusion.lcndr_graph import has_graph
 from streamfuse.fusion.models import NETWORKS, read_network
 from streamfuse.fusion.network_maps import LayerMaps, Maps, TorchMaps
-from streamfuse.fusion.octave_maps import SHARE, octave_maps
+from streamfuse.fusion.octave_maps import SHARE, interpolated, octave_maps
 from streamfuse.fusion.threads import limit_threads
 from streamfuse.imaging.grid import resample
 
@@ -111,7 +111,7 @@ class LcndrFuser:
         except cv2.error:  # an OpenCV that lacks one of the layers
             self.device, self._maps = self._in_torch()
             maps = self._maps(stack)
-        return FusionMaps(*grid.express(*maps), grid.coverage)
+        return FusionMaps(*grid.express(*maps, interpolated), grid.coverage)
 
     def blend(self, lumas: Sequence[Map], maps: FusionMaps) -> Map:
         """Do as `FusionMethod.blend`: in OpenCV on the CPU, in torch on a GPU."""

@@ -22,6 +22,7 @@ import numpy as np
 
 from streamfuse.core.frame import Map
 from streamfuse.fusion.lcndr_config import LEVELS, REVISED
+from streamfuse.fusion.octave_rows import interpolate
 
 SHARE = 0.7  # of the longest side that pictures are halved to: about what they have in the mean of an octave
 COARSER = 1.0  # levels by which the network's maps are coarser than the bands that they weigh: halos shrink by a tenth
@@ -47,11 +48,6 @@ class Part(Generic[A]):
     rows: A
     columns: A
 
-    def of(self, maps: Sequence[A]) -> A:
-        """Resample the source; of (..., h, w)."""
-        found: A = matmul(matmul(self.rows, maps[self.source]), self.columns)
-        return found
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OctaveMaps(Generic[A]):
@@ -70,9 +66,17 @@ class OctaveMaps(Generic[A]):
     priors: tuple[tuple[Part[A], ...], ...]
     gains: tuple[tuple[Part[A], ...], ...]
 
-    def express(self, priors: Sequence[A], gains: Sequence[A]) -> tuple[tuple[A, ...], tuple[A, ...]]:
-        """Give priors (..., h, w) and gains (..., h, w) of the octave; gains only where there are any."""
-        return _mixed(priors, self.priors), _mixed(gains, self.gains[: len(gains)])
+    def express(
+        self, priors: Sequence[A], gains: Sequence[A], product: Callable[[A, A, A], A] | None = None
+    ) -> tuple[tuple[A, ...], tuple[A, ...]]:
+        """Give priors (N, h, w) and gains (h, w) of the octave; gains only where there are any.
+
+        Args:
+            priors, gains: of the network.
+            product: rows @ maps @ columns; None = that of the arrays themselves.
+        """
+        multiplied = product or _product
+        return _mixed(priors, self.priors, multiplied), _mixed(gains, self.gains[: len(gains)], multiplied)
 
     def converted(self, convert: Callable[[A], B]) -> OctaveMaps[B]:
         """Give the same with other arrays, such as tensors on a device."""
@@ -86,8 +90,26 @@ class OctaveMaps(Generic[A]):
         return OctaveMaps(self.seen, self.whole, self.coverage, other(self.priors), other(self.gains))
 
 
-def _mixed(maps: Sequence[A], wanted: Sequence[Sequence[Part[A]]]) -> tuple[A, ...]:
-    return tuple(reduce(add, (part.of(maps) for part in parts)) for parts in wanted)
+def _product(rows: A, maps: A, columns: A) -> A:
+    found: A = matmul(matmul(rows, maps), columns)
+    return found
+
+
+def interpolated(rows: Map, maps: Map, columns: Map) -> Map:
+    """Give rows @ maps @ columns for `OctaveMaps.express`, of maps (N, h, w) or (h, w) float32, in a compiled loop."""
+    stack = maps.reshape(-1, *maps.shape[-2:])
+    out = np.empty((len(stack), rows.shape[0], columns.shape[1]), np.float32)
+    interpolate(rows, stack, columns, out)
+    return out.reshape(*maps.shape[:-2], *out.shape[1:])
+
+
+def _mixed(
+    maps: Sequence[A], wanted: Sequence[Sequence[Part[A]]], product: Callable[[A, A, A], A]
+) -> tuple[A, ...]:
+    return tuple(
+        reduce(add, (product(part.rows, maps[part.source], part.columns) for part in parts))
+        for parts in wanted
+    )
 
 
 @lru_cache(maxsize=16)

@@ -112,19 +112,20 @@ def _blend_fast(
     color: ColorInfo,
     level: Callable[[Map], float] | None,
 ) -> Planes:
-    from streamfuse.fusion.blend_pair import blend_pair
+    from streamfuse.fusion.blend_pair import blend_pair, halves_of
 
     dark, bright = exposures
     extra = fuser.octaves(dark[0].shape)
     out = empty_planes(dark)
     lumas = (dark[0], bright[0])
-    luma = blend_pair(lumas, maps, fuser.exponents, extra, bits, color, into=out[0], level=level)
+    halves = halves_of(lumas[0], bits, color, extra), halves_of(lumas[1], bits, color, extra)
+    luma = blend_pair(lumas, halves, maps, fuser.exponents, bits, color, into=out[0], level=level)
     if len(dark) == 1:
         return (luma,)
     rows, columns = dark[1].shape
     weights = chroma_weights(maps, ((rows + 1) // 2, (columns + 1) // 2))
     chroma = [(p[1], p[2]) for p in exposures]
-    return luma, *fuse_chroma_fast(chroma, lumas, luma, weights, bits, color, into=out[1:])
+    return luma, *fuse_chroma_fast(chroma, lumas, luma, weights, bits, color, halves=halves, into=out[1:])
 
 
 def fuse_planes(fuser: FusionMethod, exposures: Sequence[Planes], bits: int, color: ColorInfo) -> Planes:

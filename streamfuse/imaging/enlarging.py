@@ -105,13 +105,28 @@ def _lowered_line(line: Plane, less: Map, high: np.float32, out: Plane) -> None:
 
 
 @kernel
+def _is_zero(line: Map) -> bool:
+    most = _ZERO
+    for i in range(len(line)):
+        most = max(most, abs(line[i]))
+    return most == _ZERO
+
+
+@kernel
 def _each_line(
     plane: Plane, field: Map, scaling: bool, centre: np.float32, high: np.float32, out: Plane
 ) -> None:
     maps = field.reshape((1, *field.shape))
     where, kept = places(plane.shape, maps.shape), lines_kept(1, plane.shape[1])
     line = np.empty((1, plane.shape[1]), np.float32)
+    empty = np.empty(field.shape[0], np.bool_)
+    for row in range(field.shape[0]):
+        empty[row] = _is_zero(field[row])
     for y in range(plane.shape[0]):
+        first = np.int64(where.row[y])
+        if not scaling and empty[first] and empty[min(first + 1, field.shape[0] - 1)]:
+            out[y] = plane[y]
+            continue
         bring_up(maps, y, where, kept, line)
         if scaling:
             _scaled_line(plane[y], line[0], centre, high, out[y])

@@ -131,11 +131,11 @@ def read_line(
     """A warped line, run by run; 0 where it has no share.
 
     Args:
-        plane: with `MARGIN` on all sides and a line more below, (H + 2 MARGIN + 1, W + 2 MARGIN).
+        plane: with `MARGIN` on all sides and two lines more below, (H + 2 MARGIN + 2, W + 2 MARGIN).
         y: the line.
         whole: pixels of motion, dx and dy, (2, W).
         part: of a pixel upon them, (2, W + BLOCK).
-        share: of this plane in the result, (W,).
+        share: of this plane in the result, (W,): 0 where it is not asked for.
         runs: where runs begin, and the end: see `find_runs`.
         cubic: or bilinear.
         out: (W + BLOCK,).

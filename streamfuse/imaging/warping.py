@@ -13,7 +13,7 @@ from streamfuse.core.jit import kernel
 from streamfuse.imaging.enlarging import bring_up, lines_kept, places, two_columns
 from streamfuse.imaging.warp_rows import BLOCK, MARGIN, find_runs, read_line, split, store
 
-_ONE = np.float32(1)
+_ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,11 +69,11 @@ def assemble(
 
 
 def _with_margin(planes: Sequence[Plane]) -> Plane:
-    """(P, H + 2 MARGIN + 1, W + 2 MARGIN): the border is repeated; the last line is not set."""
+    """(P, H + 2 MARGIN + 2, W + 2 MARGIN): the border is repeated; the last line is not set."""
     height, width = planes[0].shape
-    out = np.empty((len(planes), height + 2 * MARGIN + 1, width + 2 * MARGIN), planes[0].dtype)
+    out = np.empty((len(planes), height + 2 * MARGIN + 2, width + 2 * MARGIN), planes[0].dtype)
     for plane, stacked in zip(planes, out[:, :-1], strict=True):
-        cv2.copyMakeBorder(plane, MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_REPLICATE, dst=stacked)
+        cv2.copyMakeBorder(plane, MARGIN, MARGIN + 1, MARGIN, MARGIN, cv2.BORDER_REPLICATE, dst=stacked)
     return out
 
 
@@ -98,7 +98,7 @@ def _assemble(
     high: np.float32,
     out: Plane,
 ) -> None:
-    """Do as `assemble`, for one or two sides.
+    """Do as `assemble`, for one or two sides. Two lines at a time move by what lies between them.
 
     Args:
         own: (P, H, W).
@@ -109,49 +109,56 @@ def _assemble(
         out: (P, H, W).
     """
     height, width = out.shape[1:]
+    pairs = (height + 1) // 2
     count = maps.shape[0]
-    motion, motion_places = np.empty((2 * count, width), np.float32), places(out.shape, shifts.shape)
-    parts_of, mix_places = np.empty((count, width), np.float32), places(out.shape, maps.shape)
+    motion, motion_places = np.empty((2 * count, width), np.float32), places((pairs, width), shifts.shape)
+    parts_of, mix_places = np.empty((2, count, width), np.float32), places(out.shape, maps.shape)
     motion_kept, mix_kept = (lines_kept(shifts.shape[0], width), lines_kept(count, width))
     x, y_here = np.arange(width).astype(np.float32), np.empty(width, np.float32)
     whole = np.empty((count, 2, width), np.int32)
-    part, used = np.zeros((count, 2, width + BLOCK), np.float32), np.empty((count, width), np.float32)
+    part, used = np.zeros((count, 2, width + BLOCK), np.float32), np.zeros((count, width), np.float32)
     seen = np.empty((count, width + BLOCK), np.float32)
     runs, number = np.empty((2, width + BLOCK), np.int32), np.empty(2, np.int64)
     change = np.zeros(-(-width // BLOCK) * BLOCK, np.uint8)
-    for y in range(height):
-        bring_up(shifts, y, motion_places, motion_kept, motion)
-        bring_up(maps, y, mix_places, mix_kept, parts_of)
-        y_here[:] = np.float32(y)
+    for pair in range(pairs):
+        first, end = 2 * pair, min(2 * pair + 2, height)
+        bring_up(shifts, pair, motion_places, motion_kept, motion)
+        y_here[:] = np.float32(first)
+        used[:] = _ZERO
+        for y in range(first, end):
+            bring_up(maps, y, mix_places, mix_kept, parts_of[y - first])
+            for k in range(count):
+                _add_use(parts_of[y - first], k, used[k])
         for k in range(count):
             split(motion[2 * k], x, np.float32(width - 1), whole[k, 0], part[k, 0])
             split(motion[2 * k + 1], y_here, np.float32(height - 1), whole[k, 1], part[k, 1])
-            _use(parts_of, k, used[k])
             number[k] = find_runs(whole[k, 0], whole[k, 1], used[k], change, runs[k])
-        for plane in range(own.shape[0]):
-            for k in range(count):
-                moved = runs[k, : number[k] + 1]
-                read_line(stacks[k][plane], y, whole[k], part[k], used[k], moved, cubic, seen[k])
-            mixed = seen[0, :width]
-            if count == 2:
-                _weigh(mixed, seen[1], parts_of[1])
-            store(mixed, own[plane, y], parts_of[0], high, out[plane, y])
+        for y in range(first, end):
+            parts = parts_of[y - first]
+            for plane in range(own.shape[0]):
+                for k in range(count):
+                    moved = runs[k, : number[k] + 1]
+                    read_line(stacks[k][plane], y, whole[k], part[k], used[k], moved, cubic, seen[k])
+                mixed = seen[0, :width]
+                if count == 2:
+                    _weigh(mixed, seen[1], parts[1])
+                store(mixed, own[plane, y], parts[0], high, out[plane, y])
 
 
 @kernel
-def _use(parts: Map, side: int, out: Map) -> None:
-    """Share of a side in the result, from the share of all sides and the weight of the first."""
+def _add_use(parts: Map, side: int, out: Map) -> None:
+    """Add the share of a side in the result, from the share of all sides and the weight of the first."""
     share = parts[0]
     weight = parts[len(parts) - 1]
     if len(parts) == 1:
-        for i in range(len(out)):  # as out[:] = share, which takes Numba far longer to compile
-            out[i] = share[i]
+        for i in range(len(out)):
+            out[i] += share[i]
     elif side == 0:
         for i in range(len(out)):
-            out[i] = share[i] * weight[i]
+            out[i] += share[i] * weight[i]
     else:
         for i in range(len(out)):
-            out[i] = share[i] * (_ONE - weight[i])
+            out[i] += share[i] * (_ONE - weight[i])
 
 
 @kernel

@@ -262,9 +262,10 @@ def open_output(output: str | Path, info: SourceInfo, config: Config) -> Sink:
     # What has neither a length nor sound has run for a while before: nothing else tells where it begins.
     opened = open_recorder if info.frame_count is None and info.media is None else open_sink
     return opened(
-        output, info, codec=settings.codec, crf=settings.crf, speed=settings.speed, bits=settings.bits,
-        pix_fmt=settings.pix_fmt, rate=rate, overwrite=settings.overwrite,
-        audio=settings.audio, mastering=mastering, log=settings.hdr == "log", threads=config.fuse.threads or 0,
+        output, info, codec=settings.codec, crf=settings.crf, speed=settings.speed,
+        quick=config.fuse.preset == "fast", bits=settings.bits, pix_fmt=settings.pix_fmt, rate=rate,
+        overwrite=settings.overwrite, audio=settings.audio, mastering=mastering, log=settings.hdr == "log",
+        threads=config.fuse.threads or 0,
     )  # fmt: skip
 
 

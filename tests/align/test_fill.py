@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streamfuse.align import fill
 from streamfuse.core.frame import Map
@@ -42,6 +44,23 @@ def test_clipped_channels_are_what_has_moved_and_the_others_stay(
         < np.abs(dark - colour)[..., clipped].mean()
     )
     assert not np.delete(more, clipped, axis=2).any()
+
+
+@settings(max_examples=30, deadline=None)
+@given(y=st.integers(0, 79), x=st.integers(0, 119), height=st.integers(1, 40), width=st.integers(1, 40))
+def test_what_is_filled_does_not_depend_on_what_else_is_looked_at(
+    y: int, x: int, height: int, width: int
+) -> None:
+    own = CURVE.brighten_rgb(shown(SHIRT, 50))
+    known = np.ones(own.shape[:2], np.float32)
+    known[y : y + height, x : x + width] = 0.0
+    sides = [np.ascontiguousarray(shown(SHIRT, left)[::4, ::4]) for left in (10, 90)]
+    white, tinted = fill.unknown(own, known)
+    everywhere = np.maximum(white, np.float32(1.01 * fill.FAINT)), tinted
+    here, all_of_it = (fill.lacking(own, shares, sides, CURVE) for shares in ((white, tinted), everywhere))
+    some = (white + tinted > 2 * fill.FAINT)[..., None]
+    np.testing.assert_allclose(here * some, all_of_it * some, atol=0.004)
+    assert (all_of_it - here).max() < 0.004  # what is left out is less than a code value
 
 
 def test_nothing_is_added_to_what_is_trusted() -> None:

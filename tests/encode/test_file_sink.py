@@ -369,6 +369,16 @@ class TestRefusals:
             sink.write(clip(source_info(), 1)[0])
 
 
+@pytest.mark.parametrize(
+    ("options", "factor"),
+    [({}, b"crf=18.0"), ({"quick": True}, b"crf=20.0"), ({"quick": True, "crf": 30}, b"crf=30.0")],
+)
+def test_what_is_asked_for_goes_before_what_is_quick(tmp_path, options, factor):
+    info = source_info()
+    write(VideoFileSink(tmp_path / "a.mp4", info, **options), clip(info, 2))
+    assert factor in (tmp_path / "a.mp4").read_bytes()  # x264 writes down how it was set
+
+
 def test_explicit_pixel_format(tmp_path):
     info = source_info()
     write(VideoFileSink(tmp_path / "a.mp4", info, pix_fmt="yuv422p10", crf=0), clip(info, 2))

@@ -10,7 +10,7 @@ from pictures import plane_exposures
 from streamfuse.core.color_info import ColorInfo, luma_range
 from streamfuse.core.frame import FusionMaps
 from streamfuse.fusion.blend import blend_luma
-from streamfuse.fusion.blend_pair import blend_pair, reduced
+from streamfuse.fusion.blend_pair import blend_pair, halves_of, reduced
 from streamfuse.fusion.fuser import LcndrFuser
 from streamfuse.fusion.luma import normalise, quantise
 from streamfuse.fusion.models import save_weights
@@ -32,7 +32,8 @@ def both(fuser, lumas, bits, color):
     pictures = [normalise(plane, bits, color) for plane in lumas]
     maps, extra = fuser.weigh(pictures), fuser.octaves(lumas[0].shape)
     wanted = quantise(blend_luma(pictures, maps, fuser.exponents, extra), bits, color)
-    return blend_pair(tuple(lumas), maps, fuser.exponents, extra, bits, color), wanted
+    halves = [halves_of(plane, bits, color, extra) for plane in lumas]
+    return blend_pair(tuple(lumas), halves, maps, fuser.exponents, bits, color), wanted
 
 
 @pytest.mark.parametrize("color", [LIMITED, FULL])
@@ -56,9 +57,9 @@ def test_equal_exposures_come_out_as_they_are(fuser, height, width, value):
     maps = fuser.weigh([normalise(plane, 8, LIMITED)] * 2)
     fused = blend_pair(
         (plane, plane),
+        [halves_of(plane, 8, LIMITED, fuser.octaves(plane.shape))] * 2,
         FusionMaps(maps.priors, (), maps.coverage),
         fuser.exponents,
-        fuser.octaves(plane.shape),
         8,
         LIMITED,
     )

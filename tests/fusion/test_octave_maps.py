@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamfuse.fusion.lcndr_config import LEVELS, REVISED
-from streamfuse.fusion.octave_maps import OctaveMaps, octave_maps
+from streamfuse.fusion.octave_maps import OctaveMaps, interpolated, octave_maps
 
 SIDE = 224
 CELLS = (4, 4, 4, 8, 16, 32)
@@ -87,4 +87,18 @@ def test_tensors_give_the_same() -> None:
         [torch.from_numpy(prior) for prior in priors], [torch.from_numpy(gain) for gain in gains]
     )
     for one, other in zip((*found, *found_gains), (*exact, *exact_gains), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    height=st.integers(1, 300), width=st.integers(1, 300), octaves=st.integers(-2, 2), seed=st.integers(0, 99)
+)
+def test_the_compiled_product_is_that_of_the_matrices(
+    height: int, width: int, octaves: int, seed: int
+) -> None:
+    grid = octave_maps((height, width), octaves, SIDE)
+    priors, gains = network_maps(grid, seed)
+    quick, wanted = grid.express(priors, gains, interpolated), grid.express(priors, gains)
+    for one, other in zip((*quick[0], *quick[1]), (*wanted[0], *wanted[1]), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)

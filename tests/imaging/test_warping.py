@@ -46,7 +46,9 @@ def whole(own, sides, weight, share, cubic):
         grid = np.dstack(
             np.meshgrid(np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32))
         )
-        where = cv2.resize(flow * scale, size, interpolation=cv2.INTER_LINEAR) + grid
+        # Two lines at a time move alike.
+        pairs = cv2.resize(flow * scale, (size[0], (size[1] + 1) // 2), interpolation=cv2.INTER_LINEAR)
+        where = np.repeat(pairs, 2, axis=0)[: size[1]] + grid
         seen.append(sampled(plane.astype(float), where.astype(float), cubic))
     mixed = seen[0]
     if weight is not None:

@@ -1,4 +1,4 @@
-"""One number of threads is that of the whole run, its decoder and its encoder."""
+"""What a run asks of its decoder and its encoder."""
 
 import pytest
 
@@ -41,3 +41,10 @@ def test_decoder_and_encoder_take_as_many_threads_as_the_run(tmp_path, clip, mon
     config = Config().with_overrides(preset="fast", threads=threads)
     assert file_run.FileFusion([str(clip)], str(tmp_path / "out.mkv"), config).run().frames_out == 4
     assert taken == [threads, threads]
+
+
+@pytest.mark.parametrize(("preset", "factor"), [("fast", b"crf=20.0"), ("balanced", b"crf=18.0")])
+def test_a_fast_run_has_a_fast_encoder(tmp_path, clip, preset, factor):
+    output = tmp_path / "out.mkv"
+    file_run.FileFusion([str(clip)], str(output), Config().with_overrides(preset=preset)).run()
+    assert factor in output.read_bytes()  # x264 writes down how it was set
