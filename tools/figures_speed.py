@@ -94,6 +94,21 @@ def how_long() -> str:
     return table([f"frames per second ({machine})", *head], cells)
 
 
+def still_times() -> str:
+    """Seconds for two photographs, beside enfuse in the same call."""
+    found = read("still-times")
+    rows = [
+        [
+            f"`{method}`" if "still" in method else method,
+            f"{seconds:.1f}",
+            f"{found['over_enfuse'][method]:.2f}",
+        ]
+        for method, seconds in found["median_seconds"].items()
+    ]
+    machine = found["environment"]["machine"]
+    return table([f"two JPEG of 12 MP ({machine})", "seconds", "enfuse = 1"], rows)
+
+
 def one_flow() -> str:
     """What it costs to estimate the flow between two frames once, and the way back by its inverse."""
     rows, found = [], read("video-one-flow")

@@ -41,6 +41,7 @@ MORE = {
         "streamfuse evaluate hdr venice.hdr night.hdr lobby.hdr --gap 7 --told --preset fast --preset balanced "
         "--json benchmarks/hdr-panoramas-told.json"
     ],
+    "still-times": ["python tools/still_times.py -o benchmarks/still-times.json"],
     "footage-kinds": ["python tools/footage_kinds.py ../shared/data --json benchmarks/footage-kinds.json"],
 }
 # What this cannot make, and why.
