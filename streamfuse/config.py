@@ -100,6 +100,7 @@ class AlignConfig(_Section):
         description="take the noise out of a dark reference where it is used for a brighter exposure; "
         "null: unless the preset is fast",
     )
+    bands: bool = Field(default=True, description="take bands of lamps out of short exposures; not live")
     preset: Preset | None = Field(
         default=None, description="effort of the alignment; null: that of fuse.preset"
     )
@@ -305,6 +306,7 @@ OPTION_KEYS: Mapping[str, str] = {
     "align": "align.mode",
     "ghost": "align.ghost",
     "denoise": "align.denoise",
+    "bands": "align.bands",
     "preset": "fuse.preset",
     "fuser": "fuse.fuser",
     "device": "fuse.device",

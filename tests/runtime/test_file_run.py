@@ -1,10 +1,13 @@
 """One number of threads is that of the whole run, its decoder and its encoder."""
 
+import cv2
+import numpy as np
 import pytest
 
 from streamfuse.capture.video_source import VideoFileSource
 from streamfuse.config import Config
 from streamfuse.core.frame import FusedFrame
+from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
 from streamfuse.runtime import file_run
 from streamfuse.runtime.sinks import open_sink
 from streamfuse.synthetic.sample_source import SampleSource
@@ -41,3 +44,23 @@ def test_decoder_and_encoder_take_as_many_threads_as_the_run(tmp_path, clip, mon
     config = Config().with_overrides(preset="fast", threads=threads)
     assert file_run.FileFusion([str(clip)], str(tmp_path / "out.mkv"), config).run().frames_out == 4
     assert taken == [threads, threads]
+
+
+@pytest.mark.slow
+def test_bands_that_were_taken_out_are_told_and_can_be_left(tmp_path):
+    still = cv2.GaussianBlur(np.random.default_rng(5).random((96, 128, 3)).astype(np.float32) ** 3, (0, 0), 4)
+    light = 0.01 + ((still - still.min()) / np.ptp(still)) ** 3
+    film = [np.roll(light, 2 * t, axis=1) for t in range(12)]
+    clip = SimulatedClip(film, Simulation((0.0, 2.0), 0, degrade="bands"))
+    path = tmp_path / "bands.mkv"
+    with open_sink(path, clip.info, crf=4) as sink:
+        for f in clip:
+            sink.write(FusedFrame(f.planes, f.bits, f.subsampling, f.color, f.pts, f.time_base, f.index))
+
+    def notes(**options):
+        config = Config().with_overrides(preset="fast", **options)
+        run = file_run.FileFusion([str(path)], str(tmp_path / f"{len(options)}.mkv"), config).run()
+        return [note for note in run.notes if "mains" in note]
+
+    assert notes() == ["Bands of lamps on the mains were taken out of 6 frames (--bands off leaves them)."]
+    assert notes(bands=False) == []
