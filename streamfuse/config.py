@@ -100,6 +100,7 @@ class AlignConfig(_Section):
         description="take the noise out of a dark reference where it is used for a brighter exposure; "
         "null: unless the preset is fast",
     )
+    bands: bool = Field(default=True, description="take bands of lamps out of short exposures; not live")
     preset: Preset | None = Field(
         default=None, description="effort of the alignment; null: that of fuse.preset"
     )
@@ -173,8 +174,7 @@ class OutputConfig(_Section):
         default=None, description="constant rate factor, lower is better; null: close to the input by eye"
     )
     speed: str | None = Field(
-        default=None,
-        description="the encoder's preset, such as veryfast; null: that of the codec, a quicker one with preset fast",
+        default=None, description="of the encoder; null: the codec's usual one, a quick one with preset fast"
     )
     bits: Literal[8, 10, 12, 16] | None = Field(
         default=None, description="bit depth; null: that of the input"
@@ -306,6 +306,7 @@ OPTION_KEYS: Mapping[str, str] = {
     "align": "align.mode",
     "ghost": "align.ghost",
     "denoise": "align.denoise",
+    "bands": "align.bands",
     "preset": "fuse.preset",
     "fuser": "fuse.fuser",
     "device": "fuse.device",

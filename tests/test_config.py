@@ -148,7 +148,7 @@ def test_on_off_and_colons_mean_what_they_look_like(write):
         ("input: {frames: 9:3}", ["'input.frames' is '9:3'", "no frame"]),
         ("input: {frames: all}", ["A:B"]),
         ("fuse: {device: gpu}", ["cuda:N"]),
-        ("align: flow", ["'align' is 'flow'", "mode, ghost, denoise, preset"]),
+        ("align: flow", ["'align' is 'flow'", "mode, ghost, denoise, bands, preset"]),
         ("fuse: {preset: x}\noutput: {crf: -1}", ["1 more"]),
         ("- fuse\n- align", ["sections"]),
         ("hello", ["sections"]),

@@ -58,6 +58,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "held-back": stills.held_back,
     "tone": stills.tone,
     "ablation": stills.ablation,
+    "ten-scenes": stills.ten_scenes,
     "video": video.oracle,
     "video-ablation": video.ablation,
     "labels": video.labels,

@@ -152,3 +152,51 @@ def ablation() -> str:
         for name, values in found["networks"].items()
     ]
     return table(["", "MEF-SSIM", "worst", "PSNR to references", "flicker", "noise gain", "halo"], rows)
+
+
+# Of `ten_scenes`: what makes a picture better, by how much at least, and what the table calls it.
+_BETTER = {
+    "mef_ssim": (0.003, "MEF-SSIM"),
+    "clipped": (-0.01, "clipped"),
+    "highlights_contrast": (0.03, "contrast"),
+    "hue": (-1.0, "hue"),
+    "saturation": (0.03, "saturation"),
+    "shadows_level": (0.03, "shadows"),
+}
+
+
+def ten_scenes() -> str:
+    """What each method keeps of ten scenes, and in what ours is behind another one."""
+    rows = read("ten-scenes")["rows"]
+    of: dict[str, dict[str, Json]] = {}
+    for row in rows:
+        of.setdefault(row["scene"], {})[row["method"]] = row
+    methods = list(next(iter(of.values())))
+    lines = []
+    for scene, by in of.items():
+        behind = [
+            f"{label} ({', '.join(better)})"
+            for name, (least, label) in _BETTER.items()
+            if (
+                better := [
+                    m for m in methods if m != "now" and _is_better(by[m][name], by["now"][name], least)
+                ]
+            )
+        ]
+        lines.append([scene, *(_cell(by[method]) for method in methods), "; ".join(behind) or "-"])
+    return table(["scene", *methods, "ours now is behind in"], lines)
+
+
+def _is_better(one: float | None, other: float | None, least: float) -> bool:
+    if one is None or other is None:
+        return False
+    return (one - other) * (1 if least > 0 else -1) > abs(least)
+
+
+def _cell(row: Json) -> str:
+    """MEF-SSIM, share clipped, contrast, saturation, level of shadows."""
+    clipped = "-" if row["clipped"] is None else f"{100 * row['clipped']:.1f} %"
+    others = (row[name] for name in ("highlights_contrast", "saturation", "shadows_level"))
+    return " / ".join(
+        [f"{row['mef_ssim']:.3f}", clipped, *("-" if v is None else f"{v:.2f}" for v in others)]
+    )

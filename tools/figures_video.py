@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -129,24 +130,31 @@ def shadow_noise() -> str:
 
 
 def degraded() -> str:
-    """What each thing that real cameras do costs, against the oracle of the clean exposures."""
+    """What each thing that real cameras do costs, against the oracle of the clean exposures, and where it is lost."""
     rows = read("video-degraded")["rows"]
     clean = {row["clip"]: row for row in rows if row["degrade"] == "none"}
-    lines = [
-        [
-            Path(row["clip"]).stem,
-            row["degrade"],
-            *(
-                f"{row[name]:.1f}"
-                + (f" ({row[name] - clean[row['clip']][name]:+.1f})" if row["degrade"] != "none" else "")
-                for name in ("psnr", "motion_psnr")
-            ),
-            f"{row['afo_mean']:.2f}",
-            f"{row['labels_wrong_per_1000']:.0f}",
-        ]
-        for row in rows
-    ]
-    return table(["clip", "", "PSNR", "in motion", "AFo mean", "wrong labels of 1000"], lines)
+    lines = []
+    for row in rows:
+        told, right = row["degrade"] != "none", clean[row["clip"]]
+        change = [f" ({row[name] - right[name]:+.1f})" if told else "" for name in ("psnr", "motion_psnr")]
+        alike = row["psnr_lit"]
+        both = -10 * math.log10(10 ** (-right["psnr"] / 10) + 10 ** (-alike / 10)) if told else None
+        lines.append(
+            [
+                Path(row["clip"]).stem,
+                row["degrade"],
+                f"{row['psnr']:.1f}{change[0]}",
+                *("-" if value is None else f"{value:.1f}" for value in (row["psnr_frames"], alike, both)),
+                f"{row['motion_psnr']:.1f}{change[1]}",
+                f"{row['afo_mean']:.2f}",
+                f"{row['labels_wrong_per_1000']:.0f}",
+            ]
+        )
+    head = [
+        "clip", "", "PSNR", "the frames' own", "both exposures of that instant, degraded alike",
+        "that and what clean frames lose", "in motion", "AFo mean", "wrong labels of 1000",
+    ]  # fmt: skip
+    return table(head, lines)
 
 
 def footage_kinds() -> str:

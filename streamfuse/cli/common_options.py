@@ -89,6 +89,7 @@ STAGES: list[Option] = [
     _switch(
         "--denoise", "Take noise out of dark frames that stand in for bright ones; default: on, off at fast."
     ),
+    _switch("--bands", "Take bands of lamps on the mains out of short exposures; default: on."),
     _switch("--smooth", "Smooth weights and tone over time; default: on."),
     _switch("--deflicker", "Damp the flicker of lamps; default: off."),
 ]

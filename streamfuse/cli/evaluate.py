@@ -94,6 +94,7 @@ def evaluate_video(
     align: str | None,
     ghost: bool | None,
     denoise: bool | None,
+    bands: bool | None,
     smooth: bool | None,
     deflicker: bool | None,
     gaps: tuple[float, ...],
@@ -129,6 +130,7 @@ def evaluate_video(
         align=align,
         ghost=ghost,
         denoise=denoise,
+        bands=bands,
         smooth=smooth,
         deflicker=deflicker,
     )

@@ -25,6 +25,7 @@ class CommonOptions(TypedDict, total=False):
     align: AlignMode
     ghost: bool
     denoise: bool | None
+    bands: bool
     fuser: str | None
     device: str
     threads: int | None

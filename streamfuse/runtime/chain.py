@@ -18,6 +18,7 @@ from streamfuse.exposure.classifier import ExposureClassifier
 from streamfuse.exposure.doubled import AgainStage, Doubles, OnceStage
 from streamfuse.exposure.fade import DimStage, Fades, LiftStage
 from streamfuse.exposure.pair import Pairer
+from streamfuse.exposure.rolling_bands import BandsStage
 from streamfuse.fusion.device import is_cpu, resolve_device
 from streamfuse.fusion.fuser import FusionMethod, LcndrFuser, create_fuser
 from streamfuse.fusion.radiance import HdrTarget, RadianceStage
@@ -49,6 +50,7 @@ class Front:
     pairer: Pairer
     doubles: Doubles
     fades: Fades
+    bands: BandsStage
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,11 +88,13 @@ def build_front(config: Config, simultaneous: int = 1) -> Front:
     classifier = ExposureClassifier(
         config.input.cycle, config.input.first, simultaneous, longest_opening=_LONGEST_OPENING
     )
-    pairer, fades, doubles = Pairer(config.input.rate, simultaneous), Fades(), Doubles()
+    pairer, fades, doubles, bands = Pairer(config.input.rate, simultaneous), Fades(), Doubles(), BandsStage()
     label: Line[Frame, ClassifiedFrame] = Line("label", classifier)
     if simultaneous == 1:
         label = Line("label", OnceStage(doubles)).ending_in(classifier)
-    return Front(label.then("pair", pairer).ending_in(LiftStage(fades)), classifier, pairer, doubles, fades)
+        label = label.ending_in(bands) if config.align.bands else label
+    line = label.then("pair", pairer).ending_in(LiftStage(fades))
+    return Front(line, classifier, pairer, doubles, fades, bands)
 
 
 def chain_of_run(config: Config, info: SourceInfo, finish: Sequence[Finish] = ()) -> Chain:

@@ -241,12 +241,26 @@ class FileFusion:
             seconds=round(statistics.elapsed, 2),
             interrupted=job.interrupted,
             outputs=job.outputs if statistics.frames_out else (),
-            notes=(*self.notes, *([] if self._dump is None else [self._dump.sentence])),
+            notes=(
+                *self.notes,
+                *_bands(front.bands.undone),
+                *([] if self._dump is None else [self._dump.sentence]),
+            ),
             warnings=(
                 *job.findings(),
                 *one_bracket(self._inputs, found, statistics.frames_in),
             ),
         )
+
+
+def _bands(undone: int) -> list[str]:
+    """Tell of how many frames the bands of lamps were undone; nothing of none."""
+    frames = f"{undone} frame{'s' * (undone != 1)}"
+    return (
+        [f"Bands of lamps on the mains were taken out of {frames} (--bands off leaves them)."]
+        if undone
+        else []
+    )
 
 
 def open_output(output: str | Path, info: SourceInfo, config: Config) -> Sink:

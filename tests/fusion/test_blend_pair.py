@@ -32,7 +32,7 @@ def both(fuser, lumas, bits, color):
     pictures = [normalise(plane, bits, color) for plane in lumas]
     maps, extra = fuser.weigh(pictures), fuser.octaves(lumas[0].shape)
     wanted = quantise(blend_luma(pictures, maps, fuser.exponents, extra), bits, color)
-    halves = [halves_of(plane, bits, color, extra) for plane in lumas]
+    halves = halves_of(lumas[0], bits, color, extra), halves_of(lumas[1], bits, color, extra)
     return blend_pair(tuple(lumas), halves, maps, fuser.exponents, bits, color), wanted
 
 
@@ -55,9 +55,10 @@ def test_equal_exposures_come_out_as_they_are(fuser, height, width, value):
     rng = np.random.default_rng(value)
     plane = np.clip(value + rng.integers(-9, 10, (height, width)), 16, 235).astype(np.uint8)
     maps = fuser.weigh([normalise(plane, 8, LIMITED)] * 2)
+    halves = halves_of(plane, 8, LIMITED, fuser.octaves(plane.shape))
     fused = blend_pair(
         (plane, plane),
-        [halves_of(plane, 8, LIMITED, fuser.octaves(plane.shape))] * 2,
+        (halves, halves),
         FusionMaps(maps.priors, (), maps.coverage),
         fuser.exponents,
         8,

@@ -19,7 +19,8 @@ from streamfuse.errors import UsageError
 from streamfuse.lab.evaluate.radiance_clips import Radiance, RadianceFrames
 
 FULL_WELL, READ_NOISE = 6000.0, 3.0  # electrons of a phone's pixel: white at the lowest ISO, and the sigma
-BITS_PER_PIXEL = 10e6 / (1920 * 1080 * 30)  # 10 Mbit/s of 1080p at 30 frames a second
+BITS_PER_SECOND, CODED_PIXELS = 10e6, 1920 * 1080  # of a camera, at `_RATE` frames a second
+_RATE = 30
 RIPPLE = 0.3  # amplitude of the lamps, as a share of their light
 RIPPLES = 100 * 1001 / 30000  # of a lamp on 50 Hz mains from one instant to the next, filmed at 29.97 Hz
 READOUT = 0.7  # of the time from one instant to the next, from the first row to the last
@@ -77,8 +78,16 @@ class LongExposure(RadianceFrames):
         return np.asarray(total / len(seen), np.float32)
 
 
+def bit_rate(width: int, height: int) -> int:
+    """Bits a second at which smaller pictures lose as much as those of 1080p do at `BITS_PER_SECOND`.
+
+    A small picture has more detail in each pixel: its bits go down with its sides, and not with its pixels.
+    """
+    return round(BITS_PER_SECOND * (width * height / CODED_PIXELS) ** 0.5)
+
+
 def coded(frames: Sequence[Frame]) -> list[tuple[Plane, ...]]:
-    """Give the planes of 8-bit 4:2:0 frames after H.264 at `BITS_PER_PIXEL`."""
+    """Give the planes of 8-bit 4:2:0 frames after H.264 at `bit_rate`."""
     first = frames[0]
     height, width = first.luma.shape
     if first.bits != 8 or first.subsampling != (1, 1) or height % 2 or width % 2:
@@ -87,8 +96,8 @@ def coded(frames: Sequence[Frame]) -> list[tuple[Plane, ...]]:
         )
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.time_base, encoder.framerate = Fraction(1, 30), Fraction(30)
-    encoder.bit_rate = round(BITS_PER_PIXEL * width * height * 30)
+    encoder.time_base, encoder.framerate = Fraction(1, _RATE), Fraction(_RATE)
+    encoder.bit_rate = bit_rate(width, height)
     encoder.options = {"preset": "veryfast", "bf": "0", "refs": "1", "g": str(_KEY_EVERY), "threads": "1"}
     decoder = av.CodecContext.create("h264", "r")
     packets = []

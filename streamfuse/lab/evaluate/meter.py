@@ -49,6 +49,9 @@ class ClipScore:
         clipped, highlights_contrast, hue, saturation, shadows_level, shadows_contrast, darker, brighter: as in
             `extremes.Extremes`, of what comes out against the exposures of its instant, mean over frames; None for
             baselines, grey clips, and where hardly any pixel is known by one exposure alone.
+        psnr_lit, motion_psnr_lit: `psnr` and `motion_psnr` of the fusion of both exposures of each instant as the
+            camera saw them: what the frames themselves have lost; None where nothing flickers or degrades them.
+        psnr_frames: of luma of those frames that came in changed, against themselves unchanged; None likewise.
         more: all measures of `frame_measures` that have no field here, by name.
     """
 
@@ -89,6 +92,9 @@ class ClipScore:
     shadows_contrast: float | None = None
     darker: float | None = None
     brighter: float | None = None
+    psnr_lit: float | None = None
+    motion_psnr_lit: float | None = None
+    psnr_frames: float | None = None
     more: Mapping[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -157,6 +163,9 @@ class Meter:
             "mean_oracle": float(oracle.mean()),
             "mean_lit": float((oracle if lit is None else lit).mean()),
         }
+        if lit is not None:
+            lost = {name: MEASURES[name].of(lit, oracle, moving) for name in ("psnr", "motion_psnr")}
+            values |= {f"{name}_lit": value for name, value in lost.items()}
         values |= self._warping(instant, fused, oracle)
         for name, value in values.items():
             self._values.setdefault(name, []).append(value)
@@ -178,6 +187,11 @@ class Meter:
                 small = cv2.resize(self._mask.astype(np.uint8), size, interpolation=cv2.INTER_AREA) > 0
                 there = metrics.psnr(*(picture[:, small] for picture in pictures))
                 self._values.setdefault("motion_chroma_psnr", []).append(min(there, PSNR_CAP))
+
+    def add_taken(self, seen: Luma, right: Luma) -> None:
+        """Luma of the frame that came in, and as it would have been; one that is unchanged does not count."""
+        if (seen != right).any():
+            self._values.setdefault("psnr_frames", []).append(metrics.psnr(seen, right))
 
     def add_extremes(self, fused: Rgb, exposures: Sequence[Rgb]) -> None:
         """The frame that was added last and the exposures of its instant, darkest first, (H, W, 3)."""
@@ -225,6 +239,9 @@ class Meter:
             shadows_contrast=mean.get("shadows_contrast"),
             darker=mean.get("darker"),
             brighter=mean.get("brighter"),
+            psnr_lit=mean.get("psnr_lit"),
+            motion_psnr_lit=mean.get("motion_psnr_lit"),
+            psnr_frames=mean.get("psnr_frames"),
             more={name: mean.get(name, math.nan) for name in MEASURES if name not in _FIELDS},
         )
 

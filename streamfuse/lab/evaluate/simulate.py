@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -177,6 +177,7 @@ class SimulatedClip(Source):
         self._closed = False
         self._scene = lru_cache(maxsize=4)(self._make_scene)
         self._picture = lru_cache(maxsize=24)(self._make_picture)
+        self._coded = lru_cache(maxsize=None)(self._make_coded)
         height, width = radiance[0].shape[:2]
         self.info = SourceInfo(
             name=name,
@@ -219,7 +220,7 @@ class SimulatedClip(Source):
         delivered = self.truth[index]
         picture = self._picture(delivered.instant, delivered.rank)
         if self.simulation.degrade == "h264":
-            picture = replace(picture, planes=self._coded[index])
+            picture = replace(picture, planes=self._coded(0)[index])
         return replace(picture, index=index, pts=self._time(delivered.slot))
 
     def exposures(self, instant: int, *, calm: bool = False) -> tuple[Frame, ...]:
@@ -230,7 +231,15 @@ class SimulatedClip(Source):
             calm: as they would be if the light did not flicker and nothing degraded them; the drift stays.
         """
         calm = calm and (self.simulation.flicker > 0 or self.simulation.degrade != "none")
-        return tuple(self._picture(instant, rank, calm) for rank in range(self.cycle))
+        pictures = tuple(self._picture(instant, rank, calm) for rank in range(self.cycle))
+        if self.simulation.degrade != "h264" or calm:
+            return pictures
+        index = next(n for n, delivered in enumerate(self.truth) if delivered.instant == instant)
+        shifts = [(rank - self.truth[index].rank) % self.cycle for rank in range(self.cycle)]
+        return tuple(
+            replace(picture, planes=self._coded(shift)[index])
+            for picture, shift in zip(pictures, shifts, strict=True)
+        )
 
     def radiance(self, instant: int) -> Radiance:
         """(H, W, 3) float32 of one instant: 1 just saturates the darkest exposure, and there is more."""
@@ -242,10 +251,9 @@ class SimulatedClip(Source):
         quiet = np.random.default_rng(0)
         return tuple(expose(light, gap, 0.0, quiet) for gap in self.simulation.gaps_ev)
 
-    @cached_property
-    def _coded(self) -> list[tuple[Plane, ...]]:
-        """Of every delivered frame, as the camera's encoder leaves it."""
-        return coded([self._picture(delivered.instant, delivered.rank) for delivered in self.truth])
+    def _make_coded(self, shift: int) -> list[tuple[Plane, ...]]:
+        """Give every delivered frame as the camera's encoder leaves it, had the camera begun so many ranks later."""
+        return coded([self._picture(seen.instant, (seen.rank + shift) % self.cycle) for seen in self.truth])
 
     def _make_picture(self, instant: int, rank: int, calm: bool = False) -> Frame:
         setting = self.simulation

@@ -47,15 +47,18 @@ def evaluate_clip(
         watch: called with every frame after it has been scored.
     """
     meter = Meter(clip, watch)
-    flickers = clip.simulation.flicker > 0
+    changed = clip.simulation.flicker > 0 or clip.simulation.degrade != "none"
     for fused, delay in _run(clip, stages()):
         instant = clip.truth[fused.index].instant
         like = clip.exposures(instant)[0]
         ideal = oracle_fuse(tuple(frame.planes for frame in clip.exposures(instant, calm=True)), like)
         lit = None
-        if flickers:
+        if changed:
             lit = luma_of(oracle_fuse(tuple(f.planes for f in clip.exposures(instant)), like)[0], like)
         meter.add(fused.index, luma_of(fused.planes[0], like), luma_of(ideal[0], like), delay, lit)
+        if changed:
+            seen, right = clip.frame(fused.index), clip.exposures(instant, calm=True)
+            meter.add_taken(luma_of(seen.luma, like), luma_of(right[clip.truth[fused.index].rank].luma, like))
         meter.add_chroma(fused.planes[1:], ideal[1:], like)
         if len(fused.planes) == 3:
             pictures = clip.exposures(instant, calm=True)

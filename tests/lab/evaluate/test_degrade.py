@@ -8,7 +8,7 @@ import pytest
 from runs import streamfuse
 
 from streamfuse.errors import UsageError
-from streamfuse.lab.evaluate.degrade import FULL_WELL, LongExposure
+from streamfuse.lab.evaluate.degrade import FULL_WELL, LongExposure, bit_rate
 from streamfuse.lab.evaluate.simulate import SimulatedClip, Simulation
 
 
@@ -74,6 +74,23 @@ def test_a_camera_s_encoder_loses_what_fits_its_rate():
     assert [frame.planes[1].shape for frame in coded] == [frame.planes[1].shape for frame in clean]
 
 
+def test_small_pictures_get_more_bits_for_each_pixel():
+    assert bit_rate(1920, 1080) == 10_000_000
+    assert bit_rate(480, 270) == 2_500_000
+
+
+def test_both_exposures_of_an_instant_have_been_through_the_encoder():
+    noise = np.random.default_rng(3)
+    noisy = [0.1 * noise.random(frame.shape, np.float32) for frame in scene()]
+    noisy[0][:4] = 1
+    clip = filmed(noisy, "h264")
+    for instant in range(6):
+        pictures = clip.exposures(instant)
+        calm = clip.exposures(instant, calm=True)
+        assert (pictures[instant % 2].planes[0] == clip.frame(instant).planes[0]).all()
+        assert all((a.planes[0] != b.planes[0]).any() for a, b in zip(pictures, calm, strict=True))
+
+
 def test_the_encoder_refuses_what_it_does_not_take():
     clip = filmed(scene(), "h264", bits=10)
     with pytest.raises(UsageError, match="even sides"):
@@ -114,3 +131,5 @@ def test_a_clip_is_measured_once_with_each(tmp_path):
     rows = json.loads((tmp_path / "figures.json").read_text())["rows"]
     assert [row["degrade"] for row in rows] == ["none", "blur", "bands"]
     assert rows[0]["psnr"] > max(row["psnr"] for row in rows[1:])
+    assert rows[0]["psnr_lit"] is None
+    assert all(10 < row["psnr_lit"] < 60 and 10 < row["psnr_frames"] < 60 for row in rows[1:])
