@@ -27,6 +27,7 @@ from streamfuse.fusion.pyramid import (
     pad_to_multiple,
     upsample,
 )
+from streamfuse.fusion.pyramid_settings import BASE_POWER
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +37,7 @@ class NetworkMaps:
     Args:
         priors: for band 0..LEVELS-1 and the base, (B, N, h, w), positive, summing to 1 over the N exposures.
         gains: for band 0..REVISED-1, (B, 1, h, w): how edge revision scales the fused detail, by 0.5 to 1.5, and in
-            highlights up to 3.75, see `streamfuse.fusion.highlights`.
+            highlights up to 4.35, see `streamfuse.fusion.highlights`.
     """
 
     priors: tuple[Tensor, ...]
@@ -283,6 +284,12 @@ class EdgeRevision(nn.Module):
         return 1 + 0.5 * torch.tanh(self.head(x).float())
 
 
+def decided(prior: Tensor) -> Tensor:
+    """Give weights (B, N, h, w) of the base, summing to 1 over N, to the power of `BASE_POWER`; their sum stays."""
+    raised = prior**BASE_POWER
+    return raised / raised.sum(1, keepdim=True)
+
+
 def _geometric_mean(priors: Sequence[Tensor]) -> Tensor:
     """Of weights (B, N, h, w) that sum to 1 over the exposures; so does the result."""
     logs = torch.stack([prior.clamp_min(1e-9).log() for prior in priors])
@@ -320,7 +327,8 @@ class Lcndr(nn.Module):
     def _priors(self, pyramid: Pyramid) -> tuple[Tensor, ...]:
         priors = self._seen(pyramid)
         place = alone(pyramid.gaussian[2])
-        return (*(favour(prior, place) for prior in priors[:REVISED]), *priors[REVISED:])
+        finest = (favour(prior, place) for prior in priors[:REVISED])
+        return (*finest, *priors[REVISED:-1], decided(priors[-1]))
 
     def _seen(self, pyramid: Pyramid) -> tuple[Tensor, ...]:
         if not self.config.mirrored:
