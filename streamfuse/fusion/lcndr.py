@@ -27,7 +27,6 @@ from streamfuse.fusion.pyramid import (
     pad_to_multiple,
     upsample,
 )
-from streamfuse.fusion.pyramid_settings import BASE_POWER
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -284,12 +283,6 @@ class EdgeRevision(nn.Module):
         return 1 + 0.5 * torch.tanh(self.head(x).float())
 
 
-def decided(prior: Tensor) -> Tensor:
-    """Give weights (B, N, h, w) of the base, summing to 1 over N, to the power of `BASE_POWER`; their sum stays."""
-    raised = prior**BASE_POWER
-    return raised / raised.sum(1, keepdim=True)
-
-
 def _geometric_mean(priors: Sequence[Tensor]) -> Tensor:
     """Of weights (B, N, h, w) that sum to 1 over the exposures; so does the result."""
     logs = torch.stack([prior.clamp_min(1e-9).log() for prior in priors])
@@ -327,8 +320,7 @@ class Lcndr(nn.Module):
     def _priors(self, pyramid: Pyramid) -> tuple[Tensor, ...]:
         priors = self._seen(pyramid)
         place = alone(pyramid.gaussian[2])
-        finest = (favour(prior, place) for prior in priors[:REVISED])
-        return (*finest, *priors[REVISED:-1], decided(priors[-1]))
+        return (*(favour(prior, place) for prior in priors[:REVISED]), *priors[REVISED:])
 
     def _seen(self, pyramid: Pyramid) -> tuple[Tensor, ...]:
         if not self.config.mirrored:

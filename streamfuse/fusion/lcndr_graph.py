@@ -13,7 +13,6 @@ from streamfuse.core.frame import Map
 from streamfuse.fusion.lcndr_config import LEVELS, LOGIT_SCALE, REVISED, LcndrConfig
 from streamfuse.fusion.onnx_graph import Graph
 from streamfuse.fusion.pyramid_settings import (
-    BASE_POWER,
     BLACK,
     CLIPPED,
     DARK,
@@ -88,7 +87,6 @@ def maps_graph(
             scales[3] = build.attention(scales[3])
         priors = build.priors(scales)
         priors[0] = build.favoured(priors[0], pyramid)
-        priors[-1] = build.decided(priors[-1])
         outputs += priors
     if config.revise and part != "priors":
         outputs.append(build.gains(priors[0], priors[1:], pyramid))
@@ -217,11 +215,6 @@ class _Builder:
         """Do as `highlights.favour`, of bands 0 to 2."""
         place = self._do("Concat", *self._alone(pyramid), axis=0)
         raised = self._do("Mul", quarter, self._do("Exp", self._times(place, FAVOUR)))
-        return self._do("Div", raised, self._over("Sum", raised, axis=0))
-
-    def decided(self, base: str) -> str:
-        """Do as `lcndr.decided`."""
-        raised = self._do("Pow", base, self._scalar(BASE_POWER))
         return self._do("Div", raised, self._over("Sum", raised, axis=0))
 
     # Parts of them

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-BASE_POWER = 1.2  # of the weights of the base: more of the exposure that has more, which lightens shadows
 ENERGY_WINDOW = 5  # pixels of a level over which the local contrast is measured
 ENERGY_FLOOR = 1e-5  # variance of about 0.8 code values of 255: below it is quantisation, not detail
 HELD = 1  # the finest level of the network's pyramid whose sum is kept within the exposures
