@@ -15,7 +15,7 @@ Nobody but the owner of a clip may publish it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +153,7 @@ def _mean(values: list[float]) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-def _behind(rows: list[Mapping[str, Any]]) -> list[int]:
+def _behind(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """Numbers of the frames in which ours keeps less contrast than enfuse."""
     return [
         row["frame"]

@@ -113,7 +113,9 @@ def octave_maps(shape: tuple[int, int], octaves: int, long_side: int) -> OctaveM
     )
     padded = [int(-(-side // _MULTIPLE) * _MULTIPLE) for side in octave]
     coverage = padded[0] / octave[0], padded[1] / octave[1]
-    finer = log2(longest / long_side)  # levels of the octave's pyramid per level of the network's, at the same place
+    finer = log2(
+        longest / long_side
+    )  # levels of the octave's pyramid per level of the network's, at the same place
 
     def parts(place: float, last: int, cell: int) -> tuple[Part[Map], ...]:
         first = floor(min(max(place, 0.0), last))

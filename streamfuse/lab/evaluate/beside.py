@@ -22,8 +22,8 @@ def beside_exposures(
         config: settings of the pipeline.
 
     Yields:
-        A fused frame; its exposures, (H, W, 3) uint8, darkest first; and which of them was taken at that instant. Frames
-        without a partner are left out.
+        A fused frame; its exposures, (H, W, 3) uint8, darkest first; and which of them was taken then. Frames without a
+        partner are left out.
     """
     waiting: deque[AlignedBracket] = deque()
     line = build_chain(config).line.seen("align", AlignedBracket, waiting.append)
