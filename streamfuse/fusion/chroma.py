@@ -37,7 +37,7 @@ from streamfuse.fusion.chroma_rows import chroma_factors, mixed_chroma
 CLIP_START, CLIP_END = 0.85, 1.0  # of the largest of R'G'B': where an exposure's colour fades out
 NOISE_START, NOISE_END = 0.02, 0.25  # of luma: where it fades in
 GAIN_LIMIT = 2.5  # on the chroma of an exposure that is darker than the fused picture
-RAISE = 0.05  # share of the way from the square root of the ratio to the ratio, where all other exposures are clipped
+RAISE = 0.08  # share of the way from the square root of the ratio to the ratio, where all other exposures are clipped
 WHITE = 0.98  # of a channel: more only where the exposures have more
 FLOOR = 0.1  # visibility of an exposure when nothing better is there
 PARTLY = 4.0  # visibility of a clipped exposure, times what is lacking

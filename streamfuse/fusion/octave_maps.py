@@ -25,7 +25,10 @@ from streamfuse.fusion.lcndr_config import LEVELS, REVISED
 from streamfuse.fusion.octave_rows import interpolate
 
 SHARE = 0.7  # of the longest side that pictures are halved to: about what they have in the mean of an octave
-COARSER = 1.0  # levels by which the network's maps are coarser than the bands that they weigh: halos shrink by a tenth
+# Levels by which the network's maps are coarser than the bands that they weigh, finest first: halos shrink by it. The
+# finest band has none that are seen, and the coarsest would be weighed by the map of the base.
+COARSER = (0.0, 1.0, 1.0, 1.0, 0.0)
+COARSER_GAINS = 1.0  # the same of what scales the bands
 _MULTIPLE = 1 << LEVELS
 # Sides of the network's picture (and of an octave) per side of its maps: three bands, a fourth, a fifth, the base.
 _CELLS = (*(4,) * REVISED, 8, 16, 32)
@@ -132,7 +135,9 @@ def octave_maps(shape: tuple[int, int], octaves: int, long_side: int) -> OctaveM
     )
     padded = [int(-(-side // _MULTIPLE) * _MULTIPLE) for side in octave]
     coverage = padded[0] / octave[0], padded[1] / octave[1]
-    finer = log2(longest / long_side) - COARSER  # the bands of the octave, than the maps that weigh them
+    finer = log2(
+        longest / long_side
+    )  # levels of the octave's pyramid per level of the network's, at the same place
 
     def parts(place: float, last: int, cell: int) -> tuple[Part[Map], ...]:
         first = floor(min(max(place, 0.0), last))
@@ -148,10 +153,10 @@ def octave_maps(shape: tuple[int, int], octaves: int, long_side: int) -> OctaveM
 
     # The base has all that is coarser than the bands, at any scale.
     priors = (
-        *(parts(band - finer, LEVELS, _CELLS[band]) for band in range(LEVELS)),
+        *(parts(band + COARSER[band] - finer, LEVELS, _CELLS[band]) for band in range(LEVELS)),
         parts(LEVELS, LEVELS, 32),
     )
-    gains = tuple(parts(band - finer, REVISED - 1, _CELLS[band]) for band in range(REVISED))
+    gains = tuple(parts(band + COARSER_GAINS - finer, REVISED - 1, _CELLS[band]) for band in range(REVISED))
     whole = (
         min(-(-shape[0] // max(1, int(scale))), padded[0]),
         min(-(-shape[1] // max(1, int(scale))), padded[1]),

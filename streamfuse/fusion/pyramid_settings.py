@@ -15,9 +15,9 @@ DIM = (0.2, 0.65)  # luma of that exposure up to which they are lifted, and from
 ROLL_OFF = 0.25  # share of the way from a clipped exposure to the darkest that is not to be used
 
 # Of highlights that one exposure alone shows, see `highlights`.
-FAVOUR = 3.0  # added to the log weight of the exposure that shows a highlight
+FAVOUR = 4.0  # added to the log weight of the exposure that shows a highlight
 KEPT = (4 / 255) ** 2  # mean square of detail that is half protected from edge revision
 WEAK = (2.5 / 255) ** 2  # mean square of detail that is raised half of the way
 EXPONENT = 1.5  # of how much brighter the fused picture is, for detail that is weaker still
-MAX_RAISE = 3.2  # of weak detail
+MAX_RAISE = 2.9  # of weak detail
 DARK = 0.02  # added to luma, so that its ratio is that of detail and not of noise

@@ -61,15 +61,15 @@ def test_maps_lie_where_the_picture_is(height: int, width: int, octaves: int) ->
         assert np.abs(np.clip(prior[0, 0], edge, 1 - edge) - wanted).max() < 1e-5
 
 
-def test_bands_are_weighed_by_the_maps_of_the_next_coarser_level() -> None:
+def test_middle_bands_and_gains_are_of_the_next_coarser_level_and_the_ends_of_their_own() -> None:
     grid = octave_maps((96, SIDE), 0, SIDE)
     priors, gains = network_maps(grid, 1)
     found, found_gains = grid.express(priors, gains)
-    for band in (0, 1):
-        np.testing.assert_allclose(found[band], priors[band + 1], atol=1e-6)
-        np.testing.assert_allclose(found_gains[band], gains[band + 1], atol=1e-6)
-    np.testing.assert_allclose(found_gains[2], gains[2], atol=1e-6)
-    np.testing.assert_allclose(found[LEVELS], priors[LEVELS], atol=1e-6)
+    for band in (0, LEVELS - 1, LEVELS):
+        np.testing.assert_allclose(found[band], priors[band], atol=1e-6)
+    np.testing.assert_allclose(found[1], priors[2], atol=1e-6)
+    for band, source in ((0, 1), (1, 2), (2, 2)):
+        np.testing.assert_allclose(found_gains[band], gains[source], atol=1e-6)
 
 
 def test_a_picture_of_any_size_is_seen_at_one() -> None:

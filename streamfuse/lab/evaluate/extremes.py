@@ -58,6 +58,9 @@ class ExtremesMeter:
 
     Args:
         exposures: (H, W, 3) uint8, darkest first, two or more.
+
+    Attributes:
+        highlights: (H, W) bool, where the darkest exposure alone knows.
     """
 
     def __init__(self, exposures: tuple[Rgb, ...]) -> None:
@@ -68,7 +71,7 @@ class ExtremesMeter:
         self._lowest, self._highest = means.min(0) - _CODES, means.max(0) + _CODES
         # The mean of three channels is compared as their sum, in integers.
         lit = dark.sum(2, dtype=np.uint16) > 3 * _NOT_BLACK
-        self._highlights: Mask = (bright.max(2) >= _LOST) & (dark.max(2) < _KNOWN) & lit
+        self.highlights: Mask = (bright.max(2) >= _LOST) & (dark.max(2) < _KNOWN) & lit
         self._shadows: Mask = (self._dark < _BLACK) & (self._bright >= _BLACK) & (self._bright < _NOT_LOST)
         self._lab = _lab(dark)
 
@@ -76,7 +79,7 @@ class ExtremesMeter:
         """Of one picture (H, W, 3) uint8."""
         luma, mean = _luma(fused), _mean(_luma(fused))
         clipped = hue = saturation = level = None
-        if (place := self._highlights).sum() >= _MIN_COUNT:
+        if (place := self.highlights).sum() >= _MIN_COUNT:
             clipped = float((fused.max(2) == 255)[place].mean())
             hue, saturation = self._colour(_lab(fused), place)
         if (shadows := self._shadows).sum() >= _MIN_COUNT:
