@@ -28,6 +28,7 @@ import numpy as np
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
 from numba.core.dispatcher import Dispatcher
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from streamfuse._version import __version__
@@ -76,8 +77,12 @@ class LoopCache(_Cache):  # type: ignore[misc]
         return next((str(folder) for folder in folders()), None)
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
-        """Load the form for a signature; None where it is not there or cannot be used."""
-        target_context.refresh()
+        """Load the form for a signature; None where it is not there or cannot be used.
+
+        What Numba needs to compile is imported only then: it takes a second, and running what is there needs none of it
+        but Numba's memory.
+        """
+        rtsys.initialize(target_context)
         name = self._file(sig, target_context.codegen())
         for folder in folders():
             # A file may be cut off, or be of a Numba that was built in another way.
@@ -85,6 +90,7 @@ class LoopCache(_Cache):  # type: ignore[misc]
                 if _trusted(folder) and (data := _read(folder / name)) is not None:
                     return CompileResult._rebuild(target_context, *pickle.loads(data))
         self._on_miss()
+        target_context.refresh()
         return None
 
     def save_overload(self, sig: Any, data: CompileResult) -> None:
