@@ -5,7 +5,7 @@
 #define NOISE_START 0.02f
 #define NOISE_END 0.25f
 #define GAIN_LIMIT 2.5f
-#define RAISE 0.05f
+#define RAISE 0.08f
 #define WHITE 0.98f  // of a channel: more only where the exposures have more
 #define FLOOR 0.1f  // visibility of an exposure when nothing better is there
 #define PARTLY 4.0f  // see streamfuse.fusion.chroma
