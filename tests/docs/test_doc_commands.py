@@ -30,6 +30,9 @@ NOT_RUN = {
     "python tools/look.py --json *": "takes minutes; it writes a table of times",
     "python tools/soak_live.py *": "runs for minutes; tests/runtime/live runs the same for seconds",
     "python tools/bench_live.py *": "runs for forty minutes; tests/tools runs the same for seconds",
+    "python tools/ten_scenes.py *": "takes minutes; tests/tools/test_ten_scenes.py makes a sheet",
+    "streamfuse evaluate video bridge_hdr/ windows.mp4 ferris.mp4 dog.mp4 juggle.mp4 *": "takes minutes; "
+    "tests/lab/evaluate/test_degrade.py does the same with a made-up clip",
     "python tools/hard_set.py *": f"takes a quarter of an hour, and {_DATA}",
     "streamfuse evaluate brackets *": f"{_DATA}; tests/lab/evaluate/test_brackets.py makes one",
     "streamfuse evaluate hdr vestibule_1k.hdr *": f"takes minutes, and {_DATA}",
