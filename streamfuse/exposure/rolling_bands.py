@@ -64,12 +64,11 @@ class _Fit:
 
     Args:
         lines: (lines,) light as a share of that of the longer exposure; not a number where nothing tells.
-        explained, waves, total: as `_explained` gives them.
+        explained, total: as `_explained` gives them.
     """
 
     lines: Lines
     explained: Lines
-    waves: Waves
     total: float
 
     @property
@@ -199,8 +198,8 @@ def _fit(lines: Lines) -> _Fit | None:
     if seen.mean() < _MIN_DOWN:
         return None
     values = lines[seen] / lines[seen].mean()
-    explained, waves, total = _explained(values, _places(len(lines))[seen], _SWINGS)
-    return _Fit(lines, explained, waves, total)
+    explained, _, total = _explained(values, _places(len(lines))[seen], _SWINGS)
+    return _Fit(lines, explained, total)
 
 
 def _explained(values: Lines, place: Lines, swings: Lines) -> tuple[Lines, Waves, float]:
