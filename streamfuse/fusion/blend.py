@@ -23,6 +23,9 @@ from streamfuse.fusion.pyramid_settings import (
     HELD,
     LIFT,
     LIFTED,
+    LIGHT,
+    LOWER,
+    LOWERED,
     ROLL_OFF,
     ROLLED,
     SLACK,
@@ -82,12 +85,16 @@ def within(picture: Map, exposures: Sequence[Map], level: int) -> Map:
     inside = cv2.max(cv2.min(picture, reduce(cv2.max, room)), low)
     beyond = picture - inside
     held = inside + beyond * np.float32(SLACK) / (np.abs(beyond) + np.float32(SLACK))
-    if level == LIFTED:
-        second, brightest = low, reduce(cv2.max, exposures)
-        if len(exposures) > 2:
-            second = np.partition(np.stack(exposures), -2, axis=0)[-2]
-        share = (1 - _ramp(second, BLACK)) * (1 - _ramp(brightest, DIM))
-        held += np.float32(LIFT) * share * cv2.max(brightest - held, np.zeros_like(held))
+    if level in (LIFTED, LOWERED):
+        ordered = (
+            np.sort(np.stack(exposures), axis=0) if len(exposures) > 2 else (low, reduce(cv2.max, exposures))
+        )
+        if level == LIFTED:
+            share = np.float32(LIFT) * (1 - _ramp(ordered[-2], BLACK)) * (1 - _ramp(ordered[-1], DIM))
+            held += share * np.maximum(ordered[-1] - held, 0)
+        else:
+            share = np.float32(LOWER) * _ramp(ordered[0], LIGHT) * _ramp(ordered[1], CLIPPED)
+            held -= share * np.maximum(held - ordered[0], 0)
     return np.asarray(held, np.float32)
 
 

@@ -1,7 +1,7 @@
 """Highlights that one exposure alone shows: what the network says of them is moved towards that exposure's contrast.
 
 A sky at 80 codes in the dark exposure, white in the others, comes out at 190: the same difference in codes is then
-less than half of the contrast that the eye sees, that of ln luma. So there the exposure weighs more in the finest
+less than half of the contrast that the eye sees, that of ln luma. So there the exposure weighs more in the finer
 bands, edge revision does not take weak detail for noise, and raises it with the brightness. Strong detail and edges are
 not raised: they are seen anyhow, and would get halos. All of it is smooth in the exposures' values and acts on the
 network's own maps, so that it is the same on every device, and is smoothed over time with them.
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from streamfuse.fusion.pyramid import ramp
-from streamfuse.fusion.pyramid_settings import BLACK, CLIPPED, DARK, EXPONENT, FAVOUR, KEPT, MAX_RAISE, WEAK
+from streamfuse.fusion.pyramid_settings import BLACK, CLIPPED, DARK, EXPONENT, KEPT, MAX_RAISE, WEAK, WHITE
 
 
 def alone(exposures: Tensor) -> Tensor:
@@ -27,8 +27,8 @@ def alone(exposures: Tensor) -> Tensor:
     Returns:
         (B, N, h, w) in [0, 1], with a sum over N of at most 1.
     """
-    white = ramp(exposures, CLIPPED)
-    shown = ramp(exposures, BLACK) * (1 - white)
+    white = ramp(exposures, WHITE)
+    shown = ramp(exposures, BLACK) * (1 - ramp(exposures, CLIPPED))
     places = []
     for k in range(exposures.shape[1]):
         others = [white[:, n] for n in range(exposures.shape[1]) if n != k]
@@ -39,9 +39,15 @@ def alone(exposures: Tensor) -> Tensor:
     return torch.stack(places, 1)
 
 
-def favour(prior: Tensor, place: Tensor) -> Tensor:
-    """Weights (B, N, h, w), summing to 1 over N, with more for the exposure that alone shows a place (`alone`)."""
-    raised = prior * (FAVOUR * place).exp()
+def favour(prior: Tensor, place: Tensor, strength: float) -> Tensor:
+    """Weights (B, N, h, w), summing to 1 over N, with more for the exposure that alone shows a place (`alone`).
+
+    Args:
+        prior: weights (B, N, h, w), summing to 1 over N.
+        place: of the same shape.
+        strength: what is added to the log weight where an exposure is alone.
+    """
+    raised = prior * (strength * place).exp()
     return raised / raised.sum(1, keepdim=True)
 
 

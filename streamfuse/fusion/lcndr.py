@@ -27,6 +27,7 @@ from streamfuse.fusion.pyramid import (
     pad_to_multiple,
     upsample,
 )
+from streamfuse.fusion.pyramid_settings import FAVOUR, FAVOUR_NEXT
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -320,7 +321,10 @@ class Lcndr(nn.Module):
     def _priors(self, pyramid: Pyramid) -> tuple[Tensor, ...]:
         priors = self._seen(pyramid)
         place = alone(pyramid.gaussian[2])
-        return (*(favour(prior, place) for prior in priors[:REVISED]), *priors[REVISED:])
+        finest = (favour(prior, place, FAVOUR) for prior in priors[:REVISED])
+        height, width = priors[REVISED].shape[-2:]
+        fourth = favour(priors[REVISED], F.adaptive_avg_pool2d(place, (height, width)), FAVOUR_NEXT)
+        return (*finest, fourth, *priors[REVISED + 1 :])
 
     def _seen(self, pyramid: Pyramid) -> tuple[Tensor, ...]:
         if not self.config.mirrored:

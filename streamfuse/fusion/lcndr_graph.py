@@ -10,27 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.frame import Map
+from streamfuse.fusion import pyramid_settings as rule
 from streamfuse.fusion.lcndr_config import LEVELS, LOGIT_SCALE, REVISED, LcndrConfig
 from streamfuse.fusion.onnx_graph import Graph
-from streamfuse.fusion.pyramid_settings import (
-    BLACK,
-    CLIPPED,
-    DARK,
-    DIM,
-    ENERGY_FLOOR,
-    ENERGY_WINDOW,
-    EXPONENT,
-    FAVOUR,
-    HELD,
-    KEPT,
-    LIFT,
-    LIFTED,
-    MAX_RAISE,
-    ROLL_OFF,
-    ROLLED,
-    SLACK,
-    WEAK,
-)
 
 Part = Literal["all", "priors", "gains"]
 LUMA = "luma"
@@ -86,7 +68,7 @@ def maps_graph(
         if config.attend:
             scales[3] = build.attention(scales[3])
         priors = build.priors(scales)
-        priors[0] = build.favoured(priors[0], pyramid)
+        priors[:2] = build.favoured(priors[0], priors[1], pyramid)
         outputs += priors
     if config.revise and part != "priors":
         outputs.append(build.gains(priors[0], priors[1:], pyramid))
@@ -211,11 +193,13 @@ class _Builder:
         strength = self._do("Sum", *(self._at_quarter(x, n) for n, x in enumerate(detail)))
         return self._restored(gains, pyramid, picture, strength)
 
-    def favoured(self, quarter: str, pyramid: _Pyramid) -> str:
-        """Do as `highlights.favour`, of bands 0 to 2."""
+    def favoured(self, quarter: str, eighth: str, pyramid: _Pyramid) -> list[str]:
+        """Do as `highlights.favour`, of bands 0 to 2 and of band 3."""
         place = self._do("Concat", *self._alone(pyramid), axis=0)
-        raised = self._do("Mul", quarter, self._do("Exp", self._times(place, FAVOUR)))
-        return self._do("Div", raised, self._over("Sum", raised, axis=0))
+        logs = self._times(place, rule.FAVOUR), self._times(self._pooled(place, 2), rule.FAVOUR_NEXT)
+        pairs = zip((quarter, eighth), logs, strict=True)
+        raised = [self._do("Mul", prior, self._do("Exp", x)) for prior, x in pairs]
+        return [self._do("Div", x, self._over("Sum", x, axis=0)) for x in raised]
 
     # Parts of them
 
@@ -246,39 +230,55 @@ class _Builder:
 
     def _held(self, picture: str, pyramid: _Pyramid, level: int) -> str:
         """Do as `pyramid.within`."""
-        if level < HELD:
+        if level < rule.HELD:
             return picture
         exposures = pyramid.gaussian[level]
         low = self._over("Min", exposures)
-        if level >= ROLLED:
-            clipped = self._ramp(exposures, CLIPPED)
-            beyond = self._do("Mul", self._times(clipped, ROLL_OFF), self._do("Sub", exposures, low))
+        if level >= rule.ROLLED:
+            clipped = self._ramp(exposures, rule.CLIPPED)
+            beyond = self._do("Mul", self._times(clipped, rule.ROLL_OFF), self._do("Sub", exposures, low))
             exposures = self._do("Sub", exposures, beyond)
         high = self._over("Max", exposures)
         inside = self._do("Max", self._do("Min", picture, high), low)
         beyond = self._do("Sub", picture, inside)
-        softer = self._do("Div", self._scalar(SLACK), self._plus(self._do("Abs", beyond), SLACK))
+        softer = self._do("Div", self._scalar(rule.SLACK), self._plus(self._do("Abs", beyond), rule.SLACK))
         held = self._do("Add", inside, self._do("Mul", beyond, softer))
-        return self._lifted(held, pyramid.gaussian[level]) if level == LIFTED else held
+        moved = {rule.LIFTED: self._lifted, rule.LOWERED: self._lowered}.get(level)
+        return moved(held, pyramid.gaussian[level]) if moved else held
 
     def _lifted(self, picture: str, exposures: str) -> str:
         """Do as `pyramid.lifted`."""
-        brightest, *others = (self._slice(exposures, n, 1) for n in range(self._exposures))
-        second = self._scalar(-1.0)
-        for other in others:
-            second = self._do("Max", second, self._do("Min", brightest, other))
-            brightest = self._do("Max", brightest, other)
-        share = self._do("Mul", self._less(self._ramp(second, BLACK)), self._less(self._ramp(brightest, DIM)))
+        brightest, second = self._two("Max", "Min", exposures)
+        black, dim = self._ramp(second, rule.BLACK), self._ramp(brightest, rule.DIM)
+        share = self._times(self._do("Mul", self._less(black), self._less(dim)), rule.LIFT)
         room = self._do("Relu", self._do("Sub", brightest, picture))
-        return self._do("Add", picture, self._do("Mul", self._times(share, LIFT), room))
+        return self._do("Add", picture, self._do("Mul", share, room))
+
+    def _lowered(self, picture: str, exposures: str) -> str:
+        """Do as `pyramid.lowered`."""
+        darkest, second = self._two("Min", "Max", exposures)
+        share = self._do("Mul", self._ramp(darkest, rule.LIGHT), self._ramp(second, rule.CLIPPED))
+        room = self._do("Relu", self._do("Sub", picture, darkest))
+        return self._do("Sub", picture, self._do("Mul", self._times(share, rule.LOWER), room))
+
+    def _two(self, outer: str, inner: str, exposures: str) -> tuple[str, str]:
+        """Give the outermost of the exposures, the brightest by Max and Min, and the next."""
+        first, *others = (self._slice(exposures, n, 1) for n in range(self._exposures))
+        second = ""
+        for other in others:
+            between = self._do(inner, first, other)
+            second = self._do(outer, second, between) if second else between
+            first = self._do(outer, first, other)
+        return first, second
 
     def _alone(self, pyramid: _Pyramid) -> list[str]:
         """Do as `highlights.alone`, (1, 1, H/4, W/4) of each exposure."""
         exposures = [self._slice(pyramid.gaussian[2], n, 1) for n in range(self._exposures)]
-        white = [self._ramp(exposure, CLIPPED) for exposure in exposures]
+        white = [self._ramp(exposure, rule.WHITE) for exposure in exposures]
         places = []
         for k, exposure in enumerate(exposures):
-            place = self._do("Mul", self._ramp(exposure, BLACK), self._less(white[k]))
+            clipped = self._ramp(exposure, rule.CLIPPED)
+            place = self._do("Mul", self._ramp(exposure, rule.BLACK), self._less(clipped))
             for n in range(self._exposures):
                 place = place if n == k else self._do("Mul", place, white[n])
             places.append(place)
@@ -288,19 +288,20 @@ class _Builder:
         """Do as `highlights.restore`."""
         places = self._alone(pyramid)
         kept, weak = (
-            self._do("Div", self._scalar(limit), self._plus(strength, limit)) for limit in (KEPT, WEAK)
+            self._do("Div", self._scalar(limit), self._plus(strength, limit))
+            for limit in (rule.KEPT, rule.WEAK)
         )
         kept = self._do("Mul", self._do("Sum", *places), kept)
         gains = self._do("Add", gains, self._do("Mul", kept, self._do("Relu", self._less(gains))))
-        fused = self._plus(self._do("Clip", picture, self._scalar(0.0), self._scalar(1.0)), DARK)
+        fused = self._plus(self._do("Clip", picture, self._scalar(0.0), self._scalar(1.0)), rule.DARK)
         logs = []
         for n, place in enumerate(places):
-            own = self._plus(self._slice(pyramid.gaussian[2], n, 1), DARK)
+            own = self._plus(self._slice(pyramid.gaussian[2], n, 1), rule.DARK)
             logs.append(
                 self._do("Mul", place, self._do("Relu", self._do("Log", self._do("Div", fused, own))))
             )
-        wanted = self._do("Exp", self._times(self._do("Sum", *logs), EXPONENT))
-        wanted = self._plus(self._do("Min", wanted, self._scalar(MAX_RAISE)), -1.0)
+        wanted = self._do("Exp", self._times(self._do("Sum", *logs), rule.EXPONENT))
+        wanted = self._plus(self._do("Min", wanted, self._scalar(rule.MAX_RAISE)), -1.0)
         return self._do("Mul", gains, self._plus(self._do("Mul", weak, wanted), 1.0))
 
     def _ramp(self, x: str, ends: tuple[float, float]) -> str:
@@ -313,10 +314,10 @@ class _Builder:
 
     def _energy(self, band: str) -> str:
         """Do as `pyramid.local_energy`."""
-        padded = self._padded(self._do("Mul", band, band), ENERGY_WINDOW // 2)
-        for window in ((ENERGY_WINDOW, 1), (1, ENERGY_WINDOW)):
+        padded = self._padded(self._do("Mul", band, band), rule.ENERGY_WINDOW // 2)
+        for window in ((rule.ENERGY_WINDOW, 1), (1, rule.ENERGY_WINDOW)):
             padded = self._do("AveragePool", padded, kernel_shape=window, strides=(1, 1))
-        return self._plus(padded, ENERGY_FLOOR)
+        return self._plus(padded, rule.ENERGY_FLOOR)
 
     def _log(self, energy: str) -> str:
         return self._plus(self._times(self._do("Log", energy), 0.25), 1.5)

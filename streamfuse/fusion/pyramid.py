@@ -22,6 +22,9 @@ from streamfuse.fusion.pyramid_settings import (
     HELD,
     LIFT,
     LIFTED,
+    LIGHT,
+    LOWER,
+    LOWERED,
     ROLL_OFF,
     ROLLED,
     SLACK,
@@ -134,11 +137,13 @@ def within(picture: Tensor, exposures: Tensor, level: int) -> Tensor:
     inside = torch.maximum(torch.minimum(picture, high), low)
     beyond = picture - inside
     held = inside + beyond * (SLACK / (beyond.abs() + SLACK))
-    return lifted(held, exposures) if level == LIFTED else held
+    if level == LIFTED:
+        return lifted(held, exposures)
+    return lowered(held, exposures) if level == LOWERED else held
 
 
 def lifted(picture: Tensor, exposures: Tensor) -> Tensor:
-    """Shadows, a share of the way to the brightest exposure where all others are black.
+    """Give dim shadows a share of the way nearer to the brightest exposure where all others are black.
 
     Args:
         picture: (B, 1, h, w).
@@ -148,3 +153,18 @@ def lifted(picture: Tensor, exposures: Tensor) -> Tensor:
     second, brightest = ordered[:, -2:-1], ordered[:, -1:]
     share = LIFT * (1 - ramp(second, BLACK)) * (1 - ramp(brightest, DIM))
     return picture + share * (brightest - picture).clamp_min(0)
+
+
+def lowered(picture: Tensor, exposures: Tensor) -> Tensor:
+    """Give light highlights a share of the way nearer to the darkest exposure where all others are white.
+
+    They would come out next to white; so there is room for their contrast.
+
+    Args:
+        picture: (B, 1, h, w).
+        exposures: (B, N, h, w).
+    """
+    ordered = exposures.sort(1).values
+    darkest, second = ordered[:, :1], ordered[:, 1:2]
+    share = LOWER * ramp(darkest, LIGHT) * ramp(second, CLIPPED)
+    return picture - share * (picture - darkest).clamp_min(0)

@@ -23,13 +23,17 @@ __device__ void halve(const T* finer, int height, int width, float scale, float 
 #define SLACK (4.0f / 255.0f)
 #define CLIP_START 0.85f
 #define CLIP_END 0.98f
-#define ROLL_OFF 0.25f
-#define BLACK_START 0.03f
-#define BLACK_END 0.08f
+#define ROLL_OFF 0.1f
+#define BLACK_START 0.05f
+#define BLACK_END 0.16f
 #define LIFTED 2
-#define LIFT 0.35f
+#define LIFT 0.28f
 #define DIM_START 0.2f
-#define DIM_END 0.65f
+#define DIM_END 0.5f
+#define LOWERED 3
+#define LOWER 0.25f
+#define LIGHT_START 0.28f
+#define LIGHT_END 0.57f
 
 // A fused value, kept within the exposures' own at (y, x), as within of streamfuse.fusion.pyramid says.
 // exposures (N, height, width); level: of the network's pyramid.
@@ -40,9 +44,10 @@ __device__ float within(float fused, const T* exposures, int count, int height, 
     const T* here = exposures + (size_t)clamp_index(y, height) * width + clamp_index(x, width);
     size_t plane = (size_t)height * width;
     float low = value_of(here[0], scale, offset), high = low;
-    float brightest = low, second = -1.0f;  // of the exposures
+    float brightest = low, second = -1.0f, next = 2.0f;  // of the exposures; next is the darkest but one
     for (int k = 1; k < count; ++k) {
         float v = value_of(here[k * plane], scale, offset);
+        next = fminf(next, fmaxf(low, v));
         low = fminf(low, v);
         second = fmaxf(second, fminf(brightest, v));
         brightest = fmaxf(brightest, v);
@@ -54,10 +59,14 @@ __device__ float within(float fused, const T* exposures, int count, int height, 
     }
     float inside = fmaxf(fminf(fused, high), low), beyond = fused - inside;
     float held = inside + beyond * (SLACK / (fabsf(beyond) + SLACK));
-    if (level != LIFTED || count < 2) return held;
-    float share = LIFT * (1.0f - clamp01((second - BLACK_START) / (BLACK_END - BLACK_START))) *
-                  (1.0f - clamp01((brightest - DIM_START) / (DIM_END - DIM_START)));
-    return held + share * fmaxf(brightest - held, 0.0f);
+    if (count < 2) return held;
+    if (level == LIFTED)
+        held += LIFT * (1.0f - clamp01((second - BLACK_START) / (BLACK_END - BLACK_START))) *
+                (1.0f - clamp01((brightest - DIM_START) / (DIM_END - DIM_START))) * fmaxf(brightest - held, 0.0f);
+    else if (level == LOWERED)
+        held -= LOWER * clamp01((low - LIGHT_START) / (LIGHT_END - LIGHT_START)) *
+                clamp01((next - CLIP_START) / (CLIP_END - CLIP_START)) * fmaxf(held - low, 0.0f);
+    return held;
 }
 
 // Coarsest level: sum over exposures of prior x picture, (N, h, w) each -> (h, w).
