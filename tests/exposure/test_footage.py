@@ -48,7 +48,7 @@ def check(pictures, both, passed, start, clip_settings=None):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("clip", "background"), zip(CLIPS, [19, 110, 235], strict=True))
+@pytest.mark.parametrize(("clip", "background"), list(zip(CLIPS, [19, 110, 235], strict=True)))
 def test_a_title_before_the_footage_passes_as_it_is(clip, background):
     both = instants(24, clip)
     _, chain = check([title(background)] * 12 + alternating(both), both, [(0, 11)], 12)
@@ -75,7 +75,7 @@ def test_a_frame_that_is_held_at_the_end():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("clip", "rank"), zip(CLIPS, [0, 1, 0], strict=True))
+@pytest.mark.parametrize(("clip", "rank"), list(zip(CLIPS, [0, 1, 0], strict=True)))
 def test_a_camera_that_settles_late(clip, rank):
     both = instants(24, clip)
     pictures = [exposures[rank] for exposures in both[:12]] + alternating(both)[12:]
@@ -110,7 +110,7 @@ def black():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("clip", "direction"), zip((*CLIPS, CLIPS[0]), ["in", "out", "in", "out"], strict=True)
+    ("clip", "direction"), list(zip((*CLIPS, CLIPS[0]), ["in", "out", "in", "out"], strict=True))
 )
 def test_a_fade_looks_as_if_the_fused_film_had_been_faded(clip, direction):
     both = instants(24, clip)
