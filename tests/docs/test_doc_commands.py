@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
@@ -66,7 +67,7 @@ SHORTER = {
     "tools/hdr_prints.py": ["--width", "96"],
 }
 # What of a tool makes its command short where no option does.
-SMALLER = {
+SMALLER: dict[ModuleType, dict[str, object]] = {
     hdr_cost: {"OUTPUTS": {"hevc, 10 bit": hdr_cost.OUTPUTS["hevc, 10 bit"]}},
     hdr_prints: {"TEN": hdr_prints.TEN[:2]},
 }
