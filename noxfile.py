@@ -52,12 +52,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """The rest; a live run chooses by how busy the machine is, and is tested alone."""
+    """The rest; what measures what the machine holds is tested alone."""
     _install(session, "test")
-    session.run(
-        "pytest", "-q", "-m", "slow", "--ignore=tests/runtime/live", "--dist", "worksteal", *session.posargs
-    )
-    session.run("pytest", "-q", "-m", "slow", "tests/runtime/live", *session.posargs)
+    session.run("pytest", "-q", "-m", "slow and not alone", "--dist", "worksteal", *session.posargs)
+    session.run("pytest", "-q", "-m", "slow and alone", "-n", "0", *session.posargs)
 
 
 @nox.session

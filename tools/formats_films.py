@@ -26,11 +26,11 @@ _PCM = {
     (".mpg", "pcm16"): "pcm_dvd",
     (".mpg", "pcm24"): "pcm_dvd",
 }
-SECONDS = 2
+SECONDS = 1
 RATE = 25
 SIZE = (64, 48)
 TONE = 440  # Hz
-BURST = (0.6, 1.4)  # seconds between which the tone is loud; before and after it is faint
+BURST = (0.4, 0.9)  # seconds between which the tone is loud; before and after it is faint
 _SAMPLES = 48_000
 _FAINT = 0.02
 DARK, BRIGHT = 0.35, 1.0
@@ -59,7 +59,7 @@ def film(
     layout: str = "yuv420p", metadata: dict[str, str] | None = None, attachment: bool = False,
     subtitles: str | None = None,
 ) -> str | None:  # fmt: skip
-    """Two seconds of alternating exposures and, from `delay` on, a tone with a burst.
+    """A second of alternating exposures and, from `delay` on, a tone with a burst.
 
     Args:
         path: its suffix names the container.

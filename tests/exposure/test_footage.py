@@ -27,7 +27,8 @@ from streamfuse.exposure.fade import Fades, clipping_level, evenly_dimmed
 from streamfuse.exposure.pair import Pairer
 from streamfuse.runtime.line import Line, through
 
-# The hour of day, gap and speed of the scenes differ.
+# The hour of day, gap and speed of the scenes differ. Where something else differs too, each has its turn: all of both
+# take minutes.
 CLIPS = ("seed=0", "seed=3&gap=4", "seed=7&gap=2")
 
 
@@ -47,8 +48,7 @@ def check(pictures, both, passed, start, clip_settings=None):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("clip", CLIPS)
-@pytest.mark.parametrize("background", [19, 110, 235])
+@pytest.mark.parametrize(("clip", "background"), list(zip(CLIPS, [19, 110, 235], strict=True)))
 def test_a_title_before_the_footage_passes_as_it_is(clip, background):
     both = instants(24, clip)
     _, chain = check([title(background)] * 12 + alternating(both), both, [(0, 11)], 12)
@@ -57,7 +57,7 @@ def test_a_title_before_the_footage_passes_as_it_is(clip, background):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("clip", CLIPS)
+@pytest.mark.parametrize("clip", CLIPS[:2])
 def test_a_title_after_the_footage_and_one_amid_it(clip):
     both = instants(24, clip)
     pictures = alternating(both)
@@ -75,8 +75,7 @@ def test_a_frame_that_is_held_at_the_end():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("clip", CLIPS)
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize(("clip", "rank"), list(zip(CLIPS, [0, 1, 0], strict=True)))
 def test_a_camera_that_settles_late(clip, rank):
     both = instants(24, clip)
     pictures = [exposures[rank] for exposures in both[:12]] + alternating(both)[12:]
@@ -110,8 +109,9 @@ def black():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("clip", CLIPS)
-@pytest.mark.parametrize("direction", ["in", "out"])
+@pytest.mark.parametrize(
+    ("clip", "direction"), list(zip((*CLIPS, CLIPS[0]), ["in", "out", "in", "out"], strict=True))
+)
 def test_a_fade_looks_as_if_the_fused_film_had_been_faded(clip, direction):
     both = instants(24, clip)
     shares = [min(1, (n + 1) / 12) for n in range(24)]
@@ -174,7 +174,7 @@ def test_the_level_at_which_a_dimmed_frame_is_clipped(bits, share):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("clip", CLIPS)
+@pytest.mark.parametrize("clip", CLIPS[1:])
 def test_thirty_pictures_a_second_in_sixty_frames_are_fused_once(clip):
     both = instants(16, clip)
     out, chain = fused([planes for planes in alternating(both) for _ in range(2)])

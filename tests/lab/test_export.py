@@ -46,23 +46,17 @@ def test_the_exported_module_is_the_network(weights):
         assert len(maps) == 9
 
 
-@pytest.fixture(scope="module")
-def exported(weights, tmp_path_factory):
+@pytest.mark.slow
+@pytest.mark.timeout(400)  # the exporter takes minutes on a busy machine
+def test_onnx_runtime_agrees_at_any_size(weights, tmp_path):
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package, reason=f"{package} is not installed: pip install 'streamfuse[onnx]'")
-    path = tmp_path_factory.mktemp("onnx") / "net.onnx"
-    done = CliRunner().invoke(main, ["export", "onnx", str(path), "--fuser", str(weights[0])])
-    assert done.exit_code == 0, done.output
-    return path
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-@pytest.mark.timeout(400)  # whichever comes first waits for the exporter
-def test_onnx_runtime_agrees_at_any_size(weights, exported):
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
+    path = tmp_path / "net.onnx"
+    done = CliRunner().invoke(main, ["export", "onnx", str(path), "--fuser", str(weights[0])])
+    assert done.exit_code == 0, done.output
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     assert names == ["fused", *(f"prior_{n}" for n in range(6)), *(f"gain_{n}" for n in range(3))]
     for size in SIZES:
@@ -74,13 +68,24 @@ def test_onnx_runtime_agrees_at_any_size(weights, exported):
             np.testing.assert_allclose(mine, wanted.numpy(), atol=1e-3, err_msg=f"{name} at {size}")
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-@pytest.mark.timeout(400)  # whichever comes first waits for the exporter
-def test_the_file_describes_itself(exported):
+def empty_model(monkeypatch):
+    """An exporter that gives a model without operations: the real one takes a minute."""
+    helper = pytest.importorskip(
+        "onnx.helper", reason="onnx is not installed: pip install 'streamfuse[onnx]'"
+    )
+    monkeypatch.setattr("streamfuse.lab.export.find_spec", lambda name: name)
+    monkeypatch.setattr(
+        "streamfuse.lab.export._translate",
+        lambda network: helper.make_model(helper.make_graph([], "g", [], [])),
+    )
+
+
+def test_the_file_describes_itself(weights, tmp_path, monkeypatch):
+    empty_model(monkeypatch)
     import onnx
 
-    facts = {entry.key: entry.value for entry in onnx.load(exported).metadata_props}
+    export_onnx(str(weights[0]), tmp_path / "net.onnx")
+    facts = {entry.key: entry.value for entry in onnx.load(tmp_path / "net.onnx").metadata_props}
     assert facts["licence"] == "Apache-2.0"
     assert facts["long_side"] == "640"
     assert len(json.loads(facts["exponents"])) == 5
@@ -106,9 +111,7 @@ def test_a_folder_is_refused_before_the_export(tmp_path, monkeypatch, overwrite)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    helper = pytest.importorskip(
-        "onnx.helper", reason="onnx is not installed: pip install 'streamfuse[onnx]'"
-    )
+    empty_model(monkeypatch)
     (tmp_path / "net.onnx").write_bytes(b"mine")
 
     def fill_the_disk(path, data):
@@ -116,11 +119,6 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
             file.write(data[:3])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("streamfuse.lab.export.find_spec", lambda name: name)
-    monkeypatch.setattr(
-        "streamfuse.lab.export._translate",
-        lambda network: helper.make_model(helper.make_graph([], "g", [], [])),
-    )
     monkeypatch.setattr(Path, "write_bytes", fill_the_disk)
     with pytest.raises(
         OutputError, match=r"net\.onnx cannot be written \(No space left on device\): free space"

@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from functools import lru_cache
 
 import av
 import cv2
@@ -18,14 +19,19 @@ SIZE = (320, 192)
 _BITS, _CELL = 12, 16
 
 
+@lru_cache
+def scene_of(share):
+    """(H, W) of soft blots, so bright."""
+    blots = cv2.GaussianBlur(np.random.default_rng(5).integers(0, 255, SIZE[::-1], np.uint8), (0, 0), 2.0)
+    return (np.clip((blots.astype(float) - 127) * 4 + 127, 0, 255) * share).astype(np.uint8)
+
+
 def picture(number):
     """(H, W) luma with its number in the first lines; dark and bright by turns, everything moves."""
-    scene = cv2.GaussianBlur(np.random.default_rng(5).integers(0, 255, SIZE[::-1], np.uint8), (0, 0), 2.0)
-    scene = np.clip((scene.astype(float) - 127) * 4 + 127, 0, 255) * (0.5 if number % 2 == 0 else 1.0)
-    scene = np.roll(scene, 3 * number, 1)
+    scene = np.roll(scene_of(0.5 if number % 2 == 0 else 1.0), 3 * number, 1)
     for bit in range(_BITS):
         scene[:_CELL, bit * _CELL : (bit + 1) * _CELL] = 235 if number >> bit & 1 else 10
-    return scene.astype(np.uint8)
+    return scene
 
 
 def error(luma):
@@ -36,7 +42,7 @@ def error(luma):
 
 
 @contextmanager
-def rtsp_camera(codec, loss, frames=600, rate=50):
+def rtsp_camera(codec, loss, frames=300, rate=50):
     """Gives its address; the pictures begin when somebody plays, the loss after sixty of them."""
     stop = threading.Event()
     server = socket.create_server(("127.0.0.1", 0))

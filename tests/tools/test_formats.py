@@ -14,6 +14,14 @@ import formats_streams
 
 PAGE = REPOSITORY / "docs" / "formats.md"
 KEPT = json.loads((REPOSITORY / "benchmarks" / "formats.json").read_text(encoding="utf-8"))
+# Each source, each sound and each pair of them, each pair of a source or a sound and a target; what else is in a film
+# into every target. The run that the page is made from has each sound from each source into every target.
+PAIRS = {
+    formats.name_of(film, target)
+    for number, film in enumerate(formats.FILMS)
+    for turn, target in enumerate(formats.TARGETS)
+    if film.kind != "sound" or (number + number // (len(formats.SOUNDS) + 1)) % len(formats.TARGETS) == turn
+}
 QUICK = [
     (".ts", "aac", ".mp4"),
     (".ts", "aac", ".mov"),
@@ -43,14 +51,24 @@ def test_the_run_had_every_combination_and_no_fault():
 
 @pytest.mark.parametrize(("source", "sound", "target"), QUICK)
 def test_sound_is_there_and_in_time(source, sound, target):
-    (case,) = formats.cases(f"{source} sound {sound} {target}")
+    (case,) = formats.cases(lambda name: name == f"{source} sound {sound} {target}")
     assert (case.outcome != "not made", case.problems) == (True, [])
+
+
+def test_the_pairs_are_all_there():
+    films = [film for film in formats.FILMS if film.kind == "sound"]
+    tried = [(f, t) for f in films for t in formats.TARGETS if formats.name_of(f, t) in PAIRS]
+    assert [film for film, _ in tried] == films
+    for part in ("source", "what"):
+        assert {(getattr(f, part), t) for f, t in tried} == {
+            (getattr(f, part), t) for f in films for t in formats.TARGETS
+        }
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_every_combination_comes_through_and_the_page_says_what_becomes_of_it():
-    found = list(formats.cases())
+def test_every_pair_comes_through_and_the_page_says_what_becomes_of_it():
+    found = list(formats.cases(PAIRS.__contains__))
     assert [case for case in found if case.problems] == []
     told = {
         (c["source"], c["kind"], c["what"], c["target"]): (c["outcome"], c["becomes"]) for c in KEPT["cases"]
@@ -71,7 +89,7 @@ def test_a_fault_is_found(tmp_path):
     assert "the sound begins +0.200 s later than it did" in formats.compare(before, after, 0.0, 0.0)
     assert "the burst comes +0.100 s later than it did" in formats.compare(before, before, 0.1, 0.0)
     deep = formats.Heard("aac", before.begin, before.end - 0.5, before.onset, 220.0)
-    assert formats.compare(before, deep, 0.0, 0.0) == ["the tone is 220 Hz", "the sound lasts 1.500 s"]
+    assert formats.compare(before, deep, 0.0, 0.0) == ["the tone is 220 Hz", "the sound lasts 0.500 s"]
 
 
 @pytest.mark.slow
