@@ -9,22 +9,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import numpy as np
 
+from streamfuse.align.dense_search import MIN_SIDE, dense_flow
 from streamfuse.core.frame import Map, Plane
 from streamfuse.core.values import AlignMode, Preset
 from streamfuse.imaging.photometric import IntensityMapping
 from streamfuse.imaging.picture_rows import mixed_vectors, ramp, scale_vectors
 
-# Of DIS's variational refinement: twice its defaults, since noise is what limits it here. On the exact flow of
-# panoramas, end-point error falls from 0.45 to 0.38 px at 3 EV and from 0.62 to 0.54 px at 5 EV.
-_REFINEMENTS, _SMOOTHNESS = 10, 40.0
-# Of DIS's search for each patch, 16 by default: with 8 of them and half of the refinements error grows by a twentieth.
+_REFINEMENTS = 10  # rounds of variational refinement
+# Of the search for each patch: with 8 of them and half of the rounds error grows by a twentieth.
 _DESCENTS = 16
-_SMALLEST = 32  # pixels of the short side down to which DIS finds motion in a reduced picture
+_SMALLEST = 32  # pixels of the short side down to which motion is found in a reduced picture
 REACH = 40  # working pixels over which well-posed motion corrects ill-posed motion
 DISAGREEMENT = 40.0  # per luma
 NOISE_FLOOR = (0.02, 0.06)  # luma of the darker frame between which its detail rises out of the noise
@@ -38,10 +36,10 @@ class FlowSettings:
 
     Args:
         long_side: of the working size, in pixels (never enlarged).
-        finest_scale: of `cv2.DISOpticalFlow` (its preset "fast"): motion is refined down to 1 / 2 ** finest_scale of
-            the working size. Each step costs four times the time and gains 1 to 2 dB; other knobs gain nothing.
-        refinements: iterations of DIS's variational refinement.
-        descents: iterations of its search for each patch.
+        finest_scale: motion is refined down to 1 / 2 ** finest_scale of the working size. Each step costs four times
+            the time and gains 1 to 2 dB; other knobs gain nothing.
+        refinements: rounds of variational refinement, see `dense_search.dense_flow`.
+        descents: steps of the search for each patch.
         sides: neighbours that a missing exposure is made from: 2, or 1 = the one before if there is one.
         dominant: correct the flow by the motion of the camera, see `align.dominant`.
         cubic: interpolation of luma at full size, else bilinear. It keeps the warped frame as sharp as the reference:
@@ -74,13 +72,6 @@ CAREFUL: dict[Preset, FlowSettings] = SETTINGS | {
 """The same where what is made is shown as it is, see `policy.AlignSettings`."""
 
 
-class _OfThread(threading.local):
-    """What each thread has of its own: an instance of DIS works on one pair of pictures at a time."""
-
-    dis: Any = None
-    shape: tuple[int, ...] = ()
-
-
 class FlowEstimator:
     """Motion between two luma pictures of one scale of exposure, both (h, w) float32 in [0, 1]; in any thread.
 
@@ -103,34 +94,24 @@ class FlowEstimator:
         self._grid = grid
         self._finest_scale = finest_scale
         self._refinements = refinements
-        self._own = _OfThread()
 
     def __call__(self, source: Map, target: Map) -> Map:
         """Give the flow field (h // grid, w // grid, 2) float32 of `source` towards `target`."""
         height, width = source.shape
-        flow = self._estimate(to_bytes(source), to_bytes(target))
-        return rescaled(flow, (width, height) if self._grid == 1 else halved_size(width, height))
-
-    def _estimate(self, a: Plane, b: Plane) -> Map:
-        """Give the flow field of the pictures or, in its own pixels, of smaller ones."""
+        size = (width, height) if self._grid == 1 else halved_size(width, height)
         if self._mode == "global":
-            return _global_motion(a, b)
-        if min(a.shape) < 16:  # less than two patches: DIS refuses it
-            return np.zeros((*a.shape, 2), np.float32)
-        # Where motion is not refined to the end, DIS is shown what it would halve first: it has less to enlarge after.
-        scale = self._finest_scale if min(a.shape) >> self._finest_scale >= _SMALLEST else 0
-        if scale:
-            size = a.shape[1] >> scale, a.shape[0] >> scale
-            a, b = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (a, b))
-        own = self._own
-        if own.shape != a.shape:  # an instance that sees another size crashes (OpenCV 5.0)
-            own.dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-            own.dis.setFinestScale(self._finest_scale - scale)
-            own.dis.setVariationalRefinementIterations(self._refinements)
-            own.dis.setVariationalRefinementAlpha(_SMOOTHNESS)
-            own.dis.setGradientDescentIterations(self._descents)
-            own.shape = a.shape
-        return np.asarray(own.dis.calc(a, b, None), np.float32)
+            return rescaled(_global_motion(to_bytes(source), to_bytes(target)), size)
+        if min(source.shape) < MIN_SIDE:
+            return np.zeros((size[1], size[0], 2), np.float32)
+        # Where motion is not refined to the end, the search is shown what it would halve: there is less to enlarge.
+        reduced = width >> self._finest_scale, height >> self._finest_scale
+        if self._finest_scale and min(reduced) >= _SMALLEST:
+            source, target = (
+                cv2.resize(luma, reduced, interpolation=cv2.INTER_AREA) for luma in (source, target)
+            )
+        codes = np.float32(255)
+        flow = dense_flow(source * codes, target * codes, self._refinements, self._descents)
+        return rescaled(flow, size)
 
 
 def to_bytes(luma: Map) -> Plane:

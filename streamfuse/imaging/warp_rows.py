@@ -1,4 +1,4 @@
-"""Compiled loops for warping, one line of pixels at a time.
+"""Compiled loops for warping, two lines of pixels at a time.
 
 Flow is smooth, so that neighbours in a line mostly move by the same number of whole pixels. Such a run reads
 contiguous memory, which a CPU does many pixels at a time: several times faster than looking up each pixel for itself.
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamfuse.core.frame import Map, Plane
-from streamfuse.core.jit import kernel
+from streamfuse.core.jit import kernel, kernel_of_apart
 
 Wholes = npt.NDArray[np.int32]
 BLOCK = 8  # pixels that are made at a time
@@ -38,18 +38,24 @@ def split(shift: Map, here: Map, last: np.float32, whole: Wholes, part: Map) -> 
 
 
 @kernel
+def _mixed(plane: Plane, row: np.uint64, column: np.uint64, x: np.float32) -> np.float32:
+    """Linear between a pixel and the one right of it."""
+    here = np.float32(plane[row, column])
+    return here + x * (np.float32(plane[row, column + _NEXT]) - here)
+
+
+@kernel_of_apart
 def _linear(
-    plane: Plane, row: np.uint64, left: np.uint64, part: Map, start: np.uint64, out: Map, blocks: int
-) -> None:
-    """Blocks of a run from `start` on, of places right of and below pixel (left, row)."""
-    lower, right = row + _NEXT, left + _NEXT
+    plane: Plane, row: np.uint64, left: np.uint64, part: Map, start: np.uint64, upper: Map, lower: Map, blocks: int
+) -> None:  # fmt: skip
+    """Blocks of a run from `start` on, of places right of and below pixel (left, row), and of those a line below."""
     for k in range(blocks * BLOCK):
         i = np.uint64(k)
-        x, y = part[0, start + i], part[1, start + i]
-        above, below = np.float32(plane[row, left + i]), np.float32(plane[lower, left + i])
-        above += x * (np.float32(plane[row, right + i]) - above)
-        below += x * (np.float32(plane[lower, right + i]) - below)
-        out[start + i] = above + y * (below - above)
+        x, y, column = part[0, start + i], part[1, start + i], left + i
+        a, b = _mixed(plane, row, column, x), _mixed(plane, row + _NEXT, column, x)
+        c = _mixed(plane, row + _NEXT + _NEXT, column, x)
+        upper[start + i] = a + y * (b - a)
+        lower[start + i] = b + y * (c - b)
 
 
 @kernel
@@ -72,10 +78,10 @@ def _along(
     return outer + b * np.float32(plane[row, left]) + c * np.float32(plane[row, left + _NEXT])
 
 
-@kernel
+@kernel_of_apart
 def _cubic(
-    plane: Plane, row: np.uint64, left: np.uint64, part: Map, start: np.uint64, out: Map, blocks: int
-) -> None:
+    plane: Plane, row: np.uint64, left: np.uint64, part: Map, start: np.uint64, upper: Map, lower: Map, blocks: int
+) -> None:  # fmt: skip
     """Do as `_linear`."""
     for k in range(blocks * BLOCK):
         i = np.uint64(k)
@@ -84,12 +90,13 @@ def _cubic(
         d = _ONE - a - b - c
         e, f, g = _outer(y), _inner(y), _inner(_ONE - y)
         h = _ONE - e - f - g
-        upper = e * _along(plane, row - _NEXT, column, a, b, c, d) + f * _along(
-            plane, row, column, a, b, c, d
-        )
-        lower = g * _along(plane, row + _NEXT, column, a, b, c, d)
-        lower += h * _along(plane, row + _NEXT + _NEXT, column, a, b, c, d)
-        out[start + i] = upper + lower
+        first = _along(plane, row - _NEXT, column, a, b, c, d)
+        second = _along(plane, row, column, a, b, c, d)
+        third = _along(plane, row + _NEXT, column, a, b, c, d)
+        fourth = _along(plane, row + _NEXT + _NEXT, column, a, b, c, d)
+        fifth = _along(plane, row + _NEXT + _NEXT + _NEXT, column, a, b, c, d)
+        upper[start + i] = e * first + f * second + g * third + h * fourth
+        lower[start + i] = e * second + f * third + g * fourth + h * fifth
 
 
 @kernel
@@ -118,7 +125,7 @@ def find_runs(across: Wholes, down: Wholes, share: Map, change: Plane, starts: W
 
 
 @kernel
-def read_line(
+def read_lines(
     plane: Plane,
     y: int,
     whole: Wholes,
@@ -128,28 +135,30 @@ def read_line(
     cubic: bool,
     out: Map,
 ) -> None:
-    """A warped line, run by run; 0 where it has no share.
+    """Two warped lines that move alike, run by run; 0 where they have no share.
+
+    What both look up in a line of the plane is the same, but for the weight that it has: it is looked up once.
 
     Args:
         plane: with `MARGIN` on all sides and two lines more below, (H + 2 MARGIN + 2, W + 2 MARGIN).
-        y: the line.
+        y: the first of the lines; the second may be one below the last.
         whole: pixels of motion, dx and dy, (2, W).
         part: of a pixel upon them, (2, W + BLOCK).
         share: of this plane in the result, (W,): 0 where it is not asked for.
         runs: where runs begin, and the end: see `find_runs`.
         cubic: or bilinear.
-        out: (W + BLOCK,).
+        out: (2, W + BLOCK).
     """
     for run in range(len(runs) - 1):
         start, blocks = np.uint64(runs[run]), (runs[run + 1] - runs[run] + BLOCK - 1) // BLOCK
         if share[start] <= _ZERO:
-            out[runs[run] : runs[run + 1]] = _ZERO
+            out[:, runs[run] : runs[run + 1]] = _ZERO
             continue
         row, left = np.uint64(y + whole[1, start] + MARGIN), np.uint64(runs[run] + whole[0, start] + MARGIN)
         if cubic:
-            _cubic(plane, row, left, part, start, out, blocks)
+            _cubic(plane, row, left, part, start, out[0], out[1], blocks)
         else:
-            _linear(plane, row, left, part, start, out, blocks)
+            _linear(plane, row, left, part, start, out[0], out[1], blocks)
 
 
 @kernel

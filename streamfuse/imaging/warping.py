@@ -11,7 +11,7 @@ import numpy as np
 from streamfuse.core.frame import Map, Plane
 from streamfuse.core.jit import kernel
 from streamfuse.imaging.enlarging import bring_up, lines_kept, places, two_columns
-from streamfuse.imaging.warp_rows import BLOCK, MARGIN, find_runs, read_line, split, store
+from streamfuse.imaging.warp_rows import BLOCK, MARGIN, find_runs, read_lines, split, store
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
@@ -117,7 +117,7 @@ def _assemble(
     x, y_here = np.arange(width).astype(np.float32), np.empty(width, np.float32)
     whole = np.empty((count, 2, width), np.int32)
     part, used = np.zeros((count, 2, width + BLOCK), np.float32), np.zeros((count, width), np.float32)
-    seen = np.empty((count, width + BLOCK), np.float32)
+    seen = np.empty((count, 2, width + BLOCK), np.float32)
     runs, number = np.empty((2, width + BLOCK), np.int32), np.empty(2, np.int64)
     change = np.zeros(-(-width // BLOCK) * BLOCK, np.uint8)
     for pair in range(pairs):
@@ -133,15 +133,14 @@ def _assemble(
             split(motion[2 * k], x, np.float32(width - 1), whole[k, 0], part[k, 0])
             split(motion[2 * k + 1], y_here, np.float32(height - 1), whole[k, 1], part[k, 1])
             number[k] = find_runs(whole[k, 0], whole[k, 1], used[k], change, runs[k])
-        for y in range(first, end):
-            parts = parts_of[y - first]
-            for plane in range(own.shape[0]):
-                for k in range(count):
-                    moved = runs[k, : number[k] + 1]
-                    read_line(stacks[k][plane], y, whole[k], part[k], used[k], moved, cubic, seen[k])
-                mixed = seen[0, :width]
+        for plane in range(own.shape[0]):
+            for k in range(count):
+                moved = runs[k, : number[k] + 1]
+                read_lines(stacks[k][plane], first, whole[k], part[k], used[k], moved, cubic, seen[k])
+            for y in range(first, end):
+                parts, mixed = parts_of[y - first], seen[0, y - first, :width]
                 if count == 2:
-                    _weigh(mixed, seen[1], parts[1])
+                    _weigh(mixed, seen[1, y - first], parts[1])
                 store(mixed, own[plane, y], parts[0], high, out[plane, y])
 
 
