@@ -39,7 +39,7 @@ def test_a_shift_is_found_to_a_tenth_of_a_pixel(dx: float, dy: float, size: tupl
     assert flow.dtype == np.float32
     inner = flow[14:-14, 14:-14]
     assert np.abs(np.median(inner.reshape(-1, 2), 0) - (dx, dy)).max() < 0.1
-    assert np.quantile(np.abs(inner - np.float32([dx, dy])), 0.9) < 0.25
+    assert np.quantile(np.abs(inner - np.array([dx, dy], np.float32)), 0.9) < 0.25
 
 
 def test_a_motion_that_turns_is_found_where_it_is() -> None:
