@@ -37,7 +37,7 @@ class NetworkMaps:
     Args:
         priors: for band 0..LEVELS-1 and the base, (B, N, h, w), positive, summing to 1 over the N exposures.
         gains: for band 0..REVISED-1, (B, 1, h, w): how edge revision scales the fused detail, by 0.5 to 1.5, and in
-            highlights up to 4.35, see `streamfuse.fusion.highlights`.
+            highlights up to 3.75, see `streamfuse.fusion.highlights`.
     """
 
     priors: tuple[Tensor, ...]

@@ -14,8 +14,8 @@ LIFTED = 2  # the level on which shadows are lifted that one exposure alone show
 LIFT = 0.28  # share of the way to that exposure
 DIM = (0.2, 0.5)  # luma of that exposure up to which they are lifted, and from which on they are not
 LOWERED = 3  # the level on which highlights are lowered that one exposure alone shows
-LOWER = 0.25  # share of the way to that exposure
-LIGHT = (0.28, 0.57)  # luma of that exposure up to which they are not lowered, and from which on they are
+LOWER = 0.3  # share of the way to that exposure
+LIGHT = (0.26, 0.62)  # luma of that exposure up to which they are not lowered, and from which on they are
 ROLL_OFF = 0.1  # share of the way from a clipped exposure to the darkest that is not to be used
 
 # Of highlights that one exposure alone shows, see `highlights`.
@@ -24,5 +24,5 @@ FAVOUR_NEXT = 3.0  # the same in the fourth
 KEPT = (4 / 255) ** 2  # mean square of detail that is half protected from edge revision
 WEAK = (2.5 / 255) ** 2  # mean square of detail that is raised half of the way
 EXPONENT = 1.5  # of how much brighter the fused picture is, for detail that is weaker still
-MAX_RAISE = 2.7  # of weak detail
+MAX_RAISE = 2.5  # of weak detail
 DARK = 0.02  # added to luma, so that its ratio is that of detail and not of noise

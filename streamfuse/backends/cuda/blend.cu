@@ -31,9 +31,9 @@ __device__ void halve(const T* finer, int height, int width, float scale, float 
 #define DIM_START 0.2f
 #define DIM_END 0.5f
 #define LOWERED 3
-#define LOWER 0.25f
-#define LIGHT_START 0.28f
-#define LIGHT_END 0.57f
+#define LOWER 0.3f
+#define LIGHT_START 0.26f
+#define LIGHT_END 0.62f
 
 // A fused value, kept within the exposures' own at (y, x), as within of streamfuse.fusion.pyramid says.
 // exposures (N, height, width); level: of the network's pyramid.
