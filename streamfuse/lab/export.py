@@ -8,7 +8,7 @@ Outputs
     fused (1, 1, H, W) in [0, 1]: the fused luma at the size of the input.
     prior_0 .. prior_5 (1, 2, h, w): weights of the exposures for each Laplacian band, finest first, and for the base;
     positive, summing to 1. At 1/4 (0 to 2), 1/8, 1/16 and 1/32 of the input.
-    gain_0 .. gain_2 (1, 1, H/4, W/4) in [0.5, 4.35]: scale of the three finest fused bands.
+    gain_0 .. gain_2 (1, 1, H/4, W/4) in [0.5, 3.75]: scale of the three finest fused bands.
 
 Larger pictures are fused by blending their own finer bands with prior_0 and gain_0 on top of `fused`;
 `streamfuse.fusion.strips` does it in a few lines, and `streamfuse.fusion.octave_maps` says how maps of one size become
