@@ -9,7 +9,9 @@ eight of them, against 9.4 with the ratio itself, and 7.9 against 9.3 on three t
 exposure keeps its chroma. Where all others are clipped, the one that shows a highlight gets a little more, `RAISE` of
 the way to the ratio itself, so that skies and lamps keep their colour. Where no exposure shows the colour (the sum of
 v_k lacks something of 1), a clipped one counts `PARTLY` of what is lacking, as far as its smallest channel is not
-clipped: of a wall beside a lamp, yellow in one exposure, the next to nothing in the other would make a coral disc.
+clipped: of a wall beside a lamp, yellow in one exposure, the next to nothing in the other would make a coral disc. What
+a clipped exposure counts falls with n^4, and its chroma with n, n = NEAR Y_fused / Y_k where that is below 1: water at
+64 codes is not as blue as the exposure that shows it at 205.
 
 At last R'G'B' is brought inside [0, 1] at constant luma, and kept below `WHITE` where the exposures that the colour is
 of are: what none of them clips is not to be clipped. Where a channel would be negative, chroma is scaled, which keeps
@@ -41,6 +43,8 @@ RAISE = 0.08  # share of the way from the square root of the ratio to the ratio,
 WHITE = 0.98  # of a channel: more only where the exposures have more
 FLOOR = 0.1  # visibility of an exposure when nothing better is there
 PARTLY = 4.0  # visibility of a clipped exposure, times what is lacking
+NEAR = 1.2  # times the fused luma: up to so much a clipped exposure counts
+LEAST_NEAR = 0.2  # of the share that is left of its distance
 TINTED = (0.5, 0.9)  # of its smallest channel: up to which it counts in full, and from which on it is white
 ROUNDING = (
     2.0  # codes of luma by which rounding Y, Cb, Cr and the fused luma takes R', G' or B' out of the gamut
@@ -113,7 +117,7 @@ def factors_of(
     )
     chroma_factors(
         lumas, colours, target, np.ascontiguousarray(weights), kr, kb,
-        np.array([*rule, PARTLY, *TINTED], np.float32), factors, shifts,
+        np.array([*rule, PARTLY, *TINTED, NEAR, LEAST_NEAR], np.float32), factors, shifts,
     )  # fmt: skip
     return factors, shifts
 

@@ -66,12 +66,15 @@ def raised_share(
     """
     for i in range(len(out)):
         partly = rule[10] * max(lacking[i], _ZERO) * clipped[i] * tinted[i]
-        share = (visible[i] + rule[4] + partly) * weight[i]
+        ratio = max(target[i] - rule[6], _ZERO) / max(luma[i], np.float32(1e-4))
+        near = min(max(rule[13] * ratio, rule[14]), _ONE)
+        held = _ONE - clipped[i] * (_ONE - near * near * near * near)
+        share = (visible[i] + (rule[4] + partly) * held) * weight[i]
         total[i] += share
         top[i] += share * peak[i]
-        ratio = max(target[i] - rule[6], _ZERO) / max(luma[i], np.float32(1e-4))
         root = np.sqrt(ratio)
-        out[i] = share * min(max(root + rule[9] * others[i] * (ratio - root), _ONE), rule[5])
+        raised = min(max(root + rule[9] * others[i] * (ratio - root), _ONE), rule[5])
+        out[i] = share * raised * (_ONE - clipped[i] * (_ONE - near))
 
 
 @kernel
@@ -274,7 +277,8 @@ def chroma_factors(
             same for noise; the floor; the limit of what chroma is raised by; luma of one code; what a channel may have
             in any case; how far beyond its range it may be; the share of the way to the full ratio where all others are
             clipped; what a clipped exposure counts where none shows the colour, and, at 11 and 12, up to which smallest
-            channel, and from which on it does not.
+            channel, and from which on it does not; how many times the fused luma it may have to count in full, and the
+            least share of that.
         out: (N, h, w).
         shifts: out, (2, h, w).
     """

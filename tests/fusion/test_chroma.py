@@ -122,6 +122,19 @@ def test_a_dark_exposure_that_hardly_shows_a_colour_makes_no_coral_discs(color):
     assert red > green > blue + 0.2
 
 
+@pytest.mark.parametrize("color", COLORS)
+def test_dark_water_is_not_as_blue_as_an_exposure_that_is_clipped_and_far_brighter(color):
+    shape = (4, 4)
+    water, glare = (0.20, 0.23, 0.30), (0.70, 0.80, 1.0)
+    (dark, low), (bright, high) = (coded(rgb, 8, color, shape) for rgb in (water, glare))
+    weights = np.stack([np.full(shape, w, np.float32) for w in (0.02, 0.98)])
+    fused = low * np.float32(1.1)
+    cb, cr = fuse_chroma([dark, bright], [low, high], fused, weights, 8, color)
+    red, green, blue = decoded(quantise(fused, 8, color), cb, cr, 8, color)[0, 0]
+    assert red == pytest.approx(1.1 * 0.20, abs=0.04)
+    assert blue == pytest.approx(1.1 * 0.30, abs=0.06)
+
+
 @pytest.mark.parametrize("clipped", [False, True])
 def test_white_is_reached_where_the_exposures_reach_it(clipped):
     yellow = coded((1.0, 1.0, 0.4) if clipped else (0.9, 0.9, 0.3), 16, BT709, (4, 4))

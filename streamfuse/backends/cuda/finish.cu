@@ -9,6 +9,8 @@
 #define WHITE 0.98f  // of a channel: more only where the exposures have more
 #define FLOOR 0.1f  // visibility of an exposure when nothing better is there
 #define PARTLY 4.0f  // see streamfuse.fusion.chroma
+#define NEAR 1.2f
+#define LEAST_NEAR 0.2f
 #define TINT_START 0.5f
 #define TINT_END 0.9f
 #define ROUNDING 2.0f  // codes of luma by which rounding can take a channel out of the gamut
@@ -123,15 +125,17 @@ __device__ void fuse_chroma(const T* lumas, const float* fused, int height, int 
         float smallest = luma - brightest_of(0.0f, -cb, -cr, kr, kb);
         float tinted = clamp01((TINT_END - smallest) / (TINT_END - TINT_START));
         float partly = PARTLY * fmaxf(lacking, 0.0f) * clipped * tinted;
-        float share = (visible_at(luma, clipped) + FLOOR + partly) * weight;
+        float ratio = fmaxf(target - scale, 0.0f) / fmaxf(luma, 1e-4f), root = sqrtf(ratio);
+        float near = fminf(fmaxf(NEAR * ratio, LEAST_NEAR), 1.0f);
+        float held = 1.0f - clipped * (1.0f - near * near * near * near);
+        float share = (visible_at(luma, clipped) + (FLOOR + partly) * held) * weight;
         total += share;
         seen += share * brightest;
         if (unclipped > (clipped > 0.0f ? 0 : 1))
             others = 0.0f;
         else if (clipped > 0.0f)
             others /= clipped;
-        float ratio = fmaxf(target - scale, 0.0f) / fmaxf(luma, 1e-4f), root = sqrtf(ratio);
-        share *= fminf(fmaxf(root + RAISE * others * (ratio - root), 1.0f), GAIN_LIMIT);
+        share *= fminf(fmaxf(root + RAISE * others * (ratio - root), 1.0f), GAIN_LIMIT) * (1.0f - clipped * (1.0f - near));
         blue += share * cb;
         red += share * cr;
     }

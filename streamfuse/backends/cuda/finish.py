@@ -100,11 +100,13 @@ def fuse_chroma_reference(
     visible = (1 - clipped) * above_noise
     tinted = ((rule.TINTED[1] - channels.amin(0)) / (rule.TINTED[1] - rule.TINTED[0])).clamp(0, 1)
     partly = rule.PARTLY * (1 - visible.sum(0)).clamp_min(0) * clipped * tinted
-    share = (visible + rule.FLOOR + partly) * weight
     ratio = (target - coding.scale).clamp_min(0.0) / luma.clamp_min(1e-4)
+    near = (rule.NEAR * ratio).clamp(rule.LEAST_NEAR, 1)
+    share = (visible + (rule.FLOOR + partly) * (1 - clipped * (1 - near**4))) * weight
     others = torch.stack([torch.cat([clipped[:k], clipped[k + 1 :]]).prod(0) for k in range(len(clipped))])
     root = ratio.sqrt()
-    scaled = share * (root + rule.RAISE * others * (ratio - root)).clamp(1.0, rule.GAIN_LIMIT)
+    raised = (root + rule.RAISE * others * (ratio - root)).clamp(1.0, rule.GAIN_LIMIT)
+    scaled = share * raised * (1 - clipped * (1 - near))
     total = share.sum(0).clamp_min(1e-6)
     pair = torch.stack([(scaled * cb).sum(0) / total, (scaled * cr).sum(0) / total])
     top = ((share * brightest).sum(0) / total).clamp(rule.WHITE, 1.0)
