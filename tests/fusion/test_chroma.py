@@ -130,7 +130,7 @@ def test_dark_water_is_not_as_blue_as_an_exposure_that_is_clipped_and_far_bright
     weights = np.stack([np.full(shape, w, np.float32) for w in (0.02, 0.98)])
     fused = low * np.float32(1.1)
     cb, cr = fuse_chroma([dark, bright], [low, high], fused, weights, 8, color)
-    red, green, blue = decoded(quantise(fused, 8, color), cb, cr, 8, color)[0, 0]
+    red, _, blue = decoded(quantise(fused, 8, color), cb, cr, 8, color)[0, 0]
     assert red == pytest.approx(1.1 * 0.20, abs=0.04)
     assert blue == pytest.approx(1.1 * 0.30, abs=0.06)
 
