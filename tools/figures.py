@@ -56,6 +56,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "worst": stills.worst,
     "sice": stills.sice,
     "held-back": stills.held_back,
+    "skies": stills.skies,
     "tone": stills.tone,
     "ablation": stills.ablation,
     "ten-scenes": stills.ten_scenes,

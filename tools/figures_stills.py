@@ -105,6 +105,25 @@ def sice() -> str:
     return table(head, rows)
 
 
+def skies() -> str:
+    """What fused frames of alternating footage keep of skies, beside peers that get the same aligned frames."""
+    found = read("skies")
+    rows = []
+    for name, label in (
+        ("streamfuse", "streamfuse"),
+        ("enfuse", "enfuse"),
+        ("opencv-mertens", "OpenCV MergeMertens"),
+    ):
+        mean, flicker = found["means"][name], found["flicker"][name]
+        rows.append([
+            label, f"{mean['contrast']:.3f}", f"{100 * mean['clipped']:.1f} %", f"{mean['hue']:.1f}",
+            f"{mean['saturation']:.2f}", f"{flicker['pixels']:.2f} %", f"{flicker['level']:.2f} %",
+        ])  # fmt: skip
+    head = ["contrast", "clipped", "hue", "saturation", "flicker of pixels", "of the sky's level"]
+    told = f"{found['frames']} frames of {found['environment']['data']}"
+    return table([told, *head], rows)
+
+
 def held_back() -> str:
     """Stacks that were held back, with more than two exposures."""
     rows = []

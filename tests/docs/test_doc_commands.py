@@ -35,6 +35,7 @@ NOT_RUN = {
     "python tools/look.py --json *": "takes minutes; it writes a table of times",
     "python tools/soak_live.py *": "runs for minutes; tests/runtime/live runs the same for seconds",
     "python tools/bench_live.py *": "runs for forty minutes; tests/tools runs the same for seconds",
+    "python tools/skies.py *": f"takes minutes, and {_DATA}; tests/tools/test_skies.py does it with a made-up clip",
     "python tools/ten_scenes.py *": "takes minutes; tests/tools/test_ten_scenes.py makes a sheet",
     "streamfuse evaluate video bridge_hdr/ windows.mp4 ferris.mp4 dog.mp4 juggle.mp4 *": "takes minutes; "
     "tests/lab/evaluate/test_degrade.py does the same with a made-up clip",
