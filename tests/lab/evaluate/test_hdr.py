@@ -111,5 +111,6 @@ def test_what_moved_is_nowhere_twice(gap):
             place = np.s_[40:57, 12 + 24 * other : 29 + 24 * other]
             seen, true = (float(np.median(luminance(np.clip(one, 0, 1))[place])) for one in (found, truth))
             assert seen < 1.6 * true + 0.005
+        # A bright frame knows but a lower bound of the lamp, 1/32 at 5 EV, and the lamp moves by more than its size.
         lamp = np.s_[43:54, 15 + 24 * instant : 26 + 24 * instant]
-        assert np.median(luminance(found)[lamp]) > 0.25 * np.median(luminance(np.clip(truth, 0, 1))[lamp])
+        assert np.median(luminance(found)[lamp]) > 0.2 * np.median(luminance(np.clip(truth, 0, 1))[lamp])
