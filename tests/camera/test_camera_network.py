@@ -226,6 +226,8 @@ with av.open(sys.argv[1], "w", format="mpegts") as out:
         frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 60 + 120 * (number % 2), np.uint8), "rgb24")
         frame.pts, frame.time_base = number, Fraction(1, 30)
         out.mux(stream.encode(frame))
+        if number == 30:
+            print("the first keyframe is gone", flush=True)
         time.sleep(max(0.0, began + number / 30 - time.monotonic()))
 """
 
@@ -237,8 +239,9 @@ def rare_keyframes(port):
 
     def start(frames):
         url = f"udp://127.0.0.1:{port}?pkt_size=1316"
-        running.append(subprocess.Popen([sys.executable, "-c", LATE_KEYFRAME, url, str(frames)]))
-        time.sleep(2)  # the first keyframe is gone
+        command = [sys.executable, "-c", LATE_KEYFRAME, url, str(frames)]
+        running.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        assert "gone" in running[-1].stdout.readline()
         return f"udp://127.0.0.1:{port}"
 
     yield start
@@ -249,8 +252,8 @@ def rare_keyframes(port):
 
 @pytest.mark.slow
 def test_a_stream_that_is_between_its_keyframes_is_waited_for_and_told(rare_keyframes, caplog):
-    url = rare_keyframes(180)
-    options = CameraOptions(open_timeout=2, timeout=2)
+    url = rare_keyframes(360)
+    options = CameraOptions(open_timeout=4, timeout=2)
     with open_camera(url, options) as source:
         assert "96x64 h264" in source.status.mode
         check(list(islice(source, 30)))
