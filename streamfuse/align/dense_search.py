@@ -74,5 +74,5 @@ def _framed(picture: Map) -> Map:
 
 
 def _slope(picture: Map, across: int, down: int) -> Map:
-    """By Sobel's mask: less noise passes than by a difference of two pixels, 0.3 to 0.8 dB where the camera moves."""
+    """By Sobel's mask: less noise passes; plain differences of two pixels were about 0.5 dB worse on one clip."""
     return np.asarray(cv2.Sobel(picture, -1, across, down, ksize=3, scale=0.125), np.float32)
