@@ -147,7 +147,9 @@ class NetworkCamera:
         except Exception as error:  # whatever goes wrong in a thread has to reach the consumer
             failure = f"cannot be used ({without_credentials(str(error))})"
         finally:
+            # The decoder's threads end when nobody holds it any more: one that was told of the end holds this camera.
             self._container.close()
+            del self._container, self._stream
         self._frames.end(CameraError(f"The stream {self.name} {failure}."))
 
     def _decode_all(self) -> None:

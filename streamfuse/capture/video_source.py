@@ -118,6 +118,7 @@ class VideoFileSource(Source):
         # Closing under the decoder's feet would crash the process: then the iteration itself closes.
         if self._reading.acquire(blocking=False):
             self._container.close()
+            self._frames = chain()  # it holds this source, which holds the decoder and its threads
             self._reading.release()
 
     def report(self) -> SourceReport:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import gc
 import io
 import os
 import subprocess
 import sys
 import threading
+import weakref
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -228,6 +231,23 @@ def test_close_ends_an_iteration_in_another_thread(tmp_path):
     assert len(seen) == 1
     source.close()
     assert list(source) == []
+
+
+@pytest.mark.parametrize("taken", [0, 3, None])
+def test_a_closed_file_leaves_no_decoder(tmp_path, taken):
+    """Its threads would wait for the next collection, in which a program that opens many files may not come soon."""
+    make_clip(tmp_path / "a.mkv", 12)
+    gc.collect()
+    gc.disable()
+    try:
+        source = VideoFileSource(tmp_path / "a.mkv")
+        assert len(list(islice(source, taken))) == (12 if taken is None else taken)
+        source.close()
+        gone = weakref.ref(source)
+        del source
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 PIPED = """
