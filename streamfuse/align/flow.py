@@ -242,13 +242,8 @@ def _spread(field: Map, share: Map, grid: int) -> Map:
 
 def warp(picture: Map, flow: Map, interpolation: int = cv2.INTER_LINEAR) -> Map:
     """`picture` seen from where `flow` starts; beyond its border the nearest pixel is repeated."""
-    return cv2.remap(
-        picture,
-        flow + coordinates(flow.shape[0], flow.shape[1]),
-        None,
-        interpolation,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    how = interpolation | cv2.WARP_RELATIVE_MAP
+    return np.asarray(cv2.remap(picture, flow, None, how, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 _GRIDS: dict[tuple[int, int], Map] = {}

@@ -77,17 +77,17 @@ def _between(first: Map, second: Map, part: np.float32, out: Map) -> None:
 
 
 @kernel
-def bring_up(maps: Map, y: int, where: Places, kept: Kept, out: Map) -> None:
-    """Line `y` of maps (N, h, w) as long as the plane's: (N, W). Lines are asked for from top to bottom."""
+def bring_up(maps: Map | tuple[Map, Map], y: int, where: Places, kept: Kept, out: Map) -> None:
+    """Line `y` of the first N maps (h, w) as long as the plane's: (N, W). Lines are asked for from top to bottom."""
     first = np.int64(where.row[y])
-    second = min(first + 1, maps.shape[1] - 1)
+    second = min(first + 1, maps[0].shape[0] - 1)
     for row in (first, second):
         if kept.row[row % 2] != row:
             kept.row[row % 2] = row
-            for number in range(maps.shape[0]):
+            for number in range(len(out)):
                 lines = kept.lines[row % 2, number]
-                _stretch(maps[number, row], where.column, where.column_part, lines)
-    for number in range(maps.shape[0]):
+                _stretch(maps[number][row], where.column, where.column_part, lines)
+    for number in range(len(out)):
         one, other = kept.lines[first % 2, number], kept.lines[second % 2, number]
         _between(one, other, where.row_part[y], out[number])
 

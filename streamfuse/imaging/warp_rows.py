@@ -17,7 +17,7 @@ from streamfuse.core.jit import kernel, kernel_of_apart
 
 Wholes = npt.NDArray[np.int32]
 BLOCK = 8  # pixels that are made at a time
-MARGIN = 4  # pixels around a plane that is warped: places beyond are those at its border
+LINES = 5  # of a plane that two warped lines look up
 
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
 _NEXT = np.uint64(1)  # unsigned, so that the compiler need not think of places counted from the end
@@ -126,39 +126,52 @@ def find_runs(across: Wholes, down: Wholes, share: Map, change: Plane, starts: W
 
 @kernel
 def read_lines(
-    plane: Plane,
-    y: int,
-    whole: Wholes,
-    part: Map,
-    share: Map,
-    runs: Wholes,
-    cubic: bool,
-    out: Map,
-) -> None:
-    """Two warped lines that move alike, run by run; 0 where they have no share.
+    plane: Plane, y: int, whole: Wholes, part: Map, share: Map, runs: Wholes, cubic: bool, patch: Plane, out: Map
+) -> None:  # fmt: skip
+    """Two warped lines that move alike, run by run; 0 where they have no share. The plane's border is repeated.
 
     What both look up in a line of the plane is the same, but for the weight that it has: it is looked up once.
 
     Args:
-        plane: with `MARGIN` on all sides and two lines more below, (H + 2 MARGIN + 2, W + 2 MARGIN).
+        plane: (H, W).
         y: the first of the lines; the second may be one below the last.
         whole: pixels of motion, dx and dy, (2, W).
         part: of a pixel upon them, (2, W + BLOCK).
         share: of this plane in the result, (W,): 0 where it is not asked for.
         runs: where runs begin, and the end: see `find_runs`.
         cubic: or bilinear.
+        patch: for scratch, (LINES, W + 2 BLOCK).
         out: (2, W + BLOCK).
     """
+    height, width = plane.shape
     for run in range(len(runs) - 1):
         start, blocks = np.uint64(runs[run]), (runs[run + 1] - runs[run] + BLOCK - 1) // BLOCK
         if share[start] <= _ZERO:
             out[:, runs[run] : runs[run + 1]] = _ZERO
             continue
-        row, left = np.uint64(y + whole[1, start] + MARGIN), np.uint64(runs[run] + whole[0, start] + MARGIN)
-        if cubic:
-            _cubic(plane, row, left, part, start, out[0], out[1], blocks)
+        top, first = y + whole[1, start] - 1, runs[run] + whole[0, start] - 1  # of all that is looked up
+        if top >= 0 and first >= 0 and top + LINES <= height and first + (blocks * BLOCK + 3) <= width:
+            source, row, left = plane, np.uint64(top) + _NEXT, np.uint64(first) + _NEXT
         else:
-            _linear(plane, row, left, part, start, out[0], out[1], blocks)
+            _cut_out(plane, top, first, blocks * BLOCK + 3, patch)
+            source, row, left = patch, _NEXT, _NEXT
+        if cubic:
+            _cubic(source, row, left, part, start, out[0], out[1], blocks)
+        else:
+            _linear(source, row, left, part, start, out[0], out[1], blocks)
+
+
+@kernel
+def _cut_out(plane: Plane, top: int, first: int, count: int, patch: Plane) -> None:
+    """Copy `LINES` lines of `count` pixels, from a place on that may lie outside; the border is repeated."""
+    height, width = plane.shape
+    begin = min(max(-first, 0), count)
+    end = min(max(width - first, begin), count)
+    for k in range(LINES):
+        line = plane[min(max(top + k, 0), height - 1)]
+        patch[k, :begin] = line[0]
+        patch[k, begin:end] = line[first + begin : first + end]
+        patch[k, end:count] = line[width - 1]
 
 
 @kernel

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from streamfuse.core.frame import Map, Plane
 from streamfuse.core.jit import kernel
 from streamfuse.imaging.enlarging import bring_up, lines_kept, places, two_columns
-from streamfuse.imaging.warp_rows import BLOCK, MARGIN, find_runs, read_lines, split, store
+from streamfuse.imaging.warp_rows import BLOCK, LINES, find_runs, read_lines, split, store
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
@@ -51,16 +50,15 @@ def assemble(
         return tuple(sides[0].planes)
     height, width = own[0].shape
     some = next((field for field in (share, weight) if field is not None), np.ones((1, 1), np.float32))
-    maps = [np.ones_like(some) if share is None else share]
+    share = two_columns(np.ones_like(some) if share is None else share)
     if len(sides) == 2:
-        maps.append(np.full_like(some, 0.5) if weight is None else weight)
+        weight = two_columns(np.full_like(some, 0.5) if weight is None else weight)
     out = np.empty((len(own), height, width), own[0].dtype)
-    stacks = [_with_margin(side.planes) for side in sides]
     _assemble(
-        own[0][None] if len(own) == 1 else np.stack(own),  # one type for luma and chroma: it is compiled once
-        (stacks[0], stacks[-1]),
+        _two(own),
+        (_two(sides[0].planes), _two(sides[-1].planes)),
         np.concatenate([_shifts(side.flow, (width, height)) for side in sides]),
-        np.stack([two_columns(field) for field in maps]),
+        (share, share if weight is None else weight),
         cubic,
         np.float32((1 << bits) - 1),
         out,
@@ -68,13 +66,10 @@ def assemble(
     return tuple(out)
 
 
-def _with_margin(planes: Sequence[Plane]) -> Plane:
-    """(P, H + 2 MARGIN + 2, W + 2 MARGIN): the border is repeated; the last line is not set."""
-    height, width = planes[0].shape
-    out = np.empty((len(planes), height + 2 * MARGIN + 2, width + 2 * MARGIN), planes[0].dtype)
-    for plane, stacked in zip(planes, out[:, :-1], strict=True):
-        cv2.copyMakeBorder(plane, MARGIN, MARGIN + 1, MARGIN, MARGIN, cv2.BORDER_REPLICATE, dst=stacked)
-    return out
+def _two(planes: Sequence[Plane]) -> tuple[Plane, Plane]:
+    """Give one plane or two as two: luma and chroma have one type then, for which the loops are compiled once."""
+    first, last = (np.require(plane, requirements=["C", "W"]) for plane in (planes[0], planes[-1]))
+    return first, last
 
 
 def _shifts(flow: Map | None, size: tuple[int, int]) -> Map:
@@ -90,10 +85,10 @@ def _shifts(flow: Map | None, size: tuple[int, int]) -> Map:
 
 @kernel
 def _assemble(
-    own: Plane,
-    stacks: tuple[Plane, Plane],
+    own: tuple[Plane, Plane],
+    neighbours: tuple[tuple[Plane, Plane], tuple[Plane, Plane]],
     shifts: Map,
-    maps: Map,
+    maps: tuple[Map, Map],
     cubic: bool,
     high: np.float32,
     out: Plane,
@@ -101,24 +96,25 @@ def _assemble(
     """Do as `assemble`, for one or two sides. Two lines at a time move by what lies between them.
 
     Args:
-        own: (P, H, W).
-        stacks: of both sides, see `_with_margin`.
+        own: (H, W) each.
+        neighbours: the planes of both sides, likewise.
         shifts: dx and dy of each side, (2 sides, h, w), in pixels of a plane.
-        maps: share, and weight if there are two sides, (sides, h', w').
+        maps: share, and weight if there are two sides, (h', w').
         cubic, high: interpolation and largest value.
         out: (P, H, W).
     """
     height, width = out.shape[1:]
     pairs = (height + 1) // 2
-    count = maps.shape[0]
+    count = shifts.shape[0] // 2
     motion, motion_places = np.empty((2 * count, width), np.float32), places((pairs, width), shifts.shape)
-    parts_of, mix_places = np.empty((2, count, width), np.float32), places(out.shape, maps.shape)
+    parts_of, mix_places = np.empty((2, count, width), np.float32), places(out.shape, maps[0].shape)
     motion_kept, mix_kept = (lines_kept(shifts.shape[0], width), lines_kept(count, width))
     x, y_here = np.arange(width).astype(np.float32), np.empty(width, np.float32)
     whole = np.empty((count, 2, width), np.int32)
     part, used = np.zeros((count, 2, width + BLOCK), np.float32), np.zeros((count, width), np.float32)
     seen = np.empty((count, 2, width + BLOCK), np.float32)
     runs, number = np.empty((2, width + BLOCK), np.int32), np.empty(2, np.int64)
+    patch = np.empty((LINES, width + 2 * BLOCK), out.dtype)
     change = np.zeros(-(-width // BLOCK) * BLOCK, np.uint8)
     for pair in range(pairs):
         first, end = 2 * pair, min(2 * pair + 2, height)
@@ -133,15 +129,16 @@ def _assemble(
             split(motion[2 * k], x, np.float32(width - 1), whole[k, 0], part[k, 0])
             split(motion[2 * k + 1], y_here, np.float32(height - 1), whole[k, 1], part[k, 1])
             number[k] = find_runs(whole[k, 0], whole[k, 1], used[k], change, runs[k])
-        for plane in range(own.shape[0]):
+        for plane in range(out.shape[0]):
             for k in range(count):
                 moved = runs[k, : number[k] + 1]
-                read_lines(stacks[k][plane], first, whole[k], part[k], used[k], moved, cubic, seen[k])
+                there = neighbours[k][plane]
+                read_lines(there, first, whole[k], part[k], used[k], moved, cubic, patch, seen[k])
             for y in range(first, end):
                 parts, mixed = parts_of[y - first], seen[0, y - first, :width]
                 if count == 2:
                     _weigh(mixed, seen[1, y - first], parts[1])
-                store(mixed, own[plane, y], parts[0], high, out[plane, y])
+                store(mixed, own[plane][y], parts[0], high, out[plane, y])
 
 
 @kernel
