@@ -226,8 +226,7 @@ class VideoFileSource(Source):
         decoded = self._deinterlacer.through(decoded)
         if numbers is not None:
             decoded = dropwhile(lambda raw: raw.pts not in numbers, decoded)
-        opening = next(decoded, None)  # with it is decided what becomes of fields
-        if opening is None:
+        if (opening := next(decoded, None)) is None:  # with it is decided what becomes of fields
             return
         time_base, step = self._time_base()
         steady = SteadyTimes(time_base, self._rate)
